@@ -1,0 +1,1 @@
+"""Benchmarks for long video: tracks (how long, which prompts), samples, and the scorers of the films."""

@@ -1,0 +1,161 @@
+"""Films to score: what the frames are, what is known about their world, and how they are read from a folder.
+
+Shapes: F frames, S samples, P positions of the object, H x W pixels, C x h x w latents.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.track import clip_slices
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+Need = Literal["truth", "continuation", "probe"]
+BLOCK_BYTES = 4 * 2**20
+_TRUTH_KEYS = ("background", "object_renders", "object_masks")
+_PROBE_KEYS = ("condition", "perturbation", "output_clean", "output_perturbed")
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The true scene: background uint8 [H, W, 3]; with the object at each grid position, object_renders [P, H, W, 3]
+    in 0..1; object_masks [P, H, W], the object's coverage of each pixel, 0..1."""
+
+    background: Array
+    object_renders: Array
+    object_masks: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Latents [C, h, w]: the first condition frame, a Gaussian perturbation of it, and the first output frames from
+    the clean and from the perturbed condition with the same noise."""
+
+    condition: Array
+    perturbation: Array
+    output_clean: Array
+    output_perturbed: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """One film: frames uint8 [F, H, W, 3] (may be a view of a memory map) and the frames that each clip gave.
+
+    Raises:
+        ValueError: frames of another shape or type, or clips that do not part the frames without a gap.
+    """
+
+    frames: Array
+    fps: float
+    clips: tuple[slice, ...]
+    truth: Truth | None = None
+    continuation: Array | None = None
+    probe: Probe | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.frames.shape
+        if self.frames.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape:
+            raise ValueError(f"frames: received {self.frames.dtype} {shape}, expected uint8 [F, H, W, 3]")
+        edges = [0, *(clip.stop for clip in self.clips)]
+        contiguous = all(clip.start == edge < clip.stop for clip, edge in zip(self.clips, edges, strict=False))
+        if not contiguous or edges[-1] != shape[0]:
+            raise ValueError(f"clips: received {self.clips}, expected slices that part {shape[0]} frames in order")
+        if self.continuation is not None and self.continuation.shape != shape:
+            raise ValueError(f"continuation: received {self.continuation.shape}, expected the film's {shape}")
+
+    def blocks(self) -> Iterator[slice]:
+        """Slices over the film whose frames take a bounded amount of memory as float64."""
+        total, *pixel_shape = self.frames.shape
+        size = max(1, BLOCK_BYTES // (8 * int(np.prod(pixel_shape))))
+        for start in range(0, total, size):
+            yield slice(start, min(start + size, total))
+
+    def clip_means(self, per_frame: Floats) -> Floats:
+        """[F] -> [n_clips]: the mean of each clip's defined frames; NaN for a clip without one."""
+        starts = [clip.start for clip in self.clips]
+        defined = ~np.isnan(per_frame)
+        sums = np.add.reduceat(np.where(defined, per_frame, 0.0), starts)
+        counts = np.add.reduceat(defined.astype(np.int64), starts)
+        means = np.full(len(starts), np.nan)
+        np.divide(sums, counts, out=means, where=counts > 0)
+        return means
+
+
+class FilmFolder:
+    """The films of one folder: frames.npy (memory-mapped), film.json, and truth.npz and probe.npz where they exist.
+
+    Raises:
+        ValueError: a missing or malformed file, or arrays whose shapes contradict each other.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        info = _read_info(folder / "film.json")
+        if not (folder / "frames.npy").is_file():
+            raise ValueError(f"{folder}: received no frames.npy, expected a folder of generated films")
+        self.frames: Array = np.load(folder / "frames.npy", mmap_mode="r", allow_pickle=False)
+        self.names: list[str] = [sample["name"] for sample in info["samples"]]
+        self.fps = info["fps"]
+        if self.frames.ndim != 5 or len(self.frames) != len(self.names):
+            expected = f"[{len(self.names)}, F, H, W, 3] for the samples of film.json"
+            raise ValueError(f"frames.npy: received {self.frames.shape}, expected {expected}")
+        self.clips = clip_slices(self.frames.shape[1], info["n_clips"], info["clip_frames"], info["overlap"])
+        self._truth = _read_arrays(folder / "truth.npz", _TRUTH_KEYS, len(self.names), optional=("continuation",))
+        self._probe = _read_arrays(folder / "probe.npz", _PROBE_KEYS, len(self.names))
+
+    @property
+    def resolution(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.frames.shape[2], self.frames.shape[3]
+
+    def missing(self, need: Need) -> str | None:
+        """Why the films cannot serve a metric with that need; None if they can."""
+        if need == "probe":
+            return None if self._probe else "needs the probe's latents (probe.npz), which these films do not have"
+        if not self._truth:
+            return "needs the true scene (truth.npz), which these films do not have: their world is not known"
+        if need == "continuation" and "continuation" not in self._truth:
+            return "needs the true continuation, which truth.npz does not have"
+        return None
+
+    def film(self, index: int) -> Film:
+        """The film of sample `index`; its frames stay on disk until they are read."""
+        truth = {key: array[index] for key, array in self._truth.items()}
+        return Film(
+            frames=self.frames[index],
+            fps=self.fps,
+            clips=self.clips,
+            truth=Truth(*(truth[key] for key in _TRUTH_KEYS)) if truth else None,
+            continuation=truth.get("continuation"),
+            probe=Probe(*(self._probe[key][index] for key in _PROBE_KEYS)) if self._probe else None,
+        )
+
+
+def _read_info(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise ValueError(f"{path.parent}: received no film.json, expected a folder of generated films")
+    info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    missing = [key for key in ("fps", "clip_frames", "overlap", "n_clips", "samples") if key not in info]
+    if missing:
+        raise ValueError(f"{path}: received no {', '.join(missing)}, expected the description of generated films")
+    return info
+
+
+def _read_arrays(path: Path, keys: tuple[str, ...], samples: int, optional: tuple[str, ...] = ()) -> dict[str, Array]:
+    """The arrays of an .npz file, one row a sample; empty when there is no such file."""
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        absent = [key for key in keys if key not in file]
+        if absent:
+            raise ValueError(f"{path.name}: received no {', '.join(absent)}, expected {', '.join(keys)}")
+        arrays = {key: file[key] for key in (*keys, *optional) if key in file}
+    for key, array in arrays.items():
+        if len(array) != samples:
+            raise ValueError(f"{path.name}: received {key} {array.shape}, expected {samples} samples on its first axis")
+    return arrays

@@ -1,0 +1,49 @@
+"""A forecast of the long film from one clip: how much of an error survives, how much is new, and where that ends.
+
+If an error e of the condition leaves gain e + eps in the output that conditions the next clip, then clip after clip it
+tends to eps / (1 - gain); with a gain of 1 or more it grows without end.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from benchmarks.film import Film
+from benchmarks.scorer import Metric
+
+
+class ForecastScorer:
+    """gain, eps and forecast_plateau: one number each for a film."""
+
+    metrics = (
+        Metric(
+            "gain", "lower", "1", "ratio", "film", ("probe",),
+            "Share of a perturbation of the condition that survives in the first output frame (1 copied, 0 corrected).",
+        ),
+        Metric(
+            "eps", "lower", "1", "latent", "film", ("probe",),
+            "Root mean square error of the first output frame's latent from its clean condition.",
+        ),
+        Metric(
+            "forecast_plateau", "lower", "1", "latent", "film", ("probe",),
+            "Error to which clips tend if each hands on gain times its error and adds eps: eps / (1 - gain).",
+        ),
+    )  # fmt: skip
+
+    def score(self, film: Film) -> Mapping[str, float]:
+        """The three numbers; the plateau is NaN from a gain of 1, all but eps are NaN for a perturbation of zero.
+
+        Raises:
+            ValueError: the probe is missing, or its latents differ in shape.
+        """
+        probe = film.probe
+        if probe is None:
+            raise ValueError("probe: received none, expected the latents of a clean and a perturbed condition")
+        latents = [probe.condition, probe.perturbation, probe.output_clean, probe.output_perturbed]
+        if len({latent.shape for latent in latents}) != 1:
+            raise ValueError(f"probe: received {[latent.shape for latent in latents]}, expected four equal shapes")
+        condition, perturbation, clean, perturbed = (latent.astype(np.float64).ravel() for latent in latents)
+        energy = float(perturbation @ perturbation)
+        gain = float((perturbed - clean) @ perturbation) / energy if energy > 0 else float("nan")
+        eps = float(np.sqrt(np.mean((clean - condition) ** 2)))
+        return {"gain": gain, "eps": eps, "forecast_plateau": eps / (1 - gain) if gain < 1 else float("nan")}

@@ -1,0 +1,176 @@
+"""Tracks: how long a film is and which prompt each of its clips gets.
+
+A clip is generated as L frames of which m (the motion frames) overlap the clip before. Every clip but the last drops
+its last m frames, so n clips make n (L - m) + m frames. Source of the tracks: Stable Video Infinity, section 4.
+"""
+
+import difflib
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+Kind = Literal["consistent", "creative"]
+FilmLengthRule = Literal["seconds", "paper_clips"]
+PAPER_CLIP_SECONDS = 5.0
+
+
+def _require_positive(what: str, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{what}: received {value!r}, expected a finite number above 0")
+
+
+@dataclass(frozen=True)
+class Track:
+    """One benchmark track; `version` rises whenever scores on it stop being comparable.
+
+    Raises:
+        ValueError: empty name, unknown kind, or a duration or version that is not positive.
+    """
+
+    name: str
+    kind: Kind
+    seconds: float
+    version: int
+    about: str
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("track name: received '', expected a name such as 'consistent-50s'")
+        if self.kind not in ("consistent", "creative"):
+            raise ValueError(f"track kind: received {self.kind!r}, expected 'consistent' or 'creative'")
+        _require_positive("track seconds", self.seconds)
+        if self.version < 1:
+            raise ValueError(f"track version: received {self.version!r}, expected an integer from 1")
+
+    @property
+    def paper_clips(self) -> int:
+        """The paper's fixed number of clips: 10 for 50 s, 50 for 250 s, whatever the clips' true duration."""
+        return max(1, round(self.seconds / PAPER_CLIP_SECONDS))
+
+
+TRACKS: Mapping[str, Track] = MappingProxyType(
+    {
+        track.name: track
+        for track in (
+            Track("consistent-50s", "consistent", 50.0, 1, "One scene, one prompt for every clip, 50 s."),
+            Track("consistent-250s", "consistent", 250.0, 1, "One scene, one prompt for every clip, 250 s."),
+            Track("creative-50s", "creative", 50.0, 1, "A story: the next prompt every 5 s, 50 s."),
+            Track("creative-250s", "creative", 250.0, 1, "A story: the next prompt every 5 s, 250 s."),
+        )
+    }
+)
+
+
+class FilmLength(NamedTuple):
+    """How many clips to generate and how many frames of them to keep."""
+
+    n_clips: int
+    n_frames: int
+
+
+def get_track(name: str) -> Track:
+    """The track of that name.
+
+    Raises:
+        ValueError: no such track; names the nearest and all available ones.
+    """
+    if name in TRACKS:
+        return TRACKS[name]
+    near = difflib.get_close_matches(name, TRACKS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"track: received {name!r}, expected one of {', '.join(TRACKS)}.{hint}")
+
+
+def n_frames(seconds: float, fps: float) -> int:
+    """Frames of a film of `seconds` at `fps`, rounded up so that it lasts at least that long.
+
+    Raises:
+        ValueError: `seconds` or `fps` is not a positive finite number.
+    """
+    _require_positive("seconds", seconds)
+    _require_positive("fps", fps)
+    # A product such as .28 s * 25 fps is 7.000000000000001 in floating point and must not cost an eighth frame.
+    return max(1, math.ceil(round(seconds * fps, 6)))
+
+
+def n_clips(seconds: float, fps: float, clip_frames: int, overlap: int) -> int:
+    """Fewest clips of L = `clip_frames` with m = `overlap` that last `seconds`: ceil((seconds fps - m) / (L - m)).
+
+    Raises:
+        ValueError: a duration or rate that is not positive, or an overlap outside 0 .. L - 1.
+    """
+    _require_clip(clip_frames, overlap)
+    return max(1, math.ceil((n_frames(seconds, fps) - overlap) / (clip_frames - overlap)))
+
+
+def film_length(
+    track: Track, fps: float, clip_frames: int, overlap: int, rule: FilmLengthRule = "seconds"
+) -> FilmLength:
+    """Clips and frames of a film on `track`: its true seconds, or the paper's fixed number of clips in full.
+
+    With "paper_clips" the film has n (L - m) + m frames and lasts as long as these happen to last.
+
+    Raises:
+        ValueError: an unknown rule, or arguments that `n_clips` refuses.
+    """
+    if rule == "seconds":
+        return FilmLength(n_clips(track.seconds, fps, clip_frames, overlap), n_frames(track.seconds, fps))
+    if rule == "paper_clips":
+        _require_positive("fps", fps)
+        _require_clip(clip_frames, overlap)
+        return FilmLength(track.paper_clips, track.paper_clips * (clip_frames - overlap) + overlap)
+    raise ValueError(f"film length rule: received {rule!r}, expected 'seconds' or 'paper_clips'")
+
+
+def clip_slices(total_frames: int, clips: int, clip_frames: int, overlap: int) -> tuple[slice, ...]:
+    """The frames that each clip gave to the film: [i (L - m), (i + 1) (L - m)), the last clip up to the end.
+
+    Raises:
+        ValueError: a film of `total_frames` does not reach, or is longer than, that many clips.
+    """
+    _require_clip(clip_frames, overlap)
+    if clips < 1:
+        raise ValueError(f"number of clips: received {clips}, expected 1 or more")
+    step = clip_frames - overlap
+    shortest, longest = (clips - 1) * step + 1, clips * step + overlap
+    if not shortest <= total_frames <= longest:
+        raise ValueError(
+            f"frames of the film: received {total_frames}, expected {shortest} to {longest} for {clips} clips of "
+            f"{clip_frames} frames that overlap by {overlap}"
+        )
+    edges = [*range(0, clips * step, step), total_frames]
+    return tuple(slice(start, stop) for start, stop in itertools.pairwise(edges))
+
+
+def prompts_for(track: Track, prompts: Sequence[str], n_clips: int, clips_per_prompt: int = 1) -> tuple[str, ...]:
+    """One prompt per clip: the first for every clip (consistent), or the stream, whose last one repeats (creative).
+
+    A prompt of the stream lasts `clips_per_prompt` clips, so that it can hold for 5 s where a clip is shorter.
+
+    Raises:
+        ValueError: no prompt, something else than strings, or fewer than one clip.
+    """
+    if isinstance(prompts, str) or not all(isinstance(prompt, str) for prompt in prompts):
+        raise ValueError(f"prompts: received {prompts!r}, expected a sequence of strings")
+    if not prompts:
+        raise ValueError(f"prompts for track {track.name!r}: received none, expected at least one")
+    if n_clips < 1 or clips_per_prompt < 1:
+        raise ValueError(f"number of clips: received {n_clips}, {clips_per_prompt} a prompt; expected 1 or more")
+    if track.kind == "consistent":
+        return (prompts[0],) * n_clips
+    return tuple(prompts[min(clip // clips_per_prompt, len(prompts) - 1)] for clip in range(n_clips))
+
+
+def clips_per_prompt(fps: float, clip_frames: int, overlap: int) -> int:
+    """Clips that one prompt of a stream lasts: as near to 5 s as whole clips come, at least one (one a clip for Wan)."""
+    return max(1, round(PAPER_CLIP_SECONDS * fps / (clip_frames - overlap)))
+
+
+def _require_clip(clip_frames: int, overlap: int) -> None:
+    if clip_frames < 1:
+        raise ValueError(f"clip frames: received {clip_frames!r}, expected 1 or more")
+    if not 0 <= overlap < clip_frames:
+        raise ValueError(f"overlap: received {overlap!r}, expected 0 to {clip_frames - 1} (below the clip's frames)")

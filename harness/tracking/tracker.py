@@ -1,0 +1,239 @@
+"""Mirrors the files of an experiment into MLflow from a background thread."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.tracking.ledger import Ledger
+from harness.tracking.pieces import Curve, Document, Files, MetricsFile, Params, Piece, Points, RunStatus, Status, Tags
+from harness.tracking.server import KEY_TAG, Server, ServerAwayError, shown
+
+RETRY_SECONDS = 30.0
+AGAIN = "run the same command again to upload"
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run shows of itself.
+
+    `params` may be nested: they come out dotted, are written once, and are cut to MLflow's length. `config` becomes the
+    artifact config.json, whole. `description` is Markdown.
+    """
+
+    name: str
+    params: Mapping[str, object]
+    config: Mapping[str, object]
+    tags: Mapping[str, str]
+    description: str
+
+
+@dataclass(frozen=True)
+class _Run:
+    name: str
+    parent: str | None
+    tags: Tags
+
+
+class Tracker:
+    """One MLflow experiment, written to from the process that schedules stages.
+
+    Every call returns at once: it queues a piece, and one thread uploads. What a ledger in the store says is uploaded
+    already is not uploaded again, and when that is everything, MLflow is not even imported. A server that is away never
+    stops the experiment: it is said once, tried again every 30 seconds, and the rest is left to the next command.
+
+    `uri` is a resolved tracking URI (`resolve_uri`). `say` prints one plain line; it is called from the thread.
+    As a context manager it also ends the runs that an exception left open: KILLED on an interrupt, else FAILED.
+    A run deleted from a sqlite database is made anew by the next command; on a server, by the next that has
+    something to upload to it.
+    """
+
+    def __init__(self, uri: str, store_root: Path, experiment: str, say: Callable[[str], None]) -> None:
+        self._uri = uri
+        self._experiment = experiment
+        self._say = say
+        self._ledger = Ledger(store_root, uri)
+        self._server = Server(uri, store_root, experiment)
+        self._runs: dict[str, _Run] = {}
+        self._pieces: dict[str, dict[str, Piece]] = {}
+        self._verified: set[str] = set()
+        # One place a piece: a newer version replaces the one that waits, so a server that is away costs no memory.
+        self._queue: dict[tuple[str, str], Piece] = {}
+        self._change = threading.Condition()
+        self._closing = False
+        self._seen_deleted = False
+        self._said_away = False
+        self._refused = 0
+        self._retry_at = 0.0
+        self._moved = time.monotonic()
+        self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
+        self._thread.start()
+
+    def parent(self, key: str, info: RunInfo) -> str:
+        """Declare the run of the whole experiment; `key` is its signature. Returns the run for the other calls.
+
+        Declaring a run again updates its name, tags and description.
+        """
+        return self._declare(f"{self._experiment}/{key}", None, info)
+
+    def child(self, parent: str, key: str, info: RunInfo) -> str:
+        """Declare a run nested in `parent`, such as one variant with one seed; `key` is unique within the parent."""
+        return self._declare(f"{parent}/{key}", parent, info)
+
+    def metrics_file(self, run: str, path: Path) -> None:
+        """Send the lines of a metrics.jsonl that are not sent yet; call it as often as it may have grown."""
+        self._enqueue(run, MetricsFile(path))
+
+    def curve(self, run: str, piece: str, metrics: Mapping[str, Points], *, identity: str, measured: float) -> None:
+        """Send metrics as (step, value) pairs, once for each identity; `measured` is a fixed time (unix s), not now."""
+        self._enqueue(run, Curve(piece, metrics, identity, measured))
+
+    def artifact(self, run: str, piece: str, path: Path, to_folder: str = "", *, identity: str | None = None) -> None:
+        """Upload a file, or all that a folder holds, once for each identity (None: its content) into `to_folder`."""
+        self._enqueue(run, Files(piece, path, to_folder, identity))
+
+    def finish(self, run: str, status: Status) -> None:
+        """End the run as FINISHED, FAILED or KILLED. One that did not finish is RUNNING again when declared again."""
+        self._enqueue(run, RunStatus(status))
+
+    def run_id(self, run: str) -> str | None:
+        """The MLflow id of the run, None as long as it has not been made."""
+        return self._ledger.run_id(run)
+
+    def close(self, wait_s: float = 60.0) -> int:
+        """Upload the rest, unless the server is away or nothing moves for `wait_s`. Returns the number left out."""
+        with self._change:
+            self._closing = True
+            self._moved = time.monotonic()
+            self._change.notify()
+        while self._thread.is_alive() and time.monotonic() - self._moved < wait_s:
+            self._thread.join(timeout=0.2)
+        waiting = len(self._queue)
+        if waiting and not self._said_away:
+            self._say(f"tracking: {waiting} uploads to {shown(self._uri)} are not finished; {AGAIN}")
+        elif self._refused > 1:
+            self._say(f"tracking: {self._refused} uploads to {shown(self._uri)} failed in all; {AGAIN}")
+        return waiting + self._refused
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        for run, pieces in self._pieces.items():
+            ended = isinstance(last := pieces.get("status"), RunStatus) and last.status != "RUNNING"
+            if not ended and self._ledger.mark(run, "status") != "FINISHED":
+                self.finish(run, "FAILED" if isinstance(error, Exception) else "KILLED")
+        self.close(wait_s=10.0)
+
+    def _declare(self, run: str, parent: str | None, info: RunInfo) -> str:
+        own = {KEY_TAG: run, "mlflow.runName": info.name, "mlflow.note.content": info.description}
+        tags = Tags({**info.tags, **own}, lambda: self._ledger.run_id(parent) if parent else None)
+        with self._change:
+            self._runs[run] = _Run(info.name, parent, tags)
+            self._pieces.setdefault(run, {})
+        for piece in (tags, Params(info.params), Document("config.json", info.config)):
+            self._enqueue(run, piece)
+        if self._ledger.mark(run, "status") in ("FAILED", "KILLED"):
+            self._enqueue(run, RunStatus("RUNNING"))
+        return run
+
+    def _enqueue(self, run: str, piece: Piece) -> None:
+        with self._change:
+            self._pieces[run][piece.name] = piece
+            self._queue[run, piece.name] = piece
+            self._change.notify()
+
+    def _enqueue_again(self, run: str) -> None:
+        """A run made anew has none of the pieces, and its children name a parent that is gone."""
+        with self._change:
+            again = {(run, name): piece for name, piece in self._pieces[run].items()}
+            again |= {(key, "tags"): child.tags for key, child in self._runs.items() if child.parent == run}
+            for place, piece in again.items():
+                self._queue.setdefault(place, piece)
+
+    def _work(self) -> None:
+        while (place := self._next()) is not None:
+            run, name = place
+            piece = self._queue[place]
+            try:
+                self._upload(run, piece)
+            except ServerAwayError as error:
+                self._postpone(str(error))
+                continue
+            except Exception as error:  # whatever MLflow raises: tracking reports it and never ends the experiment
+                if reason := self._server.fault(error):
+                    self._postpone(reason)
+                    continue
+                self._report_refused(run, name, error)
+            with self._change:
+                self._moved = time.monotonic()
+                if self._queue[place] is piece:
+                    del self._queue[place]
+
+    def _next(self) -> tuple[str, str] | None:
+        """The first place in the queue, waited for; None when there is nothing more to do."""
+        with self._change:
+            while True:
+                pause = self._retry_at - time.monotonic()
+                if self._queue and pause <= 0:
+                    return next(iter(self._queue))
+                if self._closing:
+                    return None
+                self._change.wait(pause if self._queue else None)
+
+    def _upload(self, run: str, piece: Piece) -> None:
+        if not self._seen_deleted:
+            if deleted := self._server.deleted(self._ledger.run_ids()):
+                self._ledger.forget(deleted)
+            self._seen_deleted = True
+        if not piece.pending(self._ledger.mark(run, piece.name)):
+            return
+        run_id = self._find_run(run)
+        for mark in piece.send(self._server.client(), run_id, self._ledger.mark(run, piece.name)):
+            self._ledger.set_mark(run, run_id, piece.name, mark)
+            self._moved = time.monotonic()
+
+    def _find_run(self, run: str) -> str:
+        """The MLflow id of the run, which exists; found by its tag or made where the ledger does not know it."""
+        known = self._ledger.run_id(run)
+        if known is not None and run in self._verified:
+            return known
+        parent = self._runs[run].parent
+        if parent is not None:
+            self._find_run(parent)
+        # The lock is held from looking to remembering: of two commands at once, one makes the run and one finds it.
+        with self._ledger.lock:
+            self._ledger.refresh()
+            known = self._ledger.run_id(run)
+            if known is None or not self._server.is_active(known):
+                known = self._server.find_or_make_run(self._runs[run].tags.complete())
+                self._ledger.add_run(run, known)
+                self._enqueue_again(run)
+        self._verified.add(run)
+        return known
+
+    def _postpone(self, reason: str) -> None:
+        with self._change:
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+        if not self._said_away:
+            self._said_away = True
+            self._say(f"tracking: {shown(self._uri)} is away ({_line(reason)}); the experiment goes on, {AGAIN}")
+
+    def _report_refused(self, run: str, piece: str, error: Exception) -> None:
+        self._refused += 1
+        if self._refused == 1:
+            self._say(f"tracking: {piece} of run {self._runs[run].name!r} was not uploaded ({_line(error)}); {AGAIN}")
+
+
+def _line(reason: object) -> str:
+    """The first line of an error, short enough for one line of a terminal."""
+    text = str(reason).strip() or type(reason).__name__
+    return text.splitlines()[0][:200]

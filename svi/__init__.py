@@ -1,0 +1,1 @@
+"""The training and generation core of error recycling. Imports no sibling package."""

@@ -1,0 +1,62 @@
+"""Timesteps of rectified flow: shift, the training table, inference timesteps, slots and loss weights.
+
+t runs from 0 (noise) to 1 (data) as in the paper; sigma = 1 - t is what Wan's model takes, times 1000.
+"""
+
+import torch
+from torch import Tensor
+
+TRAIN_TIMESTEPS = 1000
+
+
+def shifted(u: Tensor, shift: float) -> Tensor:
+    """sigma = s u / (1 + (s - 1) u), element-wise on u in [0, 1] (Wan; shift 5: 5u / (1 + 4u))."""
+    return shift * u / (1 + (shift - 1) * u)
+
+
+def training_sigmas(shift: float) -> Tensor:
+    """The 1000 shifted training noise levels, falling from 1 (authors' code). [1000]"""
+    return shifted(torch.linspace(1, 0, TRAIN_TIMESTEPS + 1, dtype=torch.float64)[:-1], shift).float()
+
+
+def inference_sigmas(steps: int, shift: float) -> Tensor:
+    """Noise levels of a `steps`-step Euler sampler, falling from 1; the final 0 is left out. [steps]"""
+    return shifted(torch.linspace(1, 0, steps + 1, dtype=torch.float64)[:-1], shift).float()
+
+
+def slot_times(steps: int, shift: float, grid: str) -> Tensor:
+    """The t that each slot of the bank stands for. [steps]
+
+    grid "inference": t of the inference timesteps (paper, authors' code); "linear": linspace(0, 1) (project's notes).
+    """
+    if grid == "linear":
+        return torch.linspace(0, 1, steps)
+    return 1 - inference_sigmas(steps, shift)
+
+
+def nearest_slot(t: Tensor, times: Tensor) -> Tensor:
+    """Index of the slot whose time is nearest to each t. t [B], times [S] -> int64 [B]"""
+    return (t[:, None] - times[None, :]).abs().argmin(dim=1)
+
+
+def draw_t(sampling: str, shift: float, generator: torch.Generator) -> Tensor:
+    """One training time t, scalar: U(0, 1) (notes), or a uniform index into the shifted table (authors' code)."""
+    if sampling == "uniform":
+        return torch.rand((), generator=generator)
+    index = int(torch.randint(TRAIN_TIMESTEPS, (), generator=generator))
+    u = torch.tensor(1 - index / TRAIN_TIMESTEPS, dtype=torch.float64)
+    return (1 - shifted(u, shift)).float()
+
+
+def bell(sigma: Tensor, shift: float) -> Tensor:
+    """Loss weight of the authors' code: exp(-2 ((1000 sigma - 500) / 1000)^2), minus its minimum, mean 1 over the table.
+
+    0 at sigma = 1, about 2.08 at sigma = .5. Shape kept.
+    """
+
+    def raw(s: Tensor) -> Tensor:
+        return torch.exp(-2 * ((TRAIN_TIMESTEPS * s - TRAIN_TIMESTEPS / 2) / TRAIN_TIMESTEPS) ** 2)
+
+    table = raw(training_sigmas(shift).double())
+    floor = table.min()
+    return ((raw(sigma.double()) - floor).clamp_min(0) / (table - floor).mean()).to(sigma.dtype)

@@ -1,0 +1,43 @@
+"""Which errors go where: a pure draw from a generator."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from svi.settings import InjectionSettings
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Injection gates of one sample; `clean`: it was drawn to stay clean, so all three are off."""
+
+    vid: bool
+    img: bool
+    noi: bool
+    clean: bool
+
+
+def draw_gates(settings: InjectionSettings, generator: torch.Generator) -> Gates:
+    """Independent Bernoulli gates; with probability p_clean all three are off (effective p_img = p_img (1 - p_clean))."""
+    clean, vid, img, noi = torch.rand(4, generator=generator).tolist()
+    if clean < settings.p_clean:
+        return Gates(False, False, False, clean=True)
+    return Gates(vid < settings.p_vid, img < settings.p_img, noi < settings.p_noi, clean=False)
+
+
+def image_error(error: Tensor, settings: InjectionSettings, generator: torch.Generator) -> Tensor:
+    """E_img from a stored video error: one random contiguous run of its latent frames. [C, T, H, W] -> [C, T, H, W]
+
+    img_run 0 takes the whole error (notes). "head" adds the run to the first latents of the condition and zeros after it
+    (authors' code); "tile" repeats it over the clip, for a condition that itself is repeated.
+    """
+    frames = error.shape[1]
+    run = settings.img_run or frames
+    if run > frames:
+        raise ValueError(f"injection.img_run is {run}, but a stored error has {frames} latent frames; set it to at most {frames}")
+    start = int(torch.randint(frames - run + 1, (), generator=generator))
+    piece = error[:, start : start + run]
+    if settings.img_spread == "tile":
+        return piece.repeat(1, -(-frames // run), 1, 1)[:, :frames]
+    return torch.cat([piece, torch.zeros_like(error[:, run:])], dim=1)

@@ -1,0 +1,135 @@
+"""Settings of the core: one frozen model a topic, every field marked as identity or runtime.
+
+An *identity* field changes what a stage computes and is hashed into its signature; a *runtime* field (paths, cadence, number of
+ranks) does not. Each field's description gives its unit and, where the sources disagree, which of them says what:
+[P] the paper (arXiv 2510.09212), [C] the authors' code, [N] the project's notes.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Frozen(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def identity(default: Any, about: str, **limits: Any) -> Any:
+    """A field that changes the result."""
+    return Field(default, description=about, json_schema_extra={"role": "identity"}, **limits)
+
+
+def runtime(default: Any, about: str, **limits: Any) -> Any:
+    """A field that changes where, when or how loudly the result is computed, never the result."""
+    return Field(default, description=about, json_schema_extra={"role": "runtime"}, **limits)
+
+
+class BackboneSettings(Frozen):
+    """The embedded backbone: diffusers' WanTransformer3DModel at tiny size, trained once from a fixed seed."""
+
+    layers: int = identity(3, "transformer blocks", ge=1)
+    heads: int = identity(4, "attention heads", ge=1)
+    head_dim: int = identity(24, "channels a head", ge=6, multiple_of=2)
+    ffn_dim: int = identity(256, "hidden channels of the feed-forward layer", ge=1)
+    latent_channels: int = identity(8, "channels of the codec (principal components a patch)", ge=1)
+    codec_patch: int = identity(4, "side of a codec patch, pixels", ge=1)
+    text_tokens: int = identity(6, "text tokens a prompt (with one, cross-attention has no gradient)", ge=4)
+    text_dim: int = identity(16, "channels a text token", ge=1)
+    steps: int = identity(4000, "pretraining steps", ge=1)
+    batch: int = identity(32, "clips a pretraining step", ge=1)
+    lr: float = identity(2e-3, "pretraining learning rate (AdamW, cosine)", gt=0)
+    shift: float = identity(3.0, "timestep shift in pretraining", gt=0)
+    ema: float = identity(0.999, "decay of the weights' moving average, which is what is kept", ge=0, lt=1)
+    seed: int = identity(1234, "seed of the initial weights and of the pretraining draws")
+
+
+class DataSettings(Frozen):
+    """Training clips: the embedded world, or a folder of real videos in the authors' layout."""
+
+    path: str | None = runtime(None, "folder of real videos, root/<Category>/<Category>.csv; none: the embedded world")
+    clips: int = identity(6144, "clips rendered from the embedded world", ge=1)
+    seed: int = identity(7, "seed of the embedded world's training clips")
+    clip_frames: int = identity(5, "frames a clip", ge=2)
+    height: int = identity(16, "pixels", ge=8)
+    width: int = identity(16, "pixels", ge=8)
+    fps: int = identity(8, "frames a second: of the clips trained on and of the films made", ge=1)
+    hop: int = identity(1, "real videos: frames between the starts of two training clips", ge=1)
+    hold_back: float = identity(0.1, "real videos: share of each video's end kept from training", ge=0, lt=1)
+
+
+class FlowSettings(Frozen):
+    """Timesteps of the fine-tuning. t runs from 0 (noise) to 1 (data); sigma = 1 - t."""
+
+    t_sampling: Literal["uniform", "shifted"] = identity("shifted", "[N] t ~ U(0,1); [C] uniform index in the shifted table")
+    shift: float = identity(5.0, "shift of the training table and of the inference timesteps", gt=0)
+    inference_steps: int = identity(50, "inference timesteps that define the bank's slots", ge=1)
+    slot_grid: Literal["inference", "linear"] = identity("inference", "[C][P] inference timesteps; [N] linspace(0, 1)")
+    loss_weight: Literal["none", "bell"] = identity("none", "[P][N] plain MSE; [C] bell-shaped weight over sigma")
+    truth: Literal["integration", "clean"] = identity(
+        "integration", "ground truth of the one-step errors: [C] by integration; [N][P] the clean latents"
+    )
+
+
+class InjectionSettings(Frozen):
+    """Which errors are injected, and how often. Banks and errors are named by the origin of the error."""
+
+    p_vid: float = identity(0.9, "probability of E_vid on the video latent: [N] .5; [C][P] .9", ge=0, le=1)
+    p_img: float = identity(0.9, "probability of E_img on the condition: [N] .5; [C][P] .9", ge=0, le=1)
+    p_noi: float = identity(0.01, "probability of E_noi on the noise: [N] .5; [C][P] .01", ge=0, le=1)
+    p_clean: float = identity(0.5, "probability that nothing is injected: [P] .5; [C] Film .5, others .2", ge=0, le=1)
+    img_run: int = identity(3, "latent frames of the run taken as E_img, 0 the whole error: [C] n; [N] whole", ge=0)
+    img_spread: Literal["head", "tile"] = identity("head", "E_img on the first frames of the condition, or repeated over all")
+
+
+class BankSettings(Frozen):
+    """The error bank: one slot for each inference timestep."""
+
+    capacity: int = identity(500, "errors a slot (Z)", ge=1)
+    replacement: Literal["l2", "random", "fifo"] = identity("l2", "which entry of a full slot makes room")
+    p_clean_update: float = identity(0.1, "probability that a clean step's error is banked: [C] .1; [N] 1", ge=0, le=1)
+    warmup: int = identity(50, "first steps in which every rank banks all ranks' errors: [C] 50; [P] 20", ge=0)
+
+
+class ConditionSettings(Frozen):
+    """The image condition of a clip: motion frames, then padding."""
+
+    motion_frames: int = identity(5, "last frames of the clip before that condition this one (m)", ge=1)
+    p_motion: float = identity(0.9, "training: probability of all m motion frames, else one: [C] .9; [P] .95", ge=0, le=1)
+    padding: Literal["zeros", "repeat", "reference"] | int = identity(
+        "zeros", "after the motion frames: zeros, the last motion frame, the reference image, or k reference images then zeros"
+    )
+
+
+class TrainSettings(Frozen):
+    """One fine-tuning."""
+
+    enabled: bool = identity(True, "false: the base model as it is")
+    steps: int = identity(3500, "optimiser steps", ge=1)
+    batch: int = identity(8, "clips a step over all ranks", ge=1)
+    lr: float = identity(2e-5, "learning rate (AdamW): [N][P] 2e-5; [C] scripts 1e-4", gt=0)
+    schedule: Literal["cosine", "constant"] = identity("constant", "learning rate over the steps")
+    adapter: Literal["lora", "full"] = identity("lora", "LoRA by PEFT, or every parameter")
+    rank: int = identity(128, "LoRA rank", ge=1)
+    alpha: int = identity(128, "LoRA alpha", ge=1)
+    grad_clip: float = identity(1.0, "largest gradient norm", gt=0)
+    weight_decay: float = identity(0.01, "AdamW's weight decay", ge=0)
+    seed: int = identity(0, "seed of the adapter's weights and of every draw")
+    ranks: int = runtime(1, "processes (devices); more than one shards by ZeRO-2", ge=1)
+    checkpoint_every: int = runtime(250, "steps between checkpoints", ge=1)
+    log_every: int = runtime(25, "steps between logged metrics", ge=1)
+
+
+class GenerateSettings(Frozen):
+    """The clip loop."""
+
+    steps: int = identity(50, "Euler steps a clip", ge=1)
+    shift: float = identity(5.0, "timestep shift", gt=0)
+    guidance: float = identity(5.0, "classifier-free guidance scale; 1 turns it off", ge=0)
+    seed: int = identity(0, "seed of the films")
+    seed_stride: int = identity(42, "seed of clip i = seed of the film + i * stride; 0 fixes it over clips", ge=0)
+    handoff: Literal["pixel", "latent"] = identity("pixel", "[C] decoded last frames, encoded again; [N] the last latents")
+    samples: int = identity(16, "films a track, at most", ge=1)
+    length: Literal["seconds", "paper_clips"] = identity("seconds", "the track's true seconds, or the paper's fixed 10 / 50 clips")
+    probe_sigma: float = identity(0.3, "standard deviation of the perturbation that gain is measured with", gt=0)

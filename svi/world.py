@@ -1,0 +1,143 @@
+"""The embedded world: one coloured shape that crosses one of four backgrounds. Everything about a scene is known.
+
+The object's shape is tied to its colour, and the prompt names background, object and velocity, so that a model can know what a
+frame *should* look like. The frame wraps around like a torus: position and prompt are the whole state, so the true film is known at
+any length. Why this setting: docs/toy-world.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Frames = NDArray[np.uint8]
+
+RADIUS = 3.5 / 16  # of the frame's shorter side
+BACKGROUNDS = ("sand stripes", "sea stripes", "meadow checks", "dusk checks")
+OBJECTS = ("red disc", "blue square", "yellow diamond")
+DIRECTIONS = ("east", "northeast", "north", "northwest", "west", "southwest", "south", "southeast")
+SPEEDS = {"slowly": 0.0175, "quickly": 0.035}  # of the shorter side a frame: .28 and .56 px at 16 px
+
+_GROUND = np.array(
+    [
+        [[0.86, 0.74, 0.52], [0.62, 0.46, 0.30]],
+        [[0.20, 0.44, 0.62], [0.50, 0.76, 0.82]],
+        [[0.36, 0.60, 0.28], [0.66, 0.82, 0.44]],
+        [[0.34, 0.24, 0.44], [0.60, 0.42, 0.56]],
+    ],
+    dtype=np.float32,
+)
+_PAINT = np.array([[0.92, 0.16, 0.14], [0.12, 0.20, 0.92], [0.98, 0.90, 0.12]], dtype=np.float32)
+_SUBPIXELS = 4
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One scene; positions and speeds in pixels, y down."""
+
+    background: int
+    object: int
+    x: float
+    y: float
+    direction: int
+    speed: str
+    height: int
+    width: int
+
+    @property
+    def prompt(self) -> str:
+        """Background, object and velocity in six words, the same word at the same place."""
+        return f"{OBJECTS[self.object]} {self.speed} {DIRECTIONS[self.direction]} {BACKGROUNDS[self.background]}"
+
+    @property
+    def velocity(self) -> tuple[float, float]:
+        """Pixels a frame, (x, y)."""
+        angle = self.direction * np.pi / 4
+        pace = SPEEDS[self.speed] * min(self.height, self.width)
+        return pace * float(np.cos(angle)), -pace * float(np.sin(angle))
+
+    def turned(self, direction: int, speed: str) -> "Scene":
+        """The same scene with another velocity."""
+        return replace(self, direction=direction, speed=speed)
+
+
+def draw_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
+    """A scene with everything uniform: background, object, position, direction and speed."""
+    return Scene(
+        background=int(rng.integers(len(BACKGROUNDS))),
+        object=int(rng.integers(len(OBJECTS))),
+        x=float(rng.uniform(0, width)),
+        y=float(rng.uniform(0, height)),
+        direction=int(rng.integers(len(DIRECTIONS))),
+        speed=str(rng.choice(list(SPEEDS))),
+        height=height,
+        width=width,
+    )
+
+
+def background(scene: Scene) -> Floats:
+    """The scene without its object. [H, W, 3] in 0..1"""
+    period = max(min(scene.height, scene.width) // 4, 1)
+    y, x = np.mgrid[: scene.height, : scene.width] // period
+    kind = BACKGROUNDS[scene.background].split()[1]
+    pick = (x + y) % 2 if kind == "checks" else (y if scene.background % 2 else x) % 2
+    return _GROUND[scene.background][pick]
+
+
+def mask(scene: Scene, x: float, y: float) -> Floats:
+    """Share of each pixel that the object covers when its centre is at (x, y), around the borders. [H, W]"""
+    dx = _offsets(scene.width, x)[None, :]
+    dy = _offsets(scene.height, y)[:, None]
+    radius = RADIUS * min(scene.height, scene.width)
+    shape = OBJECTS[scene.object].split()[1]
+    if shape == "disc":
+        inside = dx**2 + dy**2 <= radius**2
+    elif shape == "square":
+        inside = np.maximum(np.abs(dx), np.abs(dy)) <= 0.85 * radius
+    else:
+        inside = np.abs(dx) + np.abs(dy) <= 1.2 * radius
+    blocks = inside.reshape(scene.height, _SUBPIXELS, scene.width, _SUBPIXELS)
+    return blocks.mean(axis=(1, 3), dtype=np.float32)
+
+
+def _offsets(size: int, centre: float) -> Floats:
+    """Signed distance of each subpixel to the centre, the shorter way around."""
+    step = (np.arange(size * _SUBPIXELS, dtype=np.float32) + 0.5) / _SUBPIXELS
+    return (step - np.float32(centre) + size / 2) % size - size / 2
+
+
+def composite(scene: Scene, x: float, y: float) -> Floats:
+    """The scene with its object's centre at (x, y). [H, W, 3] in 0..1"""
+    m = mask(scene, x, y)[..., None]
+    return (1 - m) * background(scene) + m * _PAINT[scene.object]
+
+
+def render(scenes: Sequence[Scene]) -> Frames:
+    """The true film: the object starts where scenes[0] puts it and moves by the velocity of scenes[i] after frame i.
+
+    [F, H, W, 3] uint8; a fixed prompt is the same scene F times, a prompt stream changes it.
+    """
+    x, y = scenes[0].x, scenes[0].y
+    film = []
+    for scene in scenes:
+        film.append(composite(scenes[0], x, y))
+        x, y = x + scene.velocity[0], y + scene.velocity[1]
+    return np.round(np.stack(film) * 255).astype(np.uint8)
+
+
+def placements(scene: Scene, step: float = 1.0) -> tuple[Floats, Floats]:
+    """The scene with its object at each position of a grid. renders [P, H, W, 3] in 0..1, masks [P, H, W]"""
+    spots = [(x, y) for y in np.arange(0, scene.height, step) for x in np.arange(0, scene.width, step)]
+    masks = np.stack([mask(scene, x, y) for x, y in spots])
+    renders = (1 - masks[..., None]) * background(scene) + masks[..., None] * _PAINT[scene.object]
+    return renders.astype(np.float32), masks
+
+
+def storyline(scene: Scene, length: int, rng: np.random.Generator) -> list[Scene]:
+    """A prompt stream: the scene, then `length - 1` further scenes, each turned to another velocity."""
+    scenes = [scene]
+    while len(scenes) < length:
+        scenes.append(scene.turned(int(rng.integers(len(DIRECTIONS))), str(rng.choice(list(SPEEDS)))))
+    return scenes
