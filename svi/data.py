@@ -64,7 +64,7 @@ def read_footage(root: Path, settings: DataSettings) -> Footage:
                 skipped.append((name, f"unreadable: {str(error).splitlines()[0][:200]}"))
                 continue
             prompt = captions.get(file.name, f"A video from {category.name} category")
-            kept = len(frames) - int(len(frames) * settings.hold_back)
+            kept = len(frames) - _held_back(len(frames), settings)
             train = _windows(frames[:kept], prompt, settings)
             if not train:
                 skipped.append((name, f"too short: {kept} frames at {settings.fps} fps, a clip has {settings.clip_frames}"))
@@ -74,6 +74,11 @@ def read_footage(root: Path, settings: DataSettings) -> Footage:
         reasons = "; ".join(f"{name}: {why}" for name, why in skipped) or "no video files found"
         raise ValueError(f"no usable video under {root} ({reasons}); expected root/<Category>/*.mp4 with <Category>.csv beside them")
     return Footage(clips, held_back, skipped)
+
+
+def _held_back(frames: int, settings: DataSettings) -> int:
+    """Frames kept from training: at least one clip, unless nothing is held back."""
+    return max(int(frames * settings.hold_back), settings.clip_frames) if settings.hold_back else 0
 
 
 def _captions(category: Path) -> dict[str, str]:

@@ -37,7 +37,7 @@ class BackboneSettings(Frozen):
     codec_patch: int = identity(4, "side of a codec patch, pixels", ge=1)
     text_tokens: int = identity(6, "text tokens a prompt (with one, cross-attention has no gradient)", ge=4)
     text_dim: int = identity(16, "channels a text token", ge=1)
-    steps: int = identity(4000, "pretraining steps", ge=1)
+    steps: int = identity(2500, "pretraining steps", ge=1)
     batch: int = identity(32, "clips a pretraining step", ge=1)
     lr: float = identity(2e-3, "pretraining learning rate (AdamW, cosine)", gt=0)
     shift: float = identity(3.0, "timestep shift in pretraining", gt=0)

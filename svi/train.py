@@ -47,12 +47,12 @@ def train(
         done = step + 1
         last = done == settings.steps
         if done % settings.log_every == 0 or last:
-            loss = _finite(float(result.loss), done)
+            loss = _finite(float(result.loss.detach()), done)
             if metrics is not None:
                 metrics.write(done, {"train/loss": loss, "train/lr": learning_rate(settings, step), **result.log})
                 progress(done, settings.steps)
         if done % settings.checkpoint_every == 0 and not last:
-            _finite(float(result.loss), done)
+            _finite(float(result.loss.detach()), done)
             checkpoints.save(done)
     return average.module if average is not None else model
 
@@ -131,9 +131,11 @@ def learning_rate(settings: TrainSettings, step: int) -> float:
 
 
 def single_process() -> None:
-    """Variables of torch.distributed for one process that no launcher started."""
-    for name, value in {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}.items():
-        os.environ.setdefault(name, value)
+    """A process group of one, over no network, unless a launcher started this process or it has one already."""
+    if "WORLD_SIZE" in os.environ or dist.is_initialized():
+        return
+    os.environ.setdefault("LOCAL_RANK", "0")  # which DeepSpeed asks for
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", store=dist.HashStore(), rank=0, world_size=1)
 
 
 def engine_for(model: nn.Module, settings: TrainSettings) -> Any:

@@ -42,7 +42,6 @@ def main(folder: Path, stop_after: int | None) -> None:
 
         objective.step = step  # type: ignore[method-assign, assignment]
     train.single_process()
-    os.environ.setdefault("MASTER_PORT", "29631")
     trained = train.train(model, objective, SETTINGS, folder, lambda done, total: None)
     if dist.get_rank() == 0:
         weights = {name: p.detach().clone() for name, p in trained.named_parameters() if p.requires_grad}

@@ -1,0 +1,1 @@
+"""Declare, plan, run, track. The only package that knows all the others."""

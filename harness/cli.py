@@ -1,0 +1,156 @@
+"""The `harness` command. Imports lazily: `harness list` loads no torch."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness.errors import UseError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STORE = click.option("--store", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="folder of all results")
+JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
+
+
+def experiment_options(command: F) -> F:
+    """Arguments that say which experiment, at which scale, with which settings."""
+    for option in (
+        click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]..."),
+        click.argument("name", metavar="EXPERIMENT"),
+        click.option("--profile", default="tiny", show_default=True, help="scale: backbone, sizes and the recipe to start from"),
+        click.option("--recipe", "recipes", multiple=True, help="recipe laid over the profile's own; may be given again"),
+        click.option("--seeds", default=None, help="how many (3 means 0, 1, 2) or a list such as 0,5,7"),
+        click.option("--only", default=None, help="variants to take, as shell patterns: 'full,no_*'"),
+        STORE,
+        click.option("--jobs", type=click.IntRange(1), default=None, help="stages side by side, one thread each  [default: cores]"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="svi-harness")
+def cli() -> None:
+    """Which part of error recycling stops the drift of long videos, and by how much?
+
+    Start with: harness run ablation_eimg
+    """
+
+
+@cli.command("list")
+def list_() -> None:
+    """Experiments, profiles, recipes and tracks."""
+    from benchmarks.track import TRACKS
+    from harness.experiments import EXPERIMENTS
+    from harness.profiles import PROFILES
+    from harness.recipes import RECIPES
+
+    sections = {
+        "experiments": {name: EXPERIMENTS.get(name).question for name in EXPERIMENTS.names()},
+        "profiles": {name: PROFILES.get(name).about for name in PROFILES.names()},
+        "recipes": {name: RECIPES.get(name).about for name in RECIPES.names()},
+        "tracks": {name: track.about for name, track in TRACKS.items()},
+    }
+    for title, rows in sections.items():
+        click.echo(title)
+        for name, about in rows.items():
+            click.echo(f"  {name:<17} {about}")
+
+
+@cli.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """An experiment, a profile, a recipe, or `settings`: what it sets, and what each setting means."""
+    from harness.describe import describe
+
+    click.echo(describe(name))
+
+
+@cli.command()
+@experiment_options
+@JSON
+def plan(as_json: bool, **options: Any) -> None:
+    """What a run would do: each stage cached, partial or missing, why, and how long it may take."""
+    from harness.plan import Plan, render
+    from harness.session import Session
+
+    session = Session.open(**options)
+    planned = Plan.of(session.pipeline.graph, session.store, session.jobs)
+    click.echo(json.dumps(planned.to_json(), indent=1) if as_json else render(planned))
+
+
+@cli.command()
+@experiment_options
+def run(**options: Any) -> None:
+    """Train, generate, score and report; what is done already is not done again, what was cut short goes on."""
+    from harness.session import Session
+
+    session = Session.open(**options)
+    sys.exit(session.run())
+
+
+@cli.command()
+@STORE
+@JSON
+def status(store: Path, as_json: bool) -> None:
+    """What the store holds: finished artifacts, and stages under way or cut short."""
+    from harness.describe import store_status
+    from harness.store import Store
+
+    click.echo(store_status(Store(_existing(store)), as_json))
+
+
+@cli.command()
+@click.argument("name", metavar="EXPERIMENT")
+@click.option("--format", "form", type=click.Choice(["md", "csv", "latex", "html"]), default="md", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=None, help="html: file to write  [default: EXPERIMENT.html in the store]")
+@STORE
+def report(name: str, form: str, output: Path | None, store: Path) -> None:
+    """The newest report of an experiment: printed, or with --format html written as one page."""
+    from harness.session import latest_report
+
+    folder = latest_report(_existing(store), name)
+    if form == "html":
+        target = output or store / f"{name}.html"
+        target.write_bytes((folder / "report.html").read_bytes())
+        click.echo(str(target))
+        return
+    file = {"md": "report.md", "csv": "results.csv", "latex": "report.tex"}[form]
+    click.echo((folder / file).read_text(), nl=False)
+
+
+@cli.command()
+@STORE
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--uri", default=None, help="MLflow tracking URI  [default: the store's own]")
+def ui(store: Path, port: int, uri: str | None) -> None:
+    """MLflow's pages over the runs, on this machine only."""
+    from harness.tracking import resolve_uri
+    from harness.ui import serve
+
+    sys.exit(serve(resolve_uri(uri, store), store, port, click.echo))
+
+
+def _existing(store: Path) -> Path:
+    if not (store / "store.json").is_file():
+        raise UseError(f"--store {store}: no store there (looked in {store.resolve()}); `harness run ablation_eimg` makes one")
+    return store
+
+
+def main() -> None:
+    """Entry point: an error of use is one message and exit code 2."""
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    try:
+        cli()
+    except UseError as error:
+        click.echo(f"harness: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""What a run shows: progress bars on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console as Terminal
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from harness.plan import duration
+from harness.run import Event, Running
+
+LINE_EVERY = 30.0  # seconds between lines of progress where there is no terminal
+
+
+class Console:
+    """Follows the events of a run."""
+
+    def __init__(self, total: int) -> None:
+        """`total` stages."""
+        self.total = total
+        self.done = 0
+        self.cached = 0
+        self.terminal = Terminal(file=sys.stderr)
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            TimeRemainingColumn(),
+            console=self.terminal,
+            transient=True,
+        )
+        self.tasks: dict[str, TaskID] = {}
+        self.last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self.terminal.is_terminal:
+            self.bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.bars.stop()
+        if kind is None and self.cached:
+            self.say(f"{self.cached} of {self.total} stages were done already")
+
+    def say(self, line: str) -> None:
+        """One plain line, above the bars."""
+        self.terminal.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def event(self, event: Event) -> None:
+        """A stage changed its state."""
+        name = f"{event.node.kind} {event.node.label}"
+        if event.state == "started":
+            self.say(f"[{self.done}/{self.total}] {name}")
+            return
+        self.done += 1
+        if event.state == "cached":
+            self.cached += 1
+            return
+        task = self.tasks.pop(event.node.signature, None)
+        if task is not None:
+            self.bars.remove_task(task)
+        tail = duration(event.seconds) if event.state == "finished" else event.message
+        self.say(f"[{self.done}/{self.total}] {name}: {event.state}, {tail}")
+
+    def tick(self, running: list[Running]) -> None:
+        """Show how far the running stages are."""
+        known = [r for r in running if r.progress is not None]
+        if self.terminal.is_terminal:
+            for r in known:
+                self._bar(r)
+        elif time.monotonic() - self.last_line > LINE_EVERY:
+            self.last_line = time.monotonic()
+            for r in known:
+                self.say(f"    {r.node.kind} {r.node.label}: {r.progress['unit']} {r.progress['done']}/{r.progress['total']}")
+
+    def _bar(self, running: Running) -> None:
+        key, progress = running.node.signature, running.progress
+        if key not in self.tasks:
+            name = f"{running.node.kind} {running.node.label}"
+            self.tasks[key] = self.bars.add_task(name, total=progress["total"], unit=progress["unit"])
+        self.bars.update(self.tasks[key], completed=progress["done"], total=progress["total"])

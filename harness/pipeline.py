@@ -1,0 +1,245 @@
+"""From a declared experiment to its graph of stages: what each stage reads, and what it stands on."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.samples import content_hash, load_samples
+from benchmarks.scorer import SUITE, SUITE_VERSION
+from benchmarks.track import get_track
+from harness.errors import UseError
+from harness.plan import Graph, Node
+from harness.profiles import PROFILES, Profile
+from harness.recipes import RECIPES
+from harness.settings import Settings
+from harness.signature import fingerprint, flat
+from harness.spec import Experiment, Resolved, Variant, resolve
+
+SIZE = ("data.clip_frames", "data.height", "data.width", "data.fps")
+CONDITION = ("condition.motion_frames", "condition.padding")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of stage: the settings it reads (a section, or one field), and the version of its computation."""
+
+    name: str
+    version: int
+    reads: tuple[str, ...]
+    priority: int
+
+
+# Raise a version when a stage computes something else from the same settings. Training comes first: it is the longest path.
+BACKBONE = Kind("backbone", 1, ("backbone", "data"), 50)
+DATA = Kind("data", 1, ("backbone", "data", *CONDITION), 40)
+TRAIN = Kind("train", 1, ("backbone", *SIZE, "condition", "flow", "injection", "bank", "train"), 30)
+GENERATE = Kind("generate", 1, ("backbone", *SIZE, *CONDITION, "generate", "eval"), 20)
+SCORE = Kind("score", 1, (), 10)
+REPORT = Kind("report", 1, (), 0)
+
+
+@dataclass(frozen=True)
+class Child:
+    """One variant with one seed: its settings, and the signatures of its stages (by track for generate and score)."""
+
+    variant: Variant
+    seed: int
+    resolved: Resolved[Settings]
+    backbone: str
+    train: str | None
+    generate: Mapping[str, str]
+    score: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """An experiment at a profile, planned: its graph, its children and the signature of its report."""
+
+    experiment: Experiment
+    profile: Profile
+    profile_name: str
+    recipes: tuple[str, ...]
+    overrides: Mapping[str, object]
+    graph: Graph
+    children: tuple[Child, ...]
+    report: str
+    command: str
+
+
+def variant_settings(
+    profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object], variant: Variant, seed: int
+) -> Resolved[Settings]:
+    """Settings of one variant and seed: profile < recipe < command line < variant."""
+    profile = PROFILES.get(profile_name)
+    layers: list[tuple[str, Mapping[str, object]]] = [(f"profile {profile_name}", profile.values)]
+    if overrides.get("data.path") is not None:
+        layers.append((f"profile {profile_name}, real videos", profile.real_videos))
+    names = [profile.recipe, *recipes, *([variant.recipe] if variant.recipe else [])]
+    layers += [(f"recipe {name}", RECIPES.get(name).values) for name in names]
+    layers += [("command line", overrides), ("seed", {"train.seed": seed, "generate.seed": seed})]
+    layers.append((f"variant {variant.name}", variant.set))
+    return resolve(Settings, layers)
+
+
+def build(
+    experiment: Experiment, profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object], cache: Path
+) -> Pipeline:
+    """The whole graph. Raises UseError for settings that do not fit each other, an unknown track, or unreadable inputs."""
+    for key in ("train.seed", "generate.seed"):
+        if key in overrides:
+            raise UseError(f"{key}={overrides[key]} on the command line: seeds are set by --seeds, for example --seeds {overrides[key]},")
+    builder = _Builder(cache)
+    children = []
+    for variant in experiment.variants:
+        for seed in experiment.seeds:
+            resolved = variant_settings(profile_name, recipes, overrides, variant, seed)
+            check(resolved.settings)
+            children.append(builder.child(variant, seed, resolved, experiment.tracks))
+    command = command_line(experiment, profile_name, recipes, overrides)
+    report = builder.report(experiment, profile_name, children, command)
+    profile = PROFILES.get(profile_name)
+    return Pipeline(experiment, profile, profile_name, tuple(recipes), overrides, builder.graph, tuple(children), report, command)
+
+
+def command_line(experiment: Experiment, profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object]) -> str:
+    """The command that makes the same results again."""
+    words = ["harness", "run", experiment.name, "--profile", profile_name, "--seeds", ",".join(map(str, experiment.seeds)) + ","]
+    words += [word for name in recipes for word in ("--recipe", name)]
+    words += [f"{key}={value}" for key, value in overrides.items()]
+    return shlex.join(words)
+
+
+def check(settings: Settings) -> None:
+    """What one field alone cannot tell. Raises UseError."""
+    data, condition, injection = settings.data, settings.condition, settings.injection
+    if condition.motion_frames >= data.clip_frames:
+        raise UseError(
+            f"condition.motion_frames is {condition.motion_frames}, but a clip has data.clip_frames={data.clip_frames} frames; "
+            "each clip must add at least one frame: set fewer motion frames"
+        )
+    if injection.img_run > data.clip_frames:
+        raise UseError(
+            f"injection.img_run is {injection.img_run}, but a stored error has {data.clip_frames} latent frames; "
+            "set it to at most that, or to 0 for the whole error"
+        )
+    side = 2 * settings.backbone.codec_patch
+    if data.height % side or data.width % side:
+        raise UseError(
+            f"data.height x data.width is {data.height} x {data.width}; the tiny backbone needs multiples of {side} "
+            f"(2 x backbone.codec_patch)"
+        )
+    if settings.train.batch % settings.train.ranks:
+        raise UseError(f"train.batch is {settings.train.batch}, which train.ranks={settings.train.ranks} ranks cannot share equally")
+
+
+class _Builder:
+    def __init__(self, cache: Path) -> None:
+        self.graph, self.cache = Graph(), cache
+        self._hashes: dict[str, str] = {}
+
+    def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[str]) -> Child:
+        settings = resolved.settings
+        footage = {"data.fingerprint": self._footage(settings.data.path)}
+        backbone = self.add(BACKBONE, "base model", *self._read(BACKBONE, settings, footage), {})
+        data = self.add(DATA, "latent cache", *self._read(DATA, settings, footage), {"backbone": backbone})
+        name = f"{variant.name}, seed {seed}"
+        train, base = None, {"backbone": backbone, "data": data}
+        if settings.train.enabled:
+            train = self.add(TRAIN, name, *self._read(TRAIN, settings), base, settings.train.ranks)
+        made, scored = {}, {}
+        for track_name in tracks:
+            track = _track(track_name)
+            extra = {"track": track.name, "track.version": track.version, "eval.samples": self._samples(settings)}
+            identity, runtime = self._read(GENERATE, settings, extra)
+            upstream = {**base, "train": train} if train else base
+            made[track_name] = self.add(GENERATE, f"{name}, {track_name}", identity, runtime, upstream)
+            suite = {"suite": SUITE, "suite_version": SUITE_VERSION}
+            scored[track_name] = self.add(SCORE, f"{name}, {track_name}", suite, {}, {"generate": made[track_name]})
+        return Child(variant, seed, resolved, backbone, train, made, scored)
+
+    def report(self, experiment: Experiment, profile_name: str, children: Sequence[Child], command: str) -> str:
+        identity = {
+            "experiment": experiment.name,
+            "question": experiment.question,
+            "baseline": experiment.baseline,
+            "compare_to": experiment.compare_to,
+            "profile": profile_name,
+            "variants": {v.name: dict(v.set) for v in experiment.variants},
+            "tracks": list(experiment.tracks),
+            "seeds": list(experiment.seeds),
+            "rows": [[c.variant.name, c.seed, track] for c in children for track in c.score],
+        }
+        upstream = {
+            "backbone": tuple(dict.fromkeys(c.backbone for c in children)),
+            "train": tuple(c.train for c in children if c.train),
+            "generate": tuple(s for c in children for s in c.generate.values()),
+            "score": tuple(s for c in children for s in c.score.values()),
+        }
+        return self.add(REPORT, f"report of {experiment.name}", identity, {"command": command}, upstream)
+
+    def add(
+        self, kind: Kind, label: str, identity: Mapping[str, Any], runtime: Mapping[str, Any], upstream: Mapping[str, Any], ranks: int = 1
+    ) -> str:
+        node = Node(
+            kind=kind.name,
+            version=kind.version,
+            label=label,
+            identity=dict(identity),
+            runtime=dict(runtime),
+            upstream=dict(upstream),
+            target=f"harness.stages:{kind.name}",
+            ranks=ranks,
+            priority=kind.priority,
+            launcher=self._launcher(ranks) if ranks > 1 else None,
+        )
+        self.graph.add(node)
+        return node.signature
+
+    def _launcher(self, ranks: int) -> tuple[str, ...]:
+        """DeepSpeed's own, with a port of its own for each stage of this command."""
+        port = 20000 + (os.getpid() * 64 + len(self.graph)) % 20000
+        runner = (sys.executable, "-m", "deepspeed.launcher.runner", "--no_local_rank", "--num_accelerators", str(ranks))
+        return (*runner, "--master_addr", "127.0.0.1", "--master_port", str(port), "--module")
+
+    def _read(self, kind: Kind, settings: Settings, extra: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        identity, runtime = (_within(flat(settings, role), kind.reads) for role in ("identity", "runtime"))
+        return {**identity, **(extra or {})}, runtime
+
+    def _footage(self, path: str | None) -> str:
+        return "embedded world" if path is None else self._hash(path, lambda: fingerprint(_folder("data.path", path), self.cache))
+
+    def _samples(self, settings: Settings) -> str:
+        path = settings.eval.path
+        if path is None:
+            return "scenes" if settings.data.path is None else "held back"
+        return self._hash(path, lambda: content_hash(load_samples(_folder("eval.path", path))[0]))
+
+    def _hash(self, path: str, compute: Any) -> str:
+        if path not in self._hashes:
+            try:
+                self._hashes[path] = compute()
+            except ValueError as error:
+                raise UseError(str(error)) from error
+        return self._hashes[path]
+
+
+def _within(values: Mapping[str, Any], reads: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key in reads or key.split(".")[0] in reads}
+
+
+def _track(name: str) -> Any:
+    try:
+        return get_track(name)
+    except (KeyError, ValueError) as error:
+        raise UseError(str(error)) from error
+
+
+def _folder(key: str, path: str) -> Path:
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UseError(f"{key}={path}: no such folder (looked in {folder.resolve()})")
+    return folder

@@ -1,0 +1,249 @@
+"""What there is to do, before it is done: a graph of stages held against a store."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from statistics import median
+from typing import Any, Literal
+
+from harness.signature import canonical, signature
+from harness.store import ELAPSED, ERROR, PROGRESS, Store
+
+State = Literal["cached", "partial", "missing"]
+COMPARED = 32  # past artifacts of a kind that a missing stage is compared with: bounds the work, newest first
+NAMED = 3  # differing settings that are spelled out
+GAP = "  "
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One stage to run: what its result depends on, what it does not, and the function that makes it.
+
+    `upstream` maps a role to the signature, or signatures, of other nodes; `target` is "module:function", called with a
+    Job. `launcher` is a command that starts a module in `ranks` processes; None for one process. Higher priorities run
+    first.
+    """
+
+    kind: str
+    version: int
+    label: str
+    identity: dict[str, Any]
+    runtime: dict[str, Any]
+    upstream: dict[str, str | tuple[str, ...]]
+    target: str
+    ranks: int = 1
+    priority: int = 0
+    launcher: tuple[str, ...] | None = None
+
+    @cached_property
+    def signature(self) -> str:
+        """SHA-256 hex digest of kind, version, identity and upstream."""
+        return signature(self.kind, self.version, self.identity, self.upstream)
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """Signatures of all upstream nodes, each once."""
+        groups = [(value,) if isinstance(value, str) else value for value in self.upstream.values()]
+        return tuple(dict.fromkeys(s for group in groups for s in group))
+
+    def fields(self) -> dict[str, Any]:
+        """As plain values, from which `Node(**fields)` is the same node."""
+        return asdict(self)
+
+
+class Graph:
+    """Nodes in an order in which each stands after what it needs; a stage that several rows share is one node."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {}
+        self._labels: dict[str, dict[str, None]] = {}
+
+    def add(self, node: Node) -> None:
+        """Add a node, or another label of a known one. Raises ValueError when something it needs has not been added."""
+        if unknown := [s for s in node.needs if s not in self._nodes]:
+            raise ValueError(
+                f"{node.kind} {node.label!r} needs {unknown[0][:16]}, which is not in the graph; add that first"
+            )
+        self._nodes.setdefault(node.signature, node)
+        self._labels.setdefault(node.signature, {})[node.label] = None
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes.values())
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __getitem__(self, signature: str) -> Node:
+        return self._nodes[signature]
+
+    def labels(self, signature: str) -> tuple[str, ...]:
+        """Labels of all that share the node."""
+        return tuple(self._labels[signature])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stage in a plan: its state, why it is not cached, and the seconds that it may still take (None: unknown)."""
+
+    node: Node
+    labels: tuple[str, ...]
+    state: State
+    why: str
+    estimate: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages with their states; `seconds` is the wall time of those whose time is known, with `jobs` slots."""
+
+    rows: tuple[Row, ...]
+    jobs: int
+    seconds: float
+
+    @classmethod
+    def of(cls, graph: Graph, store: Store, jobs: int = 1) -> "Plan":
+        """Hold the graph against the store."""
+        pasts = {kind: _Past.of(store.manifests(kind)) for kind in {node.kind: None for node in graph}}
+        rows = tuple(_row(node, graph.labels(node.signature), store, pasts[node.kind]) for node in graph)
+        return cls(rows, jobs, _wall_seconds(rows, jobs))
+
+    def count(self, state: State) -> int:
+        """How many stages are in that state."""
+        return sum(row.state == state for row in self.rows)
+
+    @property
+    def unknown(self) -> int:
+        """How many stages still to run have no estimate."""
+        return sum(row.state != "cached" and row.estimate is None for row in self.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain values, for `--json`."""
+        rows = [
+            {
+                "kind": row.node.kind,
+                "signature": row.node.signature,
+                "labels": list(row.labels),
+                "state": row.state,
+                "why": row.why,
+                "seconds": row.estimate,
+            }
+            for row in self.rows
+        ]
+        return {
+            "stages": rows,
+            "cached": self.count("cached"),
+            "partial": self.count("partial"),
+            "missing": self.count("missing"),
+            "unknown": self.unknown,
+            "jobs": self.jobs,
+            "seconds": self.seconds,
+        }
+
+
+def render(plan: Plan) -> str:
+    """The plan as a plain text table with its totals below."""
+    table = [("stage", "for", "state", "time", "why")]
+    for row in plan.rows:
+        more = f" (+{len(row.labels) - 1})" if len(row.labels) > 1 else ""
+        spent = "" if row.state == "cached" else "?" if row.estimate is None else duration(row.estimate)
+        table.append((row.node.kind, row.labels[0] + more, row.state, spent, row.why))
+    widths = [max(len(cells[column]) for cells in table) for column in range(5)]
+    lines = [GAP.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table]
+    counts = f"{plan.count('cached')} cached, {plan.count('partial')} partial, {plan.count('missing')} missing"
+    time = f"about {duration(plan.seconds)} with {plan.jobs} {'job' if plan.jobs == 1 else 'jobs'}"
+    if plan.unknown:
+        time += f", and {plan.unknown} of unknown time (none of that kind has run yet)"
+    return "\n".join([*lines, "", f"{len(plan.rows)} stages: {counts}; {time}"])
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A finished artifact: its identity, and the same as a set of comparable items."""
+
+    version: int
+    identity: Mapping[str, Any]
+    upstream: Mapping[str, Any]
+    seconds: float
+    items: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Past:
+    """The finished artifacts of one kind, newest first."""
+
+    by_identity: Mapping[frozenset[tuple[str, str]], _Seen]
+    newest: Sequence[_Seen]
+
+    @classmethod
+    def of(cls, manifests: Iterator[dict[str, Any]]) -> "_Past":
+        newest = sorted(manifests, key=lambda m: str(m["created"]), reverse=True)
+        seen = [_Seen(m["version"], m["identity"], m["upstream"], m["seconds"], _items(m["identity"])) for m in newest]
+        return cls({s.items: s for s in reversed(seen)}, seen[:COMPARED])
+
+    def nearest(self, identity: Mapping[str, Any]) -> list[_Seen]:
+        """Those with the fewest differing settings, newest first; empty when there are none at all."""
+        items = _items(identity)
+        if same := self.by_identity.get(items):
+            return [same]
+        distances = [len(items ^ seen.items) for seen in self.newest]
+        return [seen for seen, distance in zip(self.newest, distances, strict=True) if distance == min(distances)]
+
+
+def _items(identity: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    return frozenset((key, canonical(value)) for key, value in identity.items())
+
+
+def _row(node: Node, labels: tuple[str, ...], store: Store, past: _Past) -> Row:
+    if store.done(node.kind, node.signature):
+        return Row(node, labels, "cached", "", 0.0)
+    nearest = past.nearest(node.identity)
+    estimate = median(seen.seconds for seen in nearest) if nearest else None
+    if store.partial(node.kind, node.signature).is_dir():
+        why, remaining = _so_far(node, store, estimate)
+        return Row(node, labels, "partial", why, remaining)
+    return Row(node, labels, "missing", _difference(node, nearest[0]) if nearest else "first of its kind", estimate)
+
+
+def _so_far(node: Node, store: Store, estimate: float | None) -> tuple[str, float | None]:
+    """How far an earlier attempt came, and the seconds that remain at its pace."""
+    progress, elapsed, error = (store.note(node.kind, node.signature, name) for name in (PROGRESS, ELAPSED, ERROR))
+    why = f"{progress['unit']} {progress['done']}/{progress['total']}" if progress else "started"
+    if error:
+        why += f", failed: {error['message']}"
+    if progress and elapsed and progress["done"]:
+        return why, float(elapsed["seconds"]) * (progress["total"] / progress["done"] - 1)
+    return why, estimate
+
+
+def _difference(node: Node, seen: _Seen) -> str:
+    """What sets a stage apart from the nearest one that is cached."""
+    now, then = _plain(node.identity), _plain(seen.identity)
+    keys = [key for key in dict.fromkeys([*now, *then]) if now.get(key) != then.get(key)]
+    changes = [f"{key} {then.get(key, 'unset')} -> {now.get(key, 'unset')}" for key in keys[:NAMED]]
+    if len(keys) > NAMED:
+        changes.append(f"{len(keys) - NAMED} more settings")
+    if node.version != seen.version:
+        changes.append(f"version {seen.version} -> {node.version}")
+    roles = dict.fromkeys([*node.upstream, *seen.upstream])
+    old, new = _plain(seen.upstream), _plain(node.upstream)
+    changes += [f"upstream {role} changed" for role in roles if old.get(role) != new.get(role)]
+    return ", ".join(changes)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, str]:
+    return {key: canonical(value) for key, value in values.items()}
+
+
+def _wall_seconds(rows: Sequence[Row], jobs: int) -> float:
+    """No schedule is faster than the longest chain, nor than all work shared equally; good ones come near."""
+    finish: dict[str, float] = {}
+    for row in rows:
+        finish[row.node.signature] = (row.estimate or 0.0) + max((finish[s] for s in row.node.needs), default=0.0)
+    return max([sum(row.estimate or 0.0 for row in rows) / jobs, *finish.values()])

@@ -1,0 +1,114 @@
+"""One `harness run`: an experiment's pipeline, its store, the scheduler, the console and MLflow, brought together."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from harness.errors import UseError
+from harness.experiments import EXPERIMENTS
+from harness.pipeline import Pipeline, build
+from harness.spec import check_no_clash, load_experiment, parse_overrides, parse_seeds, select
+from harness.store import Store
+
+if TYPE_CHECKING:
+    from harness.run import Outcome
+
+EXIT_FAILED = 1
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the command line asked for, resolved."""
+
+    pipeline: Pipeline
+    store: Store
+    jobs: int
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        overrides: Sequence[str],
+        profile: str,
+        recipes: Sequence[str],
+        seeds: str | None,
+        only: str | None,
+        store: Path,
+        jobs: int | None,
+    ) -> "Session":
+        """Resolve names, settings and inputs; every fault is a UseError before anything is computed."""
+        experiment = load_experiment(name, EXPERIMENTS)
+        values = parse_overrides(overrides)
+        tracks = values.pop("tracks", None)
+        if tracks is not None:
+            experiment = experiment.model_copy(update={"tracks": tuple(str(tracks).split(","))})
+        if seeds is not None:
+            experiment = experiment.model_copy(update={"seeds": parse_seeds(seeds)})
+        if only is not None:
+            experiment = select(experiment, only)
+        check_no_clash(values, experiment.variants)
+        opened = Store(store)
+        pipeline = build(experiment, profile, recipes, values, store / "fingerprints.json")
+        return cls(pipeline, opened, jobs or os.cpu_count() or 1)
+
+    def run(self) -> int:
+        """Carry the pipeline out; prints the Markdown table last. Returns the exit code."""
+        from harness.console import Console
+        from harness.executors import Local
+        from harness.provenance import versions
+        from harness.publish import Publisher
+        from harness.run import Running, run
+        from harness.tracking import Tracker, resolve_uri
+
+        signal.signal(signal.SIGTERM, _interrupted)
+        console = Console(len(self.pipeline.graph))
+        uri = resolve_uri(self.pipeline.children[0].resolved.settings.tracking.uri, self.store.root)
+        with Tracker(uri, self.store.root, self.pipeline.experiment.name, console.say) as tracker, console:
+            publisher = Publisher(self.pipeline, self.store, tracker)
+
+            def tick(running: list[Running]) -> None:
+                console.tick(running)
+                publisher.update()
+
+            with Local(self.jobs, versions()) as executor:
+                outcome = run(self.pipeline.graph, self.store, executor, console.event, tick)
+            publisher.finish(outcome.failed)
+        return self._conclude(outcome)
+
+    def _conclude(self, outcome: "Outcome") -> int:
+        if not self.store.done("report", self.pipeline.report):
+            print(f"\n{len(outcome.failed)} stages failed; the same command tries them again and keeps all that is done.", file=sys.stderr)
+            return EXIT_FAILED
+        folder = self.store.artifact("report", self.pipeline.report)
+        link_report(self.store.root, self.pipeline.experiment.name, folder)
+        print((folder / "report.md").read_text())
+        print(f"page   {self.store.root / 'reports' / self.pipeline.experiment.name / 'report.html'}")
+        print(f"MLflow harness ui --store {self.store.root}")
+        return 0
+
+
+def _interrupted(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def link_report(root: Path, name: str, folder: Path) -> None:
+    """Let <store>/reports/<experiment> point to its newest report."""
+    links = root / "reports"
+    links.mkdir(exist_ok=True)
+    fresh = links / f".{name}.{os.getpid()}.{time.monotonic_ns()}"
+    fresh.symlink_to(os.path.relpath(folder, links))
+    os.replace(fresh, links / name)
+
+
+def latest_report(root: Path, name: str) -> Path:
+    """Folder of the newest report of an experiment; UseError if none is finished."""
+    folder = root / "reports" / name
+    if not folder.is_dir():
+        found = sorted(p.name for p in (root / "reports").glob("*") if p.is_dir())
+        raise UseError(f"no finished report of {name!r} in {root}; found: {', '.join(found) or 'none'}. `harness run {name}` makes one")
+    return folder

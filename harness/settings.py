@@ -1,0 +1,45 @@
+"""Everything that a run can be told, one section a topic. `harness show settings` prints it."""
+
+from pydantic import Field
+
+from svi.settings import (
+    BackboneSettings,
+    BankSettings,
+    ConditionSettings,
+    DataSettings,
+    FlowSettings,
+    Frozen,
+    GenerateSettings,
+    InjectionSettings,
+    TrainSettings,
+    runtime,
+)
+
+
+class EvalSettings(Frozen):
+    """What films start from."""
+
+    path: str | None = runtime(
+        None, "folder of samples, each an image and a prompt.txt; none: scenes of the embedded world, or held-back clips of data.path"
+    )
+
+
+class TrackingSettings(Frozen):
+    """Where results are logged."""
+
+    uri: str | None = runtime(None, "MLflow tracking URI; none: sqlite in the store")
+
+
+class Settings(Frozen):
+    """The resolved settings of one variant."""
+
+    backbone: BackboneSettings = Field(default_factory=BackboneSettings)
+    data: DataSettings = Field(default_factory=DataSettings)
+    flow: FlowSettings = Field(default_factory=FlowSettings)
+    injection: InjectionSettings = Field(default_factory=InjectionSettings)
+    bank: BankSettings = Field(default_factory=BankSettings)
+    condition: ConditionSettings = Field(default_factory=ConditionSettings)
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    generate: GenerateSettings = Field(default_factory=GenerateSettings)
+    eval: EvalSettings = Field(default_factory=EvalSettings)
+    tracking: TrackingSettings = Field(default_factory=TrackingSettings)

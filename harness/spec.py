@@ -1,0 +1,251 @@
+"""Declaring an ablation, and resolving what one variant of it runs with."""
+
+import json
+import re
+import runpy
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic.dataclasses import dataclass as validated_dataclass
+
+from harness.errors import UseError
+from harness.registry import Registry, nearest, suggestion
+from harness.signature import leaves
+
+Scalar = bool | int | float | str | None
+M = TypeVar("M", bound=BaseModel)
+
+
+@validated_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Variant:
+    """One row of an ablation: what it sets on top of everything else, dotted, and the recipe it adds."""
+
+    name: str
+    set: dict[str, Scalar] = field(default_factory=dict)
+    recipe: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise UseError(f"a variant is named {name!r}; expected letters, digits, '_', '.' and '-' only")
+        return name
+
+
+class Experiment(BaseModel):
+    """A question, and the variants, tracks and seeds that answer it. Deltas are taken against `baseline`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    question: str
+    variants: tuple[Variant, ...]
+    baseline: str
+    tracks: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    compare_to: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        if not self.question:
+            raise UseError(f"experiment {self.name} has no docstring; expected its question there")
+        for what, values in (("variants", names), ("tracks", self.tracks), ("seeds", self.seeds)):
+            if not values:
+                raise UseError(f"experiment {self.name} has no {what}; expected at least one")
+            if twice := [str(value) for value, count in Counter(values).items() if count > 1]:
+                raise UseError(f"experiment {self.name} has {what} twice: {', '.join(twice)}; expected each once")
+        if self.baseline not in names:
+            raise UseError(
+                f"{self.name} has no variant {self.baseline!r} as baseline: {suggestion(self.baseline, names)}"
+            )
+        return self
+
+
+def experiment(
+    *, baseline: str = "full", tracks: Sequence[str], seeds: Sequence[int] = (0,), compare_to: str | None = None
+) -> Callable[[Callable[[], Iterator[Variant]]], Experiment]:
+    """Make an Experiment of a function that yields Variants; its docstring is the question. Raises UseError."""
+
+    def declare(function: Callable[[], Iterator[Variant]]) -> Experiment:
+        question = " ".join((function.__doc__ or "").split())
+        about = {"baseline": baseline, "tracks": tuple(tracks), "seeds": tuple(seeds), "compare_to": compare_to}
+        try:
+            return Experiment.model_validate(
+                {"name": function.__name__, "question": question, "variants": tuple(function()), **about}
+            )
+        except ValidationError as error:
+            problems = "; ".join(f"{_dotted(e['loc'])}={e['input']!r}: {e['msg']}" for e in error.errors())
+            raise UseError(f"experiment {function.__name__}: {problems}") from error
+
+    return declare
+
+
+def load_experiment(reference: str, registry: Registry[Experiment]) -> Experiment:
+    """A registered experiment by its name, or one of a user's file by "path/to/file.py:name". Raises UseError."""
+    file, _, name = reference.rpartition(":") if ".py:" in reference else (reference, "", "")
+    if not file.endswith(".py"):
+        return registry.get(reference)
+    found = {key: value for key, value in _load(Path(file)).items() if isinstance(value, Experiment)}
+    if name not in found:
+        said = f"there is no experiment {name!r} in {file}" if name else f"{file} names a file only"
+        available = ", ".join(found) or "none (decorate a function with @experiment)"
+        raise UseError(f"{said}; expected {file}:NAME with a NAME of: {available}")
+    return found[name]
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, Scalar]:
+    """Dotted settings of "key=value" texts; a value is a JSON scalar, or else the text itself. Raises UseError."""
+    values: dict[str, Scalar] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not key:
+            raise UseError(f"cannot read {text!r}; expected key=value, for example train.steps=100")
+        if key in values:
+            raise UseError(f"{key} is set twice on the command line, also by {text!r}; expected it once")
+        values[key] = _parse(value)
+    return values
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[M]):
+    """Validated settings, and for each dotted key the layer that its value comes from ("default" where none set it)."""
+
+    settings: M
+    origin: dict[str, str]
+
+
+def resolve(model_class: type[M], layers: Sequence[tuple[str, Mapping[str, object]]]) -> Resolved[M]:
+    """Lay dotted settings over the defaults, later layers over earlier ones.
+
+    Raises UseError for an unknown key or a wrong value, naming the layer that it comes from.
+    """
+    known = leaves(model_class)
+    values: dict[str, object] = {}
+    origin = dict.fromkeys(known, "default")
+    for layer, settings in layers:
+        for key, value in settings.items():
+            if key not in known:
+                raise UseError(_unknown(key, layer, list(known)))
+            values[key], origin[key] = value, layer
+    try:
+        return Resolved(model_class.model_validate(_nest(values)), origin)
+    except ValidationError as error:
+        raise UseError(_wrong(error, values, origin)) from error
+
+
+def check_no_clash(command_line: Mapping[str, object], variants: Sequence[Variant]) -> None:
+    """Raises UseError when the command line sets a key that a variant sets: its row would not be what it is called."""
+    for key, value in command_line.items():
+        if owners := [variant.name for variant in variants if key in variant.set]:
+            raise UseError(
+                f"{key}={value} on the command line, but it is what {', '.join(owners)} sets; leave it out, "
+                "choose other variants with --only, or declare an experiment of your own"
+            )
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`3` is three seeds: 0, 1 and 2; `0,5,7` is those; `5,` is seed 5 alone. Raises UseError."""
+    try:
+        seeds = tuple(int(part) for part in text.split(",") if part.strip()) if "," in text else tuple(range(int(text)))
+    except ValueError:
+        seeds = ()
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UseError(
+            f"--seeds {text!r}; expected how many (3 for seeds 0, 1, 2) or different seeds from 0 up (0,5,7)"
+        )
+    return seeds
+
+
+def select(experiment: Experiment, patterns: str) -> Experiment:
+    """Only the variants whose name matches one of the comma-separated patterns; the first replaces a lost baseline."""
+    wanted = [pattern.strip() for pattern in patterns.split(",")]
+    kept = tuple(v for v in experiment.variants if any(fnmatchcase(v.name, pattern) for pattern in wanted))
+    if not kept:
+        available = ", ".join(v.name for v in experiment.variants)
+        raise UseError(f"no variant of {experiment.name} matches {patterns!r}; it has: {available}")
+    names = [variant.name for variant in kept]
+    baseline = experiment.baseline if experiment.baseline in names else names[0]
+    return experiment.model_copy(update={"variants": kept, "baseline": baseline})
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UseError(f"no file {path} (looked in {Path.cwd()}); expected path/to/file.py:name")
+    folder = str(path.parent.absolute())
+    if folder not in sys.path:  # as for a script: its neighbours can be imported
+        sys.path.insert(0, folder)
+    try:
+        return runpy.run_path(str(path), run_name=path.stem)
+    except Exception as error:
+        what = str(error) if isinstance(error, UseError) else f"{type(error).__name__}: {error}"
+        raise UseError(f"{path}, line {_line(error, path)}: {what}") from error
+
+
+def _line(error: Exception, path: Path) -> int | None:
+    """The last line of the user's own file that led to the error."""
+    if isinstance(error, SyntaxError):
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f.lineno for f in reversed(frames) if Path(f.filename).absolute() == path.absolute()), None)
+
+
+def _parse(text: str) -> Scalar:
+    words: dict[str, Scalar] = {"None": None, "True": True, "False": False}
+    if text in words:
+        return words[text]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if value is None or isinstance(value, bool | int | float | str) else text
+
+
+def _nest(values: Mapping[str, object]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = value
+    return nested
+
+
+def _unknown(key: str, layer: str, known: list[str]) -> str:
+    section, _, name = key.rpartition(".")
+    guesses = [k for k in known if k.rpartition(".")[2] == name] or nearest(key, known)
+    sections = dict.fromkeys(k.partition(".")[0] for k in known)
+    inside = [k.removeprefix(f"{section}.") for k in known if k.rpartition(".")[0] == section]
+    listed = f"{section} has: {', '.join(inside)}" if section and inside else f"sections: {', '.join(sections)}"
+    guess = f"did you mean {' or '.join(guesses[:3])}? " if guesses else ""
+    return f"unknown setting {key!r} ({layer}): {guess}{listed}"
+
+
+def _wrong(error: ValidationError, values: Mapping[str, object], origin: Mapping[str, str]) -> str:
+    """One sentence a setting; a union reports each of its branches, which are joined by "or"."""
+    expected: dict[str, list[str]] = {}
+    for problem in error.errors():
+        # A location may go on past the field, into a branch of its union.
+        place = problem["loc"]
+        prefixes = [_dotted(place[:n]) for n in range(1, len(place) + 1)]
+        key = next((prefix for prefix in prefixes if prefix in origin), _dotted(place))
+        message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        expected.setdefault(key, []).append(message)
+    return "; ".join(
+        f"{key}={values[key]!r} ({origin[key]}): expected {' or '.join(dict.fromkeys(messages))}"
+        if key in values
+        else f"{key or 'settings'}: {' or '.join(dict.fromkeys(messages))}"
+        for key, messages in expected.items()
+    )
+
+
+def _dotted(location: Sequence[object]) -> str:
+    return ".".join(map(str, location))

@@ -1,0 +1,157 @@
+"""Figures: drift curves by clip, differences to the baseline, and the forecast from one clip against the long film."""
+
+import math
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from reports.frame import PER_FILM
+from reports.grid import MINUS
+from reports.info import ReportInfo
+from reports.measures import ARROWS, Measure, lead_measure, measure_label, measured, metric_label
+from reports.style import MUTED, colour, dashes, figure_style, label_points
+from reports.summary import curves
+
+_PANELS_A_ROW = 3
+
+
+def curve_metrics(frame: pd.DataFrame, summary: pd.DataFrame, track: str) -> list[str]:
+    """The track's metrics with a curve over clips, the lead first."""
+    rows = frame[(frame["track"] == track) & (frame["status"] == "ok") & (frame["clip"] != PER_FILM)]
+    found = set(rows["metric"])
+    ordered = dict.fromkeys(measure.metric for measure in measured(summary, track))
+    return [metric for metric in ordered if metric in found]
+
+
+def drift_figure(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure | None:
+    """All drift curves of a track: the lead metric wide, with the variants' names; the others small, below.
+
+    None where no metric has a curve.
+    """
+    metrics = curve_metrics(frame, summary, track)
+    if not metrics:
+        return None
+    rows = math.ceil((len(metrics) - 1) / _PANELS_A_ROW)
+    with figure_style():
+        figure = Figure(figsize=(9.6, 3.5 + 2.1 * rows), layout="constrained")
+        grid = figure.add_gridspec(1 + rows, _PANELS_A_ROW, height_ratios=[3.4, *[2.0] * rows])
+        for index, metric in enumerate(metrics):
+            place = grid[0, :] if index == 0 else grid[1 + (index - 1) // _PANELS_A_ROW, (index - 1) % _PANELS_A_ROW]
+            _draw_curves(figure, figure.add_subplot(place), frame, info, track, metric, lead=index == 0)
+        figure.suptitle(f"{info.experiment} · {track}", x=0.01, ha="left", fontsize=10.5)
+    return figure
+
+
+def drift_panel(frame: pd.DataFrame, info: ReportInfo, track: str, metric: str, lead: bool) -> Figure:
+    """The drift curves of one metric; the lead panel is larger and names the variants."""
+    with figure_style():
+        figure = Figure(figsize=(9.2, 3.5) if lead else (3.5, 2.1), layout="constrained")
+        _draw_curves(figure, figure.add_subplot(), frame, info, track, metric, lead)
+    return figure
+
+
+def delta_figure(summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure | None:
+    """Each variant's difference to the baseline on the lead measure with its 95 % interval; None without any."""
+    lead = lead_measure(summary, track)
+    rows = _measure_rows(summary, track, lead) if lead else summary[:0]
+    rows = rows[rows["delta"].notna()]
+    if lead is None or rows.empty:
+        return None
+    with figure_style():
+        figure = Figure(figsize=(5.2, 0.75 + 0.26 * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        axes.axvline(0, color=MUTED, lw=1)
+        for place, row in enumerate(rows.to_dict("records")):
+            ink = colour(info, row["variant"])
+            if math.isfinite(row["delta_low"]):
+                axes.plot(
+                    [row["delta_low"], row["delta_high"]], [place, place], color=ink, lw=2.2, solid_capstyle="round"
+                )
+            axes.plot([row["delta"]], [place], "o", color=ink, ms=6)
+        axes.set_yticks(range(len(rows)), rows["variant"])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.grid(visible=False)
+        axes.grid(visible=True, axis="x")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        unit = _unit(rows)
+        axes.set_xlabel(f"difference to {info.baseline} in {measure_label(lead)}{unit}, 95 % interval")
+    return figure
+
+
+def forecast_points(summary: pd.DataFrame, info: ReportInfo, track: str) -> pd.DataFrame:
+    """Index variant; columns forecast = eps / (1 - gain) of the variant's means, measured, se.
+
+    A variant with a gain of 1 or more has no plateau and is left out.
+    """
+    lead = lead_measure(summary, track)
+    of_track = summary[(summary["track"] == track) & (summary["status"] == "ok")]
+    means = of_track[of_track["statistic"] == "value"].pivot(index="variant", columns="metric", values="mean")
+    if lead is None or not {"gain", "eps"} <= set(means.columns):
+        return pd.DataFrame(columns=["forecast", "measured", "se"])
+    late = _measure_rows(summary, track, lead).set_index("variant")
+    stable = means[means["gain"] < 1]
+    forecast = stable["eps"] / (1 - stable["gain"])
+    points = pd.DataFrame({"forecast": forecast, "measured": late["mean"], "se": late["se"]})
+    return points.reindex(list(info.variants)).dropna(subset=["forecast", "measured"])
+
+
+def forecast_figure(summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure | None:
+    """The lead measure at the end of the film against the plateau forecast from one clip; None without a probe."""
+    points, lead = forecast_points(summary, info, track), lead_measure(summary, track)
+    if lead is None or len(points) < 2:
+        return None
+    rank = points["forecast"].rank().corr(points["measured"].rank())
+    with figure_style():
+        figure = Figure(figsize=(9.2, 3.3), layout="constrained")
+        axes = figure.add_subplot()
+        for variant, point in points.iterrows():
+            error, ink = None if math.isnan(point["se"]) else point["se"], colour(info, str(variant))
+            axes.errorbar(point["forecast"], point["measured"], yerr=error, fmt="o", ms=6, color=ink)
+        places = {str(name): (row["forecast"], row["measured"]) for name, row in points.iterrows()}
+        label_points(figure, axes, places, info)
+        axes.set_xlabel(f"forecast from one clip: eps / (1 {MINUS} gain)")
+        unit = _unit(_measure_rows(summary, track, lead))
+        axes.set_ylabel(f"{measure_label(lead)}{unit}")
+        rank_text = f"{rank:.2f}".replace("-", MINUS)
+        axes.set_title(f"Spearman rank correlation {rank_text} over {len(points)} variants", color=MUTED)
+    return figure
+
+
+def _draw_curves(
+    figure: Figure, axes: Axes, frame: pd.DataFrame, info: ReportInfo, track: str, metric: str, lead: bool
+) -> None:
+    found = curves(frame, track, metric)
+    ends = {}
+    # The baseline last: it is what the others are read against, so nothing covers it.
+    for variant in sorted(found, key=lambda name: (name == info.baseline, list(info.variants).index(name))):
+        curve, ink = found[variant].dropna(subset=["mean"]), colour(info, variant)
+        if curve.empty:
+            continue
+        clips, mean, se = curve.index.to_numpy() + 1, curve["mean"], curve["se"].fillna(0)
+        axes.fill_between(clips, mean - se, mean + se, color=ink, alpha=0.16, lw=0)
+        width = 2.0 if variant == info.baseline else 1.4
+        axes.plot(clips, mean, color=ink, ls=dashes(info, variant), lw=width)
+        ends[variant] = (float(clips[-1]), float(mean.iloc[-1]))
+    first = frame[(frame["metric"] == metric)].iloc[0]
+    unit = f", {first['unit']}" if first["unit"] else ""
+    axes.set_title(f"{metric_label(metric)}{unit} {ARROWS[first['direction']]}".strip())
+    axes.margins(x=0)
+    axes.set_xlim(left=1)
+    axes.xaxis.set_major_locator(MaxNLocator(6 if lead else 4, integer=True))
+    axes.xaxis.set_major_formatter(lambda clip, _: f"{clip:g}\n{clip * info.clip_seconds:g} s")
+    if lead:
+        axes.set_xlabel("clips, and seconds of film")
+        label_points(figure, axes, ends, info)
+
+
+def _measure_rows(summary: pd.DataFrame, track: str, measure: Measure) -> pd.DataFrame:
+    wanted = (summary["metric"] == measure.metric) & (summary["statistic"] == measure.statistic)
+    return summary[wanted & (summary["track"] == track) & (summary["status"] == "ok")]
+
+
+def _unit(rows: pd.DataFrame) -> str:
+    unit = rows["unit"].iloc[0]
+    return f", {unit}" if unit else ""

@@ -1,0 +1,105 @@
+"""Small results frames for the tests of reports: six clips or more, a few variants, numbers chosen or drawn once."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from reports.frame import COLUMNS, PER_FILM
+from reports.info import ReportInfo
+from reports.summary import summarise
+
+VARIANTS: dict[str, dict[str, object]] = {
+    "base": {"train.steps": 0},
+    "full": {},
+    "no_e_img": {"injection.p_img": 0.0},
+    "no_e_vid": {"injection.p_vid": 0.0},
+}
+TRACKS = ("consistent-50s", "creative-50s")
+LATE = {"base": 16.0, "full": 30.0, "no_e_img": 20.0, "no_e_vid": 30.0}
+GAIN_EPS = {"base": (0.95, 0.046), "full": (0.2, 0.17), "no_e_img": (0.94, 0.04), "no_e_vid": (0.19, 0.15)}
+KINDS = {
+    "background_psnr": ("higher", "dB"),
+    "colour_drift": ("lower", "0..1"),
+    "motion": ("none", "0..1"),
+    "ssim": ("higher", "index"),
+    "gain": ("lower", "ratio"),
+    "eps": ("lower", "latent"),
+}
+
+
+def info(**changes: Any) -> ReportInfo:
+    """An experiment with four variants on two tracks, without films."""
+    settings: dict[str, Any] = {
+        "experiment": "ablation_eimg",
+        "question": "Is E_img the error that stops drift?",
+        "profile": "tiny",
+        "backbone": "toy-wan",
+        "baseline": "full",
+        "variants": VARIANTS,
+        "tracks": list(TRACKS),
+        "seeds": [0, 1],
+        "compare_to": "svi-table-4",
+        "caption": "A toy world says which mechanism matters in it, and nothing about size elsewhere.",
+        "provenance": {"git commit": "0123abc"},
+        "reproduce": "harness run ablation_eimg",
+        "videos": {},
+        "frames": {},
+        "costs": {"Train": 90.0},
+        "fps": 8.0,
+        "clip_seconds": 0.5,
+    }
+    return ReportInfo(**(settings | changes))
+
+
+def rows(variant: str, metric: str, curve: Sequence[float] | npt.NDArray[np.float64], **changes: Any) -> pd.DataFrame:
+    """One film's rows of one metric: a value a clip; for gain and eps one value."""
+    direction, unit = KINDS[metric]
+    film = metric in ("gain", "eps")
+    constant = {"experiment": "ablation_eimg", "variant": variant, "track": TRACKS[0], "seed": 0, "sample": "a"}
+    constant |= {"metric": metric, "direction": direction, "unit": unit, "version": "1", "status": "ok", "reason": ""}
+    varying = {"clip": [PER_FILM] if film else range(len(curve)), "value": np.asarray(curve, dtype=float)}
+    return pd.DataFrame(constant | varying | changes)[list(COLUMNS)]
+
+
+def skipped(variant: str, metric: str, reason: str, **changes: Any) -> pd.DataFrame:
+    """One film's row of a metric that was not scored."""
+    return rows(variant, metric, [np.nan], status="skipped", reason=reason, clip=PER_FILM, **changes)
+
+
+def study(
+    variants: Mapping[str, float] = LATE, seeds: Sequence[int] = (0, 1), tracks: Sequence[str] = TRACKS, clips: int = 20
+) -> pd.DataFrame:
+    """A whole study: PSNR falls from 31 dB to the variant's late value; SSIM is skipped for base."""
+    generator, parts = np.random.default_rng(0), []
+    fall = 1 - np.exp(-np.arange(clips) / 3)
+    for track in tracks:
+        for variant, late in variants.items():
+            for seed, sample in [(seed, sample) for seed in seeds for sample in ("a", "b", "c")]:
+                where: dict[str, Any] = {"seed": seed, "sample": sample, "track": track}
+                psnr = 31 + (late - 31) * fall + generator.normal(0, 0.3, clips)
+                gain, eps = GAIN_EPS.get(variant, (0.5, 0.1))
+                parts += [
+                    rows(variant, "background_psnr", psnr, **where),
+                    rows(variant, "colour_drift", (31 - psnr).clip(0) / 100, **where),
+                    rows(variant, "motion", np.full(clips, 0.03), **where),
+                    rows(variant, "gain", [gain + generator.normal(0, 0.005)], **where),
+                    rows(variant, "eps", [eps + generator.normal(0, 0.002)], **where),
+                    skipped(variant, "ssim", "no true film is stored", **where)
+                    if variant == "base"
+                    else rows(variant, "ssim", psnr / 40, **where),
+                ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def study_summary() -> pd.DataFrame:
+    """The whole study's summary, a copy of its own each time."""
+    return _summary().copy()
+
+
+@cache
+def _summary() -> pd.DataFrame:
+    return summarise(study(), info())

@@ -1,0 +1,119 @@
+"""Figures and contact sheets: what they draw, and that they draw it again to the byte."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reports.figures import delta_figure, drift_figure, drift_panel, forecast_figure, forecast_points
+from reports.frame import validated
+from reports.sheet import sheet_figure, tiles
+from reports.style import INK, colour, png, spread, svg
+from reports.summary import summarise
+from tests.reports.report_frames import info, rows, study, study_summary
+
+TRACK = "consistent-50s"
+
+
+def test_the_lead_panel_names_every_variant_and_small_ones_the_metric() -> None:
+    frame = study()
+    figure = drift_figure(validated(frame, info()), summarise(frame, info()), info(), TRACK)
+    assert figure is not None
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["background PSNR, dB ↑", "motion, 0..1", "SSIM, index ↑", "colour drift, 0..1 ↓"]
+    assert {text.get_text() for text in figure.axes[0].texts} == set(info().variants)
+    assert len(figure.axes[0].lines) == 4
+    assert len(figure.axes[2].lines) == 3  # SSIM is skipped for base
+
+
+def test_a_line_is_the_mean_curve_from_clip_1() -> None:
+    frame = validated(rows("full", "motion", [1.0, 3.0, 2.0]), info())
+    line = drift_panel(frame, info(), TRACK, "motion", lead=False).axes[0].lines[0]
+    np.testing.assert_allclose(np.asarray(line.get_xydata()), [[1, 1], [2, 3], [3, 2]])
+
+
+def test_figures_are_the_same_bytes_again() -> None:
+    frame = validated(study(tracks=[TRACK]), info())
+    for render in (png, svg):
+        first, second = (render(drift_panel(frame, info(), TRACK, "background_psnr", lead=True)) for _ in range(2))
+        assert first == second
+
+
+def test_names_are_text_not_mathematics_or_markup() -> None:
+    name = "$x_1$ <b>&"
+    changed = info(variants={name: {}, "full": {}})
+    frame = validated(study(variants={name: 16.0, "full": 30.0}), changed)
+    text = svg(drift_panel(frame, changed, TRACK, "background_psnr", lead=True))
+    assert "$x_1$ &lt;b&gt;&amp;" in text
+    assert "<b>" not in text
+
+
+def test_the_forecast_is_eps_over_one_minus_gain() -> None:
+    points = forecast_points(study_summary(), info(), TRACK)
+    assert points.at["full", "forecast"] == pytest.approx(0.17 / 0.8, rel=0.05)
+    assert points.at["full", "measured"] == pytest.approx(30, abs=0.5)
+    assert forecast_figure(study_summary(), info(), TRACK) is not None
+
+
+def test_a_gain_of_one_has_no_forecast_and_no_probe_no_figure() -> None:
+    frame = study()
+    frame.loc[(frame["metric"] == "gain") & (frame["variant"] == "base"), "value"] = 1.02
+    assert "base" not in forecast_points(summarise(frame, info()), info(), TRACK).index
+    unprobed = summarise(frame[~frame["metric"].isin(["gain", "eps"])], info())
+    assert forecast_figure(unprobed, info(), TRACK) is None
+
+
+def test_the_delta_figure_has_a_dot_a_variant_and_needs_a_baseline() -> None:
+    figure = delta_figure(study_summary(), info(), TRACK)
+    assert figure is not None
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["base", "no_e_img", "no_e_vid"]
+    assert delta_figure(summarise(study(variants={"base": 16.0}), info()), info(), TRACK) is None
+
+
+def test_the_baseline_is_ink_and_the_others_differ() -> None:
+    colours = [colour(info(), variant) for variant in info().variants]
+    assert len(set(colours)) == len(colours)
+    assert colour(info(), "full") == INK
+
+
+def test_labels_keep_their_order_and_distance() -> None:
+    placed = spread([1.0, 1.1, 5.0, 1.05], gap=1.0)
+    assert placed[0] < placed[3] < placed[1] < placed[2]
+    assert placed[2] == 5.0
+    assert np.diff(sorted(placed)).min() == pytest.approx(1.0)
+
+
+def films(folder: Path, size: tuple[int, int]) -> Path:
+    """Two films of 40 frames; frame i of the first is i everywhere."""
+    frames = np.zeros((2, 40, *size, 3), dtype=np.uint8)
+    frames[0] += np.arange(40, dtype=np.uint8)[:, None, None, None]
+    np.save(folder / "frames.npy", frames)
+    return folder / "frames.npy"
+
+
+def test_tiles_are_evenly_spaced_and_enlarged_by_whole_pixels(tmp_path: Path) -> None:
+    images, numbers = tiles(films(tmp_path, (16, 16)))
+    assert numbers == [0, 6, 11, 17, 22, 28, 33, 39]
+    assert images.shape == (8, 192, 192, 3)
+    assert [int(image.max()) for image in images] == numbers
+
+
+def test_large_frames_are_averaged_down(tmp_path: Path) -> None:
+    images, _ = tiles(films(tmp_path, (100, 500)))
+    assert images.shape == (8, 33, 166, 3)
+    assert int(images[-1].min()) == 39
+
+
+def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "frames.npy", np.zeros((4, 16, 16, 3), dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"received uint8 \[4, 16, 16, 3\], expected uint8 \[S, F, H, W, 3\]"):
+        tiles(tmp_path / "frames.npy")
+
+
+def test_a_contact_sheet_has_a_row_a_variant_with_seconds_above(tmp_path: Path) -> None:
+    path = str(films(tmp_path, (16, 16)))
+    figure = sheet_figure(info(frames={TRACK: {"full": path, "base": path}}), TRACK)
+    assert figure is not None
+    assert [figure.axes[row * 8].get_ylabel() for row in range(2)] == ["base", "full"]
+    assert [figure.axes[0].get_title(), figure.axes[7].get_title()] == ["0.0 s", "4.9 s"]
+    assert sheet_figure(info(), TRACK) is None

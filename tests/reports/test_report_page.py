@@ -1,0 +1,136 @@
+"""The page and the folder of a report: self-contained, escaped, small enough, complete."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.page import duration, page
+from reports.summary import summarise
+from reports.write import write_report
+from tests.reports.report_frames import VARIANTS, info, study
+
+TRACK = "consistent-50s"
+
+
+class Loads(HTMLParser):
+    """Collects what a page loads, and its elements' names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.urls += [
+            value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "poster", "srcset", "data")
+        ]
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return study(tracks=[TRACK])
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> dict[str, object]:
+    """Frames and videos of every variant; each video 3,000 bytes."""
+    np.save(tmp_path / "frames.npy", np.zeros((1, 16, 16, 16, 3), dtype=np.uint8))
+    for variant in VARIANTS:
+        (tmp_path / variant).mkdir()
+        (tmp_path / variant / "scene-00.mp4").write_bytes(variant[:1].encode() * 3000)
+    return {
+        "tracks": [TRACK],
+        "frames": {TRACK: {variant: str(tmp_path / "frames.npy") for variant in VARIANTS}},
+        "videos": {TRACK: {variant: [str(tmp_path / variant / "scene-00.mp4")] for variant in reversed(VARIANTS)}},
+    }
+
+
+def parsed(html: str) -> Loads:
+    loads = Loads()
+    loads.feed(html)
+    return loads
+
+
+def test_the_page_loads_nothing_from_outside(frame: pd.DataFrame, films: dict[str, object]) -> None:
+    html = page(frame, summarise(frame, info()), info(**films))
+    urls = parsed(html).urls
+    assert urls
+    assert all(url.startswith(("data:", "#")) for url in urls)
+    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", html)
+    assert "default-src 'none'" in html
+
+
+def test_videos_stand_side_by_side_in_declared_order(frame: pd.DataFrame, films: dict[str, object]) -> None:
+    html = page(frame, summarise(frame, info()), info(**films))
+    videos = [url for url in parsed(html).urls if url.startswith("data:video/mp4;base64,")]
+    assert [base64.b64decode(url.partition(",")[2])[:1] for url in videos] == [b"b", b"f", b"n", b"n"]
+    assert "scene-00" in html
+
+
+def test_a_row_of_videos_that_does_not_fit_is_left_out_with_a_note(
+    frame: pd.DataFrame, films: dict[str, object]
+) -> None:
+    summary = summarise(frame, info())
+    assert "data:video" in page(frame, summary, info(**films), video_bytes=16_000)
+    html = page(frame, summary, info(**films), video_bytes=15_999)
+    assert "data:video" not in html
+    assert "4 videos (0.0 MB) are left out to keep this page small" in html
+
+
+def test_missing_films_leave_a_page_that_says_so(frame: pd.DataFrame) -> None:
+    changed = info(tracks=[TRACK], videos={TRACK: {"full": ["/nowhere/scene-00.mp4"]}})
+    html = page(frame, summarise(frame, changed), changed)
+    assert "No videos are kept for this track." in html
+    assert 'class="sheet"' not in html
+
+
+def test_every_name_is_escaped() -> None:
+    name = "<script>alert(1)</script>"
+    hostile = "</dd><script>alert(2)</script>"
+    changed = info(
+        variants={name: {hostile: hostile}, "full": {}}, tracks=[TRACK], question=hostile, caption=hostile,
+        reproduce=hostile, provenance={hostile: hostile}, costs={hostile: 1.0},
+    )  # fmt: skip
+    frame = study(variants={name: 16.0, "full": 30.0}, tracks=[TRACK])
+    html = page(frame, summarise(frame, changed), changed)
+    assert parsed(html).tags.count("script") == 1  # its own
+    assert "alert(1)&lt;/script&gt;" in html
+    assert "<script>alert" not in html
+
+
+def test_skipped_cells_carry_their_reason_and_published_rows_stand_apart(frame: pd.DataFrame) -> None:
+    html = page(frame, summarise(frame, info()), info(tracks=[TRACK]))
+    assert '<abbr title="no true film is stored" tabindex="0">skipped</abbr>' in html
+    ours, _, published = html.partition('<section class="published">')
+    assert "73.82" not in ours
+    assert "73.82" in published
+
+
+def test_figures_follow_the_colour_of_the_page(frame: pd.DataFrame) -> None:
+    html = page(frame, summarise(frame, info()), info(tracks=[TRACK]))
+    assert "currentColor" in html
+    assert "<?xml" not in html
+
+
+def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films: dict[str, object]) -> None:
+    frame = study(tracks=[TRACK], clips=8)
+    frame = frame[frame["metric"].isin(["background_psnr", "gain", "eps"])]
+    for name in ("one", "two"):
+        write_report(frame, info(**films), tmp_path / name)
+    first = {path.relative_to(tmp_path / "one"): path.read_bytes() for path in (tmp_path / "one").rglob("*.*")}
+    second = {path.relative_to(tmp_path / "two"): path.read_bytes() for path in (tmp_path / "two").rglob("*.*")}
+    kinds = ("drift", "deltas", "forecast", "sheet")
+    texts = ("report.md", "report.html", "report.tex", "results.csv", "summary.csv", f"figures/drift-{TRACK}.svg")
+    assert {str(path) for path in first} == {*texts, *(f"figures/{kind}-{TRACK}.png" for kind in kinds)}
+    assert first == second
+    assert f"](figures/drift-{TRACK}.png)" in first[Path("report.md")].decode()
+
+
+def test_durations_are_for_people() -> None:
+    assert [duration(seconds) for seconds in (3.21, 171, 3900)] == ["3.2 s", "2 min 51 s", "1 h 5 min"]
