@@ -13,7 +13,16 @@ from harness.errors import UseError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-STORE = click.option("--store", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="folder of all results")
+STORE = click.option(
+    "--store", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="folder of all results"
+)
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="cores",
+    help="stages side by side, one thread each",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
@@ -22,12 +31,16 @@ def experiment_options(command: F) -> F:
     for option in (
         click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]..."),
         click.argument("name", metavar="EXPERIMENT"),
-        click.option("--profile", default="tiny", show_default=True, help="scale: backbone, sizes and the recipe to start from"),
-        click.option("--recipe", "recipes", multiple=True, help="recipe laid over the profile's own; may be given again"),
+        click.option(
+            "--profile", default="tiny", show_default=True, help="scale: backbone, sizes and the recipe to start from"
+        ),
+        click.option(
+            "--recipe", "recipes", multiple=True, help="recipe laid over the profile's own; may be given again"
+        ),
         click.option("--seeds", default=None, help="how many (3 means 0, 1, 2) or a list such as 0,5,7"),
         click.option("--only", default=None, help="variants to take, as shell patterns: 'full,no_*'"),
         STORE,
-        click.option("--jobs", type=click.IntRange(1), default=None, help="stages side by side, one thread each  [default: cores]"),
+        JOBS,
     ):
         command = option(command)
     return command
@@ -95,6 +108,29 @@ def run(**options: Any) -> None:
 
 
 @cli.command()
+@click.argument("name", metavar="SWEEP")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--trials", type=click.IntRange(1), default=10, show_default=True, help="finished trials the study shall have"
+)
+@click.option(
+    "--profile", default="tiny", show_default=True, help="scale: backbone, sizes and the recipe to start from"
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of the sampler and of every training"
+)
+@STORE
+@JOBS
+def sweep(name: str, overrides: tuple[str, ...], trials: int, profile: str, seed: int, store: Path, jobs: int) -> None:
+    """Search settings with Optuna; every trial is a variant, cached and resumed like any other."""
+    from sweeps.space import SWEEPS
+    from sweeps.study import Search
+
+    search = Search(name, SWEEPS.get(name), profile, overrides, store, jobs, seed)
+    sys.exit(search.run(trials, click.echo))
+
+
+@cli.command()
 @STORE
 @JSON
 def status(store: Path, as_json: bool) -> None:
@@ -108,7 +144,12 @@ def status(store: Path, as_json: bool) -> None:
 @cli.command()
 @click.argument("name", metavar="EXPERIMENT")
 @click.option("--format", "form", type=click.Choice(["md", "csv", "latex", "html"]), default="md", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), default=None, help="html: file to write  [default: EXPERIMENT.html in the store]")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="html: file to write  [default: EXPERIMENT.html in the store]",
+)
 @STORE
 def report(name: str, form: str, output: Path | None, store: Path) -> None:
     """The newest report of an experiment: printed, or with --format html written as one page."""
@@ -138,7 +179,9 @@ def ui(store: Path, port: int, uri: str | None) -> None:
 
 def _existing(store: Path) -> Path:
     if not (store / "store.json").is_file():
-        raise UseError(f"--store {store}: no store there (looked in {store.resolve()}); `harness run ablation_eimg` makes one")
+        raise UseError(
+            f"--store {store}: no store there (looked in {store.resolve()}); `harness run ablation_eimg` makes one"
+        )
     return store
 
 

@@ -2,13 +2,14 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console as Terminal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from harness.plan import duration
+from harness.plan import Node, duration
 from harness.run import Event, Running
 
 LINE_EVERY = 30.0  # seconds between lines of progress where there is no terminal
@@ -40,7 +41,9 @@ class Console:
             self.bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.bars.stop()
         if kind is None and self.cached:
             self.say(f"{self.cached} of {self.total} stages were done already")
@@ -67,18 +70,18 @@ class Console:
 
     def tick(self, running: list[Running]) -> None:
         """Show how far the running stages are."""
-        known = [r for r in running if r.progress is not None]
+        known = [(r.node, r.progress) for r in running if r.progress is not None]
         if self.terminal.is_terminal:
-            for r in known:
-                self._bar(r)
+            for node, progress in known:
+                self._bar(node, progress)
         elif time.monotonic() - self.last_line > LINE_EVERY:
             self.last_line = time.monotonic()
-            for r in known:
-                self.say(f"    {r.node.kind} {r.node.label}: {r.progress['unit']} {r.progress['done']}/{r.progress['total']}")
+            for node, progress in known:
+                self.say(f"    {node.kind} {node.label}: {progress['unit']} {progress['done']}/{progress['total']}")
 
-    def _bar(self, running: Running) -> None:
-        key, progress = running.node.signature, running.progress
+    def _bar(self, node: Node, progress: Mapping[str, Any]) -> None:
+        key = node.signature
         if key not in self.tasks:
-            name = f"{running.node.kind} {running.node.label}"
+            name = f"{node.kind} {node.label}"
             self.tasks[key] = self.bars.add_task(name, total=progress["total"], unit=progress["unit"])
         self.bars.update(self.tasks[key], completed=progress["done"], total=progress["total"])

@@ -20,7 +20,14 @@ def describe(name: str) -> str:
     if name in PROFILES.names():
         profile = PROFILES.get(name)
         real = ["with data.path:", *_values(profile.real_videos)]
-        return "\n".join([f"profile {name}: {profile.about}", f"starts from recipe {profile.recipe}", *_values(profile.values), *real])
+        return "\n".join(
+            [
+                f"profile {name}: {profile.about}",
+                f"starts from recipe {profile.recipe}",
+                *_values(profile.values),
+                *real,
+            ]
+        )
     if name in RECIPES.names():
         recipe = RECIPES.get(name)
         return "\n".join([f"recipe {name}: {recipe.about}", *_values(recipe.values, explain=True)])
@@ -32,7 +39,8 @@ def describe(name: str) -> str:
 
 def _experiment(experiment: Experiment) -> Iterator[str]:
     yield f"{experiment.name}: {experiment.question}"
-    yield f"tracks {', '.join(experiment.tracks)}; seeds {', '.join(map(str, experiment.seeds))}; deltas against {experiment.baseline}"
+    tracks, seeds = ", ".join(experiment.tracks), ", ".join(map(str, experiment.seeds))
+    yield f"tracks {tracks}; seeds {seeds}; deltas against {experiment.baseline}"
     for variant in experiment.variants:
         sets = ", ".join(f"{key}={value}" for key, value in variant.set.items()) or "the recipe as it is"
         yield f"  {variant.name:<12} {sets}"

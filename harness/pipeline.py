@@ -3,14 +3,14 @@
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.samples import content_hash, load_samples
 from benchmarks.scorer import SUITE, SUITE_VERSION
-from benchmarks.track import get_track
+from benchmarks.track import Track, get_track
 from harness.errors import UseError
 from harness.plan import Graph, Node
 from harness.profiles import PROFILES, Profile
@@ -68,6 +68,7 @@ class Pipeline:
     children: tuple[Child, ...]
     report: str
     command: str
+    notes: tuple[str, ...]
 
 
 def variant_settings(
@@ -91,7 +92,9 @@ def build(
     """The whole graph. Raises UseError for settings that do not fit each other, an unknown track, or unreadable inputs."""
     for key in ("train.seed", "generate.seed"):
         if key in overrides:
-            raise UseError(f"{key}={overrides[key]} on the command line: seeds are set by --seeds, for example --seeds {overrides[key]},")
+            raise UseError(
+                f"{key}={overrides[key]} on the command line: seeds are set by --seeds, for example --seeds {overrides[key]},"
+            )
     builder = _Builder(cache)
     children = []
     for variant in experiment.variants:
@@ -102,12 +105,26 @@ def build(
     command = command_line(experiment, profile_name, recipes, overrides)
     report = builder.report(experiment, profile_name, children, command)
     profile = PROFILES.get(profile_name)
-    return Pipeline(experiment, profile, profile_name, tuple(recipes), overrides, builder.graph, tuple(children), report, command)
+    return Pipeline(
+        experiment,
+        profile,
+        profile_name,
+        tuple(recipes),
+        overrides,
+        builder.graph,
+        tuple(children),
+        report,
+        command,
+        tuple(builder.notes),
+    )
 
 
-def command_line(experiment: Experiment, profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object]) -> str:
+def command_line(
+    experiment: Experiment, profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object]
+) -> str:
     """The command that makes the same results again."""
-    words = ["harness", "run", experiment.name, "--profile", profile_name, "--seeds", ",".join(map(str, experiment.seeds)) + ","]
+    words = ["harness", "run", experiment.name, "--profile", profile_name]
+    words += ["--seeds", ",".join(map(str, experiment.seeds)) + ",", "tracks=" + ",".join(experiment.tracks)]
     words += [word for name in recipes for word in ("--recipe", name)]
     words += [f"{key}={value}" for key, value in overrides.items()]
     return shlex.join(words)
@@ -133,12 +150,15 @@ def check(settings: Settings) -> None:
             f"(2 x backbone.codec_patch)"
         )
     if settings.train.batch % settings.train.ranks:
-        raise UseError(f"train.batch is {settings.train.batch}, which train.ranks={settings.train.ranks} ranks cannot share equally")
+        raise UseError(
+            f"train.batch is {settings.train.batch}, which train.ranks={settings.train.ranks} ranks cannot share equally"
+        )
 
 
 class _Builder:
     def __init__(self, cache: Path) -> None:
         self.graph, self.cache = Graph(), cache
+        self.notes: list[str] = []
         self._hashes: dict[str, str] = {}
 
     def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[str]) -> Child:
@@ -182,7 +202,13 @@ class _Builder:
         return self.add(REPORT, f"report of {experiment.name}", identity, {"command": command}, upstream)
 
     def add(
-        self, kind: Kind, label: str, identity: Mapping[str, Any], runtime: Mapping[str, Any], upstream: Mapping[str, Any], ranks: int = 1
+        self,
+        kind: Kind,
+        label: str,
+        identity: Mapping[str, Any],
+        runtime: Mapping[str, Any],
+        upstream: Mapping[str, Any],
+        ranks: int = 1,
     ) -> str:
         node = Node(
             kind=kind.name,
@@ -202,23 +228,41 @@ class _Builder:
     def _launcher(self, ranks: int) -> tuple[str, ...]:
         """DeepSpeed's own, with a port of its own for each stage of this command."""
         port = 20000 + (os.getpid() * 64 + len(self.graph)) % 20000
-        runner = (sys.executable, "-m", "deepspeed.launcher.runner", "--no_local_rank", "--num_accelerators", str(ranks))
+        runner = (
+            sys.executable,
+            "-m",
+            "deepspeed.launcher.runner",
+            "--no_local_rank",
+            "--num_accelerators",
+            str(ranks),
+        )
         return (*runner, "--master_addr", "127.0.0.1", "--master_port", str(port), "--module")
 
-    def _read(self, kind: Kind, settings: Settings, extra: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _read(
+        self, kind: Kind, settings: Settings, extra: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         identity, runtime = (_within(flat(settings, role), kind.reads) for role in ("identity", "runtime"))
         return {**identity, **(extra or {})}, runtime
 
     def _footage(self, path: str | None) -> str:
-        return "embedded world" if path is None else self._hash(path, lambda: fingerprint(_folder("data.path", path), self.cache))
+        return (
+            "embedded world"
+            if path is None
+            else self._hash(path, lambda: fingerprint(_folder("data.path", path), self.cache))
+        )
 
     def _samples(self, settings: Settings) -> str:
         path = settings.eval.path
         if path is None:
             return "scenes" if settings.data.path is None else "held back"
-        return self._hash(path, lambda: content_hash(load_samples(_folder("eval.path", path))[0]))
+        return self._hash(path, lambda: self._read_samples(_folder("eval.path", path)))
 
-    def _hash(self, path: str, compute: Any) -> str:
+    def _read_samples(self, folder: Path) -> str:
+        samples, skipped = load_samples(folder)
+        self.notes += [f"eval.path: {name} is left out: {why}" for name, why in skipped]
+        return content_hash(samples)
+
+    def _hash(self, path: str, compute: Callable[[], str]) -> str:
         if path not in self._hashes:
             try:
                 self._hashes[path] = compute()
@@ -231,10 +275,10 @@ def _within(values: Mapping[str, Any], reads: Sequence[str]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key in reads or key.split(".")[0] in reads}
 
 
-def _track(name: str) -> Any:
+def _track(name: str) -> Track:
     try:
         return get_track(name)
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise UseError(str(error)) from error
 
 

@@ -12,7 +12,9 @@ from harness.store import ELAPSED, ERROR, PROGRESS, Store
 State = Literal["cached", "partial", "missing"]
 COMPARED = 32  # past artifacts of a kind that a missing stage is compared with: bounds the work, newest first
 NAMED = 3  # differing settings that are spelled out
+WIDE = 40  # characters of one value
 GAP = "  "
+Items = frozenset[tuple[str, str]]  # settings that can be compared as a set: name and canonical JSON
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,14 +173,14 @@ class _Seen:
     identity: Mapping[str, Any]
     upstream: Mapping[str, Any]
     seconds: float
-    items: frozenset[tuple[str, str]]
+    items: Items
 
 
 @dataclass(frozen=True)
 class _Past:
     """The finished artifacts of one kind, newest first."""
 
-    by_identity: Mapping[frozenset[tuple[str, str]], _Seen]
+    by_identity: Mapping[Items, _Seen]
     newest: Sequence[_Seen]
 
     @classmethod
@@ -187,28 +189,31 @@ class _Past:
         seen = [_Seen(m["version"], m["identity"], m["upstream"], m["seconds"], _items(m["identity"])) for m in newest]
         return cls({s.items: s for s in reversed(seen)}, seen[:COMPARED])
 
-    def nearest(self, identity: Mapping[str, Any]) -> list[_Seen]:
+    def nearest(self, items: Items) -> list[_Seen]:
         """Those with the fewest differing settings, newest first; empty when there are none at all."""
-        items = _items(identity)
         if same := self.by_identity.get(items):
             return [same]
         distances = [len(items ^ seen.items) for seen in self.newest]
-        return [seen for seen, distance in zip(self.newest, distances, strict=True) if distance == min(distances)]
+        least = min(distances, default=0)
+        return [seen for seen, distance in zip(self.newest, distances, strict=True) if distance == least]
 
 
-def _items(identity: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+def _items(identity: Mapping[str, Any]) -> Items:
     return frozenset((key, canonical(value)) for key, value in identity.items())
 
 
 def _row(node: Node, labels: tuple[str, ...], store: Store, past: _Past) -> Row:
     if store.done(node.kind, node.signature):
         return Row(node, labels, "cached", "", 0.0)
-    nearest = past.nearest(node.identity)
+    items = _items(node.identity)
+    nearest = past.nearest(items)
     estimate = median(seen.seconds for seen in nearest) if nearest else None
     if store.partial(node.kind, node.signature).is_dir():
         why, remaining = _so_far(node, store, estimate)
         return Row(node, labels, "partial", why, remaining)
-    return Row(node, labels, "missing", _difference(node, nearest[0]) if nearest else "first of its kind", estimate)
+    return Row(
+        node, labels, "missing", _difference(node, items, nearest[0]) if nearest else "first of its kind", estimate
+    )
 
 
 def _so_far(node: Node, store: Store, estimate: float | None) -> tuple[str, float | None]:
@@ -222,23 +227,25 @@ def _so_far(node: Node, store: Store, estimate: float | None) -> tuple[str, floa
     return why, estimate
 
 
-def _difference(node: Node, seen: _Seen) -> str:
+def _difference(node: Node, items: Items, seen: _Seen) -> str:
     """What sets a stage apart from the nearest one that is cached."""
-    now, then = _plain(node.identity), _plain(seen.identity)
-    keys = [key for key in dict.fromkeys([*now, *then]) if now.get(key) != then.get(key)]
-    changes = [f"{key} {then.get(key, 'unset')} -> {now.get(key, 'unset')}" for key in keys[:NAMED]]
+    differing = {key for key, _ in items ^ seen.items}
+    keys = [key for key in {**node.identity, **seen.identity} if key in differing]
+    changes = [f"{key} {_shown(seen.identity, key)} -> {_shown(node.identity, key)}" for key in keys[:NAMED]]
     if len(keys) > NAMED:
         changes.append(f"{len(keys) - NAMED} more settings")
     if node.version != seen.version:
         changes.append(f"version {seen.version} -> {node.version}")
-    roles = dict.fromkeys([*node.upstream, *seen.upstream])
-    old, new = _plain(seen.upstream), _plain(node.upstream)
-    changes += [f"upstream {role} changed" for role in roles if old.get(role) != new.get(role)]
+    roles = {role for role, _ in _items(node.upstream) ^ _items(seen.upstream)}
+    changes += [f"upstream {role} changed" for role in {**node.upstream, **seen.upstream} if role in roles]
     return ", ".join(changes)
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, str]:
-    return {key: canonical(value) for key, value in values.items()}
+def _shown(identity: Mapping[str, Any], key: str) -> str:
+    if key not in identity:
+        return "unset"
+    text = canonical(identity[key])
+    return text if len(text) <= WIDE else f"{text[: WIDE - 3]}..."
 
 
 def _wall_seconds(rows: Sequence[Row], jobs: int) -> float:

@@ -19,7 +19,11 @@ class Publisher:
         declared = pipeline.experiment
         self.tags = {**git_state(), "backbone": pipeline.profile.backbone, "profile": pipeline.profile_name}
         summary = f"**{declared.question}**\n\n`{pipeline.command}`\n\nBaseline of all deltas: `{declared.baseline}`."
-        config = {"experiment": declared.model_dump(), "recipes": pipeline.recipes, "overrides": dict(pipeline.overrides)}
+        config = {
+            "experiment": declared.model_dump(),
+            "recipes": pipeline.recipes,
+            "overrides": dict(pipeline.overrides),
+        }
         params = {
             "profile": pipeline.profile_name,
             "baseline": declared.baseline,
@@ -27,14 +31,21 @@ class Publisher:
             "seeds": ",".join(map(str, declared.seeds)),
             **pipeline.overrides,
         }
-        name = f"{declared.name} · {pipeline.profile_name} · {len(declared.seeds)} seed{'s' * (len(declared.seeds) > 1)}"
+        name = (
+            f"{declared.name} · {pipeline.profile_name} · {len(declared.seeds)} seed{'s' * (len(declared.seeds) > 1)}"
+        )
         tags = {**self.tags, "harness.signature": pipeline.report}
-        self.parent = tracker.parent(pipeline.report, RunInfo(name, params, {**config, "versions": versions()}, tags, summary))
+        self.parent = tracker.parent(
+            pipeline.report, RunInfo(name, params, {**config, "versions": versions()}, tags, summary)
+        )
         self.runs = {(c.variant.name, c.seed): self._declare(c) for c in pipeline.children}
 
     def _declare(self, child: Child) -> str:
         settings = child.resolved.settings
-        sets = "\n".join(f"- `{key}` = `{value}`" for key, value in child.variant.set.items()) or "- nothing: the recipe as it is"
+        sets = (
+            "\n".join(f"- `{key}` = `{value}`" for key, value in child.variant.set.items())
+            or "- nothing: the recipe as it is"
+        )
         info = RunInfo(
             name=f"{child.variant.name} · seed {child.seed}",
             params=flat(settings, "identity"),
@@ -87,5 +98,7 @@ class Publisher:
             self.tracker.finish(self.runs[child.variant.name, child.seed], "FAILED" if mine & broken else "FINISHED")
         report = self.pipeline.report
         if self.store.done("report", report):
-            self.tracker.artifact(self.parent, "report", self.store.artifact("report", report), "report", identity=report)
+            self.tracker.artifact(
+                self.parent, "report", self.store.artifact("report", report), "report", identity=report
+            )
         self.tracker.finish(self.parent, "FAILED" if broken else "FINISHED")

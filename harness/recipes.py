@@ -1,4 +1,4 @@
-"""Recipes: named sets of values laid over a profile. `svi-tiny` is whole; `paper` and `code` set the rows where the sources disagree.
+"""Recipes: values laid over a profile. `svi-tiny` is whole; `paper` and `code` set the rows where the sources disagree.
 
 Sources: [P] arXiv 2510.09212, [C] the authors' v1.0 code. A later recipe wins over an earlier one.
 """

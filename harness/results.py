@@ -37,7 +37,13 @@ def _score_blocks(folder: Path) -> Iterator[dict[str, Any]]:
         for metric, info in about["metrics"].items():
             fixed = {key: info[key] for key in ("direction", "unit", "version")} | {"metric": metric}
             if metric in about["skipped"]:
-                nothing = {"sample": names, "clip": -1, "value": np.nan, "status": "skipped", "reason": about["skipped"][metric]}
+                nothing = {
+                    "sample": names,
+                    "clip": -1,
+                    "value": np.nan,
+                    "status": "skipped",
+                    "reason": about["skipped"][metric],
+                }
                 yield {**fixed, **nothing}
                 continue
             values = scores[metric]

@@ -1,10 +1,11 @@
 """One `harness run`: an experiment's pipeline, its store, the scheduler, the console and MLflow, brought together."""
 
+import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -13,7 +14,7 @@ from harness.errors import UseError
 from harness.experiments import EXPERIMENTS
 from harness.pipeline import Pipeline, build
 from harness.spec import check_no_clash, load_experiment, parse_overrides, parse_seeds, select
-from harness.store import Store
+from harness.store import ERROR, Store
 
 if TYPE_CHECKING:
     from harness.run import Outcome
@@ -39,7 +40,7 @@ class Session:
         seeds: str | None,
         only: str | None,
         store: Path,
-        jobs: int | None,
+        jobs: int,
     ) -> "Session":
         """Resolve names, settings and inputs; every fault is a UseError before anything is computed."""
         experiment = load_experiment(name, EXPERIMENTS)
@@ -54,7 +55,7 @@ class Session:
         check_no_clash(values, experiment.variants)
         opened = Store(store)
         pipeline = build(experiment, profile, recipes, values, store / "fingerprints.json")
-        return cls(pipeline, opened, jobs or os.cpu_count() or 1)
+        return cls(pipeline, opened, jobs)
 
     def run(self) -> int:
         """Carry the pipeline out; prints the Markdown table last. Returns the exit code."""
@@ -75,14 +76,34 @@ class Session:
                 console.tick(running)
                 publisher.update()
 
+            for note in self.pipeline.notes:
+                console.say(note)
             with Local(self.jobs, versions()) as executor:
                 outcome = run(self.pipeline.graph, self.store, executor, console.event, tick)
             publisher.finish(outcome.failed)
+            for note in self._skipped_videos():
+                console.say(note)
         return self._conclude(outcome)
 
+    def _skipped_videos(self) -> Iterator[str]:
+        """What the latent caches could not use of data.path."""
+        for node in self.pipeline.graph:
+            if node.kind == "data" and self.store.done("data", node.signature):
+                about = json.loads((self.store.artifact("data", node.signature) / "footage.json").read_text())
+                if about["skipped"]:
+                    yield f"data.path: {len(about['skipped'])} videos skipped"
+                yield from (f"  {name}: {why}" for name, why in about["skipped"])
+
     def _conclude(self, outcome: "Outcome") -> int:
+        for event in outcome.failed.values():
+            error = self.store.note(event.node.kind, event.node.signature, ERROR)
+            if error and error["kind"] == UseError.__name__:
+                raise UseError(error["message"])
         if not self.store.done("report", self.pipeline.report):
-            print(f"\n{len(outcome.failed)} stages failed; the same command tries them again and keeps all that is done.", file=sys.stderr)
+            print(
+                f"\n{len(outcome.failed)} stages failed; the same command tries them again and keeps all that is done.",
+                file=sys.stderr,
+            )
             return EXIT_FAILED
         folder = self.store.artifact("report", self.pipeline.report)
         link_report(self.store.root, self.pipeline.experiment.name, folder)
@@ -102,7 +123,7 @@ def link_report(root: Path, name: str, folder: Path) -> None:
     links.mkdir(exist_ok=True)
     fresh = links / f".{name}.{os.getpid()}.{time.monotonic_ns()}"
     fresh.symlink_to(os.path.relpath(folder, links))
-    os.replace(fresh, links / name)
+    fresh.replace(links / name)
 
 
 def latest_report(root: Path, name: str) -> Path:
@@ -110,5 +131,7 @@ def latest_report(root: Path, name: str) -> Path:
     folder = root / "reports" / name
     if not folder.is_dir():
         found = sorted(p.name for p in (root / "reports").glob("*") if p.is_dir())
-        raise UseError(f"no finished report of {name!r} in {root}; found: {', '.join(found) or 'none'}. `harness run {name}` makes one")
+        raise UseError(
+            f"no finished report of {name!r} in {root}; found: {', '.join(found) or 'none'}. `harness run {name}` makes one"
+        )
     return folder

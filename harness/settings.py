@@ -20,7 +20,8 @@ class EvalSettings(Frozen):
     """What films start from."""
 
     path: str | None = runtime(
-        None, "folder of samples, each an image and a prompt.txt; none: scenes of the embedded world, or held-back clips of data.path"
+        None,
+        "folder of samples, each an image and a prompt.txt; none: scenes of the embedded world, or held-back clips of data.path",
     )
 
 

@@ -16,6 +16,7 @@ from harness.store import write_json
 
 SCHEME = 1  # raised when the same settings are hashed in another way
 Role = Literal["identity", "runtime"]
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @cache
@@ -50,7 +51,7 @@ def signature(kind: str, version: int, identity: Mapping[str, Any], upstream: Ma
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces; floats by their shortest exact representation."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def fingerprint(path: Path, cache_file: Path) -> str:

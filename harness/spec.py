@@ -221,9 +221,10 @@ def _nest(values: Mapping[str, object]) -> dict[str, Any]:
 
 def _unknown(key: str, layer: str, known: list[str]) -> str:
     section, _, name = key.rpartition(".")
-    guesses = [k for k in known if k.rpartition(".")[2] == name] or nearest(key, known)
     sections = dict.fromkeys(k.partition(".")[0] for k in known)
     inside = [k.removeprefix(f"{section}.") for k in known if k.rpartition(".")[0] == section]
+    guesses = [k for k in known if k.rpartition(".")[2] == name]
+    guesses = guesses or [f"{section}.{guess}" for guess in nearest(name, inside)] or nearest(key, known)
     listed = f"{section} has: {', '.join(inside)}" if section and inside else f"sections: {', '.join(sections)}"
     guess = f"did you mean {' or '.join(guesses[:3])}? " if guesses else ""
     return f"unknown setting {key!r} ({layer}): {guess}{listed}"

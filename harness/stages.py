@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.errors import UseError
 from harness.settings import Settings
 from harness.worker import Job
 
@@ -59,7 +60,12 @@ def backbone(job: Job) -> None:
     train.single_process()
     objective = FlowMatching(base, cache, b.shift, b.seed)
     base.transformer = train.train(
-        base.transformer, objective, settings, job.folder, lambda done, total: job.progress(done, total, "step"), ema=b.ema
+        base.transformer,
+        objective,
+        settings,
+        job.folder,
+        lambda done, total: job.progress(done, total, "step"),
+        ema=b.ema,
     )
     base.save(job.folder)
 
@@ -74,7 +80,9 @@ def data(job: Job) -> None:
         _backbone(job, read), footage.clips, read.condition, lambda done, total: job.progress(done, total, "clip")
     )
     cache.save(job.folder / "cache.safetensors")
-    (job.folder / "footage.json").write_text(json.dumps({"clips": len(footage.clips), "skipped": footage.skipped}, indent=2))
+    (job.folder / "footage.json").write_text(
+        json.dumps({"clips": len(footage.clips), "skipped": footage.skipped}, indent=2)
+    )
     if footage.held_back:
         np.savez(
             job.folder / "held_back.npz",
@@ -115,15 +123,17 @@ def generate(job: Job) -> None:
     length = film_length(track, *timing, read.generate.length)
     lasting = clips_per_prompt(*timing)
     starts, scenes = _starts(job, read, track.kind, -(-length.n_clips // lasting))
-    scripts = [Script(name, image, prompts_for(track, prompts, length.n_clips, lasting)) for name, image, prompts in starts]
+    scripts = [
+        Script(name, image, prompts_for(track, prompts, length.n_clips, lasting)) for name, image, prompts in starts
+    ]
 
     base = _backbone(job, read)
     model = lora.load(base, job.inputs["train"]) if "train" in job.inputs else base.transformer
     maker = Generator(base, model, read.generate, read.condition)
     films = maker.films(scripts, length.n_frames, job.folder, lambda done, total: job.progress(done, total, "clip"))
-    np.savez(job.folder / "probe.npz", **maker.probe(scripts))
+    _save(job.folder / "probe.npz", maker.probe(scripts))
     if scenes:
-        np.savez_compressed(job.folder / "truth.npz", **_truth(scenes, scripts, length.n_frames, timing[1] - timing[2]))
+        _save(job.folder / "truth.npz", _truth(scenes, scripts, length.n_frames, timing[1] - timing[2]))
     (job.folder / "videos").mkdir(exist_ok=True)
     for script, film in zip(scripts, films, strict=True):
         write_mp4(job.folder / "videos" / f"{script.name}.mp4", film, read.data.fps, *film.shape[1:3])
@@ -153,12 +163,20 @@ def report(job: Job) -> None:
     write_report(results_frame(job), report_info(job), job.folder)
 
 
+def _save(file: Path, arrays: Mapping[str, Any]) -> None:
+    savez: Any = np.savez_compressed  # its stub takes no mapping of arrays
+    savez(file, **arrays)
+
+
 def _footage(read: Reading) -> Any:
     from svi.data import Footage, read_footage, world_clips
 
     if read.data.path is None:
         return Footage(world_clips(read.data), [], [])
-    return read_footage(Path(read.data.path), read.data)
+    try:
+        return read_footage(Path(read.data.path), read.data)
+    except ValueError as error:
+        raise UseError(str(error)) from error
 
 
 def _backbone(job: Job, read: Reading) -> Any:
@@ -167,7 +185,9 @@ def _backbone(job: Job, read: Reading) -> Any:
     return TinyBackbone.load(job.inputs["backbone"], read.backbone, read.data)
 
 
-def _starts(job: Job, read: Reading, kind: str, n_prompts: int) -> tuple[list[tuple[str, Any, tuple[str, ...]]], list[list[Any]]]:
+def _starts(
+    job: Job, read: Reading, kind: str, n_prompts: int
+) -> tuple[list[tuple[str, Any, tuple[str, ...]]], list[list[Any]]]:
     """(name, image, prompts) of every film; for the embedded world also the scene of every prompt."""
     from PIL import Image
 
@@ -182,13 +202,21 @@ def _starts(job: Job, read: Reading, kind: str, n_prompts: int) -> tuple[list[tu
         images = [fit_frames(image, height, width)[0] for image in pixels]
         return [(s.name, image, s.prompts) for s, image in zip(samples, images, strict=False)], []
     if job.settings["eval.samples"] == "held back":
+        if not (job.inputs["data"] / "held_back.npz").is_file():
+            raise UseError(
+                "films have nothing to start from: data.hold_back=0 keeps no clip from training; set it above 0, or set eval.path"
+            )
         with np.load(job.inputs["data"] / "held_back.npz") as held:
             pairs = list(zip(held["images"], held["prompts"].tolist(), strict=True))[:count]
         return [(f"held-back-{i:02d}", image, (prompt,)) for i, (image, prompt) in enumerate(pairs)], []
     rng = np.random.default_rng(EVAL_SCENES_SEED)
-    stories = [world.storyline(world.draw_scene(rng, height, width), n_prompts if kind == "creative" else 1, rng) for _ in range(count)]
+    stories = [
+        world.storyline(world.draw_scene(rng, height, width), n_prompts if kind == "creative" else 1, rng)
+        for _ in range(count)
+    ]
     return [
-        (f"scene-{i:02d}", world.render(story[:1])[0], tuple(scene.prompt for scene in story)) for i, story in enumerate(stories)
+        (f"scene-{i:02d}", world.render(story[:1])[0], tuple(scene.prompt for scene in story))
+        for i, story in enumerate(stories)
     ], stories
 
 

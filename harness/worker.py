@@ -23,6 +23,7 @@ from harness.store import ELAPSED, ERROR, PROGRESS, Store, write_json
 
 HARNESS_PID = "HARNESS_PID"  # environment variable: the command that a worker belongs to
 LOG = "log.txt"
+VERDICT = "verdict.json"  # rank 0 says to the others whether there is work
 PROGRESS_EVERY = 0.5  # seconds between writes of progress.json
 LOOK_EVERY = 0.5  # seconds between looks whether the command still lives
 
@@ -46,20 +47,21 @@ class Job:
     first_rank: bool
 
 
-def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], verdict: Path | None = None) -> None:
+def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], place: Path | None = None) -> None:
     """Run the stage `Node(**fields)` in the store at `root` unless it is done; waits while another process runs it.
 
-    `facts` go into the manifest. Once it is clear whether there is work, that is written to `verdict` for the other
-    ranks. Raises StageError when the stage fails; why is in error.json, its output in log.txt of the partial folder.
+    `facts` go into the manifest. `place` is the folder where this rank meets the others of a launched stage: it tells
+    them whether there is work, and commits after all of them. Raises StageError when the stage fails; why is in
+    error.json, its output in log.txt of the partial folder.
     """
     store, node = Store(Path(root)), Node(**fields)
     with store.lock(node.kind, node.signature):
         needed = not store.done(node.kind, node.signature)
         folder = store.begin(node.kind, node.signature) if needed else None
-        if verdict is not None:
-            write_json(verdict, {"needed": needed})
+        if place is not None:
+            write_json(place / VERDICT, {"needed": needed})
         if folder is not None:
-            _attempt(store, node, folder, facts)
+            _attempt(store, node, folder, facts, place)
 
 
 def settle() -> None:
@@ -81,17 +83,26 @@ def watch_command() -> None:
 
 
 def _watch(command: psutil.Process) -> None:
-    # is_running() compares the time of creation too, so a later process with the same id does not count.
-    while command.is_running() and command.status() != psutil.STATUS_ZOMBIE:
+    while _lives(command):
         time.sleep(LOOK_EVERY)
     os._exit(1)
 
 
-def _attempt(store: Store, node: Node, folder: Path, facts: Mapping[str, str]) -> None:
+def _lives(process: psutil.Process) -> bool:
+    try:
+        # is_running() compares the time of creation too, so a later process with the same id does not count.
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _attempt(store: Store, node: Node, folder: Path, facts: Mapping[str, str], place: Path | None) -> None:
     clock = _Clock(folder)
     try:
         with _output_to(folder / LOG):
             _function(node.target)(_job(store, node, folder, clock.progress, first_rank=True))
+        if place is not None:
+            _wait_for(*(place / f"rank-{rank}" for rank in range(1, node.ranks)))
     except (Exception, SystemExit) as error:
         message = _one_line(error)
         report = {"kind": type(error).__name__, "message": message, "traceback": traceback.format_exc()}
@@ -170,6 +181,11 @@ def _output_to(log: Path) -> Iterator[None]:
             os.close(copy)
 
 
+def _wait_for(*files: Path) -> None:
+    while not all(file.is_file() for file in files):
+        time.sleep(0.1)
+
+
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return text if isinstance(error, UseError | ValueError) and text else f"{type(error).__name__}: {text}"
@@ -179,20 +195,20 @@ def main(path: Path) -> int:
     """One rank of the job in a JSON file: rank 0 locks and commits, the others only compute with it."""
     watch_command()
     job = json.loads(path.read_text())
-    verdict = path.with_name("verdict.json")
-    if int(os.environ.get("RANK", "0")) == 0:
+    rank = int(os.environ.get("RANK", "0"))
+    if rank == 0:
         try:
-            run_job(job["root"], job["node"], job["facts"], verdict)
+            run_job(job["root"], job["node"], job["facts"], path.parent)
         except (StageError, UseError) as error:
             print(error, file=sys.stderr)
             return 1
         return 0
-    while not verdict.is_file():
-        time.sleep(0.1)
-    if json.loads(verdict.read_text())["needed"]:
+    _wait_for(path.with_name(VERDICT))
+    if json.loads(path.with_name(VERDICT).read_text())["needed"]:
         store, node = Store(Path(job["root"])), Node(**job["node"])
         folder = store.partial(node.kind, node.signature)
         _function(node.target)(_job(store, node, folder, lambda *_: None, first_rank=False))
+        path.with_name(f"rank-{rank}").touch()
     return 0
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from reports.grid import signed, with_error
 from reports.info import ReportInfo
-from reports.measures import decimals, lead_measure, measure_label
+from reports.measures import decimals, lead_measure, measure_label, unit_suffix
 
 
 def answer(summary: pd.DataFrame, info: ReportInfo, track: str) -> str:
@@ -41,8 +41,7 @@ def _clause(rows: pd.DataFrame, digits: int, verb: tuple[str, str], says: str, i
     named = []
     for row in ranked.to_dict("records"):
         delta = with_error(signed(row["delta"], digits), row["delta_se"], digits)
-        unit = f" {row['unit']}" if row["unit"] else ""
-        named.append(f"{row['variant']} ({delta}{unit})")
+        named.append(f"{row['variant']} ({delta}{unit_suffix(row['unit'])})")
     if len(named) == 1:
         return f"{named[0]} {verb[0]} {says} (the 95 % interval {interval})"
     return f"{', '.join(named[:-1])} and {named[-1]} {verb[1]} {says} (each 95 % interval {interval})"

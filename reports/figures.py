@@ -66,9 +66,8 @@ def delta_figure(summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure 
         for place, row in enumerate(rows.to_dict("records")):
             ink = colour(info, row["variant"])
             if math.isfinite(row["delta_low"]):
-                axes.plot(
-                    [row["delta_low"], row["delta_high"]], [place, place], color=ink, lw=2.2, solid_capstyle="round"
-                )
+                interval = [row["delta_low"], row["delta_high"]]
+                axes.plot(interval, [place, place], color=ink, lw=2.2, solid_capstyle="round")
             axes.plot([row["delta"]], [place], "o", color=ink, ms=6)
         axes.set_yticks(range(len(rows)), rows["variant"])
         axes.set_ylim(len(rows) - 0.4, -0.6)
@@ -110,6 +109,7 @@ def forecast_figure(summary: pd.DataFrame, info: ReportInfo, track: str) -> Figu
         for variant, point in points.iterrows():
             error, ink = None if math.isnan(point["se"]) else point["se"], colour(info, str(variant))
             axes.errorbar(point["forecast"], point["measured"], yerr=error, fmt="o", ms=6, color=ink)
+        axes.margins(y=0.12)
         places = {str(name): (row["forecast"], row["measured"]) for name, row in points.iterrows()}
         label_points(figure, axes, places, info)
         axes.set_xlabel(f"forecast from one clip: eps / (1 {MINUS} gain)")

@@ -92,7 +92,8 @@ def _grid(
             columns.append([_cell(of_measure, variant, True, digits) for variant in info.variants])
     notes = _notes(rows, info, measures, lead is not None)
     if with_delta:
-        notes += [f"Not scored: {metric_label(name)}: {why}." for name, why in skipped_metrics(summary, track).items()]
+        for reason, metrics in skipped_metrics(summary, track).items():
+            notes.append(f"Not scored: {', '.join(map(metric_label, metrics))}: {reason}.")
     return Grid(title, heads, [list(row) for row in zip(*columns, strict=True)], notes)
 
 

@@ -52,7 +52,13 @@ _METRIC_LABELS = {
 }
 _SHORT = {"background PSNR": "bg PSNR", "subject similarity": "subject", "object kept": "object"}
 _STATISTIC_LABELS = {"first": "clip 1", "late": "late", "drop": "drop", "contrast": "contrast", "value": ""}
+_DIMENSIONLESS = ("", "0..1", "cosine", "index", "ratio", "raw", "relative", "share")
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
+
+
+def unit_suffix(unit: str) -> str:
+    """What follows a number in running text: ` dB`, nothing after a ratio or a share."""
+    return "" if unit in _DIMENSIONLESS else f" {unit}"
 
 
 def metric_label(metric: str) -> str:
@@ -111,23 +117,24 @@ def split_measures(summary: pd.DataFrame, track: str) -> tuple[list[Measure], li
     return measures[:MAIN_MEASURES], measures[MAIN_MEASURES:]
 
 
-def skipped_metrics(summary: pd.DataFrame, track: str) -> dict[str, str]:
-    """Metric -> reason, for the metrics that no variant of the track has."""
+def skipped_metrics(summary: pd.DataFrame, track: str) -> dict[str, list[str]]:
+    """Reason -> the metrics that no variant of the track has."""
     rows = summary[summary["track"] == track]
     known = {measure.metric for measure in measured(summary, track)}
     absent = rows[~rows["metric"].isin(known)]
-    return {
-        str(metric): "; ".join(sorted(set(group["reason"]))) for metric, group in absent.groupby("metric", sort=True)
-    }
+    found: dict[str, list[str]] = {}
+    for metric, group in absent.groupby("metric", sort=True):
+        found.setdefault("; ".join(sorted(set(group["reason"]))), []).append(str(metric))
+    return found
 
 
 def decimals(summary: pd.DataFrame, metric: str) -> int:
-    """Decimals that show the first digit of most of the metric's standard errors, the same in every table of a report.
+    """Decimals that show the first digit of the metric's typical standard error, the same in every table of a report.
 
     Without standard errors, two digits below the largest value's first.
     """
     rows = summary[(summary["metric"] == metric) & (summary["statistic"] != "contrast")]
-    scale = rows.loc[rows["se"] > 0, "se"].quantile(0.25)
+    scale = rows.loc[rows["se"] > 0, "se"].median()
     if pd.isna(scale):
         size = rows["mean"].abs().max()
         scale = size / 100 if size > 0 else 0.01

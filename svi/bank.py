@@ -80,5 +80,7 @@ class ErrorBank:
         """Restore a state; raises ValueError if its sizes differ from this bank's."""
         for name, tensor in self.state_dict().items():
             if state[name].shape != tensor.shape:
-                raise ValueError(f"bank {name}: checkpoint has {tuple(state[name].shape)}, this bank {tuple(tensor.shape)}")
+                raise ValueError(
+                    f"bank {name}: checkpoint has {tuple(state[name].shape)}, this bank {tuple(tensor.shape)}"
+                )
             tensor.copy_(state[name])

@@ -52,7 +52,9 @@ def read_footage(root: Path, settings: DataSettings) -> Footage:
     The end of each video (`hold_back`) is kept from training. Raises ValueError if the folder is missing or no video is usable.
     """
     if not root.is_dir():
-        raise ValueError(f"data.path is {root}, which is not a folder; expected root/<Category>/<Category>.csv beside the videos")
+        raise ValueError(
+            f"data.path is {root}, which is not a folder; expected root/<Category>/<Category>.csv beside the videos"
+        )
     clips, held_back, skipped = [], [], []
     for category in sorted(p for p in root.iterdir() if p.is_dir()):
         captions = _captions(category)
@@ -67,12 +69,16 @@ def read_footage(root: Path, settings: DataSettings) -> Footage:
             kept = len(frames) - _held_back(len(frames), settings)
             train = _windows(frames[:kept], prompt, settings)
             if not train:
-                skipped.append((name, f"too short: {kept} frames at {settings.fps} fps, a clip has {settings.clip_frames}"))
+                skipped.append(
+                    (name, f"too short: {kept} frames at {settings.fps} fps, a clip has {settings.clip_frames}")
+                )
             clips += train
             held_back += _windows(frames[kept:], prompt, settings)[:1]
     if not clips:
         reasons = "; ".join(f"{name}: {why}" for name, why in skipped) or "no video files found"
-        raise ValueError(f"no usable video under {root} ({reasons}); expected root/<Category>/*.mp4 with <Category>.csv beside them")
+        raise ValueError(
+            f"no usable video under {root} ({reasons}); expected root/<Category>/*.mp4 with <Category>.csv beside them"
+        )
     return Footage(clips, held_back, skipped)
 
 
@@ -89,7 +95,9 @@ def _captions(category: Path) -> dict[str, str]:
         reader = csv.DictReader(lines)
         missing = {"Filename", "Video Description"} - set(reader.fieldnames or ())
         if missing:
-            raise ValueError(f"{table} has no column {', '.join(sorted(missing))}; found {', '.join(reader.fieldnames or ())}")
+            raise ValueError(
+                f"{table} has no column {', '.join(sorted(missing))}; found {', '.join(reader.fieldnames or ())}"
+            )
         return {row["Filename"]: row["Video Description"] for row in reader if row["Video Description"]}
 
 
@@ -103,7 +111,9 @@ def read_video(file: Path, fps: int, height: int, width: int) -> Frames:
     source_fps = float(reader.get_avg_fps())
     count = max(int(len(reader) * fps / source_fps), 1)
     picks = np.minimum(np.round(np.arange(count) * source_fps / fps).astype(int), len(reader) - 1)
-    return np.concatenate([fit_frames(reader.get_batch(block).asnumpy(), height, width) for block in _blocks(picks, 32)])
+    return np.concatenate(
+        [fit_frames(reader.get_batch(block).asnumpy(), height, width) for block in _blocks(picks, 32)]
+    )
 
 
 def _blocks(values: np.ndarray, size: int) -> list[list[int]]:
@@ -149,7 +159,11 @@ class ClipCache:
 
     @classmethod
     def encode(
-        cls, backbone: Backbone, clips: Sequence[Clip], condition: ConditionSettings, progress: Callable[[int, int], None]
+        cls,
+        backbone: Backbone,
+        clips: Sequence[Clip],
+        condition: ConditionSettings,
+        progress: Callable[[int, int], None],
     ) -> "ClipCache":
         """Encode clips in blocks."""
         parts: list[tuple[Tensor, ...]] = []

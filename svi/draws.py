@@ -29,5 +29,8 @@ class Order:
         """Index of the clip, from the permutation of the epoch that k lies in."""
         epoch, place = divmod(k, self.clips)
         if epoch != self._epoch:
-            self._epoch, self._permutation = epoch, torch.randperm(self.clips, generator=keyed("epoch", self.seed, epoch))
+            self._epoch, self._permutation = (
+                epoch,
+                torch.randperm(self.clips, generator=keyed("epoch", self.seed, epoch)),
+            )
         return int(self._permutation[place])

@@ -1,8 +1,8 @@
 """The clip loop: each clip is conditioned on the last frames of the one before, and streamed to disk."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Handoff:
-    """What the next clip needs of the past. clip: index of the next clip; motion frames [S, m, H, W, 3]; latents [S, C, m, h, w]."""
+    """What the next clip needs of the past: its index, motion frames [S, m, H, W, 3], their latents [S, C, m, h, w]."""
 
     clip: int
     frames: Frames
@@ -39,7 +39,7 @@ class Handoff:
         """Atomically, so that a killed run resumes at a clip's border."""
         fresh = folder / "handoff.tmp.npz"
         np.savez(fresh, clip=self.clip, frames=self.frames, latents=self.latents)
-        os.replace(fresh, folder / HANDOFF)
+        fresh.replace(folder / HANDOFF)
 
     @classmethod
     def load(cls, folder: Path) -> "Handoff":
@@ -55,10 +55,17 @@ class Generator:
         self, backbone: Backbone, transformer: nn.Module, settings: GenerateSettings, condition: ConditionSettings
     ) -> None:
         """The transformer is put in evaluation mode."""
-        self.backbone, self.transformer, self.settings, self.condition = backbone, transformer.eval(), settings, condition
+        self.backbone, self.transformer, self.settings, self.condition = (
+            backbone,
+            transformer.eval(),
+            settings,
+            condition,
+        )
 
     @torch.inference_mode()
-    def films(self, scripts: Sequence[Script], n_frames: int, folder: Path, progress: Callable[[int, int], None]) -> np.ndarray:
+    def films(
+        self, scripts: Sequence[Script], n_frames: int, folder: Path, progress: Callable[[int, int], None]
+    ) -> np.ndarray:
         """All films side by side, written to frames.npy [S, n_frames, H, W, 3] clip by clip; resumes where it stopped.
 
         Memory holds one clip a film at a time, whatever the length.
@@ -75,7 +82,9 @@ class Generator:
                 folder / FRAMES, mode="w+", dtype=np.uint8, shape=(len(scripts), n_frames, *reference.shape[1:])
             )
         for clip in range(handoff.clip, n_clips):
-            latents = self.clip(self._condition(handoff, reference), [s.prompts[clip] for s in scripts], self._noise(scripts, clip))
+            latents = self.clip(
+                self._condition(handoff, reference), [s.prompts[clip] for s in scripts], self._noise(scripts, clip)
+            )
             frames = self.backbone.decode(latents).numpy()
             begin, last = clip * step, clip == n_clips - 1
             piece = frames[:, : min(frames.shape[1] if last else step, n_frames - begin)]
@@ -91,7 +100,7 @@ class Generator:
         """Euler steps from noise x to a clean clip, with classifier-free guidance. [B, C, T, h, w]"""
         sigmas = [*flow.inference_sigmas(self.settings.steps, self.settings.shift).tolist(), 0.0]
         text, nothing = self.backbone.encode_text(prompts), self.backbone.encode_text([""] * len(prompts))
-        for sigma, following in zip(sigmas, sigmas[1:], strict=False):
+        for sigma, following in pairwise(sigmas):
             t = torch.full((len(x),), 1 - sigma)
             v = self.backbone.velocity(self.transformer, x, t, condition, text)
             if self.settings.guidance != 1:
@@ -133,4 +142,6 @@ class Generator:
     def _noise(self, scripts: Sequence[Script], clip: int) -> Tensor:
         """Each film's own noise; the seed of clip i is seed + i * stride (a fixed seed over clips accumulates artefacts)."""
         seed = self.settings.seed + clip * self.settings.seed_stride
-        return torch.stack([torch.randn(self.backbone.latent_shape, generator=keyed("film", s.name, seed)) for s in scripts])
+        return torch.stack(
+            [torch.randn(self.backbone.latent_shape, generator=keyed("film", s.name, seed)) for s in scripts]
+        )

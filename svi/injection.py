@@ -35,7 +35,9 @@ def image_error(error: Tensor, settings: InjectionSettings, generator: torch.Gen
     frames = error.shape[1]
     run = settings.img_run or frames
     if run > frames:
-        raise ValueError(f"injection.img_run is {run}, but a stored error has {frames} latent frames; set it to at most {frames}")
+        raise ValueError(
+            f"injection.img_run is {run}, but a stored error has {frames} latent frames; set it to at most {frames}"
+        )
     start = int(torch.randint(frames - run + 1, (), generator=generator))
     piece = error[:, start : start + run]
     if settings.img_spread == "tile":

@@ -17,7 +17,9 @@ def adapted(backbone: Backbone, settings: TrainSettings) -> nn.Module:
         return backbone.transformer.requires_grad_(True)
     torch.manual_seed(settings.seed)
     config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=list(backbone.lora_targets))
-    return get_peft_model(backbone.transformer, config)  # type: ignore[arg-type, no-any-return]
+    transformer: Any = backbone.transformer
+    adapter: nn.Module = get_peft_model(transformer, config)
+    return adapter
 
 
 def save(model: nn.Module, folder: Path) -> None:
@@ -28,9 +30,12 @@ def save(model: nn.Module, folder: Path) -> None:
 
 def load(backbone: Backbone, folder: Path) -> nn.Module:
     """The transformer with what `save` wrote. Raises ValueError if the folder holds neither."""
+    base: Any = backbone.transformer
+    trained: nn.Module
     if (folder / "lora").is_dir():
-        return PeftModel.from_pretrained(backbone.transformer, folder / "lora")  # type: ignore[arg-type]
+        trained = PeftModel.from_pretrained(base, folder / "lora")
+        return trained
     if (folder / "transformer").is_dir():
-        kind: Any = type(backbone.transformer)
-        return kind.from_pretrained(folder / "transformer")  # type: ignore[no-any-return]
+        trained = type(base).from_pretrained(folder / "transformer")
+        return trained
     raise ValueError(f"{folder} holds neither a LoRA folder 'lora' nor a 'transformer'; expected what Train wrote")

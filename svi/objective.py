@@ -176,7 +176,9 @@ class ErrorRecycling:
         nothing = torch.zeros(self.backbone.latent_shape)
         return torch.stack([nothing if e is None else e for e in errors])
 
-    def _bank(self, drawn: Sequence[Sample], samples: Sequence[int], entries: Tensor, t: Tensor, *, everyone: bool) -> None:
+    def _bank(
+        self, drawn: Sequence[Sample], samples: Sequence[int], entries: Tensor, t: Tensor, *, everyone: bool
+    ) -> None:
         """Bank the errors, during the warm-up those of every rank; a clean sample's only with p_clean_update."""
         slot, clean = torch.tensor([s.slot for s in drawn]), torch.tensor([s.clean for s in drawn])
         new = Banked(entries, t, slot, clean, torch.tensor(samples))

@@ -5,7 +5,6 @@ Shapes: latents X_BCTHW, times t_B, gates bool [B]. Source: arXiv 2510.09212, se
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 

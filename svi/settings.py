@@ -62,7 +62,9 @@ class DataSettings(Frozen):
 class FlowSettings(Frozen):
     """Timesteps of the fine-tuning. t runs from 0 (noise) to 1 (data); sigma = 1 - t."""
 
-    t_sampling: Literal["uniform", "shifted"] = identity("shifted", "[N] t ~ U(0,1); [C] uniform index in the shifted table")
+    t_sampling: Literal["uniform", "shifted"] = identity(
+        "shifted", "[N] t ~ U(0,1); [C] uniform index in the shifted table"
+    )
     shift: float = identity(5.0, "shift of the training table and of the inference timesteps", gt=0)
     inference_steps: int = identity(50, "inference timesteps that define the bank's slots", ge=1)
     slot_grid: Literal["inference", "linear"] = identity("inference", "[C][P] inference timesteps; [N] linspace(0, 1)")
@@ -80,7 +82,9 @@ class InjectionSettings(Frozen):
     p_noi: float = identity(0.01, "probability of E_noi on the noise: [N] .5; [C][P] .01", ge=0, le=1)
     p_clean: float = identity(0.5, "probability that nothing is injected: [P] .5; [C] Film .5, others .2", ge=0, le=1)
     img_run: int = identity(3, "latent frames of the run taken as E_img, 0 the whole error: [C] n; [N] whole", ge=0)
-    img_spread: Literal["head", "tile"] = identity("head", "E_img on the first frames of the condition, or repeated over all")
+    img_spread: Literal["head", "tile"] = identity(
+        "head", "E_img on the first frames of the condition, or repeated over all"
+    )
 
 
 class BankSettings(Frozen):
@@ -96,9 +100,12 @@ class ConditionSettings(Frozen):
     """The image condition of a clip: motion frames, then padding."""
 
     motion_frames: int = identity(5, "last frames of the clip before that condition this one (m)", ge=1)
-    p_motion: float = identity(0.9, "training: probability of all m motion frames, else one: [C] .9; [P] .95", ge=0, le=1)
+    p_motion: float = identity(
+        0.9, "training: probability of all m motion frames, else one: [C] .9; [P] .95", ge=0, le=1
+    )
     padding: Literal["zeros", "repeat", "reference"] | int = identity(
-        "zeros", "after the motion frames: zeros, the last motion frame, the reference image, or k reference images then zeros"
+        "zeros",
+        "after the motion frames: zeros, the last motion frame, the reference image, or k reference images then zeros",
     )
 
 
@@ -129,7 +136,11 @@ class GenerateSettings(Frozen):
     guidance: float = identity(5.0, "classifier-free guidance scale; 1 turns it off", ge=0)
     seed: int = identity(0, "seed of the films")
     seed_stride: int = identity(42, "seed of clip i = seed of the film + i * stride; 0 fixes it over clips", ge=0)
-    handoff: Literal["pixel", "latent"] = identity("pixel", "[C] decoded last frames, encoded again; [N] the last latents")
+    handoff: Literal["pixel", "latent"] = identity(
+        "pixel", "[C] decoded last frames, encoded again; [N] the last latents"
+    )
     samples: int = identity(16, "films a track, at most", ge=1)
-    length: Literal["seconds", "paper_clips"] = identity("seconds", "the track's true seconds, or the paper's fixed 10 / 50 clips")
+    length: Literal["seconds", "paper_clips"] = identity(
+        "seconds", "the track's true seconds, or the paper's fixed 10 / 50 clips"
+    )
     probe_sigma: float = identity(0.3, "standard deviation of the perturbation that gain is measured with", gt=0)

@@ -45,7 +45,7 @@ class Codec:
         """[B, F, H, W, 3] uint8 -> [B, C, F, H/p, W/p]"""
         rows = self._patches(frames.flatten(0, 1), self.patch)
         latents = (rows - self.mean) @ self.basis / self.scale
-        return latents.unflatten(0, frames.shape[:2]).permute(0, 4, 1, 2, 3)
+        return latents.reshape(*frames.shape[:2], *latents.shape[1:]).permute(0, 4, 1, 2, 3)
 
     def decode(self, latents: Tensor) -> Tensor:
         """[B, C, F, h, w] -> [B, F, H, W, 3] uint8"""
@@ -65,7 +65,9 @@ class TinyBackbone:
 
     lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
 
-    def __init__(self, transformer: WanTransformer3DModel, codec: Codec, settings: BackboneSettings, data: DataSettings) -> None:
+    def __init__(
+        self, transformer: WanTransformer3DModel, codec: Codec, settings: BackboneSettings, data: DataSettings
+    ) -> None:
         """A transformer and a codec for clips of the data's size. Raises ValueError if the size does not divide into patches."""
         self.transformer: nn.Module = transformer
         self.codec = codec
@@ -122,7 +124,9 @@ class TinyBackbone:
         tokens = torch.zeros(self.settings.text_tokens, self.settings.text_dim)
         for place, word in enumerate(prompt.lower().split()[: self.settings.text_tokens]):
             seed = int.from_bytes(hashlib.sha256(f"{place} {word}".encode()).digest()[:4])
-            tokens[place] = torch.from_numpy(np.random.default_rng(seed).standard_normal(self.settings.text_dim)).float()
+            tokens[place] = torch.from_numpy(
+                np.random.default_rng(seed).standard_normal(self.settings.text_dim)
+            ).float()
         return tokens
 
     def condition(self, motion: Tensor, reference: Tensor, padding: str | int) -> Tensor:
@@ -151,7 +155,12 @@ def latent_shape(settings: BackboneSettings, data: DataSettings) -> tuple[int, i
             f"data.height x data.width is {data.height} x {data.width}; the tiny backbone needs multiples of {side} "
             "(a codec patch times the transformer's 2 x 2)"
         )
-    return settings.latent_channels, data.clip_frames, data.height // settings.codec_patch, data.width // settings.codec_patch
+    return (
+        settings.latent_channels,
+        data.clip_frames,
+        data.height // settings.codec_patch,
+        data.width // settings.codec_patch,
+    )
 
 
 def condition_latents(motion: Tensor, reference: Tensor, padding: str | int, frames: int) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch._C._distributed_c10d import HashStore
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from svi.objective import Objective
@@ -30,7 +31,8 @@ def train(
     """
     engine = engine_for(model, settings)
     rank, share = dist.get_rank(), settings.batch // dist.get_world_size()
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema)) if ema else None
+    moving: Any = get_ema_multi_avg_fn
+    average = AveragedModel(model, multi_avg_fn=moving(ema)) if ema else None
     checkpoints = Checkpoints(folder / "checkpoints", engine, objective, average)
     first = checkpoints.load()
     metrics = Metrics(folder / "metrics.jsonl", resume_at=first) if rank == 0 else None
@@ -59,7 +61,9 @@ def train(
 
 def _finite(loss: float, step: int) -> float:
     if not math.isfinite(loss):
-        raise ValueError(f"the loss is {loss} at step {step}; the last checkpoint is kept: lower train.lr and run again")
+        raise ValueError(
+            f"the loss is {loss} at step {step}; the last checkpoint is kept: lower train.lr and run again"
+        )
     return loss
 
 
@@ -98,7 +102,7 @@ class Checkpoints:
         if dist.get_rank() == 0:
             fresh = self.folder / "latest.tmp"
             fresh.write_text(json.dumps({"name": name, "step": step, "ranks": dist.get_world_size()}))
-            os.replace(fresh, self.folder / "latest.json")
+            fresh.replace(self.folder / "latest.json")
             for old in self.folder.glob("step-*"):
                 if old.name != name:
                     shutil.rmtree(old)
@@ -135,7 +139,7 @@ def single_process() -> None:
     if "WORLD_SIZE" in os.environ or dist.is_initialized():
         return
     os.environ.setdefault("LOCAL_RANK", "0")  # which DeepSpeed asks for
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", store=dist.HashStore(), rank=0, world_size=1)
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", store=HashStore(), rank=0, world_size=1)
 
 
 def engine_for(model: nn.Module, settings: TrainSettings) -> Any:
@@ -149,9 +153,14 @@ def engine_for(model: nn.Module, settings: TrainSettings) -> Any:
     deepspeed.init_distributed("nccl" if on_gpu else "gloo", verbose=False)
     world = dist.get_world_size()
     if settings.batch % world:
-        raise ValueError(f"train.batch is {settings.batch}, which {world} ranks cannot share equally; set a multiple of {world}")
+        raise ValueError(
+            f"train.batch is {settings.batch}, which {world} ranks cannot share equally; set a multiple of {world}"
+        )
     optimizer = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad], lr=settings.lr, weight_decay=settings.weight_decay, fused=True
+        [p for p in model.parameters() if p.requires_grad],
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     engine, *_ = deepspeed.initialize(
         model=model,

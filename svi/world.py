@@ -83,7 +83,8 @@ def background(scene: Scene) -> Floats:
     y, x = np.mgrid[: scene.height, : scene.width] // period
     kind = BACKGROUNDS[scene.background].split()[1]
     pick = (x + y) % 2 if kind == "checks" else (y if scene.background % 2 else x) % 2
-    return _GROUND[scene.background][pick]
+    ground: Floats = _GROUND[scene.background][pick]
+    return ground
 
 
 def mask(scene: Scene, x: float, y: float) -> Floats:
@@ -99,19 +100,23 @@ def mask(scene: Scene, x: float, y: float) -> Floats:
     else:
         inside = np.abs(dx) + np.abs(dy) <= 1.2 * radius
     blocks = inside.reshape(scene.height, _SUBPIXELS, scene.width, _SUBPIXELS)
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
+    covered: Floats = blocks.mean(axis=(1, 3), dtype=np.float32)
+    return covered
 
 
 def _offsets(size: int, centre: float) -> Floats:
     """Signed distance of each subpixel to the centre, the shorter way around."""
     step = (np.arange(size * _SUBPIXELS, dtype=np.float32) + 0.5) / _SUBPIXELS
-    return (step - np.float32(centre) + size / 2) % size - size / 2
+    half = np.float32(size / 2)
+    offsets: Floats = ((step - np.float32(centre) + half) % np.float32(size) - half).astype(np.float32)
+    return offsets
 
 
 def composite(scene: Scene, x: float, y: float) -> Floats:
     """The scene with its object's centre at (x, y). [H, W, 3] in 0..1"""
     m = mask(scene, x, y)[..., None]
-    return (1 - m) * background(scene) + m * _PAINT[scene.object]
+    frame: Floats = (1 - m) * background(scene) + m * _PAINT[scene.object]
+    return frame
 
 
 def render(scenes: Sequence[Scene]) -> Frames:

@@ -48,8 +48,17 @@ def test_only_tracking_speaks_to_mlflow() -> None:
 
 @pytest.mark.parametrize("arguments", [["list"], ["--help"], ["show", "settings"], ["show", "ablation_eimg"]])
 def test_light_commands_load_no_torch(arguments: list[str]) -> None:
-    code = f"import sys; sys.argv = ['harness', *{arguments!r}]\nfrom harness.cli import main\ntry:\n main()\nexcept SystemExit as e:\n assert not e.code\n"
-    heavy = "{'torch', 'pandas', 'mlflow', 'diffusers', 'deepspeed', 'matplotlib'} & set(sys.modules)"
-    done = subprocess.run([sys.executable, "-c", f"{code}print('HEAVY', {heavy})"], capture_output=True, text=True, cwd=ROOT)
+    heavy = {"torch", "pandas", "mlflow", "diffusers", "deepspeed", "matplotlib"}
+    code = f"""
+import sys
+from harness.cli import main
+sys.argv = ["harness", *{arguments!r}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print("HEAVY", {heavy!r} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("HEAVY set()")

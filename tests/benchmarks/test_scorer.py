@@ -148,7 +148,7 @@ class Evil:
 def test_a_pickle_in_place_of_frames_does_not_run(films):
     mark = films.parent / "ran"
     (films / "frames.npy").write_bytes(pickle.dumps(Evil(mark)))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="pickle"):
         scored(films)
     assert not mark.exists()
 

@@ -11,6 +11,7 @@ from typing import Any
 from harness.plan import Graph, Node
 from harness.worker import Job
 
+STEPS = 32
 HERE = "tests.harness.stage_functions"
 
 
@@ -55,14 +56,14 @@ def write(job: Job) -> None:
 
 
 def step_by_step(job: Job) -> None:
-    """Forty resumable steps of a twentieth of a second, each noted in the ledger."""
+    """Resumable steps of a twentieth of a second, each noted in the ledger."""
     state = job.folder / "state.txt"
     first = int(state.read_text()) if state.is_file() else 0
-    for step in range(first, 40):
+    for step in range(first, STEPS):
         time.sleep(float(job.settings.get("pause", 0.05)))
         note(job, f"step {step}")
         state.write_text(str(step + 1))
-        job.progress(step + 1, 40, "step")
+        job.progress(step + 1, STEPS, "step")
 
 
 def noisy(job: Job) -> None:
@@ -72,17 +73,17 @@ def noisy(job: Job) -> None:
     (job.folder / "out.txt").write_text("done")
 
 
-def fail(job: Job) -> None:
+def fail(_: Job) -> None:
     """Fail with a message for people, on two lines."""
     raise ValueError("the loss is nan;\nlower train.lr")
 
 
-def broken(job: Job) -> None:
+def broken(_: Job) -> None:
     """Fail with a fault of the program."""
     raise RuntimeError("oops")
 
 
-def leave(job: Job) -> None:
+def leave(_: Job) -> None:
     """End as some libraries do."""
     sys.exit(3)
 

@@ -157,11 +157,11 @@ def test_overrides_are_json_or_text() -> None:
     }  # fmt: skip
 
 
-@given(st.integers() | st.floats(allow_nan=False) | st.booleans() | st.none())
+@given(st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none())
 def test_what_python_prints_is_read_back(value: object) -> None:
     read = parse_overrides([f"key={value}"])["key"]
     assert read == value
-    assert type(read) is type(value) or value in (float("inf"), -float("inf"))
+    assert type(read) is type(value)
 
 
 @pytest.mark.parametrize("text", ["steps", "=3", "", " =3"])
@@ -171,7 +171,7 @@ def test_an_override_without_key_or_value_is_refused(text: str) -> None:
 
 
 def test_a_key_given_twice_is_refused() -> None:
-    with pytest.raises(UseError, match="train.steps is set twice"):
+    with pytest.raises(UseError, match=r"train\.steps is set twice"):
         parse_overrides(["train.steps=3", "train.steps=4"])
 
 
@@ -253,7 +253,7 @@ def test_selecting_keeps_the_declared_order_and_a_baseline() -> None:
 
 
 def test_the_core_imports_no_torch_and_no_sibling() -> None:
-    core = "errors registry spec signature store plan worker executors run".split()
+    core = ["errors", "registry", "spec", "signature", "store", "plan", "worker", "executors", "run"]
     names = ", ".join(f"harness.{name}" for name in core)
     heavy = "{'torch', 'numpy', 'pandas', 'mlflow', 'svi', 'benchmarks', 'sweeps', 'reports'}"
     code = f"import sys, {names}; print(sorted({heavy} & set(sys.modules)))"

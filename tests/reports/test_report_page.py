@@ -15,6 +15,7 @@ from reports.write import write_report
 from tests.reports.report_frames import VARIANTS, info, study
 
 TRACK = "consistent-50s"
+Films = dict[str, object]
 
 
 class Loads(HTMLParser):
@@ -37,8 +38,13 @@ def frame() -> pd.DataFrame:
     return study(tracks=[TRACK])
 
 
+@pytest.fixture(scope="module")
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    return summarise(frame, info())
+
+
 @pytest.fixture
-def films(tmp_path: Path) -> dict[str, object]:
+def films(tmp_path: Path) -> Films:
     """Frames and videos of every variant; each video 3,000 bytes."""
     np.save(tmp_path / "frames.npy", np.zeros((1, 16, 16, 16, 3), dtype=np.uint8))
     for variant in VARIANTS:
@@ -57,8 +63,8 @@ def parsed(html: str) -> Loads:
     return loads
 
 
-def test_the_page_loads_nothing_from_outside(frame: pd.DataFrame, films: dict[str, object]) -> None:
-    html = page(frame, summarise(frame, info()), info(**films))
+def test_the_page_loads_nothing_from_outside(frame: pd.DataFrame, summary: pd.DataFrame, films: Films) -> None:
+    html = page(frame, summary, info(**films))
     urls = parsed(html).urls
     assert urls
     assert all(url.startswith(("data:", "#")) for url in urls)
@@ -66,26 +72,25 @@ def test_the_page_loads_nothing_from_outside(frame: pd.DataFrame, films: dict[st
     assert "default-src 'none'" in html
 
 
-def test_videos_stand_side_by_side_in_declared_order(frame: pd.DataFrame, films: dict[str, object]) -> None:
-    html = page(frame, summarise(frame, info()), info(**films))
+def test_videos_are_in_declared_order(frame: pd.DataFrame, summary: pd.DataFrame, films: Films) -> None:
+    html = page(frame, summary, info(**films))
     videos = [url for url in parsed(html).urls if url.startswith("data:video/mp4;base64,")]
     assert [base64.b64decode(url.partition(",")[2])[:1] for url in videos] == [b"b", b"f", b"n", b"n"]
     assert "scene-00" in html
 
 
 def test_a_row_of_videos_that_does_not_fit_is_left_out_with_a_note(
-    frame: pd.DataFrame, films: dict[str, object]
+    frame: pd.DataFrame, summary: pd.DataFrame, films: Films
 ) -> None:
-    summary = summarise(frame, info())
     assert "data:video" in page(frame, summary, info(**films), video_bytes=16_000)
     html = page(frame, summary, info(**films), video_bytes=15_999)
     assert "data:video" not in html
     assert "4 videos (0.0 MB) are left out to keep this page small" in html
 
 
-def test_missing_films_leave_a_page_that_says_so(frame: pd.DataFrame) -> None:
+def test_missing_films_leave_a_page_that_says_so(frame: pd.DataFrame, summary: pd.DataFrame) -> None:
     changed = info(tracks=[TRACK], videos={TRACK: {"full": ["/nowhere/scene-00.mp4"]}})
-    html = page(frame, summarise(frame, changed), changed)
+    html = page(frame, summary, changed)
     assert "No videos are kept for this track." in html
     assert 'class="sheet"' not in html
 
@@ -104,21 +109,23 @@ def test_every_name_is_escaped() -> None:
     assert "<script>alert" not in html
 
 
-def test_skipped_cells_carry_their_reason_and_published_rows_stand_apart(frame: pd.DataFrame) -> None:
-    html = page(frame, summarise(frame, info()), info(tracks=[TRACK]))
+def test_skipped_cells_carry_their_reason_and_published_rows_are_apart(
+    frame: pd.DataFrame, summary: pd.DataFrame
+) -> None:
+    html = page(frame, summary, info(tracks=[TRACK]))
     assert '<abbr title="no true film is stored" tabindex="0">skipped</abbr>' in html
     ours, _, published = html.partition('<section class="published">')
     assert "73.82" not in ours
     assert "73.82" in published
 
 
-def test_figures_follow_the_colour_of_the_page(frame: pd.DataFrame) -> None:
-    html = page(frame, summarise(frame, info()), info(tracks=[TRACK]))
+def test_figures_follow_the_colour_of_the_page(frame: pd.DataFrame, summary: pd.DataFrame) -> None:
+    html = page(frame, summary, info(tracks=[TRACK]))
     assert "currentColor" in html
     assert "<?xml" not in html
 
 
-def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films: dict[str, object]) -> None:
+def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films: Films) -> None:
     frame = study(tracks=[TRACK], clips=8)
     frame = frame[frame["metric"].isin(["background_psnr", "gain", "eps"])]
     for name in ("one", "two"):

@@ -18,7 +18,9 @@ CONDITION = ConditionSettings(motion_frames=1, padding="repeat")
 def make_backbone() -> TinyBackbone:
     """A fresh one; the same weights every time."""
     clips = world_clips(DATA)
-    codec = Codec.fit(torch.from_numpy(np.concatenate([c.frames for c in clips])), BACKBONE.codec_patch, BACKBONE.latent_channels)
+    codec = Codec.fit(
+        torch.from_numpy(np.concatenate([c.frames for c in clips])), BACKBONE.codec_patch, BACKBONE.latent_channels
+    )
     return TinyBackbone.create(codec, BACKBONE, DATA)
 
 

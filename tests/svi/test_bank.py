@@ -75,7 +75,7 @@ def test_an_empty_slot_has_nothing_and_any_slot_finds_the_filled_one() -> None:
 
 
 def test_state_round_trip_and_refusal_of_another_size() -> None:
-    bank, generator = filled("l2", 3, 5, 7)
+    bank, _ = filled("l2", 3, 5, 7)
     twin = ErrorBank(3, SHAPE, bank.settings)
     twin.load_state_dict(bank.state_dict())
     for name, tensor in bank.state_dict().items():

@@ -65,7 +65,7 @@ def test_nothing_usable_is_an_error_that_says_so(tmp_path: Path) -> None:
         read_footage(tmp_path, SETTINGS)
     (tmp_path / "Cats").mkdir()
     (tmp_path / "Cats" / "broken.mp4").write_bytes(b"x")
-    with pytest.raises(ValueError, match="Cats/broken.mp4: unreadable"):
+    with pytest.raises(ValueError, match=r"Cats/broken\.mp4: unreadable"):
         read_footage(tmp_path, SETTINGS)
 
 

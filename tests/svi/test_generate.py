@@ -10,7 +10,6 @@ import torch
 from svi.data import world_clips
 from svi.generate import Generator, Script
 from svi.settings import ConditionSettings, GenerateSettings
-from svi.tiny import TinyBackbone
 from svi.video import write_mp4
 from tests.svi.conftest import CONDITION, DATA, make_backbone
 
@@ -86,7 +85,9 @@ def test_probe_of_a_model_that_copies_its_condition() -> None:
     generator = maker()
     shape = generator.backbone.latent_shape
 
-    def copying(transformer: object, x: torch.Tensor, t: torch.Tensor, condition: torch.Tensor, text: object) -> torch.Tensor:
+    def copying(
+        transformer: object, x: torch.Tensor, t: torch.Tensor, condition: torch.Tensor, text: object
+    ) -> torch.Tensor:
         return (condition[:, -shape[0] :] - x) / (1 - t).reshape(-1, 1, 1, 1, 1)
 
     generator.backbone.velocity = copying  # type: ignore[method-assign, assignment]
@@ -105,4 +106,3 @@ def test_mp4_is_untagged_yuv420p_enlarged_and_true_in_duration(tmp_path: Path) -
         assert float(stream.duration * stream.time_base) == pytest.approx(5.0)
         assert stream.codec_context.color_primaries == stream.codec_context.color_trc == 2  # unspecified
         assert len(list(container.decode(stream))) == 40
-

@@ -23,7 +23,12 @@ def test_clean_takes_precedence_over_every_gate() -> None:
 
 
 def test_probability_one_and_zero_are_certain() -> None:
-    assert frequencies(InjectionSettings(p_vid=1, p_img=0, p_noi=1, p_clean=0)) == {"vid": 1, "img": 0, "noi": 1, "clean": 0}
+    assert frequencies(InjectionSettings(p_vid=1, p_img=0, p_noi=1, p_clean=0)) == {
+        "vid": 1,
+        "img": 0,
+        "noi": 1,
+        "clean": 0,
+    }
     assert frequencies(InjectionSettings(p_clean=1))["vid"] == 0
 
 

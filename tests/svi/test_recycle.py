@@ -25,7 +25,9 @@ def times(draw: st.DrawFn) -> Tensor:
 
 @given(latents(), latents(), latents(), latents(), latents(), times())
 @settings(max_examples=50, deadline=None)
-def test_integration_in_both_directions(x_vid: Tensor, noise: Tensor, e_vid: Tensor, e_noi: Tensor, v: Tensor, t: Tensor) -> None:
+def test_integration_in_both_directions(
+    x_vid: Tensor, noise: Tensor, e_vid: Tensor, e_noi: Tensor, v: Tensor, t: Tensor
+) -> None:
     """Predicted minus recycled truth, integrated to t = 1 and to t = 0, is (1 - t) r and -t r, whatever was injected."""
     x_noi = noise + e_noi
     x_t = recycle.interpolate(x_vid + e_vid, x_noi, t)
@@ -50,7 +52,9 @@ def test_without_injection_both_truths_agree(x_vid: Tensor, x_noi: Tensor, v: Te
 
 @given(latents(), latents(), latents(), latents(), times())
 @settings(max_examples=50, deadline=None)
-def test_truths_differ_by_t_times_the_injected_error(x_vid: Tensor, x_noi: Tensor, e_vid: Tensor, v: Tensor, t: Tensor) -> None:
+def test_truths_differ_by_t_times_the_injected_error(
+    x_vid: Tensor, x_noi: Tensor, e_vid: Tensor, v: Tensor, t: Tensor
+) -> None:
     x_t = recycle.interpolate(x_vid + e_vid, x_noi, t)
     by_integration = recycle.errors_of(recycle.residual(v, recycle.recycled_target(x_vid, x_noi)), t)
     from_clean = recycle.errors_from_clean(x_t, v, x_vid, x_noi, t)

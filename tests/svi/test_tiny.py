@@ -33,14 +33,22 @@ def test_more_channels_are_exact() -> None:
 
 @pytest.mark.parametrize(
     ("padding", "expected"),
-    [("zeros", [1, 2, 0, 0, 0]), ("repeat", [1, 2, 2, 2, 2]), ("reference", [1, 2, 9, 9, 9]), (2, [1, 2, 9, 9, 0]), (7, [1, 2, 9, 9, 9])],
+    [
+        ("zeros", [1, 2, 0, 0, 0]),
+        ("repeat", [1, 2, 2, 2, 2]),
+        ("reference", [1, 2, 9, 9, 9]),
+        (2, [1, 2, 9, 9, 0]),
+        (7, [1, 2, 9, 9, 9]),
+    ],
 )
 def test_the_condition_is_motion_frames_then_padding(padding: str | int, expected: list[int]) -> None:
     motion = torch.tensor([1.0, 2.0]).reshape(1, 1, 2, 1, 1).expand(1, 3, 2, 2, 2)
     reference = torch.full((1, 3, 1, 2, 2), 9.0)
     condition = condition_latents(motion, reference, padding, 5)
     assert condition.shape == (1, 7, 5, 2, 2)
-    assert condition[0, :4, :, 0, 0].tolist() == [[1, 0, 0, 0, 0]] * 4  # the mask is 1 on frame 0 only, with two motion frames too
+    assert (
+        condition[0, :4, :, 0, 0].tolist() == [[1, 0, 0, 0, 0]] * 4
+    )  # the mask is 1 on frame 0 only, with two motion frames too
     assert condition[0, 4, :, 0, 0].tolist() == expected
 
 
@@ -69,7 +77,9 @@ def test_a_size_that_does_not_divide_is_refused() -> None:
 
 def test_the_short_condition_keeps_one_motion_frame(backbone: TinyBackbone) -> None:
     clips = world_clips(DataSettings(clips=3))
-    cache = ClipCache.encode(backbone, clips, ConditionSettings(motion_frames=3, padding="zeros"), lambda done, total: None)
+    cache = ClipCache.encode(
+        backbone, clips, ConditionSettings(motion_frames=3, padding="zeros"), lambda done, total: None
+    )
     assert (cache.condition[:, 4:, 3:] == 0).all()
     assert (cache.condition_short[:, 4:, 1:] == 0).all()
     assert torch.equal(cache.condition[:, :, 0], cache.condition_short[:, :, 0])

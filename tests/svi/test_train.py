@@ -62,7 +62,15 @@ def test_stopped_and_resumed_is_bit_identical(undisturbed: Path, tmp_path: Path,
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_deepspeeds_launcher(undisturbed: Path, tmp_path: Path, ranks: int) -> None:
     """One rank and two (ZeRO-2, gloo) started by the launcher agree with one process; the bank gathers all ranks' errors."""
-    launcher = ["-m", "deepspeed.launcher.runner", "--no_local_rank", "--num_accelerators", str(ranks), "--master_port", free_port()]
+    launcher = [
+        "-m",
+        "deepspeed.launcher.runner",
+        "--no_local_rank",
+        "--num_accelerators",
+        str(ranks),
+        "--master_port",
+        free_port(),
+    ]
     done = run(sys.executable, *launcher, str(SCRIPT), str(tmp_path))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert json.loads((tmp_path / "ranks.json").read_text()) == ranks

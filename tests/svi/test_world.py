@@ -15,7 +15,18 @@ def scene(**changes: object) -> world.Scene:
 
 def test_the_prompt_names_what_is_seen() -> None:
     assert scene().prompt == "red disc quickly east sea stripes"
-    assert len({world.Scene(b, o, 0, 0, d, s, 16, 16).prompt for b in range(4) for o in range(3) for d in range(8) for s in world.SPEEDS}) == 192
+    assert (
+        len(
+            {
+                world.Scene(b, o, 0, 0, d, s, 16, 16).prompt
+                for b in range(4)
+                for o in range(3)
+                for d in range(8)
+                for s in world.SPEEDS
+            }
+        )
+        == 192
+    )
 
 
 @pytest.mark.parametrize("direction", range(8))

@@ -19,7 +19,15 @@ from svi.objective import ErrorRecycling
 from svi.settings import BankSettings, FlowSettings, InjectionSettings, TrainSettings
 
 SETTINGS = TrainSettings(
-    steps=20, batch=4, lr=1e-3, schedule="cosine", rank=4, alpha=4, checkpoint_every=5, log_every=5, ranks=int(os.environ.get("WORLD_SIZE", 1))
+    steps=20,
+    batch=4,
+    lr=1e-3,
+    schedule="cosine",
+    rank=4,
+    alpha=4,
+    checkpoint_every=5,
+    log_every=5,
+    ranks=int(os.environ.get("WORLD_SIZE", 1)),
 )
 
 
@@ -45,7 +53,10 @@ def main(folder: Path, stop_after: int | None) -> None:
     trained = train.train(model, objective, SETTINGS, folder, lambda done, total: None)
     if dist.get_rank() == 0:
         weights = {name: p.detach().clone() for name, p in trained.named_parameters() if p.requires_grad}
-        save_file({**weights, **{f"bank.{k}": v.float() for k, v in objective.state_dict().items()}}, folder / "result.safetensors")
+        save_file(
+            {**weights, **{f"bank.{k}": v.float() for k, v in objective.state_dict().items()}},
+            folder / "result.safetensors",
+        )
         (folder / "ranks.json").write_text(json.dumps(dist.get_world_size()))
 
 

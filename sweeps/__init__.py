@@ -1,0 +1,1 @@
+"""Searching settings with Optuna: what may vary, and the study that varies it."""

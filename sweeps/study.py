@@ -1,0 +1,109 @@
+"""An Optuna study whose trials are variants of an experiment, so equal settings are never computed twice."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+
+from harness.console import Console
+from harness.executors import Local
+from harness.pipeline import Child, Pipeline, build
+from harness.plan import Graph
+from harness.provenance import versions
+from harness.run import run
+from harness.session import Session
+from harness.spec import Experiment, Variant, check_no_clash, parse_overrides
+from harness.store import Store
+from sweeps.space import Sweep
+
+LATE = 0.2  # share of a film's clips whose mean is maximised
+
+
+class Search:
+    """One sweep in one store; a study that exists goes on where it stopped."""
+
+    def __init__(
+        self, name: str, sweep: Sweep, profile: str, overrides: Sequence[str], store: Path, jobs: int, seed: int
+    ) -> None:
+        """`jobs` trials side by side; every trial trains with `seed`. Raises UseError for bad settings."""
+        self.name, self.sweep, self.profile, self.jobs, self.seed = name, sweep, profile, jobs, seed
+        self.overrides = parse_overrides(overrides)
+        check_no_clash(self.overrides, [Variant("trial", dict.fromkeys(sweep.space, 0.0))])
+        self.store = Store(store)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.study = optuna.create_study(
+            storage=self.storage, study_name=f"{name}-{profile}", direction="maximize", load_if_exists=True
+        )
+        # Seeded, but not with what it has drawn before: a study that goes on must not repeat itself.
+        self.study.sampler = optuna.samplers.TPESampler(seed=seed + len(self.study.trials))
+        for known in sweep.known:
+            self.study.enqueue_trial(dict(known), skip_if_exists=True)
+
+    @property
+    def storage(self) -> str:
+        """URL of the study's database, also for optuna-dashboard."""
+        return f"sqlite:///{(self.store.root / 'optuna.db').absolute()}"
+
+    def run(self, trials: int, say: Callable[[str], None]) -> int:
+        """Go on until `trials` trials are finished, then report them all as one experiment. Returns the exit code."""
+        for stale in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            self.study.enqueue_trial(stale.params, skip_if_exists=False)  # cut short: its stages resume
+            self.study.tell(stale.number, state=TrialState.FAIL)
+        while (missing := trials - len(self._finished())) > 0:
+            batch = [self.study.ask() for _ in range(min(self.jobs, missing))]
+            if not self._carry_out(batch, say):
+                say("a trial failed, see above; the same command goes on")
+                return 1
+        code = Session(
+            self._pipeline([t.number for t in self._finished()], [t.params for t in self._finished()]),
+            self.store,
+            self.jobs,
+        ).run()
+        best = self.study.best_trial
+        say(f"best: trial {best.number}, {self.sweep.metric} late {best.value:.4g} at {best.params}")
+        say(f"study: optuna-dashboard {self.storage}")
+        return code
+
+    def _finished(self) -> list[optuna.trial.FrozenTrial]:
+        return list(self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]))
+
+    def _carry_out(self, batch: Sequence[optuna.Trial], say: Callable[[str], None]) -> bool:
+        """Run the trials side by side and tell the study; False if one of them failed."""
+        chosen = [{key: limits.suggest(trial, key) for key, limits in self.sweep.space.items()} for trial in batch]
+        pipeline = self._pipeline([trial.number for trial in batch], chosen)
+        stages = Graph()
+        for node in pipeline.graph:
+            if node.signature != pipeline.report:
+                stages.add(node)
+        with Console(len(stages)) as console, Local(self.jobs, versions()) as executor:
+            run(stages, self.store, executor, console.event, console.tick)
+        for trial, child in zip(batch, pipeline.children, strict=True):
+            scored = child.score[self.sweep.track]
+            if not self.store.done("score", scored):
+                self.study.tell(trial, state=TrialState.FAIL)
+                return False
+            trial.set_user_attr("harness.signature", scored)
+            self.study.tell(trial, self._value(child))
+            say(f"trial {trial.number}: {self.sweep.metric} late {self._value(child):.4g}")
+        return True
+
+    def _value(self, child: Child) -> float:
+        """Mean of the metric over films and the last clips."""
+        with np.load(self.store.artifact("score", child.score[self.sweep.track]) / "scores.npz") as scores:
+            values = scores[self.sweep.metric]
+        return float(np.nanmean(values[:, -max(1, round(values.shape[1] * LATE)) :]))
+
+    def _pipeline(self, numbers: Sequence[int], settings: Sequence[Mapping[str, float]]) -> Pipeline:
+        variants = tuple(Variant(f"trial-{n:03d}", dict(chosen)) for n, chosen in zip(numbers, settings, strict=True))
+        experiment = Experiment(
+            name=f"sweep_{self.name}",
+            question=self.sweep.about,
+            variants=variants,
+            baseline=variants[0].name,
+            tracks=(self.sweep.track,),
+            seeds=(self.seed,),
+            compare_to=None,
+        )
+        return build(experiment, self.profile, (), self.overrides, self.store.root / "fingerprints.json")

@@ -1,0 +1,144 @@
+"""The command end to end at a small size: run, run again, kill and run again, reports, MLflow."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.harness.small import ONE_TRACK, ROOT, SMALL, command, environment, harness
+
+RUN = ("run", "ablation_eimg", "--only", "base,full", ONE_TRACK, *SMALL)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("small") / "runs"
+    done = harness(*RUN, store=root)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (root.parent / "first.md").write_text(table(done.stdout))
+    return root
+
+
+def table(stdout: str) -> str:
+    """The rows of the printed table."""
+    return "\n".join(line for line in stdout.splitlines() if line.startswith("|"))
+
+
+def test_the_table_comes_last_and_names_every_variant(store: Path) -> None:
+    rows = (store.parent / "first.md").read_text()
+    assert "| base " in rows
+    assert "| full " in rows
+
+
+def test_again_everything_is_cached_and_the_table_is_the_same(store: Path) -> None:
+    started = time.monotonic()
+    done = harness(*RUN, store=store)
+    assert done.returncode == 0
+    assert table(done.stdout) == (store.parent / "first.md").read_text()
+    assert "9 of 9 stages were done already" in done.stderr
+    assert time.monotonic() - started < 30  # a stage that ran again would have loaded torch
+
+
+def test_films_have_their_true_duration(store: Path) -> None:
+    folders = list((store / "artifacts" / "generate").iterdir())
+    assert len(folders) == 2
+    for folder in folders:
+        assert np.load(folder / "frames.npy", mmap_mode="r").shape == (2, 100, 16, 16, 3)
+        for video in (folder / "videos").iterdir():
+            with av.open(str(video)) as container:
+                stream = container.streams.video[0]
+                assert float(stream.duration * stream.time_base) == pytest.approx(50.0)
+
+
+def test_everything_lies_beneath_the_store(store: Path) -> None:
+    assert {p.name for p in store.parent.iterdir()} == {"runs", "first.md"}
+    assert not list((store / "partial").iterdir())
+
+
+def test_plan_says_why(store: Path) -> None:
+    done = harness("plan", "ablation_eimg", "--only", "full,no_e_img", ONE_TRACK, *SMALL, store=store)
+    lines = {tuple(line.split()[:2]): line for line in done.stdout.splitlines() if line}
+    assert "cached" in lines["train", "full,"]
+    assert "injection.p_img 0.9 -> 0.0" in lines["train", "no_e_img,"]
+    assert "upstream train changed" in lines["generate", "no_e_img,"]
+    whole = json.loads(harness("plan", "ablation_eimg", ONE_TRACK, *SMALL, "--json", store=store).stdout)
+    assert whole["missing"] == 13
+
+
+def test_a_runtime_setting_changes_nothing_an_identity_setting_does(store: Path) -> None:
+    same = harness("plan", *RUN[1:], "train.log_every=3", "--json", store=store)  # later words win over earlier ones
+    assert json.loads(same.stdout)["cached"] == 9
+    other = harness("plan", *RUN[1:], "bank.capacity=63", "--json", store=store)
+    assert json.loads(other.stdout)["cached"] == 4  # base model, latent cache, the films of base and their scores
+
+
+def test_reports_are_printed(store: Path, tmp_path: Path) -> None:
+    assert "| full " in harness("report", "ablation_eimg", store=store).stdout
+    csv = harness("report", "ablation_eimg", "--format", "csv", store=store).stdout
+    assert csv == harness("report", "ablation_eimg", "--format", "csv", store=store).stdout
+    assert csv.startswith("experiment,variant,track,seed,sample,metric,clip,value")
+    assert r"\toprule" in harness("report", "ablation_eimg", "--format", "latex", store=store).stdout
+    page = tmp_path / "page.html"
+    harness("report", "ablation_eimg", "--format", "html", "--output", str(page), store=store)
+    assert "<video" in page.read_text()
+
+
+def test_mlflow_has_parent_children_curves_and_artifacts(store: Path) -> None:
+    with sqlite3.connect(store / "mlflow.db") as db:
+        names = dict(db.execute("select name, status from runs"))
+        assert names == {
+            "ablation_eimg · tiny · 1 seed": "FINISHED",
+            "base · seed 0": "FINISHED",
+            "full · seed 0": "FINISHED",
+        }
+        keys = {key for (key,) in db.execute("select distinct key from metrics")}
+        assert {"train/loss", "bank/fill", "score/consistent-50s/background_psnr"} <= keys
+        (steps,) = db.execute(
+            "select count(distinct step) from metrics where key = 'score/consistent-50s/background_psnr'"
+        ).fetchone()
+        assert steps == 25
+        tags = {key for (key,) in db.execute("select distinct key from tags")}
+        assert {"harness.signature", "git.commit", "git.dirty", "backbone", "profile"} <= tags
+    kept = {p.name for p in (store / "mlartifacts").rglob("*") if p.is_file()}
+    assert {"report.html", "scene-00.mp4", "config.json"} <= kept
+
+
+def test_status(store: Path) -> None:
+    assert "train      1 finished" in harness("status", store=store).stdout
+    assert json.loads(harness("status", "--json", store=store).stdout)["finished"]["generate"] == 2
+
+
+@pytest.mark.parametrize("seconds", [6, 9, 12, 15])
+def test_killed_at_any_moment_then_run_again_gives_the_same_table(store: Path, tmp_path: Path, seconds: int) -> None:
+    root = tmp_path / "runs"
+    running = subprocess.Popen(
+        command(*RUN, store=root), env=environment(), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(seconds)
+    os.kill(running.pid, signal.SIGKILL)  # the command alone: its workers must notice by themselves
+    running.wait()
+    done = harness(*RUN, store=root)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert table(done.stdout) == (store.parent / "first.md").read_text()
+
+
+def test_a_users_own_file(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from harness.spec import Variant, experiment\n"
+        "@experiment(baseline='full', tracks=('consistent-50s',))\n"
+        "def shorter():\n"
+        "    '''Does a smaller bank do?'''\n"
+        "    yield Variant('full')\n"
+        "    yield Variant('small_bank', {'bank.capacity': 4})\n"
+    )
+    done = harness("plan", f"{tmp_path / 'mine.py'}:shorter", *SMALL, "--json", store=store)
+    assert (
+        json.loads(done.stdout)["cached"] == 5
+    )  # shared with the ablation: base model, cache, and all of full but its report
