@@ -107,7 +107,7 @@ class Session:
             return EXIT_FAILED
         folder = self.store.artifact("report", self.pipeline.report)
         link_report(self.store.root, self.pipeline.experiment.name, folder)
-        print((folder / "report.md").read_text())
+        print((folder / "table.md").read_text())
         print(f"page   {self.store.root / 'reports' / self.pipeline.experiment.name / 'report.html'}")
         print(f"MLflow harness ui --store {self.store.root}")
         return 0

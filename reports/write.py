@@ -15,7 +15,7 @@ from reports.summary import summarise
 
 
 def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path) -> None:
-    """Write report.md, report.html, report.tex, results.csv, summary.csv and figures/ into `folder`.
+    """Write table.md (for a terminal), report.md, report.html, report.tex, results.csv, summary.csv and figures/ into `folder`.
 
     Raises:
         ValueError: a frame that `validated` refuses, an unknown published table, or frames.npy of another shape.
@@ -27,6 +27,7 @@ def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path) -> None:
         ("results.csv", tables.csv(frame)),
         ("summary.csv", tables.csv(summary)),
         ("report.tex", tables.latex(summary, info)),
+        ("table.md", tables.markdown(summary, info)),
         ("report.md", _markdown(summary, info, figures)),
         ("report.html", page(frame, summary, info)),
     ):
