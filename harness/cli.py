@@ -57,17 +57,19 @@ def cli() -> None:
 
 @cli.command("list")
 def list_() -> None:
-    """Experiments, profiles, recipes and tracks."""
+    """Experiments, profiles, recipes, tracks and sweeps."""
     from benchmarks.track import TRACKS
     from harness.experiments import EXPERIMENTS
     from harness.profiles import PROFILES
     from harness.recipes import RECIPES
+    from sweeps.space import SWEEPS
 
     sections = {
         "experiments": {name: EXPERIMENTS.get(name).question for name in EXPERIMENTS.names()},
         "profiles": {name: PROFILES.get(name).about for name in PROFILES.names()},
         "recipes": {name: RECIPES.get(name).about for name in RECIPES.names()},
         "tracks": {name: track.about for name, track in TRACKS.items()},
+        "sweeps": {name: SWEEPS.get(name).about for name in SWEEPS.names()},
     }
     for title, rows in sections.items():
         click.echo(title)

@@ -104,8 +104,9 @@ def spread(values: list[float], gap: float) -> list[float]:
 
 def label_points(figure: Figure, axes: Axes, points: Mapping[str, tuple[float, float]], info: ReportInfo) -> None:
     """Names points (variant -> x, y) at their right, apart from each other and from the points of the same height."""
+    figure.draw_without_rendering()  # lays the panels out: only then is a panel's height known
     low, high = axes.get_ylim()
-    gap = (high - low) * _LABEL_INCHES / (figure.get_figheight() * 0.8)
+    gap = (high - low) * _LABEL_INCHES / (figure.get_figheight() * axes.get_position().height)
     places = spread([y for _, y in points.values()], gap)
     beside = offset_copy(axes.transData, figure, x=16, units="points")
     for (variant, point), place in zip(points.items(), places, strict=True):

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import optuna
+from typing import TYPE_CHECKING
 
 from harness.registry import Registry
+
+if TYPE_CHECKING:
+    import optuna
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Range:
     high: float
     log: bool = False
 
-    def suggest(self, trial: optuna.Trial, key: str) -> float:
+    def suggest(self, trial: "optuna.Trial", key: str) -> float:
         """A value for the trial."""
         return float(trial.suggest_float(key, self.low, self.high, log=self.log))
 
