@@ -16,6 +16,7 @@ class Publisher:
     def __init__(self, pipeline: Pipeline, store: Store, tracker: Tracker) -> None:
         """Declares the parent run and its children."""
         self.pipeline, self.store, self.tracker = pipeline, store, tracker
+        self._handed: set[tuple[str, str]] = set()  # finished artifacts handed over by this command
         declared = pipeline.experiment
         self.tags = {**git_state(), "backbone": pipeline.profile.backbone, "profile": pipeline.profile_name}
         summary = f"**{declared.question}**\n\n`{pipeline.command}`\n\nBaseline of all deltas: `{declared.baseline}`."
@@ -71,23 +72,30 @@ class Publisher:
     def _training(self, child: Child, run: str) -> None:
         if child.train is None:
             return
-        done = self.store.done("train", child.train)
-        folder = self.store.artifact("train", child.train) if done else self.store.partial("train", child.train)
-        if (folder / "metrics.jsonl").is_file():
-            self.tracker.metrics_file(run, folder / "metrics.jsonl")
-        if done:
+        folder = self.store.partial("train", child.train)
+        if self._new("train", child.train, run):
+            folder = self.store.artifact("train", child.train)
             weights = "lora" if (folder / "lora").is_dir() else "transformer"
             self.tracker.artifact(run, weights, folder / weights, weights, identity=child.train)
+        if (folder / "metrics.jsonl").is_file():
+            self.tracker.metrics_file(run, folder / "metrics.jsonl")
 
     def _track(self, child: Child, track: str, run: str) -> None:
         made, scored = child.generate[track], child.score[track]
-        if self.store.done("generate", made):
+        if self._new("generate", made, run):
             videos = self.store.artifact("generate", made) / "videos"
             self.tracker.artifact(run, f"videos {track}", videos, f"videos/{track}", identity=made)
-        if self.store.done("score", scored):
+        if self._new("score", scored, run):
             created = datetime.fromisoformat(self.store.manifest("score", scored)["created"]).timestamp()
             curves = score_curves(self.store.artifact("score", scored), track)
             self.tracker.curve(run, f"scores {track}", curves, identity=scored, measured=created)
+
+    def _new(self, kind: str, signature: str, run: str) -> bool:
+        """True once for each run, as soon as the artifact is finished."""
+        if (signature, run) in self._handed or not self.store.done(kind, signature):
+            return False
+        self._handed.add((signature, run))
+        return True
 
     def finish(self, failed: Iterable[str]) -> None:
         """Send the report and end the runs; a child that needed a failed stage ends FAILED."""

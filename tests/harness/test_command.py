@@ -42,7 +42,7 @@ def test_again_everything_is_cached_and_the_table_is_the_same(store: Path) -> No
     done = harness(*RUN, store=store)
     assert done.returncode == 0
     assert table(done.stdout) == (store.parent / "first.md").read_text()
-    assert "9 of 9 stages were done already" in done.stderr
+    assert "8 of 8 stages were done already" in done.stderr
     assert time.monotonic() - started < 30  # a stage that ran again would have loaded torch
 
 
@@ -73,8 +73,8 @@ def test_plan_says_why(store: Path) -> None:
 
 
 def test_a_runtime_setting_changes_nothing_an_identity_setting_does(store: Path) -> None:
-    same = harness("plan", *RUN[1:], "train.log_every=3", "--json", store=store)  # later words win over earlier ones
-    assert json.loads(same.stdout)["cached"] == 9
+    same = harness("plan", *RUN[1:], "tracking.uri=http://127.0.0.1:9", "--json", store=store)
+    assert json.loads(same.stdout)["cached"] == 8
     other = harness("plan", *RUN[1:], "bank.capacity=63", "--json", store=store)
     assert json.loads(other.stdout)["cached"] == 4  # base model, latent cache, the films of base and their scores
 
@@ -115,7 +115,7 @@ def test_status(store: Path) -> None:
     assert json.loads(harness("status", "--json", store=store).stdout)["finished"]["generate"] == 2
 
 
-@pytest.mark.parametrize("seconds", [6, 9, 12, 15])
+@pytest.mark.parametrize("seconds", [7, 13, *(pytest.param(s, marks=pytest.mark.slow) for s in (5, 9, 11, 16, 20))])
 def test_killed_at_any_moment_then_run_again_gives_the_same_table(store: Path, tmp_path: Path, seconds: int) -> None:
     root = tmp_path / "runs"
     running = subprocess.Popen(

@@ -1,0 +1,106 @@
+"""Settings, recipes, profiles and the pipeline that is built from them."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import pipeline
+from harness.errors import UseError
+from harness.experiments import EXPERIMENTS
+from harness.profiles import PROFILES
+from harness.recipes import RECIPES
+from harness.settings import Settings
+from harness.signature import flat, leaves, unmarked
+from harness.spec import Variant, resolve
+from harness.stages import Reading
+
+KINDS = (pipeline.BACKBONE, pipeline.DATA, pipeline.TRAIN, pipeline.GENERATE, pipeline.SCORE, pipeline.REPORT)
+
+
+def test_every_field_is_marked() -> None:
+    assert unmarked(Settings) == []
+
+
+def test_every_identity_field_is_read_by_a_stage() -> None:
+    read = {name for kind in KINDS for name in pipeline._within(flat(Settings(), "identity"), kind.reads)}
+    assert set(flat(Settings(), "identity")) == read
+
+
+def test_every_field_says_what_it_is() -> None:
+    assert [name for name, field in leaves(Settings).items() if not field.description] == []
+
+
+@pytest.mark.parametrize("name", RECIPES.names())
+def test_recipes_resolve(name: str) -> None:
+    settings = resolve(Settings, [(name, RECIPES.get(name).values)]).settings
+    assert flat(settings).items() >= RECIPES.get(name).values.items()
+
+
+def test_paper_and_code_set_the_same_rows_and_disagree() -> None:
+    paper, code = RECIPES.get("paper").values, RECIPES.get("code").values
+    assert paper.keys() == code.keys()
+    assert {key for key in paper if paper[key] != code[key]} >= {
+        "train.lr",
+        "flow.loss_weight",
+        "flow.truth",
+        "bank.warmup",
+    }
+
+
+def test_a_variant_wins_over_the_command_line_over_the_recipe_over_the_profile() -> None:
+    variant = Variant("v", {"injection.p_img": 0.0})
+    resolved = pipeline.variant_settings("tiny", ["code"], {"train.lr": 0.5}, variant, seed=3)
+    assert resolved.settings.injection.p_img == 0.0
+    assert resolved.origin["injection.p_img"] == "variant v"
+    assert resolved.settings.train.lr == 0.5
+    assert resolved.settings.bank.warmup == 50
+    assert resolved.origin["bank.warmup"] == "recipe code"
+    assert resolved.origin["data.fps"] == "profile tiny"
+    assert resolved.settings.train.seed == resolved.settings.generate.seed == 3
+
+
+def test_real_videos_have_a_size_of_their_own_that_the_command_line_may_change() -> None:
+    real = PROFILES.get("tiny").real_videos
+    settings = pipeline.variant_settings("tiny", [], {"data.path": "x", "data.width": 48}, Variant("v"), 0).settings
+    assert (settings.data.height, settings.data.width) == (real["data.height"], 48)
+
+
+def test_stages_are_shared_and_differ_only_where_they_must(tmp_path: Path) -> None:
+    built = pipeline.build(EXPERIMENTS.get("ablation_eimg"), "tiny", (), {}, tmp_path / "fingerprints.json")
+    kinds = [node.kind for node in built.graph]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "backbone": 1, "data": 1, "train": 5, "generate": 12, "score": 12, "report": 1
+    }  # fmt: skip
+    full, without = (next(c for c in built.children if c.variant.name == name) for name in ("full", "no_e_img"))
+    one, other = built.graph[str(full.train)].identity, built.graph[str(without.train)].identity
+    assert {key for key in one if one[key] != other[key]} == {"injection.p_img"}
+
+
+def test_a_stage_cannot_read_what_it_did_not_declare() -> None:
+    read = Reading({"data.fps": 8, "train.lr": 0.1})
+    assert read.data.fps == 8
+    with pytest.raises(AttributeError):
+        _ = read.data.seed
+    with pytest.raises(AttributeError, match="did not declare"):
+        _ = read.bank
+
+
+def test_a_changed_video_changes_the_signature(tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes(b"one")
+    experiment = EXPERIMENTS.get("ablation_eimg")
+
+    def report() -> str:
+        return pipeline.build(experiment, "tiny", (), {"data.path": str(folder)}, tmp_path / "fingerprints.json").report
+
+    first = report()
+    assert report() == first
+    (folder / "a.mp4").write_bytes(b"two!")
+    assert report() != first
+
+
+def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    experiment = EXPERIMENTS.get("ablation_eimg")
+    with pytest.raises(UseError, match=r"condition\.motion_frames is 5"):
+        pipeline.build(experiment, "tiny", (), {"condition.motion_frames": 5}, tmp_path / "f.json")
