@@ -119,7 +119,7 @@ def run(**options: Any) -> None:
     "--profile", default="tiny", show_default=True, help="scale: backbone, sizes and the recipe to start from"
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of the sampler and of every training"
+    "--seed", type=click.IntRange(0), default=100, show_default=True, help="of the sampler and of every training"
 )
 @STORE
 @JOBS
@@ -156,11 +156,17 @@ def status(store: Path, as_json: bool) -> None:
 def report(name: str, form: str, output: Path | None, store: Path) -> None:
     """The newest report of an experiment: printed, or with --format html written as one page."""
     from harness.session import latest_report
+    from harness.store import Store
 
-    folder = latest_report(_existing(store), name)
+    if output is not None and form != "html":
+        raise UseError(f"--output {output} goes with --format html; {form} is printed, so send it to a file with >")
+    folder = latest_report(Store(_existing(store)).root, name)
     if form == "html":
         target = output or store / f"{name}.html"
-        target.write_bytes((folder / "report.html").read_bytes())
+        try:
+            target.write_bytes((folder / "report.html").read_bytes())
+        except OSError as error:
+            raise UseError(f"--output {target} cannot be written: {error.strerror}") from error
         click.echo(str(target))
         return
     file = {"md": "report.md", "csv": "results.csv", "latex": "report.tex"}[form]

@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ from harness.errors import UseError
 from harness.plan import Graph, Node
 from harness.profiles import PROFILES, Profile
 from harness.recipes import RECIPES
+from harness.registry import suggestion
 from harness.settings import Settings
 from harness.signature import fingerprint, flat
 from harness.spec import Experiment, Resolved, Variant, resolve
+from reports.sources import table_names
 
-SIZE = ("data.clip_frames", "data.height", "data.width", "data.fps")
+SIZE = ("data.clip_frames", "data.height", "data.width")
+ONE_PROMPT = "{} has one prompt: its creative film is the same as its consistent one"
+MAX_FRAMES = 64  # positions of the tiny transformer's rotary embedding
 CONDITION = ("condition.motion_frames", "condition.padding")
 
 
@@ -37,7 +41,7 @@ class Kind:
 BACKBONE = Kind("backbone", 1, ("backbone", "data"), 50)
 DATA = Kind("data", 1, ("backbone", "data", *CONDITION), 40)
 TRAIN = Kind("train", 1, ("backbone", *SIZE, "condition", "flow", "injection", "bank", "train"), 30)
-GENERATE = Kind("generate", 1, ("backbone", *SIZE, *CONDITION, "generate", "eval"), 20)
+GENERATE = Kind("generate", 1, ("backbone", *SIZE, "data.fps", *CONDITION, "generate", "eval"), 20)
 SCORE = Kind("score", 1, (), 10)
 REPORT = Kind("report", 1, (), 0)
 
@@ -56,78 +60,74 @@ class Child:
 
 
 @dataclass(frozen=True)
-class Pipeline:
-    """An experiment at a profile, planned: its graph, its children and the signature of its report."""
+class Request:
+    """What a person asked for. `reference` is the experiment as typed: a name, or file.py:name."""
 
     experiment: Experiment
-    profile: Profile
-    profile_name: str
-    recipes: tuple[str, ...]
-    overrides: Mapping[str, object]
+    reference: str
+    profile: str
+    recipes: tuple[str, ...] = ()
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    only: str | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that makes the same results again."""
+        words = ["harness", "run", self.reference, "--profile", self.profile]
+        words += [word for name in self.recipes for word in ("--recipe", name)]
+        words += ["--only", self.only] if self.only else []
+        words += ["--seeds", ",".join(map(str, self.experiment.seeds)) + ","]
+        words += ["tracks=" + ",".join(self.experiment.tracks)]
+        return shlex.join([*words, *(f"{key}={value}" for key, value in self.overrides.items())])
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A request, planned: its graph, its children, the signature of its report, and what a person should know of its inputs."""
+
+    request: Request
     graph: Graph
     children: tuple[Child, ...]
     report: str
-    command: str
     notes: tuple[str, ...]
 
+    @property
+    def profile(self) -> Profile:
+        """The profile asked for."""
+        return PROFILES.get(self.request.profile)
 
-def variant_settings(
-    profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object], variant: Variant, seed: int
-) -> Resolved[Settings]:
+
+def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[Settings]:
     """Settings of one variant and seed: profile < recipe < command line < variant."""
-    profile = PROFILES.get(profile_name)
-    layers: list[tuple[str, Mapping[str, object]]] = [(f"profile {profile_name}", profile.values)]
-    if overrides.get("data.path") is not None:
-        layers.append((f"profile {profile_name}, real videos", profile.real_videos))
-    names = [profile.recipe, *recipes, *([variant.recipe] if variant.recipe else [])]
-    layers += [(f"recipe {name}", RECIPES.get(name).values) for name in names]
-    layers += [("command line", overrides), ("seed", {"train.seed": seed, "generate.seed": seed})]
+    profile = PROFILES.get(request.profile)
+    layers: list[tuple[str, Mapping[str, object]]] = [(f"profile {request.profile}", profile.values)]
+    if request.overrides.get("data.path") is not None:
+        layers.append((f"profile {request.profile}, real videos", profile.real_videos))
+    layers += [(f"recipe {name}", RECIPES.get(name).values) for name in (profile.recipe, *request.recipes)]
+    layers += [("command line", request.overrides), ("seed", {"train.seed": seed, "generate.seed": seed})]
     layers.append((f"variant {variant.name}", variant.set))
     return resolve(Settings, layers)
 
 
-def build(
-    experiment: Experiment, profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object], cache: Path
-) -> Pipeline:
-    """The whole graph. Raises UseError for settings that do not fit each other, an unknown track, or unreadable inputs."""
+def build(request: Request, cache: Path) -> Pipeline:
+    """The whole graph; `cache` keeps the hashes of files. Raises UseError for whatever cannot work, before anything runs."""
+    experiment = request.experiment
     for key in ("train.seed", "generate.seed"):
-        if key in overrides:
+        if key in request.overrides:
             raise UseError(
-                f"{key}={overrides[key]} on the command line: seeds are set by --seeds, for example --seeds {overrides[key]},"
+                f"{key} on the command line: seeds are set by --seeds, for example --seeds {request.overrides[key]},"
             )
+    if experiment.compare_to is not None and experiment.compare_to not in table_names():
+        raise UseError(f"compare_to={experiment.compare_to!r}: {suggestion(experiment.compare_to, table_names())}")
     builder = _Builder(cache)
     children = []
     for variant in experiment.variants:
         for seed in experiment.seeds:
-            resolved = variant_settings(profile_name, recipes, overrides, variant, seed)
+            resolved = variant_settings(request, variant, seed)
             check(resolved.settings)
             children.append(builder.child(variant, seed, resolved, experiment.tracks))
-    command = command_line(experiment, profile_name, recipes, overrides)
-    report = builder.report(experiment, profile_name, children, command)
-    profile = PROFILES.get(profile_name)
-    return Pipeline(
-        experiment,
-        profile,
-        profile_name,
-        tuple(recipes),
-        overrides,
-        builder.graph,
-        tuple(children),
-        report,
-        command,
-        tuple(builder.notes),
-    )
-
-
-def command_line(
-    experiment: Experiment, profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object]
-) -> str:
-    """The command that makes the same results again."""
-    words = ["harness", "run", experiment.name, "--profile", profile_name]
-    words += ["--seeds", ",".join(map(str, experiment.seeds)) + ",", "tracks=" + ",".join(experiment.tracks)]
-    words += [word for name in recipes for word in ("--recipe", name)]
-    words += [f"{key}={value}" for key, value in overrides.items()]
-    return shlex.join(words)
+    report = builder.report(request, children)
+    return Pipeline(request, builder.graph, tuple(children), report, tuple(builder.notes))
 
 
 def check(settings: Settings) -> None:
@@ -143,11 +143,29 @@ def check(settings: Settings) -> None:
             f"injection.img_run is {injection.img_run}, but a stored error has {data.clip_frames} latent frames; "
             "set it to at most that, or to 0 for the whole error"
         )
-    side = 2 * settings.backbone.codec_patch
+    if data.clip_frames > MAX_FRAMES:
+        raise UseError(
+            f"data.clip_frames is {data.clip_frames}; the tiny backbone takes at most {MAX_FRAMES} frames a clip"
+        )
+    side, most = 2 * settings.backbone.codec_patch, 3 * settings.backbone.codec_patch**2
     if data.height % side or data.width % side:
         raise UseError(
             f"data.height x data.width is {data.height} x {data.width}; the tiny backbone needs multiples of {side} "
             f"(2 x backbone.codec_patch)"
+        )
+    if settings.backbone.latent_channels > most:
+        raise UseError(
+            f"backbone.latent_channels is {settings.backbone.latent_channels}, but a patch of the codec has {most} "
+            "components; set at most that, or a larger backbone.codec_patch"
+        )
+    if data.path is None and data.seed == settings.eval.seed:
+        raise UseError(
+            f"data.seed and eval.seed are both {data.seed}: films would start from training scenes; change one"
+        )
+    if data.path is not None and settings.eval.path is None and data.hold_back == 0:
+        raise UseError(
+            "films have nothing to start from: data.hold_back=0 keeps no clip from training; "
+            "set it above 0, or set eval.path"
         )
     if settings.train.batch % settings.train.ranks:
         raise UseError(
@@ -164,30 +182,34 @@ class _Builder:
     def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[str]) -> Child:
         settings = resolved.settings
         footage = {"data.fingerprint": self._footage(settings.data.path)}
-        backbone = self.add(BACKBONE, "base model", *self._read(BACKBONE, settings, footage), {})
+        work = settings.backbone.steps * settings.backbone.batch
+        backbone = self.add(BACKBONE, "base model", *self._read(BACKBONE, settings, footage), {}, work)
         data = self.add(DATA, "latent cache", *self._read(DATA, settings, footage), {"backbone": backbone})
         name = f"{variant.name}, seed {seed}"
         train, base = None, {"backbone": backbone, "data": data}
         if settings.train.enabled:
-            train = self.add(TRAIN, name, *self._read(TRAIN, settings), base, settings.train.ranks)
+            work = settings.train.steps * settings.train.batch
+            train = self.add(TRAIN, name, *self._read(TRAIN, settings), base, work, settings.train.ranks)
         made, scored = {}, {}
         for track_name in tracks:
             track = _track(track_name)
             extra = {"track": track.name, "track.version": track.version, "eval.samples": self._samples(settings)}
             identity, runtime = self._read(GENERATE, settings, extra)
             upstream = {**base, "train": train} if train else base
-            made[track_name] = self.add(GENERATE, f"{name}, {track_name}", identity, runtime, upstream)
+            cost = track.seconds * settings.generate.steps * settings.generate.samples
+            made[track_name] = self.add(GENERATE, f"{name}, {track_name}", identity, runtime, upstream, cost)
             suite = {"suite": SUITE, "suite_version": SUITE_VERSION}
             scored[track_name] = self.add(SCORE, f"{name}, {track_name}", suite, {}, {"generate": made[track_name]})
         return Child(variant, seed, resolved, backbone, train, made, scored)
 
-    def report(self, experiment: Experiment, profile_name: str, children: Sequence[Child], command: str) -> str:
+    def report(self, request: Request, children: Sequence[Child]) -> str:
+        experiment = request.experiment
         identity = {
             "experiment": experiment.name,
             "question": experiment.question,
             "baseline": experiment.baseline,
             "compare_to": experiment.compare_to,
-            "profile": profile_name,
+            "profile": request.profile,
             "variants": {v.name: dict(v.set) for v in experiment.variants},
             "tracks": list(experiment.tracks),
             "seeds": list(experiment.seeds),
@@ -199,7 +221,7 @@ class _Builder:
             "generate": tuple(s for c in children for s in c.generate.values()),
             "score": tuple(s for c in children for s in c.score.values()),
         }
-        return self.add(REPORT, f"report of {experiment.name}", identity, {"command": command}, upstream)
+        return self.add(REPORT, f"report of {experiment.name}", identity, {"command": request.command}, upstream)
 
     def add(
         self,
@@ -208,6 +230,7 @@ class _Builder:
         identity: Mapping[str, Any],
         runtime: Mapping[str, Any],
         upstream: Mapping[str, Any],
+        work: float = 1.0,
         ranks: int = 1,
     ) -> str:
         node = Node(
@@ -220,6 +243,7 @@ class _Builder:
             target=f"harness.stages:{kind.name}",
             ranks=ranks,
             priority=kind.priority,
+            work=work,
             launcher=self._launcher(ranks) if ranks > 1 else None,
         )
         self.graph.add(node)
@@ -253,20 +277,24 @@ class _Builder:
 
     def _samples(self, settings: Settings) -> str:
         path = settings.eval.path
+        if path is None and settings.data.path is None:
+            return "scenes"
         if path is None:
-            return "scenes" if settings.data.path is None else "held back"
+            self.notes += [note] if (note := ONE_PROMPT.format("each held-back clip")) not in self.notes else []
+            return "held back"
         return self._hash(path, lambda: self._read_samples(_folder("eval.path", path)))
 
     def _read_samples(self, folder: Path) -> str:
         samples, skipped = load_samples(folder)
         self.notes += [f"eval.path: {name} is left out: {why}" for name, why in skipped]
+        self.notes += [ONE_PROMPT.format(f"eval.path: {s.name}") for s in samples if len(s.prompts) == 1]
         return content_hash(samples)
 
     def _hash(self, path: str, compute: Callable[[], str]) -> str:
         if path not in self._hashes:
             try:
                 self._hashes[path] = compute()
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 raise UseError(str(error)) from error
         return self._hashes[path]
 

@@ -23,7 +23,7 @@ class Node:
 
     `upstream` maps a role to the signature, or signatures, of other nodes; `target` is "module:function", called with a
     Job. `launcher` is a command that starts a module in `ranks` processes; None for one process. Higher priorities run
-    first.
+    first. Time is taken to grow with `work`, in any unit that all nodes of a kind share.
     """
 
     kind: str
@@ -35,6 +35,7 @@ class Node:
     target: str
     ranks: int = 1
     priority: int = 0
+    work: float = 1.0
     launcher: tuple[str, ...] | None = None
 
     @cached_property
@@ -172,7 +173,7 @@ class _Seen:
     version: int
     identity: Mapping[str, Any]
     upstream: Mapping[str, Any]
-    seconds: float
+    pace: float  # seconds a unit of work
     items: Items
 
 
@@ -186,7 +187,10 @@ class _Past:
     @classmethod
     def of(cls, manifests: Iterator[dict[str, Any]]) -> "_Past":
         newest = sorted(manifests, key=lambda m: str(m["created"]), reverse=True)
-        seen = [_Seen(m["version"], m["identity"], m["upstream"], m["seconds"], _items(m["identity"])) for m in newest]
+        seen = [
+            _Seen(m["version"], m["identity"], m["upstream"], m["seconds"] / m["work"], _items(m["identity"]))
+            for m in newest
+        ]
         return cls({s.items: s for s in reversed(seen)}, seen[:COMPARED])
 
     def nearest(self, items: Items) -> list[_Seen]:
@@ -207,7 +211,7 @@ def _row(node: Node, labels: tuple[str, ...], store: Store, past: _Past) -> Row:
         return Row(node, labels, "cached", "", 0.0)
     items = _items(node.identity)
     nearest = past.nearest(items)
-    estimate = median(seen.seconds for seen in nearest) if nearest else None
+    estimate = median(seen.pace for seen in nearest) * node.work if nearest else None
     if store.partial(node.kind, node.signature).is_dir():
         why, remaining = _so_far(node, store, estimate)
         return Row(node, labels, "partial", why, remaining)

@@ -27,7 +27,9 @@ PROFILES.add(
         backbone="tiny Wan (WanTransformer3DModel, trained from scratch)",
         recipe="svi-tiny",
         caption=(
-            "A model of under a million parameters at a few pixels. These rows may show which injected error stops drift here, "
+            "A model of under a million parameters at a few pixels; the recipe svi-tiny trains every one of them, no LoRA, and "
+            "lora_only is the control by the paper's name. All variants start from one base model and are scored on the same "
+            "scenes. These rows may show which injected error stops drift here, "
             "with every other thing equal; they say nothing of how large the effect is on Wan 2.1 14B, nor of visual quality."
         ),
         values={"data.height": 16, "data.width": 16, "data.fps": 8, "data.clip_frames": 5},

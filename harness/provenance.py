@@ -26,6 +26,11 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def facts() -> dict[str, str]:
+    """All of it, as kept in every manifest."""
+    return {**git_state(), **versions()}
+
+
 @cache
 def versions() -> dict[str, str]:
     """Installed versions of the packages that decide results."""

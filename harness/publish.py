@@ -1,10 +1,9 @@
 """What of an experiment goes into MLflow: a parent run, a child for each variant and seed, and their artifacts."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from harness.pipeline import Child, Pipeline
-from harness.provenance import git_state, versions
+from harness.provenance import facts, git_state
 from harness.signature import flat
 from harness.store import Store
 from harness.tracking import RunInfo, Tracker, score_curves
@@ -16,50 +15,51 @@ class Publisher:
     def __init__(self, pipeline: Pipeline, store: Store, tracker: Tracker) -> None:
         """Declares the parent run and its children."""
         self.pipeline, self.store, self.tracker = pipeline, store, tracker
-        self._handed: set[tuple[str, str]] = set()  # finished artifacts handed over by this command
-        declared = pipeline.experiment
-        self.tags = {**git_state(), "backbone": pipeline.profile.backbone, "profile": pipeline.profile_name}
-        summary = f"**{declared.question}**\n\n`{pipeline.command}`\n\nBaseline of all deltas: `{declared.baseline}`."
-        config = {
-            "experiment": declared.model_dump(),
-            "recipes": pipeline.recipes,
-            "overrides": dict(pipeline.overrides),
-        }
-        params = {
-            "profile": pipeline.profile_name,
-            "baseline": declared.baseline,
-            "tracks": ",".join(declared.tracks),
-            "seeds": ",".join(map(str, declared.seeds)),
-            **pipeline.overrides,
-        }
-        name = (
-            f"{declared.name} · {pipeline.profile_name} · {len(declared.seeds)} seed{'s' * (len(declared.seeds) > 1)}"
+        self._handed: set[tuple[str, str]] = set()  # (artifact, run) handed over by this command
+        request, seeds = pipeline.request, pipeline.request.experiment.seeds
+        declared = request.experiment
+        self.tags = {"backbone": pipeline.profile.backbone, "profile": request.profile}
+        info = RunInfo(
+            name=f"{declared.name} · {request.profile} · {len(seeds)} seed{'s' if len(seeds) > 1 else ''}",
+            params={
+                "profile": request.profile,
+                "recipes": ",".join((pipeline.profile.recipe, *request.recipes)),
+                "baseline": declared.baseline,
+                "tracks": ",".join(declared.tracks),
+                "seeds": ",".join(map(str, seeds)),
+                **request.overrides,
+            },
+            config={"experiment": declared.model_dump(), "overrides": dict(request.overrides), "made_with": facts()},
+            tags={**self.tags, **git_state(), "harness.signature": pipeline.report},
+            description=f"**{declared.question}**\n\n`{request.command}`\n\nBaseline of all deltas: `{declared.baseline}`.",
         )
-        tags = {**self.tags, "harness.signature": pipeline.report}
-        self.parent = tracker.parent(
-            pipeline.report, RunInfo(name, params, {**config, "versions": versions()}, tags, summary)
-        )
+        self.parent = tracker.parent(pipeline.report, info)
         self.runs = {(c.variant.name, c.seed): self._declare(c) for c in pipeline.children}
 
     def _declare(self, child: Child) -> str:
-        settings = child.resolved.settings
-        sets = (
-            "\n".join(f"- `{key}` = `{value}`" for key, value in child.variant.set.items())
-            or "- nothing: the recipe as it is"
-        )
+        sets = "\n".join(f"- `{key}` = `{value}`" for key, value in child.variant.set.items())
         info = RunInfo(
             name=f"{child.variant.name} · seed {child.seed}",
-            params=flat(settings, "identity"),
-            config=settings.model_dump(),
+            params=flat(child.resolved.settings, "identity"),
+            config={"settings": child.resolved.settings.model_dump(), "set_by": dict(child.resolved.origin)},
             tags={
                 **self.tags,
+                **self._made_at(child),
                 "harness.signature": child.train or child.backbone,
                 "variant": child.variant.name,
                 "seed": str(child.seed),
             },
-            description=f"Variant **{child.variant.name}** of `{self.pipeline.experiment.name}` sets\n\n{sets}",
+            description=f"Variant **{child.variant.name}** sets\n\n{sets or '- nothing: the recipe as it is'}",
         )
         return self.tracker.child(self.parent, f"{child.variant.name}/{child.seed}", info)
+
+    def _made_at(self, child: Child) -> dict[str, str]:
+        """The commit that made the child's films: this one's, unless an earlier command made them."""
+        made = next(iter(child.generate.values()))
+        if not self.store.done("generate", made):
+            return git_state()
+        kept = self.store.manifest("generate", made)["facts"]
+        return {key: kept[key] for key in git_state()}
 
     def update(self) -> None:
         """Send what the store holds by now: metrics of running trainings, and all that is finished."""
@@ -97,16 +97,15 @@ class Publisher:
         self._handed.add((signature, run))
         return True
 
-    def finish(self, failed: Iterable[str]) -> None:
-        """Send the report and end the runs; a child that needed a failed stage ends FAILED."""
-        broken = set(failed)
+    def finish(self) -> None:
+        """Send the report and end the runs: FINISHED where everything is done, else FAILED."""
         self.update()
         for child in self.pipeline.children:
-            mine = {child.backbone, child.train, *child.generate.values(), *child.score.values()}
-            self.tracker.finish(self.runs[child.variant.name, child.seed], "FAILED" if mine & broken else "FINISHED")
+            complete = all(self.store.done("score", signature) for signature in child.score.values())
+            self.tracker.finish(self.runs[child.variant.name, child.seed], "FINISHED" if complete else "FAILED")
         report = self.pipeline.report
-        if self.store.done("report", report):
-            self.tracker.artifact(
-                self.parent, "report", self.store.artifact("report", report), "report", identity=report
-            )
-        self.tracker.finish(self.parent, "FAILED" if broken else "FINISHED")
+        complete = self.store.done("report", report)
+        if complete:
+            folder = self.store.artifact("report", report)
+            self.tracker.artifact(self.parent, "report", folder, "report", identity=report)
+        self.tracker.finish(self.parent, "FINISHED" if complete else "FAILED")

@@ -50,7 +50,7 @@ RECIPES.add(
 RECIPES.add(
     "paper",
     Recipe(
-        "the paper's side of every row where paper, code and notes disagree (SVI-Film)",
+        "the paper's side of the rows where paper, code and notes disagree (SVI-Film; not the frame rate)",
         {
             "train.lr": 2e-5,
             "injection.p_vid": 0.9,
@@ -73,7 +73,7 @@ RECIPES.add(
 RECIPES.add(
     "code",
     Recipe(
-        "the authors' code's side of every row where paper, code and notes disagree (SVI-Film)",
+        "the authors' code's side of the same rows",
         {
             "train.lr": 1e-4,
             "injection.p_vid": 0.9,

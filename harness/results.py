@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.profiles import PROFILES
-from harness.provenance import git_state, versions
+from harness.provenance import facts
 from harness.worker import Job
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def report_info(job: Job) -> "ReportInfo":
         seeds=settings["seeds"],
         compare_to=settings["compare_to"],
         caption=profile.caption,
-        provenance={**git_state(), **versions()},
+        provenance=facts(),
         reproduce=settings["command"],
         videos=videos,
         frames=frames,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from harness.errors import UseError
 from harness.experiments import EXPERIMENTS
-from harness.pipeline import Pipeline, build
-from harness.spec import check_no_clash, load_experiment, parse_overrides, parse_seeds, select
+from harness.pipeline import Pipeline, Request, build
+from harness.spec import Experiment, check_no_clash, load_experiment, parse_overrides, parse_seeds, select
 from harness.store import ERROR, Store
 
 if TYPE_CHECKING:
@@ -45,23 +45,24 @@ class Session:
         """Resolve names, settings and inputs; every fault is a UseError before anything is computed."""
         experiment = load_experiment(name, EXPERIMENTS)
         values = parse_overrides(overrides)
-        tracks = values.pop("tracks", None)
-        if tracks is not None:
-            experiment = experiment.model_copy(update={"tracks": tuple(str(tracks).split(","))})
+        changes: dict[str, object] = {}
+        if "tracks" in values:
+            changes["tracks"] = tuple(track.strip() for track in str(values.pop("tracks")).split(","))
         if seeds is not None:
-            experiment = experiment.model_copy(update={"seeds": parse_seeds(seeds)})
+            changes["seeds"] = parse_seeds(seeds)
+        experiment = Experiment.model_validate({**dict(experiment), **changes})
         if only is not None:
             experiment = select(experiment, only)
         check_no_clash(values, experiment.variants)
         opened = Store(store)
-        pipeline = build(experiment, profile, recipes, values, store / "fingerprints.json")
-        return cls(pipeline, opened, jobs)
+        request = Request(experiment, name, profile, tuple(recipes), values, only)
+        return cls(build(request, store / "fingerprints.json"), opened, jobs)
 
     def run(self) -> int:
         """Carry the pipeline out; prints the Markdown table last. Returns the exit code."""
         from harness.console import Console
         from harness.executors import Local
-        from harness.provenance import versions
+        from harness.provenance import facts
         from harness.publish import Publisher
         from harness.run import Running, run
         from harness.tracking import Tracker, resolve_uri
@@ -69,7 +70,7 @@ class Session:
         signal.signal(signal.SIGTERM, _interrupted)
         console = Console(len(self.pipeline.graph))
         uri = resolve_uri(self.pipeline.children[0].resolved.settings.tracking.uri, self.store.root)
-        with Tracker(uri, self.store.root, self.pipeline.experiment.name, console.say) as tracker, console:
+        with Tracker(uri, self.store.root, self.pipeline.request.experiment.name, console.say) as tracker, console:
             publisher = Publisher(self.pipeline, self.store, tracker)
 
             def tick(running: list[Running]) -> None:
@@ -78,9 +79,9 @@ class Session:
 
             for note in self.pipeline.notes:
                 console.say(note)
-            with Local(self.jobs, versions()) as executor:
+            with Local(self.jobs, facts()) as executor:
                 outcome = run(self.pipeline.graph, self.store, executor, console.event, tick)
-            publisher.finish(outcome.failed)
+            publisher.finish()
             for note in self._skipped_videos():
                 console.say(note)
         return self._conclude(outcome)
@@ -106,10 +107,10 @@ class Session:
             )
             return EXIT_FAILED
         folder = self.store.artifact("report", self.pipeline.report)
-        link_report(self.store.root, self.pipeline.experiment.name, folder)
+        link_report(self.store.root, self.pipeline.request.experiment.name, folder)
+        page = self.store.root / "reports" / self.pipeline.request.experiment.name / "report.html"
+        print(f"page: {page}; MLflow: harness ui --store {self.store.root}\n", file=sys.stderr, flush=True)
         print((folder / "table.md").read_text())
-        print(f"page   {self.store.root / 'reports' / self.pipeline.experiment.name / 'report.html'}")
-        print(f"MLflow harness ui --store {self.store.root}")
         return 0
 
 
@@ -128,10 +129,8 @@ def link_report(root: Path, name: str, folder: Path) -> None:
 
 def latest_report(root: Path, name: str) -> Path:
     """Folder of the newest report of an experiment; UseError if none is finished."""
-    folder = root / "reports" / name
-    if not folder.is_dir():
-        found = sorted(p.name for p in (root / "reports").glob("*") if p.is_dir())
-        raise UseError(
-            f"no finished report of {name!r} in {root}; found: {', '.join(found) or 'none'}. `harness run {name}` makes one"
-        )
-    return folder
+    found = sorted(p.name for p in (root / "reports").glob("*") if (p / "report.md").is_file())
+    if name not in found:
+        reports = ", ".join(found) or "none"
+        raise UseError(f"no finished report of {name!r} in {root}; found: {reports}. `harness run {name}` makes one")
+    return root / "reports" / name

@@ -12,6 +12,7 @@ from svi.settings import (
     GenerateSettings,
     InjectionSettings,
     TrainSettings,
+    identity,
     runtime,
 )
 
@@ -21,8 +22,10 @@ class EvalSettings(Frozen):
 
     path: str | None = runtime(
         None,
-        "folder of samples, each an image and a prompt.txt; none: scenes of the embedded world, or held-back clips of data.path",
+        "folder of samples, each an image and a prompt.txt; none: the world's scenes, or held-back clips of data.path",
+        min_length=1,
     )
+    seed: int = identity(2024, "seed of the embedded world's scenes that films start from", ge=0)
 
 
 class TrackingSettings(Frozen):

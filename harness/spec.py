@@ -25,11 +25,10 @@ M = TypeVar("M", bound=BaseModel)
 
 @validated_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Variant:
-    """One row of an ablation: what it sets on top of everything else, dotted, and the recipe it adds."""
+    """One row of an ablation: what it sets on top of everything else, dotted."""
 
     name: str
     set: dict[str, Scalar] = field(default_factory=dict)
-    recipe: str | None = None
 
     @field_validator("name")
     @classmethod
@@ -166,11 +165,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 def select(experiment: Experiment, patterns: str) -> Experiment:
     """Only the variants whose name matches one of the comma-separated patterns; the first replaces a lost baseline."""
-    wanted = [pattern.strip() for pattern in patterns.split(",")]
+    wanted = [pattern.strip() for pattern in patterns.split(",") if pattern.strip()]
+    names = [variant.name for variant in experiment.variants]
+    for pattern in wanted or [patterns]:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UseError(f"no variant of {experiment.name} matches {pattern!r}: {suggestion(pattern, names)}")
     kept = tuple(v for v in experiment.variants if any(fnmatchcase(v.name, pattern) for pattern in wanted))
-    if not kept:
-        available = ", ".join(v.name for v in experiment.variants)
-        raise UseError(f"no variant of {experiment.name} matches {patterns!r}; it has: {available}")
     names = [variant.name for variant in kept]
     baseline = experiment.baseline if experiment.baseline in names else names[0]
     return experiment.model_copy(update={"variants": kept, "baseline": baseline})
@@ -184,12 +184,12 @@ def _load(path: Path) -> dict[str, Any]:
         sys.path.insert(0, folder)
     try:
         return runpy.run_path(str(path), run_name=path.stem)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = str(error) if isinstance(error, UseError) else f"{type(error).__name__}: {error}"
         raise UseError(f"{path}, line {_line(error, path)}: {what}") from error
 
 
-def _line(error: Exception, path: Path) -> int | None:
+def _line(error: BaseException, path: Path) -> int | None:
     """The last line of the user's own file that led to the error."""
     if isinstance(error, SyntaxError):
         return error.lineno

@@ -11,8 +11,6 @@ from harness.errors import UseError
 from harness.settings import Settings
 from harness.worker import Job
 
-EVAL_SCENES_SEED = 2024  # scenes of the embedded world that films start from; training scenes have a seed of their own
-
 
 class Reading:
     """The settings a stage declared to read, section by section; anything else is an AttributeError."""
@@ -202,14 +200,10 @@ def _starts(
         images = [fit_frames(image, height, width)[0] for image in pixels]
         return [(s.name, image, s.prompts) for s, image in zip(samples, images, strict=False)], []
     if job.settings["eval.samples"] == "held back":
-        if not (job.inputs["data"] / "held_back.npz").is_file():
-            raise UseError(
-                "films have nothing to start from: data.hold_back=0 keeps no clip from training; set it above 0, or set eval.path"
-            )
         with np.load(job.inputs["data"] / "held_back.npz") as held:
             pairs = list(zip(held["images"], held["prompts"].tolist(), strict=True))[:count]
         return [(f"held-back-{i:02d}", image, (prompt,)) for i, (image, prompt) in enumerate(pairs)], []
-    rng = np.random.default_rng(EVAL_SCENES_SEED)
+    rng = np.random.default_rng(read.eval.seed)
     stories = [
         world.storyline(world.draw_scene(rng, height, width), n_prompts if kind == "creative" else 1, rng)
         for _ in range(count)
@@ -228,7 +222,9 @@ def _truth(stories: list[list[Any]], scripts: list[Any], n_frames: int, step: in
     films = []
     for story, script in zip(stories, scripts, strict=True):
         by_prompt = {scene.prompt: scene for scene in story}
-        films.append(world.render([by_prompt[script.prompts[f // step]] for f in range(n_frames)]))
+        films.append(
+            world.render([by_prompt[script.prompts[min(f // step, len(script.prompts) - 1)]] for f in range(n_frames)])
+        )
     return {
         "background": np.stack([np.round(world.background(story[0]) * 255).astype(np.uint8) for story in stories]),
         "object_renders": np.stack([renders for renders, _ in grids]),

@@ -118,6 +118,7 @@ def _attempt(store: Store, node: Node, folder: Path, facts: Mapping[str, str], p
         "identity": node.identity,
         "upstream": node.upstream,
         "seconds": round(clock.seconds(), 3),
+        "work": node.work,
         "created": datetime.now(UTC).isoformat(),
         "facts": dict(facts),
     }

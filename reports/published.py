@@ -1,6 +1,5 @@
 """Published figures to read beside one's own: the tables of Stable Video Infinity (arXiv 2510.09212)."""
 
-import re
 from functools import cache
 from importlib import resources
 
@@ -8,6 +7,7 @@ import pandas as pd
 
 from reports.grid import NONE, Cell, Grid
 from reports.measures import metric_label
+from reports.sources import table_name
 
 CAPTION = (
     "Published figures of arXiv 2510.09212, measured on Wan 2.1 14B. Their values are not comparable with those "
@@ -24,7 +24,7 @@ def published(name: str) -> pd.DataFrame:
         ValueError: no such table; names those that exist.
     """
     rows = _rows()
-    names = rows["source"].map(_name)
+    names = rows["source"].map(table_name)
     if name not in set(names):
         raise ValueError(f"published table: received {name!r}, expected one of {', '.join(sorted(set(names)))}")
     return rows[names == name].reset_index(drop=True)
@@ -59,10 +59,6 @@ def _grid(key: list[str], rows: pd.DataFrame) -> Grid:
 def _rows() -> pd.DataFrame:
     with (resources.files("reports") / "published.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
-
-
-def _name(source: str) -> str:
-    return re.sub(r"^arXiv 2510\.09212 Table (\d+).*$", r"svi-table-\1", source)
 
 
 def _number(text: str) -> str:

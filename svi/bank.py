@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from svi.recycle import Errors
+from svi.recycle import Errors, errors_of
 from svi.settings import BankSettings
 
 
@@ -69,8 +69,8 @@ class ErrorBank:
         entry = self.entries[slot, place]
         if self.both:
             return Errors(entry[0], entry[1])
-        t = self.times[slot, place]
-        return Errors((1 - t) * entry[0], -t * entry[0])
+        vid, noi = errors_of(entry, self.times[slot, place].reshape(1))
+        return Errors(vid[0], noi[0])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, for a checkpoint."""

@@ -62,16 +62,18 @@ def read_footage(root: Path, settings: DataSettings) -> Footage:
             name = f"{category.name}/{file.name}"
             try:
                 frames = read_video(file, settings.fps, settings.height, settings.width)
-            except (RuntimeError, ValueError, IndexError) as error:
-                skipped.append((name, f"unreadable: {str(error).splitlines()[0][:200]}"))
+            except (ValueError, OSError) as error:
+                skipped.append((name, f"unreadable: {error}"))
                 continue
             prompt = captions.get(file.name, f"A video from {category.name} category")
             kept = len(frames) - _held_back(len(frames), settings)
-            train = _windows(frames[:kept], prompt, settings)
+            train = _windows(frames[: max(kept, 0)], prompt, settings)
             if not train:
+                least = settings.clip_frames + _held_back(len(frames), settings)
                 skipped.append(
-                    (name, f"too short: {kept} frames at {settings.fps} fps, a clip has {settings.clip_frames}")
+                    (name, f"too short: {len(frames)} frames at {settings.fps} fps, at least {least} are needed")
                 )
+                continue
             clips += train
             held_back += _windows(frames[kept:], prompt, settings)[:1]
     if not clips:
@@ -102,18 +104,20 @@ def _captions(category: Path) -> dict[str, str]:
 
 
 def read_video(file: Path, fps: int, height: int, width: int) -> Frames:
-    """Frames at `fps`, cropped to the aspect and resized to height x width. [F, H, W, 3]; raises on an unreadable or empty file."""
+    """Frames at `fps`, cropped to the aspect and resized. [F, H, W, 3]; raises ValueError if the file holds no readable frames."""
     import decord
 
-    reader = decord.VideoReader(str(file), num_threads=1)
-    if len(reader) == 0:
-        raise ValueError("no frames")
-    source_fps = float(reader.get_avg_fps())
-    count = max(int(len(reader) * fps / source_fps), 1)
-    picks = np.minimum(np.round(np.arange(count) * source_fps / fps).astype(int), len(reader) - 1)
-    return np.concatenate(
-        [fit_frames(reader.get_batch(block).asnumpy(), height, width) for block in _blocks(picks, 32)]
-    )
+    try:
+        reader = decord.VideoReader(str(file), num_threads=1)
+        source_fps = float(reader.get_avg_fps())
+        if len(reader) == 0 or not source_fps > 0:
+            raise ValueError("it holds no frames")
+        count = max(int(len(reader) * fps / source_fps), 1)
+        picks = np.minimum(np.round(np.arange(count) * source_fps / fps).astype(int), len(reader) - 1)
+        blocks = [fit_frames(reader.get_batch(block).asnumpy(), height, width) for block in _blocks(picks, 32)]
+    except (decord.DECORDError, RuntimeError, IndexError, ZeroDivisionError) as error:
+        raise ValueError("it cannot be decoded, or has no video stream") from error
+    return np.concatenate(blocks)
 
 
 def _blocks(values: np.ndarray, size: int) -> list[list[int]]:

@@ -98,9 +98,10 @@ class Banked:
 
 
 def _all_gather(x: Tensor) -> Tensor:
-    parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, x.contiguous())
-    return torch.cat(parts)
+    mine = x.contiguous().to("cuda" if dist.get_backend() == "nccl" else "cpu")
+    parts = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, mine)
+    return torch.cat(parts).to(x.device)
 
 
 class ErrorRecycling:
@@ -166,8 +167,9 @@ class ErrorRecycling:
             loss = loss * flow.bell(1 - t, self.flow.shift)
 
         r = recycle.residual(v.detach(), target)
-        errors = recycle.errors_from_clean(x_t, v.detach(), x_vid, x_noi_in, t)
-        entries = torch.stack(list(errors), dim=1) if self.bank.both else r[:, None]
+        entries = r[:, None]
+        if self.bank.both:
+            entries = torch.stack(list(recycle.errors_from_clean(x_t, v.detach(), x_vid, x_noi_in, t)), dim=1)
         self._bank(drawn, samples, entries, t, everyone=step < self.bank.settings.warmup)
         return StepResult(loss.mean(), {"bank/fill": self.bank.fill, "train/residual": float(r.square().mean().sqrt())})
 

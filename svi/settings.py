@@ -5,7 +5,7 @@ ranks) does not. Each field's description gives its unit and, where the sources 
 [P] the paper (arXiv 2510.09212), [C] the authors' code, [N] the project's notes.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Frozen(BaseModel):
     """A frozen model that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 def identity(default: Any, about: str, **limits: Any) -> Any:
@@ -42,15 +42,17 @@ class BackboneSettings(Frozen):
     lr: float = identity(2e-3, "pretraining learning rate (AdamW, cosine)", gt=0)
     shift: float = identity(3.0, "timestep shift in pretraining", gt=0)
     ema: float = identity(0.999, "decay of the weights' moving average, which is what is kept", ge=0, lt=1)
-    seed: int = identity(1234, "seed of the initial weights and of the pretraining draws")
+    seed: int = identity(1234, "seed of the initial weights and of the pretraining draws", ge=0)
 
 
 class DataSettings(Frozen):
     """Training clips: the embedded world, or a folder of real videos in the authors' layout."""
 
-    path: str | None = runtime(None, "folder of real videos, root/<Category>/<Category>.csv; none: the embedded world")
+    path: str | None = runtime(
+        None, "folder of real videos, root/<Category>/<Category>.csv; none: the embedded world", min_length=1
+    )
     clips: int = identity(6144, "clips rendered from the embedded world", ge=1)
-    seed: int = identity(7, "seed of the embedded world's training clips")
+    seed: int = identity(7, "seed of the embedded world's training clips", ge=0)
     clip_frames: int = identity(5, "frames a clip", ge=2)
     height: int = identity(16, "pixels", ge=8)
     width: int = identity(16, "pixels", ge=8)
@@ -103,9 +105,9 @@ class ConditionSettings(Frozen):
     p_motion: float = identity(
         0.9, "training: probability of all m motion frames, else one: [C] .9; [P] .95", ge=0, le=1
     )
-    padding: Literal["zeros", "repeat", "reference"] | int = identity(
+    padding: Literal["zeros", "repeat", "reference"] | Annotated[int, Field(ge=1)] = identity(
         "zeros",
-        "after the motion frames: zeros, the last motion frame, the reference image, or k reference images then zeros",
+        "after the motion frames: zeros, the last motion frame, the reference image (-1 in [C]), or k of it, then zeros",
     )
 
 
@@ -122,8 +124,8 @@ class TrainSettings(Frozen):
     alpha: int = identity(128, "LoRA alpha", ge=1)
     grad_clip: float = identity(1.0, "largest gradient norm", gt=0)
     weight_decay: float = identity(0.01, "AdamW's weight decay", ge=0)
-    seed: int = identity(0, "seed of the adapter's weights and of every draw")
-    ranks: int = runtime(1, "processes (devices); more than one shards by ZeRO-2", ge=1)
+    seed: int = identity(0, "seed of the adapter's weights and of every draw", ge=0)
+    ranks: int = identity(1, "processes (devices), each with a bank of its own; more than one shards by ZeRO-2", ge=1)
     checkpoint_every: int = runtime(250, "steps between checkpoints", ge=1)
     log_every: int = runtime(25, "steps between logged metrics", ge=1)
 
@@ -134,7 +136,7 @@ class GenerateSettings(Frozen):
     steps: int = identity(50, "Euler steps a clip", ge=1)
     shift: float = identity(5.0, "timestep shift", gt=0)
     guidance: float = identity(5.0, "classifier-free guidance scale; 1 turns it off", ge=0)
-    seed: int = identity(0, "seed of the films")
+    seed: int = identity(0, "seed of the films", ge=0)
     seed_stride: int = identity(42, "seed of clip i = seed of the film + i * stride; 0 fixes it over clips", ge=0)
     handoff: Literal["pixel", "latent"] = identity(
         "pixel", "[C] decoded last frames, encoded again; [N] the last latents"

@@ -143,8 +143,11 @@ class TinyBackbone:
 
     def velocity(self, transformer: nn.Module, x_t: Tensor, t: Tensor, condition: Tensor, text: Tensor) -> Tensor:
         """v [B, C, T, h, w]; Wan itself predicts noise - data from [noisy, mask, image] at timestep 1000 sigma."""
-        out: Any = transformer(torch.cat([x_t, condition], dim=1), 1000 * (1 - t), text, return_dict=False)
-        return -out[0]  # type: ignore[no-any-return]
+        device = next(transformer.parameters()).device  # DeepSpeed may have moved it; everything else stays on the CPU
+        x = torch.cat([x_t, condition], dim=1).to(device)
+        out: Any = transformer(x, 1000 * (1 - t).to(device), text.to(device), return_dict=False)
+        velocity: Tensor = -out[0].to(x_t.device)
+        return velocity
 
 
 def latent_shape(settings: BackboneSettings, data: DataSettings) -> tuple[int, int, int, int]:

@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from svi.objective import Objective
 from svi.settings import TrainSettings
 
+LOWER = "the last checkpoint is kept; run again with a lower learning rate"
 Progress = Callable[[int, int], None]
 
 
@@ -54,16 +55,15 @@ def train(
                 metrics.write(done, {"train/loss": loss, "train/lr": learning_rate(settings, step), **result.log})
                 progress(done, settings.steps)
         if done % settings.checkpoint_every == 0 and not last:
-            _finite(float(result.loss.detach()), done)
+            if not all(bool(p.isfinite().all()) for p in model.parameters() if p.requires_grad):
+                raise ValueError(f"a weight is no longer finite after step {done}; {LOWER}")
             checkpoints.save(done)
     return average.module if average is not None else model
 
 
 def _finite(loss: float, step: int) -> float:
     if not math.isfinite(loss):
-        raise ValueError(
-            f"the loss is {loss} at step {step}; the last checkpoint is kept: lower train.lr and run again"
-        )
+        raise ValueError(f"the loss is {loss} at step {step}; {LOWER}")
     return loss
 
 

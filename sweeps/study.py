@@ -1,23 +1,27 @@
 """An Optuna study whose trials are variants of an experiment, so equal settings are never computed twice."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import optuna
+from filelock import Timeout
 from optuna.trial import TrialState
 
 from harness.console import Console
+from harness.errors import UseError
 from harness.executors import Local
-from harness.pipeline import Child, Pipeline, build
+from harness.pipeline import Child, Pipeline, Request, build
 from harness.plan import Graph
-from harness.provenance import versions
+from harness.provenance import facts
 from harness.run import run
 from harness.session import Session
 from harness.spec import Experiment, Variant, check_no_clash, parse_overrides
 from harness.store import Store
 from sweeps.space import Sweep
 
+EVAL_SEED = 4048  # a sweep chooses settings, so it must not see the scenes that ablations report
 LATE = 0.2  # share of a film's clips whose mean is maximised
 
 
@@ -29,17 +33,28 @@ class Search:
     ) -> None:
         """`jobs` trials side by side; every trial trains with `seed`. Raises UseError for bad settings."""
         self.name, self.sweep, self.profile, self.jobs, self.seed = name, sweep, profile, jobs, seed
-        self.overrides = parse_overrides(overrides)
-        check_no_clash(self.overrides, [Variant("trial", dict.fromkeys(sweep.space, 0.0))])
+        self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(overrides)}
+        check_no_clash(self.overrides, [Variant("searched", dict.fromkeys(sweep.space, 0.0))])
+        if self.overrides.get("data.path") or self.overrides.get("eval.path"):
+            raise UseError(
+                f"sweep {name} maximises {sweep.metric}, which needs the embedded world; leave the paths out"
+            )
         self.store = Store(store)
+        self._pipeline([0], [sweep.known[0]])  # refuses settings that do not fit before a study is made
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.study = optuna.create_study(
-            storage=self.storage, study_name=f"{name}-{profile}", direction="maximize", load_if_exists=True
+            storage=self.storage, study_name=self.study_name, direction="maximize", load_if_exists=True
         )
         # Seeded, but not with what it has drawn before: a study that goes on must not repeat itself.
         self.study.sampler = optuna.samplers.TPESampler(seed=seed + len(self.study.trials))
         for known in sweep.known:
             self.study.enqueue_trial(dict(known), skip_if_exists=True)
+
+    @property
+    def study_name(self) -> str:
+        """Trials that were not made the same way are not of one study: profile, seed and overrides are in its name."""
+        words = [self.name, self.profile, f"seed{self.seed}", *(f"{k}={v}" for k, v in sorted(self.overrides.items()))]
+        return " ".join(words)
 
     @property
     def storage(self) -> str:
@@ -48,6 +63,13 @@ class Search:
 
     def run(self, trials: int, say: Callable[[str], None]) -> int:
         """Go on until `trials` trials are finished, then report them all as one experiment. Returns the exit code."""
+        try:
+            with self.store.lock("study", hashlib.sha256(self.study_name.encode()).hexdigest()).acquire(timeout=0):
+                return self._run(trials, say)
+        except Timeout as error:
+            raise UseError(f"another command works on the study {self.study_name!r} in {self.store.root}") from error
+
+    def _run(self, trials: int, say: Callable[[str], None]) -> int:
         for stale in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
             self.study.enqueue_trial(stale.params, skip_if_exists=False)  # cut short: its stages resume
             self.study.tell(stale.number, state=TrialState.FAIL)
@@ -56,12 +78,9 @@ class Search:
             if not self._carry_out(batch, say):
                 say("a trial failed, see above; the same command goes on")
                 return 1
-        code = Session(
-            self._pipeline([t.number for t in self._finished()], [t.params for t in self._finished()]),
-            self.store,
-            self.jobs,
-        ).run()
-        best = self.study.best_trial
+        finished, best = self._finished(), self.study.best_trial
+        pipeline = self._pipeline([t.number for t in finished], [t.params for t in finished])
+        code = Session(pipeline, self.store, self.jobs).run()
         say(f"best: trial {best.number}, {self.sweep.metric} late {best.value:.4g} at {best.params}")
         say(f"study: optuna-dashboard {self.storage}")
         return code
@@ -77,7 +96,7 @@ class Search:
         for node in pipeline.graph:
             if node.signature != pipeline.report:
                 stages.add(node)
-        with Console(len(stages)) as console, Local(self.jobs, versions()) as executor:
+        with Console(len(stages)) as console, Local(self.jobs, facts()) as executor:
             run(stages, self.store, executor, console.event, console.tick)
         for trial, child in zip(batch, pipeline.children, strict=True):
             scored = child.score[self.sweep.track]
@@ -106,4 +125,5 @@ class Search:
             seeds=(self.seed,),
             compare_to=None,
         )
-        return build(experiment, self.profile, (), self.overrides, self.store.root / "fingerprints.json")
+        request = Request(experiment, f"sweep_{self.name}", self.profile, overrides=self.overrides)
+        return build(request, self.store.root / "fingerprints.json")

@@ -57,6 +57,15 @@ def test_films_have_their_true_duration(store: Path) -> None:
                 assert float(stream.duration * stream.time_base) == pytest.approx(50.0)
 
 
+def test_the_papers_fixed_number_of_clips(store: Path) -> None:
+    done = harness(
+        "run", "ablation_eimg", "--only", "base", ONE_TRACK, *SMALL, "generate.length=paper_clips", store=store
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    lengths = {np.load(p, mmap_mode="r").shape[1] for p in (store / "artifacts" / "generate").glob("*/frames.npy")}
+    assert 10 * 4 + 1 in lengths
+
+
 def test_everything_lies_beneath_the_store(store: Path) -> None:
     assert {p.name for p in store.parent.iterdir()} == {"runs", "first.md"}
     assert not list((store / "partial").iterdir())

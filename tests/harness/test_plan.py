@@ -1,3 +1,4 @@
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from tests.harness.stage_functions import graph, node
 def commit(store: Store, one: Node, seconds: float = 10.0, created: str = "2026-01-01") -> None:
     store.begin(one.kind, one.signature)
     about = {"version": one.version, "identity": one.identity, "upstream": one.upstream}
-    store.commit(one.kind, one.signature, {"kind": one.kind, "seconds": seconds, "created": created, **about})
+    store.commit(
+        one.kind, one.signature, {"kind": one.kind, "seconds": seconds, "work": one.work, "created": created, **about}
+    )
 
 
 def train(upstream: Any = None, label: str = "train", **identity: Any) -> Node:
@@ -99,6 +102,12 @@ def test_an_estimate_is_the_median_of_the_nearest(store: Store) -> None:
         commit(store, train(seed=seed), seconds)
     commit(store, train(seed=0, steps=1, p_img=0.0), 1.0)
     assert Plan.of(graph(train(seed=9)), store).rows[0].estimate == 20.0
+
+
+def test_an_estimate_grows_with_the_work(store: Store) -> None:
+    commit(store, dataclasses.replace(train(seed=0), work=100.0), 10.0)
+    longer = dataclasses.replace(train(seed=1), work=300.0)
+    assert Plan.of(graph(longer), store).rows[0].estimate == 30.0
 
 
 def test_totals_count_the_slots_and_the_longest_chain(store: Store) -> None:

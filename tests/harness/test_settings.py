@@ -17,6 +17,11 @@ from harness.stages import Reading
 KINDS = (pipeline.BACKBONE, pipeline.DATA, pipeline.TRAIN, pipeline.GENERATE, pipeline.SCORE, pipeline.REPORT)
 
 
+def request(recipes: tuple[str, ...] = (), overrides: dict[str, object] | None = None) -> pipeline.Request:
+    experiment = EXPERIMENTS.get("ablation_eimg")
+    return pipeline.Request(experiment, "ablation_eimg", "tiny", recipes, overrides or {})
+
+
 def test_every_field_is_marked() -> None:
     assert unmarked(Settings) == []
 
@@ -49,7 +54,7 @@ def test_paper_and_code_set_the_same_rows_and_disagree() -> None:
 
 def test_a_variant_wins_over_the_command_line_over_the_recipe_over_the_profile() -> None:
     variant = Variant("v", {"injection.p_img": 0.0})
-    resolved = pipeline.variant_settings("tiny", ["code"], {"train.lr": 0.5}, variant, seed=3)
+    resolved = pipeline.variant_settings(request(recipes=("code",), overrides={"train.lr": 0.5}), variant, seed=3)
     assert resolved.settings.injection.p_img == 0.0
     assert resolved.origin["injection.p_img"] == "variant v"
     assert resolved.settings.train.lr == 0.5
@@ -61,12 +66,14 @@ def test_a_variant_wins_over_the_command_line_over_the_recipe_over_the_profile()
 
 def test_real_videos_have_a_size_of_their_own_that_the_command_line_may_change() -> None:
     real = PROFILES.get("tiny").real_videos
-    settings = pipeline.variant_settings("tiny", [], {"data.path": "x", "data.width": 48}, Variant("v"), 0).settings
+    settings = pipeline.variant_settings(
+        request(overrides={"data.path": "x", "data.width": 48}), Variant("v"), 0
+    ).settings
     assert (settings.data.height, settings.data.width) == (real["data.height"], 48)
 
 
 def test_stages_are_shared_and_differ_only_where_they_must(tmp_path: Path) -> None:
-    built = pipeline.build(EXPERIMENTS.get("ablation_eimg"), "tiny", (), {}, tmp_path / "fingerprints.json")
+    built = pipeline.build(request(), tmp_path / "fingerprints.json")
     kinds = [node.kind for node in built.graph]
     assert {kind: kinds.count(kind) for kind in kinds} == {
         "backbone": 1, "data": 1, "train": 5, "generate": 12, "score": 12, "report": 1
@@ -89,10 +96,9 @@ def test_a_changed_video_changes_the_signature(tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()
     (folder / "a.mp4").write_bytes(b"one")
-    experiment = EXPERIMENTS.get("ablation_eimg")
 
     def report() -> str:
-        return pipeline.build(experiment, "tiny", (), {"data.path": str(folder)}, tmp_path / "fingerprints.json").report
+        return pipeline.build(request(overrides={"data.path": str(folder)}), tmp_path / "fingerprints.json").report
 
     first = report()
     assert report() == first
@@ -100,7 +106,35 @@ def test_a_changed_video_changes_the_signature(tmp_path: Path) -> None:
     assert report() != first
 
 
-def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    experiment = EXPERIMENTS.get("ablation_eimg")
-    with pytest.raises(UseError, match=r"condition\.motion_frames is 5"):
-        pipeline.build(experiment, "tiny", (), {"condition.motion_frames": 5}, tmp_path / "f.json")
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"condition.motion_frames": 5}, r"condition\.motion_frames is 5"),
+        ({"data.clip_frames": 65}, "at most 64 frames"),
+        ({"backbone.latent_channels": 49}, "has 48 components"),
+        ({"data.seed": 2024}, "both 2024"),
+        ({"data.path": "tests", "data.hold_back": 0}, "nothing to start from"),
+        ({"condition.padding": -1}, r"condition\.padding=-1"),
+        ({"train.lr": float("inf")}, r"train\.lr"),
+        ({"data.path": ""}, r"data\.path"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(overrides: dict[str, object], said: str, tmp_path: Path) -> None:
+    with pytest.raises(UseError, match=said):
+        pipeline.build(request(overrides=overrides), tmp_path / "f.json")
+
+
+def test_an_unknown_published_table_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    wrong = EXPERIMENTS.get("ablation_eimg").model_copy(update={"compare_to": "svi-table-44"})
+    with pytest.raises(UseError, match="did you mean 'svi-table-4'"):
+        pipeline.build(pipeline.Request(wrong, "x", "tiny"), tmp_path / "f.json")
+
+
+def test_the_command_repeats_what_was_asked_for() -> None:
+    asked = pipeline.Request(
+        EXPERIMENTS.get("ablation_eimg"), "my file.py:mine", "tiny", ("code",), {"train.lr": 0.5}, only="full"
+    )
+    assert asked.command == (
+        "harness run 'my file.py:mine' --profile tiny --recipe code --only full --seeds 0, "
+        "tracks=consistent-50s,creative-50s train.lr=0.5"
+    )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -52,10 +53,33 @@ def test_unreadable_and_empty_files_are_named_and_skipped(root: Path) -> None:
     (root / "Cats" / "broken.mp4").write_bytes(b"not a video")
     (root / "Cats" / "empty.mp4").write_bytes(b"")
     (root / "Cats" / "cut.mp4").write_bytes((root / "Cats" / "one.mp4").read_bytes()[:400])
+    with av.open(str(root / "Cats" / "none.mp4"), "w") as container:  # a header, and not one frame
+        stream = container.add_stream("libx264", rate=8)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        container.start_encoding()
+    whole = bytearray((root / "Cats" / "one.mp4").read_bytes())
+    middle = len(whole) // 2
+    whole[:middle] = whole[:40] + bytes(middle - 40)
+    (root / "Cats" / "torn.mp4").write_bytes(whole)
+    with av.open(str(root / "Cats" / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        sound.sample_rate = 16000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
     footage = read_footage(root, SETTINGS)
-    assert sorted(name for name, _ in footage.skipped) == ["Cats/broken.mp4", "Cats/cut.mp4", "Cats/empty.mp4"]
+    names = ["broken", "cut", "empty", "none", "sound", "torn"]
+    assert sorted(name for name, _ in footage.skipped) == [f"Cats/{name}.mp4" for name in names]
     assert all("unreadable" in why for _, why in footage.skipped)
     assert len(footage.clips) == 30
+
+
+def test_a_video_too_short_for_a_clip_starts_no_film(root: Path) -> None:
+    make_video(root / "Cats" / "short.mp4", frames=12)
+    footage = read_footage(root, SETTINGS)
+    assert footage.skipped == [("Cats/short.mp4", "too short: 6 frames at 8 fps, at least 10 are needed")]
+    assert len(footage.held_back) == 2
 
 
 def test_nothing_usable_is_an_error_that_says_so(tmp_path: Path) -> None:
