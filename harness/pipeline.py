@@ -22,7 +22,6 @@ from harness.spec import Experiment, Resolved, Variant, resolve
 from reports.sources import table_names
 
 SIZE = ("data.clip_frames", "data.height", "data.width")
-ONE_PROMPT = "{} has one prompt: its creative film is the same as its consistent one"
 MAX_FRAMES = 64  # positions of the tiny transformer's rotary embedding
 CONDITION = ("condition.motion_frames", "condition.padding")
 
@@ -177,7 +176,7 @@ class _Builder:
     def __init__(self, cache: Path) -> None:
         self.graph, self.cache = Graph(), cache
         self.notes: list[str] = []
-        self._hashes: dict[str, str] = {}
+        self._hashes: dict[tuple[str, str], str] = {}
 
     def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[str]) -> Child:
         settings = resolved.settings
@@ -269,34 +268,31 @@ class _Builder:
         return {**identity, **(extra or {})}, runtime
 
     def _footage(self, path: str | None) -> str:
-        return (
-            "embedded world"
-            if path is None
-            else self._hash(path, lambda: fingerprint(_folder("data.path", path), self.cache))
-        )
+        if path is None:
+            return "embedded world"
+        return self._hash("data.path", path, lambda folder: fingerprint(folder, self.cache))
 
     def _samples(self, settings: Settings) -> str:
         path = settings.eval.path
-        if path is None and settings.data.path is None:
-            return "scenes"
         if path is None:
-            self.notes += [note] if (note := ONE_PROMPT.format("each held-back clip")) not in self.notes else []
-            return "held back"
-        return self._hash(path, lambda: self._read_samples(_folder("eval.path", path)))
+            return "scenes" if settings.data.path is None else "held back"
+        return self._hash("eval.path", path, self._read_samples)
 
     def _read_samples(self, folder: Path) -> str:
         samples, skipped = load_samples(folder)
         self.notes += [f"eval.path: {name} is left out: {why}" for name, why in skipped]
-        self.notes += [ONE_PROMPT.format(f"eval.path: {s.name}") for s in samples if len(s.prompts) == 1]
         return content_hash(samples)
 
-    def _hash(self, path: str, compute: Callable[[], str]) -> str:
-        if path not in self._hashes:
+    def _hash(self, key: str, path: str, compute: Callable[[Path], str]) -> str:
+        """Computed once for each folder. Raises UseError for one that is missing or cannot be read."""
+        if (key, path) not in self._hashes:
+            if not Path(path).is_dir():
+                raise UseError(f"{key}={path}: no such folder (looked in {Path(path).resolve()})")
             try:
-                self._hashes[path] = compute()
+                self._hashes[key, path] = compute(Path(path))
             except (ValueError, OSError) as error:
-                raise UseError(str(error)) from error
-        return self._hashes[path]
+                raise UseError(f"{key}: {error}") from error
+        return self._hashes[key, path]
 
 
 def _within(values: Mapping[str, Any], reads: Sequence[str]) -> dict[str, Any]:
@@ -308,10 +304,3 @@ def _track(name: str) -> Track:
         return get_track(name)
     except ValueError as error:
         raise UseError(str(error)) from error
-
-
-def _folder(key: str, path: str) -> Path:
-    folder = Path(path)
-    if not folder.is_dir():
-        raise UseError(f"{key}={path}: no such folder (looked in {folder.resolve()})")
-    return folder

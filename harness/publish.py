@@ -59,7 +59,7 @@ class Publisher:
         if not self.store.done("generate", made):
             return git_state()
         kept = self.store.manifest("generate", made)["facts"]
-        return {key: kept[key] for key in git_state()}
+        return {key: kept.get(key, "unknown") for key in git_state()}
 
     def update(self) -> None:
         """Send what the store holds by now: metrics of running trainings, and all that is finished."""

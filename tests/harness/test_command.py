@@ -57,6 +57,15 @@ def test_films_have_their_true_duration(store: Path) -> None:
                 assert float(stream.duration * stream.time_base) == pytest.approx(50.0)
 
 
+@pytest.mark.slow
+def test_two_ranks_through_deepspeeds_launcher(store: Path) -> None:
+    words = ("run", "ablation_eimg", "--only", "full", ONE_TRACK, *SMALL, "train.ranks=2")
+    done = harness(*words, store=store)
+    assert done.returncode == 0, done.stderr[-2000:]
+    logs = [(folder / "log.txt").read_text() for folder in (store / "artifacts" / "train").iterdir()]
+    assert sum("dist_world_size=2" in log for log in logs) == 1
+
+
 def test_the_papers_fixed_number_of_clips(store: Path) -> None:
     done = harness(
         "run", "ablation_eimg", "--only", "base", ONE_TRACK, *SMALL, "generate.length=paper_clips", store=store
