@@ -88,7 +88,8 @@ class Film:
 
 
 class FilmFolder:
-    """The films of one folder: frames.npy (memory-mapped), film.json, and truth.npz and probe.npz where they exist.
+    """The films of one folder: frames.npy (memory-mapped), film.json, and truth.npz, continuation.npy
+    (memory-mapped too) and probe.npz where they exist.
 
     Raises:
         ValueError: a missing or malformed file, or arrays whose shapes contradict each other.
@@ -105,7 +106,11 @@ class FilmFolder:
             expected = f"[{len(self.names)}, F, H, W, 3] for the samples of film.json"
             raise ValueError(f"frames.npy: received {self.frames.shape}, expected {expected}")
         self.clips = clip_slices(self.frames.shape[1], info["n_clips"], info["clip_frames"], info["overlap"])
-        self._truth = _read_arrays(folder / "truth.npz", _TRUTH_KEYS, len(self.names), optional=("continuation",))
+        self._truth = _read_arrays(folder / "truth.npz", _TRUTH_KEYS, len(self.names))
+        true_films = folder / "continuation.npy"
+        self._continuation: Array | None = np.load(true_films, mmap_mode="r") if true_films.is_file() else None
+        if self._continuation is not None and self._continuation.shape != self.frames.shape:
+            raise ValueError(f"continuation.npy: received {self._continuation.shape}, expected {self.frames.shape}")
         self._probe = _read_arrays(folder / "probe.npz", _PROBE_KEYS, len(self.names))
 
     @property
@@ -117,10 +122,10 @@ class FilmFolder:
         """Why the films cannot serve a metric with that need; None if they can."""
         if need == "probe":
             return None if self._probe else "needs the probe's latents (probe.npz), which these films do not have"
-        if not self._truth:
+        if need == "continuation" and self._continuation is None:
+            return "needs the true film (continuation.npy), which is not known of these films"
+        if need == "truth" and not self._truth:
             return "needs the true scene (truth.npz), which these films do not have: their world is not known"
-        if need == "continuation" and "continuation" not in self._truth:
-            return "needs the true continuation, which truth.npz does not have"
         return None
 
     def film(self, index: int) -> Film:
@@ -131,7 +136,7 @@ class FilmFolder:
             fps=self.fps,
             clips=self.clips,
             truth=Truth(*(truth[key] for key in _TRUTH_KEYS)) if truth else None,
-            continuation=truth.get("continuation"),
+            continuation=None if self._continuation is None else self._continuation[index],
             probe=Probe(*(self._probe[key][index] for key in _PROBE_KEYS)) if self._probe else None,
         )
 
@@ -146,7 +151,7 @@ def _read_info(path: Path) -> Mapping[str, Any]:
     return info
 
 
-def _read_arrays(path: Path, keys: tuple[str, ...], samples: int, optional: tuple[str, ...] = ()) -> dict[str, Array]:
+def _read_arrays(path: Path, keys: tuple[str, ...], samples: int) -> dict[str, Array]:
     """The arrays of an .npz file, one row a sample; empty when there is no such file."""
     if not path.is_file():
         return {}
@@ -154,7 +159,7 @@ def _read_arrays(path: Path, keys: tuple[str, ...], samples: int, optional: tupl
         absent = [key for key in keys if key not in file]
         if absent:
             raise ValueError(f"{path.name}: received no {', '.join(absent)}, expected {', '.join(keys)}")
-        arrays = {key: file[key] for key in (*keys, *optional) if key in file}
+        arrays = {key: file[key] for key in keys}
     for key, array in arrays.items():
         if len(array) != samples:
             raise ValueError(f"{path.name}: received {key} {array.shape}, expected {samples} samples on its first axis")

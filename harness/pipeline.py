@@ -40,7 +40,7 @@ class Kind:
 BACKBONE = Kind("backbone", 1, ("backbone", "data"), 50)
 DATA = Kind("data", 1, ("backbone", "data", *CONDITION), 40)
 TRAIN = Kind("train", 1, ("backbone", *SIZE, "condition", "flow", "injection", "bank", "train"), 30)
-GENERATE = Kind("generate", 1, ("backbone", *SIZE, "data.fps", *CONDITION, "generate", "eval"), 20)
+GENERATE = Kind("generate", 2, ("backbone", *SIZE, "data.fps", *CONDITION, "generate", "eval"), 20)
 SCORE = Kind("score", 1, (), 10)
 REPORT = Kind("report", 1, (), 0)
 

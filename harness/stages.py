@@ -131,7 +131,8 @@ def generate(job: Job) -> None:
     films = maker.films(scripts, length.n_frames, job.folder, lambda done, total: job.progress(done, total, "clip"))
     _save(job.folder / "probe.npz", maker.probe(scripts))
     if scenes:
-        _save(job.folder / "truth.npz", _truth(scenes, scripts, length.n_frames, timing[1] - timing[2]))
+        _save(job.folder / "truth.npz", _truth(scenes))
+        _write_true_films(job.folder / "continuation.npy", scenes, scripts, films.shape, timing[1] - timing[2])
     (job.folder / "videos").mkdir(exist_ok=True)
     for script, film in zip(scripts, films, strict=True):
         write_mp4(job.folder / "videos" / f"{script.name}.mp4", film, read.data.fps, *film.shape[1:3])
@@ -214,20 +215,28 @@ def _starts(
     ], stories
 
 
-def _truth(stories: list[list[Any]], scripts: list[Any], n_frames: int, step: int) -> dict[str, Any]:
-    """What is known of every film: the empty scene, the object at every place, and the true film."""
+def _truth(stories: list[list[Any]]) -> dict[str, Any]:
+    """What is known of every scene: the scene without its object, and with it at every place."""
     from svi import world
 
     grids = [world.placements(story[0]) for story in stories]
-    films = []
-    for story, script in zip(stories, scripts, strict=True):
-        by_prompt = {scene.prompt: scene for scene in story}
-        films.append(
-            world.render([by_prompt[script.prompts[min(f // step, len(script.prompts) - 1)]] for f in range(n_frames)])
-        )
     return {
         "background": np.stack([np.round(world.background(story[0]) * 255).astype(np.uint8) for story in stories]),
         "object_renders": np.stack([renders for renders, _ in grids]),
         "object_masks": np.stack([masks for _, masks in grids]),
-        "continuation": np.stack(films),
     }
+
+
+def _write_true_films(
+    file: Path, stories: list[list[Any]], scripts: list[Any], shape: tuple[int, ...], step: int
+) -> None:
+    """The true film of every script, frame by frame into an array on disk; clip i gives frames i * step onwards."""
+    from svi import world
+
+    films = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+    for film, story, script in zip(films, stories, scripts, strict=True):
+        by_prompt = {scene.prompt: scene for scene in story}
+        last = len(script.prompts) - 1
+        scenes = [by_prompt[script.prompts[min(f // step, last)]] for f in range(len(film))]
+        for frame, image in zip(film, world.play(scenes), strict=True):
+            frame[:] = image

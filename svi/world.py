@@ -5,7 +5,7 @@ frame *should* look like. The frame wraps around like a torus: position and prom
 any length. Why this setting: docs/toy-world.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -119,17 +119,20 @@ def composite(scene: Scene, x: float, y: float) -> Floats:
     return frame
 
 
-def render(scenes: Sequence[Scene]) -> Frames:
-    """The true film: the object starts where scenes[0] puts it and moves by the velocity of scenes[i] after frame i.
+def play(scenes: Sequence[Scene]) -> Iterator[Frames]:
+    """The true film, frame by frame: the object starts where scenes[0] puts it and moves as scenes[i] says after frame i.
 
-    [F, H, W, 3] uint8; a fixed prompt is the same scene F times, a prompt stream changes it.
+    [H, W, 3] uint8; a fixed prompt is the same scene for every frame, a prompt stream changes it.
     """
     x, y = scenes[0].x, scenes[0].y
-    film = []
     for scene in scenes:
-        film.append(composite(scenes[0], x, y))
+        yield np.round(composite(scenes[0], x, y) * 255).astype(np.uint8)
         x, y = x + scene.velocity[0], y + scene.velocity[1]
-    return np.round(np.stack(film) * 255).astype(np.uint8)
+
+
+def render(scenes: Sequence[Scene]) -> Frames:
+    """The whole true film. [F, H, W, 3] uint8"""
+    return np.stack(list(play(scenes)))
 
 
 def placements(scene: Scene, step: float = 1.0) -> tuple[Floats, Floats]:

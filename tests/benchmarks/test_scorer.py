@@ -27,18 +27,19 @@ def films(world, tmp_path):
         {"name": name, "prompts": ["a disc"], "video": f"videos/{i}.mp4"} for i, name in enumerate(names)
     ]
     (folder / "film.json").write_text(json.dumps(info))
-    write_truth(folder, world, continuation=np.stack([perfect, perfect]))
+    write_truth(folder, world)
+    np.save(folder / "continuation.npy", np.stack([perfect, perfect]))
     condition, perturbation = np.random.default_rng(0).normal(size=(2, 2, 8, 4, 4))
     probe = {"condition": condition, "perturbation": perturbation, "output_clean": condition + 0.1}
     np.savez(folder / "probe.npz", **probe, output_perturbed=condition + 0.1 + 0.5 * perturbation)
     return folder
 
 
-def write_truth(folder, world, **more):
+def write_truth(folder, world):
     rows = {
         name: np.stack([getattr(world.truth, name)] * 2) for name in ("background", "object_renders", "object_masks")
     }
-    np.savez(folder / "truth.npz", **rows, **more)
+    np.savez(folder / "truth.npz", **rows)
 
 
 def scored(films, progress=lambda done, total: None):
@@ -83,23 +84,23 @@ def test_scoring_twice_gives_the_same_bytes(films):
 
 
 def test_what_is_missing_is_skipped_with_the_reason_and_not_zero(films):
-    (films / "truth.npz").unlink()
-    (films / "probe.npz").unlink()
+    for name in ("truth.npz", "continuation.npy", "probe.npz"):
+        (films / name).unlink()
     report, scores = scored(films)
     needy = {name for name, metric in METRICS.items() if metric.needs}
     assert set(report["skipped"]) == needy
     assert set(scores) == set(METRICS) - needy == {"colour_drift", "contrast_drift", "sharpness_drift", "motion"}
     assert "truth.npz" in report["skipped"]["background_psnr"]
-    assert "truth.npz" in report["skipped"]["ssim"]
+    assert "continuation.npy" in report["skipped"]["ssim"]
     assert "probe.npz" in report["skipped"]["gain"]
     assert set(report["metrics"]) == set(METRICS)
 
 
-def test_a_truth_without_continuation_skips_only_fidelity(films, world):
-    write_truth(films, world)
+def test_a_truth_without_continuation_skips_only_fidelity(films):
+    (films / "continuation.npy").unlink()
     report, scores = scored(films)
     assert report["skipped"] == dict.fromkeys(
-        ("psnr", "ssim"), "needs the true continuation, which truth.npz does not have"
+        ("psnr", "ssim"), "needs the true film (continuation.npy), which is not known of these films"
     )
     assert "background_psnr" in scores
 
@@ -129,9 +130,11 @@ def test_contradicting_files_are_refused(films, world):
     with pytest.raises(ValueError, match="received no clip_frames, overlap, n_clips"):
         scored(films)
     (films / "film.json").write_text(json.dumps(info))
-    write_truth(films, world, continuation=np.zeros((2, 39, 16, 16, 3), np.uint8))
-    with pytest.raises(ValueError, match="continuation: received"):
+    true_films = np.load(films / "continuation.npy")
+    np.save(films / "continuation.npy", true_films[:, :39])
+    with pytest.raises(ValueError, match=r"continuation.npy: received \(2, 39"):
         scored(films)
+    np.save(films / "continuation.npy", true_films)
     np.savez(films / "truth.npz", background=np.stack([world.background] * 2))
     with pytest.raises(ValueError, match=r"truth.npz: received no object_renders, object_masks"):
         scored(films)

@@ -1,5 +1,7 @@
 """The clip loop with a real tiny transformer."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -13,6 +15,7 @@ from svi.settings import ConditionSettings, GenerateSettings
 from svi.video import write_mp4
 from tests.svi.conftest import CONDITION, DATA, make_backbone
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = GenerateSettings(steps=2, guidance=1.0, shift=3.0)
 
 
@@ -106,3 +109,23 @@ def test_mp4_is_untagged_yuv420p_enlarged_and_true_in_duration(tmp_path: Path) -
         assert float(stream.duration * stream.time_base) == pytest.approx(5.0)
         assert stream.codec_context.color_primaries == stream.codec_context.color_trc == 2  # unspecified
         assert len(list(container.decode(stream))) == 40
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
+    """Peak memory of a process after a film of 60 clips, and after one of 600 clips in the same process, in MiB."""
+    code = f"""
+import resource
+from pathlib import Path
+from svi.video import write_mp4
+from tests.svi.test_generate import maker, quiet, scripts
+for clips in (60, 600):
+    folder = Path({str(tmp_path)!r}) / str(clips)
+    folder.mkdir()
+    films = maker().films(scripts(clips), 4 * clips, folder, quiet)
+    write_mp4(folder / "film.mp4", films[0], 8, 16, 16)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    short, long = map(float, done.stdout.split())
+    assert long - short < 0.02 * short
