@@ -133,7 +133,15 @@ def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films
     first = {path.relative_to(tmp_path / "one"): path.read_bytes() for path in (tmp_path / "one").rglob("*.*")}
     second = {path.relative_to(tmp_path / "two"): path.read_bytes() for path in (tmp_path / "two").rglob("*.*")}
     kinds = ("drift", "deltas", "forecast", "sheet")
-    texts = ("report.md", "report.html", "report.tex", "results.csv", "summary.csv", f"figures/drift-{TRACK}.svg")
+    texts = (
+        "table.md",
+        "report.md",
+        "report.html",
+        "report.tex",
+        "results.csv",
+        "summary.csv",
+        f"figures/drift-{TRACK}.svg",
+    )
     assert {str(path) for path in first} == {*texts, *(f"figures/{kind}-{TRACK}.png" for kind in kinds)}
     assert first == second
     assert f"](figures/drift-{TRACK}.png)" in first[Path("report.md")].decode()
