@@ -58,6 +58,14 @@ def test_films_have_their_true_duration(store: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("words", [("--recipe", "paper"), ("--recipe", "code"), ("train.adapter=lora",)])
+def test_recipes_and_lora_run(store: Path, words: tuple[str, ...]) -> None:
+    done = harness("run", "ablation_eimg", "--only", "full", ONE_TRACK, *SMALL, "train.rank=4", *words, store=store)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "| full " in table(done.stdout)
+
+
+@pytest.mark.slow
 def test_two_ranks_through_deepspeeds_launcher(store: Path) -> None:
     words = ("run", "ablation_eimg", "--only", "full", ONE_TRACK, *SMALL, "train.ranks=2")
     done = harness(*words, store=store)
@@ -146,6 +154,20 @@ def test_killed_at_any_moment_then_run_again_gives_the_same_table(store: Path, t
     done = harness(*RUN, store=root)
     assert done.returncode == 0, done.stderr[-3000:]
     assert table(done.stdout) == (store.parent / "first.md").read_text()
+
+
+@pytest.mark.slow
+def test_two_commands_on_one_store_share_the_work(store: Path, tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    pair = [
+        subprocess.Popen(command(*RUN, store=root), env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    tables = {table(running.communicate(timeout=600)[0]) for running in pair}
+    assert [running.returncode for running in pair] == [0, 0]
+    assert tables == {(store.parent / "first.md").read_text()}
+    with sqlite3.connect(root / "mlflow.db") as db:
+        assert db.execute("select count(*) from runs").fetchone() == (3,)
 
 
 def test_a_users_own_file(store: Path, tmp_path: Path) -> None:

@@ -23,11 +23,14 @@ def test_a_study_goes_on_where_it_stopped(tmp_path: Path) -> None:
     store = tmp_path / "runs"
     first = harness(*WORDS, "--trials", "2", store=store)
     assert first.returncode == 0, first.stderr[-2000:]
-    study = optuna.load_study(study_name="injection-tiny", storage=f"sqlite:///{store / 'optuna.db'}")
-    assert [t.params for t in study.trials[:2]] == [dict(known) for known in SWEEPS.get("injection").known[:2]]
+    storage = f"sqlite:///{store / 'optuna.db'}"
+    (name,) = optuna.get_all_study_names(storage)
+    assert [t.params for t in optuna.load_study(study_name=name, storage=storage).trials[:2]] == [
+        dict(known) for known in SWEEPS.get("injection").known[:2]
+    ]
     more = harness(*WORDS, "--trials", "3", store=store)
     assert more.returncode == 0, more.stderr[-2000:]
-    trials = optuna.load_study(study_name="injection-tiny", storage=f"sqlite:///{store / 'optuna.db'}").get_trials()
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials()
     assert [t.state.name for t in trials] == ["COMPLETE"] * 3
     assert len({tuple(t.params.items()) for t in trials}) == 3
     assert "| trial-002 |" in more.stdout
