@@ -1,9 +1,12 @@
 """Carries a graph out: what is ready runs, by priority; what failed stops only what needs it."""
 
 import heapq
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -51,11 +54,28 @@ def run(
     on_tick: Callable[[list[Running]], None],
 ) -> Outcome:
     """Run all stages that are not done. On an error of the command itself, also Ctrl-C, running stages are ended."""
+    with _interrupts() as seen:
+        try:
+            return _Schedule(graph, store, executor, on_event, on_tick).carry_out(seen)
+        except BaseException:
+            executor.close()
+            raise
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Note Ctrl-C and SIGTERM instead of raising at any line: an exception inside a future's lock would hang the command."""
+    seen = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
+        yield seen
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: seen.set()) for number in numbers}
     try:
-        return _Schedule(graph, store, executor, on_event, on_tick).carry_out()
-    except BaseException:
-        executor.close()
-        raise
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Schedule:
@@ -85,9 +105,11 @@ class _Schedule:
             if not node.needs:
                 self._queue(node)
 
-    def carry_out(self) -> Outcome:
+    def carry_out(self, interrupted: threading.Event) -> Outcome:
         last = time.monotonic()
         while self.ready or self.running:
+            if interrupted.is_set():
+                raise KeyboardInterrupt
             self._start_ready()
             finished, _ = wait(
                 self.running, timeout=max(0.0, last + TICK - time.monotonic()), return_when=FIRST_COMPLETED
