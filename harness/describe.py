@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterator
 
+from filelock import Timeout
+
 from harness.errors import UseError
 from harness.experiments import EXPERIMENTS
 from harness.profiles import PROFILES
 from harness.recipes import RECIPES
 from harness.registry import suggestion
 from harness.settings import Settings
+from harness.signature import flat, leaves
 from harness.spec import Experiment, load_experiment
-from harness.store import Store
+from harness.store import PROGRESS, Store
 
 
 def describe(name: str) -> str:
@@ -47,27 +50,18 @@ def _experiment(experiment: Experiment) -> Iterator[str]:
 
 
 def _values(values: dict[str, object], explain: bool = False) -> Iterator[str]:
-    about = {key: text for key, _, _, text in _fields()}
+    known = leaves(Settings)
     for key, value in values.items():
-        yield f"  {key}={value}".ljust(36) + (f"  {about[key]}" if explain else "")
+        yield f"  {key}={value}".ljust(36) + (f"  {known[key].description}" if explain else "")
 
 
 def _settings() -> Iterator[str]:
-    section = ""
-    for key, default, role, about in _fields():
+    runtime, section = flat(Settings(), "runtime"), ""
+    for key, field in leaves(Settings).items():
         if key.partition(".")[0] != section:
             section = key.partition(".")[0]
             yield section
-        yield f"  {key}={default}".ljust(36) + f"  {about}{' (runtime)' if role == 'runtime' else ''}"
-
-
-def _fields() -> Iterator[tuple[str, object, object, str]]:
-    """(dotted key, default, role, description) of every setting."""
-    for section, outer in Settings.model_fields.items():
-        model = outer.annotation
-        for name, field in getattr(model, "model_fields", {}).items():
-            extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-            yield f"{section}.{name}", field.default, extra.get("role"), field.description or ""
+        yield f"  {key}={field.default}".ljust(36) + f"  {field.description}{' (runtime)' if key in runtime else ''}"
 
 
 def store_status(store: Store, as_json: bool) -> str:
@@ -85,16 +79,12 @@ def store_status(store: Store, as_json: bool) -> str:
 
 
 def _partial(store: Store, stage: str) -> dict[str, object]:
-    progress = store.root / "partial" / stage / "progress.json"
-    found = json.loads(progress.read_text()) if progress.is_file() else None
     kind, _, signature = stage.rpartition("-")
-    lock = store.lock(kind, signature)
-    free = not (store.root / "locks" / f"{stage}.lock").exists()
-    if not free:
-        try:
-            with lock.acquire(timeout=0):
-                free = True
-        except TimeoutError:
-            free = False
+    try:
+        with store.lock(kind, signature).acquire(timeout=0):
+            running = False
+    except Timeout:
+        running = True
+    found = store.note(kind, signature, PROGRESS)
     text = f"{found['done']}/{found['total']} {found['unit']}s" if found else None
-    return {"stage": stage, "progress": text, "running": not free}
+    return {"stage": stage, "progress": text, "running": running}

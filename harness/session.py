@@ -107,9 +107,12 @@ class Session:
             )
             return EXIT_FAILED
         folder = self.store.artifact("report", self.pipeline.report)
-        link_report(self.store.root, self.pipeline.request.experiment.name, folder)
-        page = self.store.root / "reports" / self.pipeline.request.experiment.name / "report.html"
-        print(f"page: {page}; MLflow: harness ui --store {self.store.root}\n", file=sys.stderr, flush=True)
+        newest = link_report(self.store.root, self.pipeline.request.experiment.name, folder)
+        print(
+            f"page: {newest / 'report.html'}; MLflow: harness ui --store {self.store.root}\n",
+            file=sys.stderr,
+            flush=True,
+        )
         print((folder / "table.md").read_text())
         return 0
 
@@ -118,13 +121,13 @@ def _interrupted(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def link_report(root: Path, name: str, folder: Path) -> None:
-    """Let <store>/reports/<experiment> point to its newest report."""
+def link_report(root: Path, name: str, folder: Path) -> Path:
+    """Let <store>/reports/<experiment> point to its newest report; returns that link."""
     links = root / "reports"
     links.mkdir(exist_ok=True)
     fresh = links / f".{name}.{os.getpid()}.{time.monotonic_ns()}"
     fresh.symlink_to(os.path.relpath(folder, links))
-    fresh.replace(links / name)
+    return fresh.replace(links / name)
 
 
 def latest_report(root: Path, name: str) -> Path:

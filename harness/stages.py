@@ -55,7 +55,6 @@ def backbone(job: Job) -> None:
     cache = ClipCache.encode(base, footage.clips, condition, lambda done, total: None)
     b = read.backbone
     settings = TrainSettings(steps=b.steps, batch=b.batch, lr=b.lr, schedule="cosine", adapter="full", seed=b.seed)
-    train.single_process()
     objective = FlowMatching(base, cache, b.shift, b.seed)
     base.transformer = train.train(
         base.transformer,
@@ -94,7 +93,6 @@ def train(job: Job) -> None:
     from svi import lora
     from svi.data import ClipCache
     from svi.objective import ErrorRecycling
-    from svi.train import single_process
     from svi.train import train as run
 
     read = Reading(job.settings)
@@ -102,7 +100,6 @@ def train(job: Job) -> None:
     model = lora.adapted(base, read.train)
     cache = ClipCache.load(job.inputs["data"] / "cache.safetensors")
     objective = ErrorRecycling(base, cache, read.flow, read.injection, read.bank, read.condition, read.train.seed)
-    single_process()
     trained = run(model, objective, read.train, job.folder, lambda done, total: job.progress(done, total, "step"))
     if job.first_rank:
         lora.save(trained, job.folder)

@@ -4,17 +4,11 @@ import hashlib
 
 import torch
 
-_HALF = 2**63
-
-
-def keyed_seed(*key: int | str) -> int:
-    """A 63-bit seed from a key."""
-    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:8]) % _HALF
-
 
 def keyed(*key: int | str) -> torch.Generator:
     """A fresh CPU generator for a key."""
-    return torch.Generator().manual_seed(keyed_seed(*key))
+    seed = int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:8])
+    return torch.Generator().manual_seed(seed % 2**63)
 
 
 class Order:

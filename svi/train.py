@@ -134,7 +134,7 @@ def learning_rate(settings: TrainSettings, step: int) -> float:
     return settings.lr * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
 
 
-def single_process() -> None:
+def _single_process() -> None:
     """A process group of one, over no network, unless a launcher started this process or it has one already."""
     if "WORLD_SIZE" in os.environ or dist.is_initialized():
         return
@@ -147,6 +147,7 @@ def engine_for(model: nn.Module, settings: TrainSettings) -> Any:
     import deepspeed
     from deepspeed.ops import __compatible_ops__
 
+    _single_process()
     on_gpu = torch.cuda.is_available()
     if not on_gpu:
         __compatible_ops__["deepspeed_shm_comm"] = False  # would be compiled at start; gloo serves as well

@@ -49,7 +49,6 @@ def main(folder: Path, stop_after: int | None) -> None:
             return honest(model, samples, step)
 
         objective.step = step  # type: ignore[method-assign, assignment]
-    train.single_process()
     trained = train.train(model, objective, SETTINGS, folder, lambda done, total: None)
     if dist.get_rank() == 0:
         weights = {name: p.detach().clone() for name, p in trained.named_parameters() if p.requires_grad}
