@@ -11,6 +11,8 @@ from svi.settings import (
     Frozen,
     GenerateSettings,
     InjectionSettings,
+    SpeedSettings,
+    TinySettings,
     TrainSettings,
     identity,
     runtime,
@@ -38,6 +40,7 @@ class Settings(Frozen):
     """The resolved settings of one variant."""
 
     backbone: BackboneSettings = Field(default_factory=BackboneSettings)
+    tiny: TinySettings = Field(default_factory=TinySettings)
     data: DataSettings = Field(default_factory=DataSettings)
     flow: FlowSettings = Field(default_factory=FlowSettings)
     injection: InjectionSettings = Field(default_factory=InjectionSettings)
@@ -45,5 +48,6 @@ class Settings(Frozen):
     condition: ConditionSettings = Field(default_factory=ConditionSettings)
     train: TrainSettings = Field(default_factory=TrainSettings)
     generate: GenerateSettings = Field(default_factory=GenerateSettings)
+    speed: SpeedSettings = Field(default_factory=SpeedSettings)
     eval: EvalSettings = Field(default_factory=EvalSettings)
     tracking: TrackingSettings = Field(default_factory=TrackingSettings)

@@ -27,6 +27,29 @@ def runtime(default: Any, about: str, **limits: Any) -> Any:
 
 
 class BackboneSettings(Frozen):
+    """Which video model: the embedded one, or a Wan in diffusers' layout."""
+
+    name: str = identity("tiny", "tiny, a Wan of `harness show backbones`, or folder: whatever backbone.weights holds")
+    weights: str | None = runtime(
+        None, "folder in diffusers' layout; none: the hub's cache (its contents are hashed, not its path)", min_length=1
+    )
+    dtype: Literal["float32", "bfloat16"] = identity("float32", "Wan: numbers of transformer and text encoder")
+    boundary: float | None = identity(
+        None,
+        "two experts: sigma from which on the high-noise one works; none: the folder's (.9; svi-2.0: .875)",
+        gt=0,
+        lt=1,
+    )
+    clip_image: Literal["processor", "squash"] = identity(
+        "processor", "CLIP's picture: the folder's image processor (diffusers), or [C] squashed to its square, bicubic"
+    )
+    text_tokens: int = identity(512, "Wan: text tokens a prompt, padded with zeros", ge=4)
+    vae_tiling: bool = identity(
+        False, "Wan: tiled VAE, for little memory; [C] warns of artefacts on static backgrounds"
+    )
+
+
+class TinySettings(Frozen):
     """The embedded backbone: diffusers' WanTransformer3DModel at tiny size, trained once from a fixed seed."""
 
     layers: int = identity(3, "transformer blocks", ge=1)
@@ -59,6 +82,12 @@ class DataSettings(Frozen):
     fps: int = identity(8, "frames a second: of the clips trained on and of the films made", ge=1)
     hop: int = identity(1, "real videos: frames between the starts of two training clips", ge=1)
     hold_back: float = identity(0.1, "real videos: share of each video's end kept from training", ge=0, lt=1)
+    references: int = identity(1, "alternative reference images a clip (K), of which training draws one", ge=1)
+    reference_from: Literal["clip", "video"] = identity(
+        "video", "real videos: reference images from the clip itself, or (better, say the authors) from outside it"
+    )
+    dtype: Literal["float32", "bfloat16"] = identity("float32", "numbers of the latent cache")
+    shard_clips: int = runtime(256, "clips a file of the latent cache, at most: what an interruption can lose", ge=1)
 
 
 class FlowSettings(Frozen):
@@ -96,6 +125,11 @@ class BankSettings(Frozen):
     replacement: Literal["l2", "random", "fifo"] = identity("l2", "which entry of a full slot makes room")
     p_clean_update: float = identity(0.1, "probability that a clean step's error is banked: [C] .1; [N] 1", ge=0, le=1)
     warmup: int = identity(50, "first steps in which every rank banks all ranks' errors: [C] 50; [P] 20", ge=0)
+    scope: Literal["rank", "node"] = identity("rank", "one bank a rank, or one file that all ranks of a node share")
+    dtype: Literal["float32", "bfloat16"] = identity("float32", "numbers of the stored errors")
+    folder: str | None = runtime(
+        None, "where the bank's file lies (a node's fast disk, /dev/shm); none: the stage's folder"
+    )
 
 
 class ConditionSettings(Frozen):
@@ -109,6 +143,12 @@ class ConditionSettings(Frozen):
         "zeros",
         "after the motion frames: zeros, the last motion frame, the reference image (-1 in [C]), or k of it, then zeros",
     )
+    anchor: bool = identity(False, "latents of the reference image before those of the motion frames (SVI 2.0 Pro)")
+
+    @property
+    def overlap(self) -> int:
+        """Pixel frames that a clip shares with the one before; the anchor is one frame that no film shows."""
+        return self.motion_frames + self.anchor
 
 
 class TrainSettings(Frozen):
@@ -116,6 +156,7 @@ class TrainSettings(Frozen):
 
     enabled: bool = identity(True, "false: the base model as it is")
     steps: int = identity(3500, "optimiser steps", ge=1)
+    epochs: int | None = identity(None, "passes over the training clips; they then decide the steps", ge=1)
     batch: int = identity(8, "clips a step over all ranks", ge=1)
     lr: float = identity(2e-5, "learning rate (AdamW): [N][P] 2e-5; [C] scripts 1e-4", gt=0)
     schedule: Literal["cosine", "constant"] = identity("constant", "learning rate over the steps")
@@ -125,7 +166,16 @@ class TrainSettings(Frozen):
     grad_clip: float = identity(1.0, "largest gradient norm", gt=0)
     weight_decay: float = identity(0.01, "AdamW's weight decay", ge=0)
     seed: int = identity(0, "seed of the adapter's weights and of every draw", ge=0)
-    ranks: int = identity(1, "processes (devices), each with a bank of its own; more than one shards by ZeRO-2", ge=1)
+    dtype: Literal["float32", "bfloat16"] = identity("float32", "numbers of a step; the optimiser keeps float32")
+    ranks: int = identity(1, "processes (devices) over all nodes, each with a bank of its own (bank.scope)", ge=1)
+    zero: Literal[0, 2, 3] = identity(2, "DeepSpeed's ZeRO stage when there is more than one rank")
+    micro_batch: int | None = runtime(
+        None, "clips at once on a device; none: its whole share; the rest is accumulated, train.batch stays", ge=1
+    )
+    checkpointing: Literal["none", "block", "offload"] = runtime(
+        "none", "activations: kept, computed again block by block, or that with block inputs kept in host memory"
+    )
+    hostfile: str | None = runtime(None, "DeepSpeed hostfile of several nodes; under Slurm its environment says it")
     checkpoint_every: int = runtime(250, "steps between checkpoints", ge=1)
     log_every: int = runtime(25, "steps between logged metrics", ge=1)
 
@@ -133,16 +183,46 @@ class TrainSettings(Frozen):
 class GenerateSettings(Frozen):
     """The clip loop."""
 
-    steps: int = identity(50, "Euler steps a clip", ge=1)
+    steps: int = identity(50, "denoising steps a clip", ge=1)
     shift: float = identity(5.0, "timestep shift", gt=0)
+    solver: Literal["euler", "unipc"] = identity(
+        "euler", "diffusers' FlowMatchEulerDiscrete or UniPCMultistep scheduler"
+    )
     guidance: float = identity(5.0, "classifier-free guidance scale; 1 turns it off", ge=0)
+    guidance_low: float | None = identity(None, "guidance of the low-noise expert; none: the same", ge=0)
+    negative_prompt: str = identity("", "what guidance leads away from")
+    prompts: Literal["stream", "first"] = identity("stream", "one prompt a clip (Film), or the first for all (Shot)")
     seed: int = identity(0, "seed of the films", ge=0)
     seed_stride: int = identity(42, "seed of clip i = seed of the film + i * stride; 0 fixes it over clips", ge=0)
     handoff: Literal["pixel", "latent"] = identity(
         "pixel", "[C] decoded last frames, encoded again; [N] the last latents"
     )
     samples: int = identity(16, "films a track, at most", ge=1)
+    together: int = runtime(16, "films side by side in one batch", ge=1)
+    lossless: bool = identity(False, "keep every film's frames as an array too; scores then read it, not the mp4")
     length: Literal["seconds", "paper_clips"] = identity(
         "seconds", "the track's true seconds, or the paper's fixed 10 / 50 clips"
     )
     probe_sigma: float = identity(0.3, "standard deviation of the perturbation that gain is measured with", gt=0)
+
+
+class SpeedSettings(Frozen):
+    """How the transformer is run. Each may change the last digits of a result or more, so each is part of its identity."""
+
+    attention: Literal["auto", "sdpa", "flash"] = identity(
+        "auto",
+        "flash-attn (the extra flash-attn), torch's SDPA, or auto: flash-attn where it is installed and a GPU is",
+    )
+    compile: bool = identity(False, "torch.compile of every transformer block")
+    offload: Literal["none", "model", "group"] = identity(
+        "none", "generation: weights on the card; whole models in turn; or block by block from host memory"
+    )
+    weights: Literal["as is", "fp8", "int8"] = identity(
+        "as is", "generation: base weights stored as float8 (layerwise casting) or int8 (torchao, weight only)"
+    )
+    cache: Literal["none", "first_block", "faster", "pyramid", "taylorseer"] = identity(
+        "none", "generation: diffusers' caching hook that skips what changes little between steps"
+    )
+    cache_threshold: float = identity(
+        0.05, "first_block: relative change of the first block below which it skips", gt=0
+    )

@@ -12,9 +12,11 @@ from diffusers import WanTransformer3DModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from svi.settings import BackboneSettings, DataSettings
+from svi.backbone import Condition
+from svi.settings import ConditionSettings, DataSettings, TinySettings
 
 MASK_CHANNELS = 4  # as in Wan, where they are the four pixel frames of a latent frame
+EXPERT = "transformer"
 
 
 class Codec:
@@ -66,17 +68,17 @@ class TinyBackbone:
     lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
 
     def __init__(
-        self, transformer: WanTransformer3DModel, codec: Codec, settings: BackboneSettings, data: DataSettings
+        self, transformer: WanTransformer3DModel, codec: Codec, settings: TinySettings, data: DataSettings
     ) -> None:
         """A transformer and a codec for clips of the data's size. Raises ValueError if the size does not divide into patches."""
-        self.transformer: nn.Module = transformer
+        self.transformers: dict[str, nn.Module] = {EXPERT: transformer}
         self.codec = codec
         self.settings = settings
         self.clip_frames = data.clip_frames
         self.latent_shape = latent_shape(settings, data)
 
     @classmethod
-    def create(cls, codec: Codec, settings: BackboneSettings, data: DataSettings) -> "TinyBackbone":
+    def create(cls, codec: Codec, settings: TinySettings, data: DataSettings) -> "TinyBackbone":
         """With random weights from `settings.seed`."""
         torch.manual_seed(settings.seed)
         channels = settings.latent_channels
@@ -96,7 +98,7 @@ class TinyBackbone:
         return cls(transformer, codec, settings, data)
 
     @classmethod
-    def load(cls, folder: Path, settings: BackboneSettings, data: DataSettings) -> "TinyBackbone":
+    def load(cls, folder: Path, settings: TinySettings, data: DataSettings) -> "TinyBackbone":
         """From a folder that `save` wrote."""
         transformer = WanTransformer3DModel.from_pretrained(folder / "transformer")
         state = load_file(folder / "codec.safetensors")
@@ -104,7 +106,7 @@ class TinyBackbone:
 
     def save(self, folder: Path) -> None:
         """Transformer in diffusers' layout, codec beside it."""
-        self.transformer.save_pretrained(folder / "transformer")  # type: ignore[operator]
+        self.transformers[EXPERT].save_pretrained(folder / "transformer")  # type: ignore[operator]
         save_file(self.codec.state(), folder / "codec.safetensors")
         (folder / "backbone.json").write_text(json.dumps(self.settings.model_dump(), indent=2))
 
@@ -129,28 +131,47 @@ class TinyBackbone:
             ).float()
         return tokens
 
-    def condition(self, motion: Tensor, reference: Tensor, padding: str | int) -> Tensor:
-        """Mask 1 on the first frame; latents of the motion frames, then of the padding. [B, 4 + C, T, h, w]"""
-        return self.condition_from_latents(self.encode(motion), reference, padding)
+    def free_text_encoder(self) -> None:
+        """There is none: words are hashed."""
 
-    def condition_from_latents(self, motion: Tensor, reference: Tensor, padding: str | int) -> Tensor:
-        """The same from the motion frames' latents [B, C, m, h, w]."""
-        return condition_latents(motion, self.encode(reference[:, None]), padding, self.latent_shape[1])
+    def expert(self, sigma: float) -> str:
+        """There is one."""
+        return EXPERT
+
+    def span(self, expert: str) -> tuple[float, float]:
+        """All noise levels."""
+        return 0.0, 1.1
+
+    def condition(
+        self, motion: Tensor, reference: Tensor, settings: ConditionSettings, latents: Tensor | None = None
+    ) -> Condition:
+        """Mask 1 on the first frame; latents of the motion frames, then of the padding."""
+        known = self.encode(motion) if latents is None else latents
+        return {"latents": condition_latents(known, self.encode(reference[:, None]), settings, self.latent_shape[1])}
 
     def latent_frames(self, frames: int) -> int:
         """The codec does not compress time."""
         return frames
 
-    def velocity(self, transformer: nn.Module, x_t: Tensor, t: Tensor, condition: Tensor, text: Tensor) -> Tensor:
+    def learned(self, condition: Condition) -> None:
+        """Every latent is predicted."""
+
+    def finish(self, x: Tensor, condition: Condition) -> Tensor:
+        """As it is."""
+        return x
+
+    def velocity(
+        self, transformer: nn.Module, x_t: Tensor, t: Tensor, condition: Condition, text: Tensor, branch: str = "cond"
+    ) -> Tensor:
         """v [B, C, T, h, w]; Wan itself predicts noise - data from [noisy, mask, image] at timestep 1000 sigma."""
         device = next(transformer.parameters()).device  # DeepSpeed may have moved it; everything else stays on the CPU
-        x = torch.cat([x_t, condition], dim=1).to(device)
+        x = torch.cat([x_t, condition["latents"]], dim=1).to(device)
         out: Any = transformer(x, 1000 * (1 - t).to(device), text.to(device), return_dict=False)
         velocity: Tensor = -out[0].to(x_t.device)
         return velocity
 
 
-def latent_shape(settings: BackboneSettings, data: DataSettings) -> tuple[int, int, int, int]:
+def latent_shape(settings: TinySettings, data: DataSettings) -> tuple[int, int, int, int]:
     """[C, T, h, w] of a clip. Raises ValueError if the size does not divide into the patches of codec and transformer."""
     side = 2 * settings.codec_patch
     if data.height % side or data.width % side:
@@ -166,15 +187,17 @@ def latent_shape(settings: BackboneSettings, data: DataSettings) -> tuple[int, i
     )
 
 
-def condition_latents(motion: Tensor, reference: Tensor, padding: str | int, frames: int) -> Tensor:
+def condition_latents(motion: Tensor, reference: Tensor, settings: ConditionSettings, frames: int) -> Tensor:
     """Mask and condition latents of `frames` frames. motion [B, C, m, h, w], reference [B, C, 1, h, w] -> [B, 4 + C, T, h, w]"""
+    if settings.anchor:
+        motion = torch.cat([reference, motion], dim=2)[:, :, :frames]
     missing = frames - motion.shape[2]
-    if padding == "repeat":
+    if settings.padding == "repeat":
         filled = motion[:, :, -1:].repeat(1, 1, missing, 1, 1)
-    elif padding == "reference":
+    elif settings.padding == "reference":
         filled = reference.repeat(1, 1, missing, 1, 1)
     else:
-        copies = 0 if padding == "zeros" else min(int(padding), missing)
+        copies = 0 if settings.padding == "zeros" else min(int(settings.padding), missing)
         filled = torch.zeros_like(motion[:, :, :1]).repeat(1, 1, missing, 1, 1)
         filled[:, :, :copies] = reference
     mask = torch.zeros_like(motion[:, :1, :1]).repeat(1, MASK_CHANNELS, frames, 1, 1)
