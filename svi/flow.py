@@ -3,10 +3,13 @@
 t runs from 0 (noise) to 1 (data) as in the paper; sigma = 1 - t is what Wan's model takes, times 1000.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
 TRAIN_TIMESTEPS = 1000
+EVERYWHERE = (0.0, 1.1)  # all noise levels, low <= sigma < high
 
 
 def shifted(u: Tensor, shift: float) -> Tensor:
@@ -39,13 +42,30 @@ def nearest_slot(t: Tensor, times: Tensor) -> Tensor:
     return (t[:, None] - times[None, :]).abs().argmin(dim=1)
 
 
-def draw_t(sampling: str, shift: float, generator: torch.Generator) -> Tensor:
-    """One training time t, scalar: U(0, 1) (notes), or a uniform index into the shifted table (authors' code)."""
+@cache
+def _sigmas_within(shift: float, low: float, high: float) -> Tensor:
+    """Of the training table, float64, those of low <= sigma < high as float32."""
+    sigmas = shifted(1 - torch.arange(TRAIN_TIMESTEPS, dtype=torch.float64) / TRAIN_TIMESTEPS, shift)
+    within = sigmas[(sigmas.float() >= low) & (sigmas.float() < high)]
+    if not len(within):
+        raise ValueError(
+            f"no training timestep of flow.shift {shift:g} has a noise level from {low:g} to {high:g}, "
+            "so this expert has nothing to learn; set another backbone.boundary"
+        )
+    return within
+
+
+def draw_t(sampling: str, shift: float, generator: torch.Generator, span: tuple[float, float] = EVERYWHERE) -> Tensor:
+    """One training time t, scalar: uniform (notes), or of a uniform index into the shifted table (authors' code).
+
+    Of the times of a span of noise levels, low <= sigma < high, alone. Raises ValueError if the table has none there.
+    """
+    low, high = span
     if sampling == "uniform":
-        return torch.rand((), generator=generator)
-    index = int(torch.randint(TRAIN_TIMESTEPS, (), generator=generator))
-    u = torch.tensor(1 - index / TRAIN_TIMESTEPS, dtype=torch.float64)
-    return (1 - shifted(u, shift)).float()
+        first, last = max(1 - high, 0.0), min(1 - low, 1.0)
+        return first + (last - first) * torch.rand((), generator=generator)
+    sigmas = _sigmas_within(shift, low, high)
+    return (1 - sigmas[int(torch.randint(len(sigmas), (), generator=generator))]).float()
 
 
 def bell(sigma: Tensor, shift: float) -> Tensor:

@@ -1,27 +1,38 @@
 """A real tiny backbone on a few clips of the embedded world."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from svi.data import ClipCache, world_clips
-from svi.settings import BackboneSettings, ConditionSettings, DataSettings
+from svi.backbone import Backbone
+from svi.cache import LatentCache, write_cache
+from svi.footage import WorldFootage
+from svi.settings import ConditionSettings, DataSettings, TinySettings
 from svi.tiny import Codec, TinyBackbone
 
 torch.set_num_threads(1)
 
 DATA = DataSettings(clips=24)
-BACKBONE = BackboneSettings(layers=1, heads=2, head_dim=12, ffn_dim=32)
+BACKBONE = TinySettings(layers=1, heads=2, head_dim=12, ffn_dim=32)
 CONDITION = ConditionSettings(motion_frames=1, padding="repeat")
 
 
-def make_backbone() -> TinyBackbone:
+def make_backbone(data: DataSettings = DATA) -> TinyBackbone:
     """A fresh one; the same weights every time."""
-    clips = world_clips(DATA)
-    codec = Codec.fit(
-        torch.from_numpy(np.concatenate([c.frames for c in clips])), BACKBONE.codec_patch, BACKBONE.latent_channels
-    )
-    return TinyBackbone.create(codec, BACKBONE, DATA)
+    footage = WorldFootage(data)
+    frames = np.concatenate([footage.read(i).frames for i in range(len(footage))])
+    codec = Codec.fit(torch.from_numpy(frames), BACKBONE.codec_patch, BACKBONE.latent_channels)
+    return TinyBackbone.create(codec, BACKBONE, data)
+
+
+def make_cache(
+    backbone: Backbone, folder: Path, condition: ConditionSettings = CONDITION, data: DataSettings = DATA
+) -> LatentCache:
+    """All clips, encoded into a folder."""
+    write_cache(backbone, WorldFootage(data), condition, data, folder, lambda done, total: None)
+    return LatentCache.open(folder)
 
 
 @pytest.fixture
@@ -30,5 +41,5 @@ def backbone() -> TinyBackbone:
 
 
 @pytest.fixture
-def cache(backbone: TinyBackbone) -> ClipCache:
-    return ClipCache.encode(backbone, world_clips(DATA), CONDITION, lambda done, total: None)
+def cache(backbone: TinyBackbone, tmp_path: Path) -> LatentCache:
+    return make_cache(backbone, tmp_path / "cache")

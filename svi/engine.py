@@ -1,0 +1,110 @@
+"""The DeepSpeed engine of a training: AdamW, ZeRO, bf16, gradient accumulation and checkpointed activations."""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from svi.settings import TrainSettings
+
+
+def micro_batch(settings: TrainSettings, world: int) -> int:
+    """Clips that go through the model at once on each of `world` ranks; the rest of a rank's share is accumulated.
+
+    Raises ValueError if train.batch cannot be shared equally, or a share not be cut into micro-batches.
+    """
+    if settings.ranks != world:
+        raise ValueError(
+            f"train.ranks is {settings.ranks}, but {world} processes were started; "
+            f"set train.ranks={world}, or change what starts them (hostfile, srun)"
+        )
+    share, rest = divmod(settings.batch, world)
+    if rest:
+        near = [world * n for n in (share, share + 1) if n]
+        raise ValueError(
+            f"train.batch is {settings.batch}, which {world} ranks cannot share equally; "
+            f"set train.batch={' or '.join(map(str, near))}, or a train.ranks that divides {settings.batch}"
+        )
+    micro = min(settings.micro_batch or share, share)
+    if share % micro:
+        fitting = ", ".join(str(n) for n in range(1, share + 1) if share % n == 0)
+        raise ValueError(
+            f"train.micro_batch is {settings.micro_batch}, which does not divide the {share} clips of a rank "
+            f"(train.batch {settings.batch} over {world} ranks); set one of {fitting}"
+        )
+    return micro
+
+
+def engine_for(model: nn.Module, settings: TrainSettings) -> Any:
+    """A DeepSpeed engine over the trainable parameters; ZeRO by settings.zero when there is more than one rank."""
+    import deepspeed
+    from deepspeed.ops import __compatible_ops__
+
+    if not torch.cuda.is_available():
+        __compatible_ops__["deepspeed_shm_comm"] = False  # would be compiled at start; gloo serves as well
+    deepspeed.init_distributed(dist.get_backend(), verbose=False)
+    world = dist.get_world_size()
+    micro = micro_batch(settings, world)
+    config: dict[str, Any] = {
+        "train_batch_size": settings.batch,
+        "train_micro_batch_size_per_gpu": micro,
+        "gradient_accumulation_steps": settings.batch // world // micro,
+        "gradient_clipping": settings.grad_clip,
+        "zero_optimization": {"stage": settings.zero if world > 1 else 0},
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": 10**9,
+    }
+    if settings.dtype == "bfloat16":
+        config["bf16"] = {"enabled": True}
+        config["data_types"] = {"grad_accum_dtype": "fp32"}  # which takes ZeRO, also with one rank
+        config["zero_optimization"] = {"stage": max(settings.zero, 2)}
+    checkpoint_activations(model, settings.checkpointing)
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad],
+        lr=settings.lr,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+    precise = _precise(model)
+    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
+    if config["zero_optimization"]["stage"] < 3:
+        for parameter, value in precise.items():
+            parameter.data = value.to(parameter.device)
+    return engine
+
+
+def _precise(model: nn.Module) -> dict[nn.Parameter, Tensor]:
+    """Frozen parameters that diffusers keeps in float32 in a bfloat16 model; DeepSpeed would cast them too."""
+    names = {name for module in model.modules() for name in getattr(module, "_keep_in_fp32_modules", None) or ()}
+    return {
+        parameter: parameter.data
+        for path, parameter in model.named_parameters()
+        if not parameter.requires_grad and parameter.dtype == torch.float32 and names & set(path.split("."))
+    }
+
+
+def checkpoint_activations(model: nn.Module, mode: str) -> None:
+    """Transformer blocks keep their inputs alone ("block"), and those in host memory ("offload"); the rest is computed again."""
+    transformer: Any = model
+    if mode == "block":
+        transformer.enable_gradient_checkpointing()
+    elif mode == "offload":
+        transformer.enable_gradient_checkpointing(_offloaded)
+
+
+def _offloaded(block: nn.Module, *inputs: Any) -> Any:
+    with torch.autograd.graph.save_on_cpu(pin_memory=torch.cuda.is_available()):
+        return checkpoint(block, *inputs, use_reentrant=False)
+
+
+def take_step(engine: Any) -> float:
+    """After a backward pass: step, if it was the last micro-batch. The gradient's norm over all ranks, before clipping."""
+    norm = 0.0
+    if not engine.zero_optimization():  # else DeepSpeed has it
+        grads = [p.grad for p in engine.module.parameters() if p.grad is not None]
+        norm = float(torch.nn.utils.get_total_norm(grads))
+    engine.step()
+    return norm if not engine.zero_optimization() else float(engine.get_global_grad_norm() or 0)
