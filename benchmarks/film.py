@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.mp4 import Mp4Frames
 from benchmarks.track import clip_slices
 
 Array = npt.NDArray[Any]
@@ -20,6 +21,20 @@ Need = Literal["truth", "continuation", "probe"]
 BLOCK_BYTES = 4 * 2**20
 _TRUTH_KEYS = ("background", "object_renders", "object_masks")
 _PROBE_KEYS = ("condition", "perturbation", "output_clean", "output_perturbed")
+
+
+class Frames(Protocol):
+    """Frames uint8 [F, H, W, 3] that are read in slices: an array, or a video that is decoded as it is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: slice, /) -> Array: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +60,13 @@ class Probe:
 
 @dataclass(frozen=True, eq=False)
 class Film:
-    """One film: frames uint8 [F, H, W, 3] (may be a view of a memory map) and the frames that each clip gave.
+    """One film: frames uint8 [F, H, W, 3] (a view of a memory map, or a video) and the frames that each clip gave.
 
     Raises:
         ValueError: frames of another shape or type, or clips that do not part the frames without a gap.
     """
 
-    frames: Array
+    frames: Frames
     fps: float
     clips: tuple[slice, ...]
     truth: Truth | None = None
@@ -88,8 +103,10 @@ class Film:
 
 
 class FilmFolder:
-    """The films of one folder: frames.npy (memory-mapped), film.json, and truth.npz, continuation.npy
+    """The films of one folder: frames.npy (memory-mapped) or the mp4s that film.json names, and truth.npz, continuation.npy
     (memory-mapped too) and probe.npz where they exist.
+
+    Small frames are enlarged in an mp4; what is known of their world then has another size and serves no metric.
 
     Raises:
         ValueError: a missing or malformed file, or arrays whose shapes contradict each other.
@@ -97,31 +114,44 @@ class FilmFolder:
 
     def __init__(self, folder: Path) -> None:
         info = _read_info(folder / "film.json")
-        if not (folder / "frames.npy").is_file():
-            raise ValueError(f"{folder}: received no frames.npy, expected a folder of generated films")
-        self.frames: Array = np.load(folder / "frames.npy", mmap_mode="r", allow_pickle=False)
         self.names: list[str] = [sample["name"] for sample in info["samples"]]
         self.fps = info["fps"]
-        if self.frames.ndim != 5 or len(self.frames) != len(self.names):
-            expected = f"[{len(self.names)}, F, H, W, 3] for the samples of film.json"
-            raise ValueError(f"frames.npy: received {self.frames.shape}, expected {expected}")
-        self.clips = clip_slices(self.frames.shape[1], info["n_clips"], info["clip_frames"], info["overlap"])
+        self._lossless = _read_frames(folder / "frames.npy", len(self.names))
+        self._videos = [folder / sample.get("video", "") for sample in info["samples"]]
+        if self._lossless is None and not self._videos[0].is_file():
+            what = f"no frames.npy and no {self._videos[0].name}"
+            raise ValueError(f"{folder}: received {what}, expected a folder of generated films")
+        self._shape = self._frames(0).shape
+        self.clips = clip_slices(self._shape[0], info["n_clips"], info["clip_frames"], info["overlap"])
         self._truth = _read_arrays(folder / "truth.npz", _TRUTH_KEYS, len(self.names))
         true_films = folder / "continuation.npy"
         self._continuation: Array | None = np.load(true_films, mmap_mode="r") if true_films.is_file() else None
-        if self._continuation is not None and self._continuation.shape != self.frames.shape:
-            raise ValueError(f"continuation.npy: received {self._continuation.shape}, expected {self.frames.shape}")
+        self._enlarged = self._lossless is None and any(
+            known.shape[-3:-1] != self.resolution
+            for known in (self._continuation, self._truth.get("background"))
+            if known is not None
+        )
+        if self._enlarged:
+            self._truth, self._continuation = {}, None
+        shape = (len(self.names), *self._shape)
+        if self._continuation is not None and self._continuation.shape != shape:
+            raise ValueError(f"continuation.npy: received {self._continuation.shape}, expected {shape}")
         self._probe = _read_arrays(folder / "probe.npz", _PROBE_KEYS, len(self.names))
+
+    def _frames(self, index: int) -> Frames:
+        return Mp4Frames(self._videos[index]) if self._lossless is None else self._lossless[index]
 
     @property
     def resolution(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return self.frames.shape[2], self.frames.shape[3]
+        return self._shape[1], self._shape[2]
 
     def missing(self, need: Need) -> str | None:
         """Why the films cannot serve a metric with that need; None if they can."""
         if need == "probe":
             return None if self._probe else "needs the probe's latents (probe.npz), which these films do not have"
+        if self._enlarged:
+            return "needs the frames as they were made (generate.lossless=true): in the mp4s they are enlarged"
         if need == "continuation" and self._continuation is None:
             return "needs the true film (continuation.npy), which is not known of these films"
         if need == "truth" and not self._truth:
@@ -132,7 +162,7 @@ class FilmFolder:
         """The film of sample `index`; its frames stay on disk until they are read."""
         truth = {key: array[index] for key, array in self._truth.items()}
         return Film(
-            frames=self.frames[index],
+            frames=self._frames(index),
             fps=self.fps,
             clips=self.clips,
             truth=Truth(*(truth[key] for key in _TRUTH_KEYS)) if truth else None,
@@ -149,6 +179,17 @@ def _read_info(path: Path) -> Mapping[str, Any]:
     if missing:
         raise ValueError(f"{path}: received no {', '.join(missing)}, expected the description of generated films")
     return info
+
+
+def _read_frames(path: Path, samples: int) -> Array | None:
+    """The frames of all films, one row a sample; None when they were not kept."""
+    if not path.is_file():
+        return None
+    frames: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if frames.ndim != 5 or len(frames) != samples:
+        expected = f"[{samples}, F, H, W, 3] for the samples of film.json"
+        raise ValueError(f"frames.npy: received {frames.shape}, expected {expected}")
+    return frames
 
 
 def _read_arrays(path: Path, keys: tuple[str, ...], samples: int) -> dict[str, Array]:

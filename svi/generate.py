@@ -1,143 +1,150 @@
-"""The clip loop: each clip is conditioned on the last frames of the one before, and streamed to disk."""
+"""The clip loop: each clip is conditioned on the last frames of the one before, and is on disk before the next one begins."""
 
-from collections.abc import Callable, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from svi import flow
-from svi.backbone import Backbone
+from svi import speed
+from svi.backbone import Backbone, Condition
 from svi.draws import keyed
+from svi.reel import FRAMES, Handoff, Reel
 from svi.settings import ConditionSettings, GenerateSettings
+from svi.solver import solver
 from svi.world import Frames
 
-FRAMES, HANDOFF = "frames.npy", "handoff.npz"
+TIMESTEPS = 1000  # a scheduler's timestep is 1000 sigma
 
 
 @dataclass(frozen=True)
 class Script:
-    """What one film is made from: image [H, W, 3] uint8 and one prompt a clip."""
+    """What one film is made from: image [H, W, 3] uint8 and one prompt a clip. The name becomes its file's."""
 
     name: str
     image: Frames
     prompts: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Handoff:
-    """What the next clip needs of the past: its index, motion frames [S, m, H, W, 3], their latents [S, C, m, h, w]."""
+class Texts:
+    """Embeddings of prompts, each encoded once, kept on disk: those of a long stream (8 MB each with Wan) would fill memory."""
 
-    clip: int
-    frames: Frames
-    latents: np.ndarray
+    def __init__(self, backbone: Backbone) -> None:
+        """Of none yet."""
+        self._backbone = backbone
+        self._place: dict[str, int] = {}
+        self._file: IO[bytes] | None = None
 
-    def save(self, folder: Path) -> None:
-        """Atomically, so that a killed run resumes at a clip's border."""
-        fresh = folder / "handoff.tmp.npz"
-        np.savez(fresh, clip=self.clip, frames=self.frames, latents=self.latents)
-        fresh.replace(folder / HANDOFF)
+    def add(self, prompts: Iterable[str], folder: Path | None = None) -> None:
+        """Encode what is new, into an unnamed file in `folder`; then the text encoder's memory is given back."""
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._place]
+        self._file = self._file or tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (it goes with this object)
+        self._file.seek(0, os.SEEK_END)
+        for prompt in new:
+            embedding = self._backbone.encode_text([prompt])[0].numpy()
+            self._shape, self._bytes = embedding.shape, embedding.nbytes
+            self._file.write(embedding.tobytes())
+            self._place[prompt] = len(self._place)
+        if new:
+            self._backbone.free_text_encoder()
 
-    @classmethod
-    def load(cls, folder: Path) -> "Handoff":
-        """From `save`."""
-        with np.load(folder / HANDOFF) as file:
-            return cls(int(file["clip"]), file["frames"], file["latents"])
+    def __getitem__(self, prompts: Sequence[str]) -> Tensor:
+        """[B, tokens, channels] float32"""
+        return torch.stack([self._read(prompt) for prompt in prompts])
+
+    def _read(self, prompt: str) -> Tensor:
+        assert self._file is not None
+        self._file.seek(self._place[prompt] * self._bytes)
+        return torch.frombuffer(bytearray(self._file.read(self._bytes)), dtype=torch.float32).reshape(self._shape)
 
 
 class Generator:
-    """Makes films clip by clip with one backbone and one (possibly adapted) transformer."""
+    """Makes films clip by clip with one backbone and its (possibly adapted) transformers by expert."""
 
     def __init__(
-        self, backbone: Backbone, transformer: nn.Module, settings: GenerateSettings, condition: ConditionSettings
+        self,
+        backbone: Backbone,
+        models: Mapping[str, nn.Module],
+        settings: GenerateSettings,
+        condition: ConditionSettings,
     ) -> None:
-        """The transformer is put in evaluation mode."""
-        self.backbone, self.transformer, self.settings, self.condition = (
-            backbone,
-            transformer.eval(),
-            settings,
-            condition,
-        )
+        """The transformers, in the order of falling noise, are put in evaluation mode."""
+        self.backbone, self.settings, self.condition = backbone, settings, condition
+        self.models = {expert: model.eval() for expert, model in models.items()}
+        self.texts = Texts(backbone)
 
-    @torch.inference_mode()
+    # Films
+
     def films(
-        self, scripts: Sequence[Script], n_frames: int, folder: Path, progress: Callable[[int, int], None]
-    ) -> np.ndarray:
-        """All films side by side, written to frames.npy [S, n_frames, H, W, 3] clip by clip; resumes where it stopped.
+        self, scripts: Sequence[Script], n_frames: int, fps: int, folder: Path, progress: Callable[[int, int], None]
+    ) -> None:
+        """Write videos/<name>.mp4 of n_frames each, `settings.together` side by side; resumes at the clip where it stopped.
 
-        Memory holds one clip a film at a time, whatever the length.
+        With `settings.lossless` also frames.npy [S, n_frames, H, W, 3] uint8. Memory holds one clip of each film of a group,
+        whatever the length. `progress(clips, all clips)` counts over all films and begins with those that are there.
+
+        Raises ValueError for names that no file can have, and a length that so many clips do not have.
         """
-        n_clips, step = len(scripts[0].prompts), self.backbone.clip_frames - self.condition.motion_frames
+        n_clips, shape = len(scripts[0].prompts), (len(scripts), n_frames, *scripts[0].image.shape)
+        self._check(scripts, n_frames)
+        if self.settings.lossless and not (folder / FRAMES).is_file():
+            np.lib.format.open_memmap(folder / FRAMES, mode="w+", dtype=np.uint8, shape=shape)
+        reels = [
+            (rows, Reel(folder, [s.name for s in scripts[rows]], fps, rows if self.settings.lossless else None))
+            for rows in self._groups(len(scripts))
+        ]
+        undone = [script for rows, reel in reels if not reel.done for script in scripts[rows]]
+        self._encode([self._prompt(script, clip) for script in undone for clip in range(n_clips)], folder)
+        for rows, reel in reels:
+            for clips in self._film(scripts[rows], reel, n_frames):
+                progress(rows.start * n_clips + clips * len(scripts[rows]), len(scripts) * n_clips)
+
+    def _film(self, scripts: Sequence[Script], reel: Reel, n_frames: int) -> Iterator[int]:
+        """Clips that are there, again after each one."""
+        n_clips, m = len(scripts[0].prompts), self.condition.motion_frames
         reference = torch.from_numpy(np.stack([s.image for s in scripts]))
-        if (folder / HANDOFF).is_file():
-            handoff = Handoff.load(folder)
-            film = np.lib.format.open_memmap(folder / FRAMES, mode="r+")
-        else:
-            start = reference[:, None]
-            handoff = Handoff(0, start.numpy(), self.backbone.encode(start).numpy())
-            film = np.lib.format.open_memmap(
-                folder / FRAMES, mode="w+", dtype=np.uint8, shape=(len(scripts), n_frames, *reference.shape[1:])
-            )
-        for clip in range(handoff.clip, n_clips):
+        handoff = None if reel.done else reel.resume() or Handoff(0, reference[:, None].numpy(), np.empty(0))
+        while handoff is not None and handoff.clip < n_clips:
+            yield handoff.clip
+            clip = handoff.clip
             latents = self.clip(
-                self._condition(handoff, reference), [s.prompts[clip] for s in scripts], self._noise(scripts, clip)
+                self._condition(handoff, reference),
+                self.texts[[self._prompt(script, clip) for script in scripts]],
+                self.texts[[self.settings.negative_prompt] * len(scripts)],
+                self._noise(scripts, clip),
             )
             frames = self.backbone.decode(latents).numpy()
-            begin, last = clip * step, clip == n_clips - 1
-            piece = frames[:, : min(frames.shape[1] if last else step, n_frames - begin)]
-            film[:, begin : begin + piece.shape[1]] = piece
-            film.flush()
-            m = self.condition.motion_frames
-            handoff = Handoff(clip + 1, frames[:, -m:], latents[:, :, -self.backbone.latent_frames(m) :].numpy())
-            handoff.save(folder)
-            progress(clip + 1, n_clips)
-        return film
+            shown = self._shown(clip, n_clips, n_frames)
+            handed_on = latents[:, :, -self.backbone.latent_frames(m) :]
+            handoff = Handoff(clip + 1, frames[:, -m:].copy(), handed_on.numpy().copy())
+            reel.write(frames[:, shown], clip * self._step + shown.start, handoff)
+        reel.finish(n_clips)
+        yield n_clips
 
-    def clip(self, condition: Tensor, prompts: Sequence[str], x: Tensor) -> Tensor:
-        """Euler steps from noise x to a clean clip, with classifier-free guidance. [B, C, T, h, w]"""
-        sigmas = [*flow.inference_sigmas(self.settings.steps, self.settings.shift).tolist(), 0.0]
-        text, nothing = self.backbone.encode_text(prompts), self.backbone.encode_text([""] * len(prompts))
-        for sigma, following in pairwise(sigmas):
-            t = torch.full((len(x),), 1 - sigma)
-            v = self.backbone.velocity(self.transformer, x, t, condition, text)
-            if self.settings.guidance != 1:
-                free = self.backbone.velocity(self.transformer, x, t, condition, nothing)
-                v = free + self.settings.guidance * (v - free)
-            x = x + (sigma - following) * v
-        return x
+    @property
+    def _step(self) -> int:
+        """Frames from the start of one clip to the start of the next."""
+        return self.backbone.clip_frames - self.condition.overlap
 
-    @torch.inference_mode()
-    def probe(self, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
-        """One clip from a clean and from a perturbed condition with the same noise: what gain and eps are measured on.
+    def _shown(self, clip: int, n_clips: int, n_frames: int) -> slice:
+        """The frames of a clip that the film shows: its overlap with the next one is left to that, the anchor to nobody."""
+        anchor = int(self.condition.anchor)
+        end = self.backbone.clip_frames if clip == n_clips - 1 else self._step + anchor
+        return slice(anchor if clip else 0, min(end, n_frames - clip * self._step))
 
-        First latent frames [S, C, h, w]: condition, perturbation, output_clean, output_perturbed.
-        """
-        reference = torch.from_numpy(np.stack([s.image for s in scripts]))
-        clean = self.backbone.encode(reference[:, None])
-        generators = [keyed("probe", s.name, self.settings.seed) for s in scripts]
-        noise = torch.stack([torch.randn(clean.shape[1:], generator=g) for g in generators]) * self.settings.probe_sigma
-        x = torch.stack([torch.randn(self.backbone.latent_shape, generator=g) for g in generators])
-        prompts = [s.prompts[0] for s in scripts]
-        padding = self.condition.padding
-        outputs = [
-            self.clip(self.backbone.condition_from_latents(motion, reference, padding), prompts, x)[:, :, 0].numpy()
-            for motion in (clean, clean + noise)
-        ]
-        return {
-            "condition": clean[:, :, 0].numpy(),
-            "perturbation": noise[:, :, 0].numpy(),
-            "output_clean": outputs[0],
-            "output_perturbed": outputs[1],
-        }
-
-    def _condition(self, handoff: Handoff, reference: Tensor) -> Tensor:
-        if self.settings.handoff == "latent":
-            motion = torch.from_numpy(handoff.latents)
-            return self.backbone.condition_from_latents(motion, reference, self.condition.padding)
-        return self.backbone.condition(torch.from_numpy(handoff.frames), reference, self.condition.padding)
+    def _condition(self, handoff: Handoff, reference: Tensor) -> Condition:
+        """The first clip starts from the image alone, which is its anchor as well."""
+        motion = torch.from_numpy(handoff.frames)
+        if handoff.clip == 0:
+            alone = self.condition.model_copy(update={"anchor": False, "motion_frames": 1})
+            return self.backbone.condition(motion, reference, alone)
+        latents = torch.from_numpy(handoff.latents) if self.settings.handoff == "latent" else None
+        return self.backbone.condition(motion, reference, self.condition, latents)
 
     def _noise(self, scripts: Sequence[Script], clip: int) -> Tensor:
         """Each film's own noise; the seed of clip i is seed + i * stride (a fixed seed over clips accumulates artefacts)."""
@@ -145,3 +152,96 @@ class Generator:
         return torch.stack(
             [torch.randn(self.backbone.latent_shape, generator=keyed("film", s.name, seed)) for s in scripts]
         )
+
+    def _check(self, scripts: Sequence[Script], n_frames: int) -> None:
+        clips = {len(script.prompts) for script in scripts}
+        if len({script.name for script in scripts}) < len(scripts) or len(clips) > 1:
+            received = ", ".join(f"{s.name} of {len(s.prompts)} clips" for s in scripts)
+            raise ValueError(f"films: received {received}; expected different names and one number of clips")
+        n_clips = clips.pop()
+        shortest, longest = (
+            (n_clips - 1) * self._step + 1 + self.condition.anchor,
+            n_clips * self._step + self.condition.overlap,
+        )
+        if not shortest <= n_frames <= longest:
+            raise ValueError(
+                f"frames of a film: received {n_frames}, expected {shortest} to {longest} for {n_clips} clips of "
+                f"{self.backbone.clip_frames} frames that overlap by {self.condition.overlap}"
+            )
+
+    def _groups(self, films: int) -> list[slice]:
+        size = self.settings.together
+        return [slice(start, min(start + size, films)) for start in range(0, films, size)]
+
+    # Prompts
+
+    def _prompt(self, script: Script, clip: int) -> str:
+        return script.prompts[0 if self.settings.prompts == "first" else clip]
+
+    def _encode(self, prompts: Sequence[str], folder: Path | None = None) -> None:
+        """These and the negative one; none where nothing is to be made."""
+        self.texts.add([*prompts, self.settings.negative_prompt] if prompts else [], folder)
+
+    # One clip
+
+    @torch.no_grad()
+    def clip(self, condition: Condition, text: Tensor, negative: Tensor, x: Tensor) -> Tensor:
+        """From noise x to the latents of a clip, [B, C, T, h, w]; text and negative [B, tokens, channels].
+
+        Classifier-free guidance as diffusers has it: v = v_negative + scale (v_text - v_negative), where the scale is above 1.
+        """
+        scheduler = solver(self.settings)
+        try:
+            for timestep in scheduler.timesteps:
+                v = self._velocity(float(timestep) / TIMESTEPS, x, condition, text, negative)
+                x = scheduler.step(-v, timestep, x, return_dict=False)[0]
+        finally:
+            for model in self.models.values():
+                speed.rest(model)
+        return self.backbone.finish(x, condition)
+
+    def _velocity(self, sigma: float, x: Tensor, condition: Condition, text: Tensor, negative: Tensor) -> Tensor:
+        """Guided, by the expert of this noise level."""
+        expert = self.backbone.expert(sigma)
+        scale = self._guidance(expert)
+        t = torch.full((len(x),), 1 - sigma, dtype=torch.float64)
+        v = self.backbone.velocity(self.models[expert], x, t, condition, text, "cond")
+        if scale <= 1:
+            return v
+        free = self.backbone.velocity(self.models[expert], x, t, condition, negative, "uncond")
+        return free + scale * (v - free)
+
+    def _guidance(self, expert: str) -> float:
+        low = self.settings.guidance_low
+        return self.settings.guidance if low is None or expert == next(iter(self.models)) else low
+
+    # The probe
+
+    def probe(self, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
+        """One clip from a clean and from a perturbed condition with the same noise: what gain and eps are measured on.
+
+        Latent frames [S, C, h, w] of the motion frame: condition, perturbation, output_clean, output_perturbed.
+        """
+        self._encode([script.prompts[0] for script in scripts])
+        parts = [self._probe(scripts[rows]) for rows in self._groups(len(scripts))]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _probe(self, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
+        reference = torch.from_numpy(np.stack([s.image for s in scripts]))
+        motion, place = reference[:, None], int(self.condition.anchor)
+        clean = self.backbone.encode(motion)
+        generators = [keyed("probe", s.name, self.settings.seed) for s in scripts]
+        noise = torch.stack([torch.randn(clean.shape[1:], generator=g) for g in generators]) * self.settings.probe_sigma
+        x = torch.stack([torch.randn(self.backbone.latent_shape, generator=g) for g in generators])
+        text = self.texts[[s.prompts[0] for s in scripts]]
+        negative = self.texts[[self.settings.negative_prompt] * len(scripts)]
+        outputs = [
+            self.clip(self.backbone.condition(motion, reference, self.condition, given), text, negative, x)[:, :, place]
+            for given in (clean, clean + noise)
+        ]
+        return {
+            "condition": clean[:, :, 0].numpy(),
+            "perturbation": noise[:, :, 0].numpy(),
+            "output_clean": outputs[0].numpy(),
+            "output_perturbed": outputs[1].numpy(),
+        }
