@@ -47,7 +47,7 @@ def load_samples(folder: Path) -> tuple[list[Sample], list[tuple[str, str]]]:
     skipped: list[tuple[str, str]] = []
     for path in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         try:
-            samples.append(Sample(path.name, _usable_image(path), _read_prompts(path)))
+            samples.append(Sample(path.name, _usable_image(path), read_prompts(path / "prompt.txt")))
         except ValueError as reason:
             skipped.append((path.name, str(reason)))
     if not samples:
@@ -78,19 +78,19 @@ def _usable_image(folder: Path) -> Path:
     return candidates[0]
 
 
-def _read_prompts(folder: Path) -> tuple[str, ...]:
-    path = folder / "prompt.txt"
+def read_prompts(path: Path) -> tuple[str, ...]:
+    """The prompts of a file in either form. Raises ValueError: no file, unreadable, empty, or more than a plain list."""
     if not path.is_file():
-        raise ValueError("no prompt.txt")
+        raise ValueError(f"no {path.name}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"unreadable prompt.txt ({error})") from error
+        raise ValueError(f"unreadable {path.name} ({error})") from error
     if _ASSIGNMENT.search(text):
         return _parse_assignment(text)
     prompts = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not prompts:
-        raise ValueError("prompt.txt is empty")
+        raise ValueError(f"{path.name} is empty")
     return prompts
 
 

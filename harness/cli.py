@@ -23,6 +23,13 @@ JOBS = click.option(
     show_default="cores",
     help="stages side by side, one thread each",
 )
+PROFILE = click.option(
+    "--profile", default="tiny", show_default=True, help="scale: backbone, sizes and the recipe to start from"
+)
+RECIPES_OPTION = click.option(
+    "--recipe", "recipes", multiple=True, help="recipe laid over the profile's own; may be given again"
+)
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
@@ -31,12 +38,8 @@ def experiment_options(command: F) -> F:
     for option in (
         click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]..."),
         click.argument("name", metavar="EXPERIMENT"),
-        click.option(
-            "--profile", default="tiny", show_default=True, help="scale: backbone, sizes and the recipe to start from"
-        ),
-        click.option(
-            "--recipe", "recipes", multiple=True, help="recipe laid over the profile's own; may be given again"
-        ),
+        PROFILE,
+        RECIPES_OPTION,
         click.option("--seeds", default=None, help="how many (3 means 0, 1, 2) or a list such as 0,5,7"),
         click.option("--only", default=None, help="variants to take, as shell patterns: 'full,no_*'"),
         STORE,
@@ -67,14 +70,15 @@ def list_() -> None:
     sections = {
         "experiments": {name: EXPERIMENTS.get(name).question for name in EXPERIMENTS.names()},
         "profiles": {name: PROFILES.get(name).about for name in PROFILES.names()},
-        "recipes": {name: RECIPES.get(name).about for name in RECIPES.names()},
+        "recipes": {name: RECIPES.get(name).about for name in RECIPES.names() if "/" not in name},
         "tracks": {name: track.about for name, track in TRACKS.items()},
         "sweeps": {name: SWEEPS.get(name).about for name in SWEEPS.names()},
     }
     for title, rows in sections.items():
         click.echo(title)
         for name, about in rows.items():
-            click.echo(f"  {name:<17} {about}")
+            click.echo(f"  {name:<20} {about}")
+    click.echo("A recipe svi-NAME is as released; svi-NAME/paper and svi-NAME/code take one side where these disagree.")
 
 
 @cli.command()
@@ -110,14 +114,51 @@ def run(**options: Any) -> None:
 
 
 @cli.command()
+@click.argument("target", type=click.Path(path_type=Path), metavar="OUT.mp4")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--image", type=EXISTING, required=True, help="first frame; cropped to the profile's aspect")
+@click.option("--prompts", type=EXISTING, required=True, help='file: one prompt a line, or prompts = ["...", ...]')
+@click.option(
+    "--lora",
+    "loras",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="LoRA file or folder of any known format; two experts take two",
+)
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=50.0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@PROFILE
+@RECIPES_OPTION
+@STORE
+def generate(store: Path, **request: Any) -> None:
+    """One film of any length from an image and prompts; cut short, the same command goes on with it."""
+    from harness.film import FilmRequest, make_film
+
+    sys.exit(make_film(FilmRequest(**request), store))
+
+
+@cli.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--format", "form", required=True, help="peft (a folder), svi1, svi2, comfyui or diffusers")
+@click.option("--alpha", type=float, default=None, help="of a checkpoint that does not say it  [default: its rank]")
+@STORE
+def lora(source: Path, target: Path, form: str, alpha: float | None, store: Path) -> None:
+    """A LoRA in another format: from a file or folder of any, a trained variant's folder, or a training's checkpoint."""
+    from harness.lora import convert
+    from harness.store import Store
+
+    for line in convert(source, target, form, Store(store) if (store / "store.json").is_file() else None, alpha):
+        click.echo(line)
+
+
+@cli.command()
 @click.argument("name", metavar="SWEEP")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
     "--trials", type=click.IntRange(1), default=10, show_default=True, help="finished trials the study shall have"
 )
-@click.option(
-    "--profile", default="tiny", show_default=True, help="scale: backbone, sizes and the recipe to start from"
-)
+@PROFILE
 @click.option(
     "--seed", type=click.IntRange(0), default=100, show_default=True, help="of the sampler and of every training"
 )

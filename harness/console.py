@@ -77,7 +77,7 @@ class Console:
         elif time.monotonic() - self.last_line > LINE_EVERY:
             self.last_line = time.monotonic()
             for node, progress in known:
-                self.say(f"    {node.kind} {node.label}: {progress['unit']} {progress['done']}/{progress['total']}")
+                self.say(f"    {node.kind} {node.label}: {how_far(progress)}")
 
     def _bar(self, node: Node, progress: Mapping[str, Any]) -> None:
         key = node.signature
@@ -85,3 +85,10 @@ class Console:
             name = f"{node.kind} {node.label}"
             self.tasks[key] = self.bars.add_task(name, total=progress["total"], unit=progress["unit"])
         self.bars.update(self.tasks[key], completed=progress["done"], total=progress["total"])
+
+
+def how_far(progress: Mapping[str, Any]) -> str:
+    """Such as "clip 3/50, about 12 min left"."""
+    done, total = progress["done"], progress["total"]
+    text = f"{progress['unit']} {done}/{total}"
+    return f"{text}, about {duration((time.time() - progress['since']) * (total / done - 1))} left" if done else text

@@ -7,6 +7,8 @@ from filelock import Timeout
 
 from harness.errors import UseError
 from harness.experiments import EXPERIMENTS
+from harness.family import FAMILY, rows
+from harness.model import TINY
 from harness.profiles import PROFILES
 from harness.recipes import RECIPES
 from harness.registry import suggestion
@@ -14,12 +16,15 @@ from harness.settings import Settings
 from harness.signature import flat, leaves
 from harness.spec import Experiment, load_experiment
 from harness.store import PROGRESS, Store
+from svi.models import FOLDER, MODELS
 
 
 def describe(name: str) -> str:
-    """An experiment, a profile, a recipe, or every setting. Raises UseError for an unknown name."""
+    """An experiment, a profile, a recipe, every setting, or the backbones. Raises UseError for an unknown name."""
     if name == "settings":
         return "\n".join(_settings())
+    if name == "backbones":
+        return "\n".join(_backbones())
     if name in PROFILES.names():
         profile = PROFILES.get(name)
         real = ["with data.path:", *_values(profile.real_videos)]
@@ -32,11 +37,10 @@ def describe(name: str) -> str:
             ]
         )
     if name in RECIPES.names():
-        recipe = RECIPES.get(name)
-        return "\n".join([f"recipe {name}: {recipe.about}", *_values(recipe.values, explain=True)])
+        return "\n".join(_recipe(name))
     if name in EXPERIMENTS.names() or ".py" in name:
         return "\n".join(_experiment(load_experiment(name, EXPERIMENTS)))
-    known = [*EXPERIMENTS.names(), *PROFILES.names(), *RECIPES.names(), "settings"]
+    known = [*EXPERIMENTS.names(), *PROFILES.names(), *RECIPES.names(), "settings", "backbones"]
     raise UseError(f"nothing is called {name!r}: {suggestion(name, known)}")
 
 
@@ -47,6 +51,40 @@ def _experiment(experiment: Experiment) -> Iterator[str]:
     for variant in experiment.variants:
         sets = ", ".join(f"{key}={value}" for key, value in variant.set.items()) or "the recipe as it is"
         yield f"  {variant.name:<12} {sets}"
+
+
+def _backbones() -> Iterator[str]:
+    yield f"{TINY:<22} trained here from scratch, on the embedded world or data.path"
+    for name, model in MODELS.items():
+        shape = model.geometry
+        yield (
+            f"{name:<22} {model.repository}, {model.parameters} billion parameters, about {model.download} GB; "
+            f"sides in multiples of {shape.side}, {shape.frames_a_latent} k + 1 frames; {shape.conditioning}"
+            + (f"; two experts, boundary {shape.boundary}" if shape.boundary else "")
+        )
+    yield f"{FOLDER:<22} any Wan image-to-video model in diffusers' layout: backbone.weights=FOLDER"
+
+
+def _recipe(name: str) -> Iterator[str]:
+    recipe = RECIPES.get(name)
+    yield f"recipe {name}: {recipe.about}"
+    if name in FAMILY:
+        yield from _sides(name)
+    elif recipe.sources:
+        yield from (f"  {f'{key}={value}':<34} {recipe.sources[key]}" for key, value in recipe.values.items())
+    else:
+        yield from _values(recipe.values, explain=True)
+    yield from (f"  note: {note}" for note in recipe.notes)
+
+
+def _sides(name: str) -> Iterator[str]:
+    """Both sides of a member beside each other: a value alone where they agree."""
+    paper, code = rows(name, "paper"), rows(name, "code")
+    yield f"  {'setting':<24} {'/paper':<12} {'/code (as released)':<20} source"
+    for key in dict.fromkeys([*code, *paper]):
+        cells = [side.get(key, (leaves(Settings)[key].default, "default")) for side in (paper, code)]
+        sources = "; ".join(dict.fromkeys(source for _, source in cells))
+        yield f"  {key:<24} {cells[0][0]!s:<12} {cells[1][0]!s:<20} {sources}"
 
 
 def _values(values: dict[str, object], explain: bool = False) -> Iterator[str]:

@@ -1,8 +1,6 @@
 """From a declared experiment to its graph of stages: what each stage reads, and what it stands on."""
 
-import os
 import shlex
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +10,23 @@ from benchmarks.samples import content_hash, load_samples
 from benchmarks.scorer import SUITE, SUITE_VERSION
 from benchmarks.track import Track, get_track
 from harness.errors import UseError
+from harness.launch import launcher
+from harness.model import TINY, Model, Weights, model_of
 from harness.plan import Graph, Node
 from harness.profiles import PROFILES, Profile
 from harness.recipes import RECIPES
 from harness.registry import suggestion
 from harness.settings import Settings
-from harness.signature import fingerprint, flat
+from harness.signature import fingerprint
 from harness.spec import Experiment, Resolved, Variant, resolve
 from reports.sources import table_names
 
 SIZE = ("data.clip_frames", "data.height", "data.width")
-MAX_FRAMES = 64  # positions of the tiny transformer's rotary embedding
-CONDITION = ("condition.motion_frames", "condition.padding")
+CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor")
+# A model's codec and encoders; the embedded one is trained on the footage as well.
+ENCODERS = tuple(f"backbone.{key}" for key in ("name", "weights", "dtype", "clip_image", "text_tokens", "vae_tiling"))
+MODEL = ("tiny", *ENCODERS, "backbone.boundary")
+FOOTAGE = (*SIZE, *(f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back")))
 
 
 @dataclass(frozen=True)
@@ -37,23 +40,31 @@ class Kind:
 
 
 # Raise a version when a stage computes something else from the same settings. Training comes first: it is the longest path.
-BACKBONE = Kind("backbone", 1, ("backbone", "data"), 50)
-DATA = Kind("data", 1, ("backbone", "data", *CONDITION), 40)
-TRAIN = Kind("train", 1, ("backbone", *SIZE, "condition", "flow", "injection", "bank", "train"), 30)
-GENERATE = Kind("generate", 2, ("backbone", *SIZE, "data.fps", *CONDITION, "generate", "eval"), 20)
-SCORE = Kind("score", 1, (), 10)
-REPORT = Kind("report", 1, (), 0)
+BACKBONE = Kind("backbone", 2, ("tiny", *FOOTAGE), 50)
+DATA = Kind("data", 2, ("tiny", *ENCODERS, "data", *CONDITION), 40)
+TRAIN = Kind(
+    "train",
+    2,
+    (*MODEL, *SIZE, "condition", "flow", "injection", "bank", "train", "speed.attention", "speed.compile"),
+    30,
+)
+GENERATE = Kind("generate", 3, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed", "eval"), 20)
+SCORE = Kind("score", 2, (), 10)
+REPORT = Kind("report", 2, (), 0)
 
 
 @dataclass(frozen=True)
 class Child:
-    """One variant with one seed: its settings, and the signatures of its stages (by track for generate and score)."""
+    """One variant with one seed: its settings, and the signatures of its stages.
+
+    Train by the backbone's expert, empty for a base model; generate and score by track.
+    """
 
     variant: Variant
     seed: int
     resolved: Resolved[Settings]
-    backbone: str
-    train: str | None
+    base: tuple[str, ...]
+    train: Mapping[str, str]
     generate: Mapping[str, str]
     score: Mapping[str, str]
 
@@ -98,14 +109,21 @@ class Pipeline:
 
 def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[Settings]:
     """Settings of one variant and seed: profile < recipe < command line < variant."""
-    profile = PROFILES.get(request.profile)
-    layers: list[tuple[str, Mapping[str, object]]] = [(f"profile {request.profile}", profile.values)]
-    if request.overrides.get("data.path") is not None:
-        layers.append((f"profile {request.profile}, real videos", profile.real_videos))
-    layers += [(f"recipe {name}", RECIPES.get(name).values) for name in (profile.recipe, *request.recipes)]
-    layers += [("command line", request.overrides), ("seed", {"train.seed": seed, "generate.seed": seed})]
-    layers.append((f"variant {variant.name}", variant.set))
+    layers = layers_of(request.profile, request.recipes, request.overrides)
+    layers += [("seed", {"train.seed": seed, "generate.seed": seed}), (f"variant {variant.name}", variant.set)]
     return resolve(Settings, layers)
+
+
+def layers_of(
+    profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object]
+) -> list[tuple[str, Mapping[str, object]]]:
+    """What settings are resolved from, without seed and variant: profile < recipe < command line."""
+    profile = PROFILES.get(profile_name)
+    layers: list[tuple[str, Mapping[str, object]]] = [(f"profile {profile_name}", profile.values)]
+    if overrides.get("data.path") is not None:
+        layers.append((f"profile {profile_name}, real videos", profile.real_videos))
+    layers += [(f"recipe {name}", RECIPES.get(name).values) for name in (profile.recipe, *recipes)]
+    return [*layers, ("command line", overrides)]
 
 
 def build(request: Request, cache: Path) -> Pipeline:
@@ -118,88 +136,70 @@ def build(request: Request, cache: Path) -> Pipeline:
             )
     if experiment.compare_to is not None and experiment.compare_to not in table_names():
         raise UseError(f"compare_to={experiment.compare_to!r}: {suggestion(experiment.compare_to, table_names())}")
-    builder = _Builder(cache)
+    builder = Builder(cache)
     children = []
     for variant in experiment.variants:
         for seed in experiment.seeds:
             resolved = variant_settings(request, variant, seed)
-            check(resolved.settings)
             children.append(builder.child(variant, seed, resolved, experiment.tracks))
     report = builder.report(request, children)
     return Pipeline(request, builder.graph, tuple(children), report, tuple(builder.notes))
 
 
-def check(settings: Settings) -> None:
-    """What one field alone cannot tell. Raises UseError."""
-    data, condition, injection = settings.data, settings.condition, settings.injection
-    if condition.motion_frames >= data.clip_frames:
-        raise UseError(
-            f"condition.motion_frames is {condition.motion_frames}, but a clip has data.clip_frames={data.clip_frames} frames; "
-            "each clip must add at least one frame: set fewer motion frames"
-        )
-    if injection.img_run > data.clip_frames:
-        raise UseError(
-            f"injection.img_run is {injection.img_run}, but a stored error has {data.clip_frames} latent frames; "
-            "set it to at most that, or to 0 for the whole error"
-        )
-    if data.clip_frames > MAX_FRAMES:
-        raise UseError(
-            f"data.clip_frames is {data.clip_frames}; the tiny backbone takes at most {MAX_FRAMES} frames a clip"
-        )
-    side, most = 2 * settings.backbone.codec_patch, 3 * settings.backbone.codec_patch**2
-    if data.height % side or data.width % side:
-        raise UseError(
-            f"data.height x data.width is {data.height} x {data.width}; the tiny backbone needs multiples of {side} "
-            f"(2 x backbone.codec_patch)"
-        )
-    if settings.backbone.latent_channels > most:
-        raise UseError(
-            f"backbone.latent_channels is {settings.backbone.latent_channels}, but a patch of the codec has {most} "
-            "components; set at most that, or a larger backbone.codec_patch"
-        )
-    if data.path is None and data.seed == settings.eval.seed:
-        raise UseError(
-            f"data.seed and eval.seed are both {data.seed}: films would start from training scenes; change one"
-        )
-    if data.path is not None and settings.eval.path is None and data.hold_back == 0:
-        raise UseError(
-            "films have nothing to start from: data.hold_back=0 keeps no clip from training; "
-            "set it above 0, or set eval.path"
-        )
-    if settings.train.batch % settings.train.ranks:
-        raise UseError(
-            f"train.batch is {settings.train.batch}, which train.ranks={settings.train.ranks} ranks cannot share equally"
-        )
+class Builder:
+    """A graph in the making: stages that variants share are one node, folders and weights are hashed once."""
 
-
-class _Builder:
     def __init__(self, cache: Path) -> None:
+        """`cache` keeps the hashes of files."""
         self.graph, self.cache = Graph(), cache
         self.notes: list[str] = []
         self._hashes: dict[tuple[str, str], str] = {}
+        self._weights: dict[tuple[str, str | None], Weights] = {}
 
     def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[str]) -> Child:
-        settings = resolved.settings
-        footage = {"data.fingerprint": self._footage(settings.data.path)}
-        work = settings.backbone.steps * settings.backbone.batch
-        backbone = self.add(BACKBONE, "base model", *self._read(BACKBONE, settings, footage), {}, work)
-        data = self.add(DATA, "latent cache", *self._read(DATA, settings, footage), {"backbone": backbone})
+        model = self.model(resolved.settings)
+        settings, many = model.settings, len(model.experts) > 1
+        base = self.base(model)
         name = f"{variant.name}, seed {seed}"
-        train, base = None, {"backbone": backbone, "data": data}
-        if settings.train.enabled:
-            work = settings.train.steps * settings.train.batch
-            train = self.add(TRAIN, name, *self._read(TRAIN, settings), base, work, settings.train.ranks)
+        trained: dict[str, str] = {}
+        for expert in model.experts if settings.train.enabled else ():
+            label, extra = (f"{name}, {expert}", {"expert": expert}) if many else (name, {})
+            trained[expert] = self.add(TRAIN, label, model, extra, base, settings.train.steps * settings.train.batch)
+        # Held-back clips are all that films need of the latent cache.
+        upstream: dict[str, Any] = {role: base[role] for role in base if role == "backbone" or _held_back(settings)}
+        if trained:
+            upstream["train"] = tuple(trained.values())
         made, scored = {}, {}
         for track_name in tracks:
             track = _track(track_name)
-            extra = {"track": track.name, "track.version": track.version, "eval.samples": self._samples(settings)}
-            identity, runtime = self._read(GENERATE, settings, extra)
-            upstream = {**base, "train": train} if train else base
+            shown = {"track": track.name, "track.version": track.version, "eval.samples": self._samples(settings)}
             cost = track.seconds * settings.generate.steps * settings.generate.samples
-            made[track_name] = self.add(GENERATE, f"{name}, {track_name}", identity, runtime, upstream, cost)
+            made[track_name] = self.add(GENERATE, f"{name}, {track_name}", model, shown, upstream, cost)
             suite = {"suite": SUITE, "suite_version": SUITE_VERSION}
-            scored[track_name] = self.add(SCORE, f"{name}, {track_name}", suite, {}, {"generate": made[track_name]})
-        return Child(variant, seed, resolved, backbone, train, made, scored)
+            scored[track_name] = self.add(SCORE, f"{name}, {track_name}", model, suite, {"generate": made[track_name]})
+        return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored)
+
+    def model(self, settings: Settings) -> Model:
+        """Weights are looked for once, however many variants use them."""
+        wanted, weights = settings.backbone, None
+        if wanted.name != TINY:
+            weights = self._weights.get((wanted.name, wanted.weights)) or Weights.find(wanted, self.cache)
+            self._weights[wanted.name, wanted.weights] = weights
+        return model_of(settings, weights)
+
+    def base(self, model: Model) -> dict[str, str]:
+        """What variants share: the embedded model, and the latent cache where anything reads it."""
+        settings, base = model.settings, self.trained_here(model)
+        if settings.train.enabled or _held_back(settings):
+            base["data"] = self.add(DATA, "latent cache", model, self._footage(settings.data.path), base)
+        return base
+
+    def trained_here(self, model: Model) -> dict[str, str]:
+        """The stage that trains the embedded model; none for weights in files."""
+        if not model.embedded:
+            return {}
+        tiny, footage = model.settings.tiny, self._footage(model.settings.data.path)
+        return {"backbone": self.add(BACKBONE, "base model", model, footage, {}, tiny.steps * tiny.batch)}
 
     def report(self, request: Request, children: Sequence[Child]) -> str:
         experiment = request.experiment
@@ -215,14 +215,28 @@ class _Builder:
             "rows": [[c.variant.name, c.seed, track] for c in children for track in c.score],
         }
         upstream = {
-            "backbone": tuple(dict.fromkeys(c.backbone for c in children)),
-            "train": tuple(c.train for c in children if c.train),
+            "base": tuple(dict.fromkeys(s for c in children for s in c.base)),
+            "train": tuple(s for c in children for s in c.train.values()),
             "generate": tuple(s for c in children for s in c.generate.values()),
             "score": tuple(s for c in children for s in c.score.values()),
         }
-        return self.add(REPORT, f"report of {experiment.name}", identity, {"command": request.command}, upstream)
+        return self._put(REPORT, f"report of {experiment.name}", identity, {"command": request.command}, upstream)
 
     def add(
+        self,
+        kind: Kind,
+        label: str,
+        model: Model,
+        extra: Mapping[str, Any],
+        upstream: Mapping[str, Any],
+        work: float = 1.0,
+        places: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Add a stage that reads what its kind declares, `extra`, and paths from `places`; returns its signature."""
+        identity, runtime = model.read(kind.reads)
+        return self._put(kind, label, {**identity, **extra}, {**runtime, **(places or {})}, upstream, work)
+
+    def _put(
         self,
         kind: Kind,
         label: str,
@@ -230,8 +244,8 @@ class _Builder:
         runtime: Mapping[str, Any],
         upstream: Mapping[str, Any],
         work: float = 1.0,
-        ranks: int = 1,
     ) -> str:
+        ranks = int(identity.get("train.ranks", 1))
         node = Node(
             kind=kind.name,
             version=kind.version,
@@ -243,34 +257,15 @@ class _Builder:
             ranks=ranks,
             priority=kind.priority,
             work=work,
-            launcher=self._launcher(ranks) if ranks > 1 else None,
+            launcher=launcher(ranks, runtime["train.hostfile"], len(self.graph)) if ranks > 1 else None,
         )
         self.graph.add(node)
         return node.signature
 
-    def _launcher(self, ranks: int) -> tuple[str, ...]:
-        """DeepSpeed's own, with a port of its own for each stage of this command."""
-        port = 20000 + (os.getpid() * 64 + len(self.graph)) % 20000
-        runner = (
-            sys.executable,
-            "-m",
-            "deepspeed.launcher.runner",
-            "--no_local_rank",
-            "--num_accelerators",
-            str(ranks),
-        )
-        return (*runner, "--master_addr", "127.0.0.1", "--master_port", str(port), "--module")
-
-    def _read(
-        self, kind: Kind, settings: Settings, extra: Mapping[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        identity, runtime = (_within(flat(settings, role), kind.reads) for role in ("identity", "runtime"))
-        return {**identity, **(extra or {})}, runtime
-
-    def _footage(self, path: str | None) -> str:
+    def _footage(self, path: str | None) -> dict[str, str]:
         if path is None:
-            return "embedded world"
-        return self._hash("data.path", path, lambda folder: fingerprint(folder, self.cache))
+            return {"data.fingerprint": "embedded world"}
+        return {"data.fingerprint": self._hash("data.path", path, lambda folder: fingerprint(folder, self.cache))}
 
     def _samples(self, settings: Settings) -> str:
         path = settings.eval.path
@@ -295,8 +290,9 @@ class _Builder:
         return self._hashes[key, path]
 
 
-def _within(values: Mapping[str, Any], reads: Sequence[str]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key in reads or key.split(".")[0] in reads}
+def _held_back(settings: Settings) -> bool:
+    """Whether films start from clips that training did not see."""
+    return settings.data.path is not None and settings.eval.path is None
 
 
 def _track(name: str) -> Track:

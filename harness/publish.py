@@ -45,7 +45,7 @@ class Publisher:
             tags={
                 **self.tags,
                 **self._made_at(child),
-                "harness.signature": child.train or child.backbone,
+                "harness.signature": next(iter(child.train.values()), "untrained"),
                 "variant": child.variant.name,
                 "seed": str(child.seed),
             },
@@ -70,15 +70,15 @@ class Publisher:
                 self._track(child, track, run)
 
     def _training(self, child: Child, run: str) -> None:
-        if child.train is None:
-            return
-        folder = self.store.partial("train", child.train)
-        if self._new("train", child.train, run):
-            folder = self.store.artifact("train", child.train)
-            weights = "lora" if (folder / "lora").is_dir() else "transformer"
-            self.tracker.artifact(run, weights, folder / weights, weights, identity=child.train)
-        if (folder / "metrics.jsonl").is_file():
-            self.tracker.metrics_file(run, folder / "metrics.jsonl")
+        for expert, signature in child.train.items():
+            folder = self.store.partial("train", signature)
+            if self._new("train", signature, run):
+                folder = self.store.artifact("train", signature)
+                weights = "lora" if (folder / "lora").is_dir() else "transformer"
+                place = weights if len(child.train) == 1 else f"{weights}/{expert}"
+                self.tracker.artifact(run, place, folder / weights, place, identity=signature)
+            if (folder / "metrics.jsonl").is_file():
+                self.tracker.metrics_file(run, folder / "metrics.jsonl")
 
     def _track(self, child: Child, track: str, run: str) -> None:
         made, scored = child.generate[track], child.score[track]

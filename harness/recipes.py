@@ -1,20 +1,23 @@
-"""Recipes: values laid over a profile. `svi-tiny` is whole; `paper` and `code` set the rows where the sources disagree.
+"""Recipes: values laid over a profile. `svi-tiny` and the family's (harness/family.py) are whole, `paper` and `code` a layer.
 
-Sources: [P] arXiv 2510.09212, [C] the authors' v1.0 code. A later recipe wins over an earlier one.
+A later recipe wins over an earlier one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from harness.family import FAMILY, rows, side_rows
 from harness.registry import Registry
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Dotted settings and where they come from."""
+    """Dotted settings and where they come from; a member of the family has a row of sources, and figures that are no setting."""
 
     about: str
     values: dict[str, Any]
+    sources: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 RECIPES: Registry[Recipe] = Registry("recipe")
@@ -47,48 +50,16 @@ RECIPES.add(
     ),
 )
 
-RECIPES.add(
-    "paper",
-    Recipe(
-        "the paper's side of the rows where paper, code and notes disagree (SVI-Film; not the frame rate)",
-        {
-            "train.lr": 2e-5,
-            "injection.p_vid": 0.9,
-            "injection.p_img": 0.9,
-            "injection.p_noi": 0.01,
-            "injection.p_clean": 0.5,
-            "injection.img_run": 1,
-            "bank.warmup": 20,
-            "bank.p_clean_update": 1.0,
-            "condition.p_motion": 0.95,
-            "flow.t_sampling": "uniform",
-            "flow.slot_grid": "inference",
-            "flow.loss_weight": "none",
-            "flow.truth": "clean",
-            "generate.handoff": "pixel",
-        },
-    ),
-)
 
-RECIPES.add(
-    "code",
-    Recipe(
-        "the authors' code's side of the same rows",
-        {
-            "train.lr": 1e-4,
-            "injection.p_vid": 0.9,
-            "injection.p_img": 0.9,
-            "injection.p_noi": 0.01,
-            "injection.p_clean": 0.5,
-            "injection.img_run": 3,
-            "bank.warmup": 50,
-            "bank.p_clean_update": 0.1,
-            "condition.p_motion": 0.9,
-            "flow.t_sampling": "shifted",
-            "flow.slot_grid": "inference",
-            "flow.loss_weight": "bell",
-            "flow.truth": "integration",
-            "generate.handoff": "pixel",
-        },
-    ),
-)
+def _add(name: str, about: str, found: dict[str, tuple[Any, str]], notes: tuple[str, ...] = ()) -> None:
+    values = {key: value for key, (value, _) in found.items()}
+    RECIPES.add(name, Recipe(about, values, {key: source for key, (_, source) in found.items()}, notes))
+
+
+for _side, _whose in (("paper", "the paper's"), ("code", "the authors' code's")):
+    _add(_side, f"{_whose} side of the rows where the sources disagree, as SVI-Film has them", side_rows(_side))
+
+for _name, _member in FAMILY.items():
+    _add(_name, _member.about, rows(_name, "code"), _member.notes)
+    for _side in ("paper", "code"):
+        _add(f"{_name}/{_side}", f"{_name} on the side of the {_side}", rows(_name, _side), _member.notes)

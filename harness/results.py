@@ -69,7 +69,8 @@ def report_info(job: Job) -> "ReportInfo":
     for (variant, seed, track), folder, film in zip(settings["rows"], job.inputs["generate"], films, strict=True):
         if seed == settings["seeds"][0]:
             videos.setdefault(track, {})[variant] = [str((folder / s["video"]).resolve()) for s in film["samples"]]
-            frames.setdefault(track, {})[variant] = str((folder / "frames.npy").resolve())
+            lossless = (folder / "frames.npy").resolve()
+            frames.setdefault(track, {})[variant] = str(lossless) if lossless.is_file() else videos[track][variant][0]
     profile = PROFILES.get(settings["profile"])
     return ReportInfo(
         experiment=settings["experiment"],

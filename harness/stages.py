@@ -1,13 +1,16 @@
 """What each stage does: the one place where svi, benchmarks and reports meet. Every function fills `job.folder`."""
 
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.errors import UseError
+from harness.model import EXPERT
 from harness.settings import Settings
 from harness.worker import Job
 
@@ -41,80 +44,106 @@ def backbone(job: Job) -> None:
     import torch
 
     from svi import train
-    from svi.data import ClipCache
+    from svi.cache import LatentCache, write_cache
     from svi.objective import FlowMatching
-    from svi.settings import ConditionSettings, TrainSettings
-    from svi.tiny import Codec, TinyBackbone
+    from svi.settings import ConditionSettings, DataSettings, TrainSettings
+    from svi.tiny import EXPERT, Codec, TinyBackbone
 
     read = Reading(job.settings)
-    footage = _footage(read)
-    sample = torch.from_numpy(np.concatenate([c.frames for c in footage.clips[:: max(1, len(footage.clips) // 1000)]]))
-    codec = Codec.fit(sample, read.backbone.codec_patch, read.backbone.latent_channels)
-    base = TinyBackbone.create(codec, read.backbone, read.data)
-    condition = ConditionSettings(motion_frames=1, padding="repeat")
-    cache = ClipCache.encode(base, footage.clips, condition, lambda done, total: None)
-    b = read.backbone
-    settings = TrainSettings(steps=b.steps, batch=b.batch, lr=b.lr, schedule="cosine", adapter="full", seed=b.seed)
-    objective = FlowMatching(base, cache, b.shift, b.seed)
-    base.transformer = train.train(
-        base.transformer,
-        objective,
-        settings,
-        job.folder,
-        lambda done, total: job.progress(done, total, "step"),
-        ema=b.ema,
+    footage, tiny = _open_footage(read), read.tiny
+    picks = range(0, len(footage), max(1, len(footage) // 1000))
+    codec = Codec.fit(
+        torch.from_numpy(np.concatenate([footage.read(i).frames for i in picks])),
+        tiny.codec_patch,
+        tiny.latent_channels,
     )
+    base = TinyBackbone.create(codec, tiny, read.data)
+    condition = ConditionSettings(motion_frames=1, padding="repeat")
+    with tempfile.TemporaryDirectory(dir=job.folder) as clips:
+        write_cache(base, footage, condition, DataSettings(), Path(clips), lambda done, total: None)
+        objective = FlowMatching(base, LatentCache.open(Path(clips)), tiny.shift, tiny.seed)
+        settings = TrainSettings(
+            steps=tiny.steps, batch=tiny.batch, lr=tiny.lr, schedule="cosine", adapter="full", seed=tiny.seed
+        )
+        base.transformers[EXPERT] = train.train(
+            base.transformers[EXPERT],
+            objective,
+            settings,
+            job.folder,
+            lambda done, total: job.progress(done, total, "step"),
+            ema=tiny.ema,
+        )
     base.save(job.folder)
+
+
+def _some_frames(footage: Any) -> Any:
+    """Those of about a thousand clips, for the codec. [N, H, W, 3] uint8"""
+    from svi.footage import Unreadable
+
+    found = []
+    for i in range(0, len(footage), max(1, len(footage) // 1000)):
+        with suppress(Unreadable):  # the latent cache lists it
+            found.append(footage.read(i).frames)
+    return np.concatenate(found)
 
 
 def data(job: Job) -> None:
     """PrepareData: encode every training clip once; keeps the first frames of held-back clips and the files it skipped."""
-    from svi.data import ClipCache
+    from svi.cache import write_cache
 
     read = Reading(job.settings)
-    footage = _footage(read)
-    cache = ClipCache.encode(
-        _backbone(job, read), footage.clips, read.condition, lambda done, total: job.progress(done, total, "clip")
+    footage = _open_footage(read)
+    held = footage.held_back()  # first, so that files torn there are listed too
+    summary = write_cache(
+        _backbone(job, read, ()),
+        footage,
+        read.condition,
+        read.data,
+        job.folder,
+        lambda done, total: job.progress(done, total, "clip"),
     )
-    cache.save(job.folder / "cache.safetensors")
-    (job.folder / "footage.json").write_text(
-        json.dumps({"clips": len(footage.clips), "skipped": footage.skipped}, indent=2)
-    )
-    if footage.held_back:
+    (job.folder / "footage.json").write_text(json.dumps(summary, indent=2))
+    if held:
         np.savez(
             job.folder / "held_back.npz",
-            images=np.stack([c.frames[0] for c in footage.held_back]),
-            prompts=np.array([c.prompt for c in footage.held_back]),
+            images=np.stack([still.image for still in held]),
+            prompts=np.array([still.prompt for still in held]),
         )
 
 
 def train(job: Job) -> None:
     """Train: error-recycling fine-tuning of a LoRA, or of every parameter."""
-    from svi import lora
-    from svi.data import ClipCache
+    from svi import lora, speed
+    from svi.cache import LatentCache
     from svi.objective import ErrorRecycling
     from svi.train import train as run
 
     read = Reading(job.settings)
-    base = _backbone(job, read)
-    model = lora.adapted(base, read.train)
-    cache = ClipCache.load(job.inputs["data"] / "cache.safetensors")
-    objective = ErrorRecycling(base, cache, read.flow, read.injection, read.bank, read.condition, read.train.seed)
-    trained = run(model, objective, read.train, job.folder, lambda done, total: job.progress(done, total, "step"))
+    expert = job.settings.get("expert", EXPERT)
+    base = _backbone(job, read, (expert,))
+    model = lora.adapted(base, read.train, expert)
     if job.first_rank:
-        lora.save(trained, job.folder)
+        lora.save_config(model, job.folder / "checkpoints")
+    speed.kernels(model, read.speed, speed.default_device())
+    cache = LatentCache.open(job.inputs["data"])
+    settings = read.train
+    if settings.epochs is not None:
+        settings = settings.model_copy(update={"steps": -(-settings.epochs * len(cache) // settings.batch)})
+    with ErrorRecycling(
+        base, cache, read.flow, read.injection, read.bank, read.condition, settings.seed, job.folder, expert
+    ) as objective:
+        trained = run(model, objective, settings, job.folder, lambda done, total: job.progress(done, total, "step"))
+        lora.save(trained, job.folder, write=job.first_rank)
 
 
 def generate(job: Job) -> None:
     """Generate: all films of one track, clip by clip, with their truth where the world is known, and the probe."""
     from benchmarks.track import clips_per_prompt, film_length, get_track, prompts_for
-    from svi import lora
     from svi.generate import Generator, Script
-    from svi.video import write_mp4
 
     read = Reading(job.settings)
     track = get_track(job.settings["track"])
-    timing = (read.data.fps, read.data.clip_frames, read.condition.motion_frames)
+    timing = (read.data.fps, read.data.clip_frames, read.condition.overlap)
     length = film_length(track, *timing, read.generate.length)
     lasting = clips_per_prompt(*timing)
     starts, scenes = _starts(job, read, track.kind, -(-length.n_clips // lasting))
@@ -123,25 +152,57 @@ def generate(job: Job) -> None:
     ]
 
     base = _backbone(job, read)
-    model = lora.load(base, job.inputs["train"]) if "train" in job.inputs else base.transformer
-    maker = Generator(base, model, read.generate, read.condition)
-    films = maker.films(scripts, length.n_frames, job.folder, lambda done, total: job.progress(done, total, "clip"))
+    maker = Generator(base, _models(base, job.inputs.get("train", ()), read), read.generate, read.condition)
+    maker.films(
+        scripts, length.n_frames, read.data.fps, job.folder, lambda done, total: job.progress(done, total, "clip")
+    )
     _save(job.folder / "probe.npz", maker.probe(scripts))
     if scenes:
         _save(job.folder / "truth.npz", _truth(scenes))
-        _write_true_films(job.folder / "continuation.npy", scenes, scripts, films.shape, timing[1] - timing[2])
-    (job.folder / "videos").mkdir(exist_ok=True)
-    for script, film in zip(scripts, films, strict=True):
-        write_mp4(job.folder / "videos" / f"{script.name}.mp4", film, read.data.fps, *film.shape[1:3])
+        shape = (len(scripts), length.n_frames, *scripts[0].image.shape)
+        _write_true_films(job.folder / "continuation.npy", scenes, scripts, shape, timing[1] - timing[2])
     about = {
         "track": track.name,
         "fps": read.data.fps,
         "clip_frames": read.data.clip_frames,
-        "overlap": read.condition.motion_frames,
+        "overlap": read.condition.overlap,
         "n_clips": length.n_clips,
         "samples": [{"name": s.name, "prompts": list(s.prompts), "video": f"videos/{s.name}.mp4"} for s in scripts],
     }
     (job.folder / "film.json").write_text(json.dumps(about, indent=1))
+
+
+def film(job: Job) -> None:
+    """One film from one image, with LoRA files from anywhere."""
+    from PIL import Image
+
+    from svi.footage import fit_frames
+    from svi.generate import Generator, Script
+
+    read = Reading(job.settings)
+    try:
+        image = np.asarray(Image.open(job.settings["image"]).convert("RGB"))[None]
+    except OSError as error:
+        raise UseError(f"{job.settings['image']}: not a readable image ({error})") from error
+    script = Script("film", fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"]))
+    base = _backbone(job, read)
+    models = _models(base, [Path(path) for path in job.settings["loras"]], read)
+    Generator(base, models, read.generate, read.condition).films(
+        [script],
+        job.settings["frames"],
+        read.data.fps,
+        job.folder,
+        lambda done, total: job.progress(done, total, "clip"),
+    )
+
+
+def _models(base: Any, loras: Sequence[Path], read: Reading) -> Mapping[str, Any]:
+    """The transformers that films are made with: as they are, or with what was trained; as `speed` has them run."""
+    from svi import lora, speed
+
+    trained = dict(zip(base.transformers, loras, strict=False))
+    models = {e: lora.load(base, trained[e], e) if e in trained else base.transformers[e] for e in base.transformers}
+    return speed.prepare(models, read.speed)
 
 
 def score(job: Job) -> None:
@@ -164,21 +225,25 @@ def _save(file: Path, arrays: Mapping[str, Any]) -> None:
     savez(file, **arrays)
 
 
-def _footage(read: Reading) -> Any:
-    from svi.data import Footage, read_footage, world_clips
+def _open_footage(read: Reading) -> Any:
+    from svi.footage import open_footage
 
-    if read.data.path is None:
-        return Footage(world_clips(read.data), [], [])
     try:
-        return read_footage(Path(read.data.path), read.data)
+        return open_footage(read.data)
     except ValueError as error:
         raise UseError(str(error)) from error
 
 
-def _backbone(job: Job, read: Reading) -> Any:
-    from svi.tiny import TinyBackbone
+def _backbone(job: Job, read: Reading, experts: tuple[str, ...] | None = None) -> Any:
+    """The backbone with the transformers of these experts, None: all; encoding needs none, and no boundary between them."""
+    if "backbone" in job.inputs:
+        from svi.tiny import TinyBackbone
 
-    return TinyBackbone.load(job.inputs["backbone"], read.backbone, read.data)
+        return TinyBackbone.load(job.inputs["backbone"], read.tiny, read.data)
+    from svi.wan import WanBackbone
+
+    settings = read.backbone if experts != () else read.backbone.model_copy(update={"boundary": None})
+    return WanBackbone.load(Path(settings.weights), settings, read.data, experts=experts)
 
 
 def _starts(
@@ -189,7 +254,7 @@ def _starts(
 
     from benchmarks.samples import load_samples
     from svi import world
-    from svi.data import fit_frames
+    from svi.footage import fit_frames
 
     height, width, count = read.data.height, read.data.width, read.generate.samples
     if read.eval.path is not None:

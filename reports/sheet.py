@@ -1,4 +1,4 @@
-"""Contact sheets: one sample of every variant at evenly spaced times, from the lossless frames."""
+"""Contact sheets: one sample of every variant at evenly spaced times, from the lossless frames, or from its video."""
 
 import math
 from pathlib import Path
@@ -17,20 +17,31 @@ Tiles = npt.NDArray[np.uint8]
 
 
 def tiles(path: Path, sample: int = 0) -> tuple[Tiles, list[int]]:
-    """Tiles uint8 [8, h, w, 3] and their frame numbers, from the first to the last of one film of `frames.npy`.
+    """Tiles uint8 [8, h, w, 3] and their frame numbers, from the first to the last of one film.
 
-    Small frames are enlarged by whole pixels, large ones averaged down.
+    `path` is a `frames.npy` with its sample, or the film's mp4. Small frames are enlarged by whole pixels, large ones
+    averaged down.
 
     Raises:
         ValueError: the file does not hold films uint8 [S, F, H, W, 3], or has no such sample.
     """
+    if path.suffix == ".mp4":
+        import decord
+
+        reader = decord.VideoReader(str(path), num_threads=1)
+        numbers = _spread(len(reader))
+        return _resized(reader.get_batch(numbers).asnumpy()), numbers
     films = np.load(path, mmap_mode="r")
     if films.ndim != 5 or films.shape[-1] != 3 or films.dtype != np.uint8 or not 0 <= sample < len(films):
         received = f"{films.dtype} {list(films.shape)}"
         raise ValueError(f"{path}: received {received}, expected uint8 [S, F, H, W, 3] with a sample {sample}")
     film = films[sample]
-    numbers = [int(number) for number in np.linspace(0, len(film) - 1, min(COLUMNS, len(film))).round()]
+    numbers = _spread(len(film))
     return _resized(np.asarray(film[numbers])), numbers
+
+
+def _spread(frames: int) -> list[int]:
+    return [int(number) for number in np.linspace(0, frames - 1, min(COLUMNS, frames)).round()]
 
 
 def sheet_figure(info: ReportInfo, track: str) -> Figure | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SMALL = (
-    "backbone.steps=12",
-    "backbone.layers=1",
+    "tiny.steps=12",
+    "tiny.layers=1",
     "data.clips=48",
     "data.fps=2",
     "train.steps=12",

@@ -1,0 +1,160 @@
+"""The SVI family as recipes: every figure of the paper and of the authors' releases, each with its source.
+
+A member's own figures are the same on both sides; where paper and code disagree, `NAME/paper` and `NAME/code` take a side.
+NAME alone is the code's side: the released LoRAs were trained with it. Sources: [P] arXiv 2510.09212, [C] the authors' v1.0 code,
+[2.0] their later releases.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+Row = tuple[str, Any, str]  # dotted setting, value, source
+
+SHARED: tuple[Row, ...] = (
+    ("train.adapter", "lora", "[P][C]"),
+    ("train.rank", 128, "[C] LoRA rank; on q, k, v, o and both layers of ffn"),
+    ("train.alpha", 128, "[C] alpha = rank"),
+    ("train.grad_clip", 1.0, "[C]"),
+    ("train.schedule", "constant", "[C]"),
+    ("injection.p_vid", 0.9, "[P][C]"),
+    ("injection.p_img", 0.9, "[P][C]"),
+    ("injection.p_noi", 0.01, "[P][C]"),
+    ("injection.img_spread", "head", "[C] added to the first latents of the condition"),
+    ("bank.capacity", 500, "[P][C] Z"),
+    ("bank.replacement", "l2", "[P]; [C] offers random, fifo, l2"),
+    ("flow.inference_steps", 50, "[P][C] slots of the bank"),
+    ("flow.slot_grid", "inference", "[P][C] nearest inference timestep"),
+    ("flow.shift", 5.0, "[C]"),
+    ("generate.steps", 50, "[P][C]"),
+    ("generate.shift", 5.0, "[C]"),
+    ("generate.solver", "euler", "[C]"),
+    ("generate.guidance", 5.0, "[C] test CFG"),
+    ("generate.length", "paper_clips", "[P][C] 10 / 50 clips: 801 / 4001 frames; Film 765 / 3805"),
+)
+
+# Where paper and code disagree. The recipes `paper` and `code` lay these rows over any other recipe.
+SIDES: dict[str, tuple[Row, ...]] = {
+    "paper": (
+        ("train.lr", 2e-5, "[P]"),
+        ("injection.p_clean", 0.5, "[P]"),
+        ("injection.img_run", 1, "[P] uniform over t and frames"),
+        ("bank.warmup", 20, "[P]"),
+        ("bank.p_clean_update", 1.0, "[P] names none"),
+        ("flow.t_sampling", "uniform", "[P] names none"),
+        ("flow.loss_weight", "none", "[P] plain MSE"),
+        ("flow.truth", "clean", "[P] claims the clean latent"),
+        ("backbone.clip_image", "processor", "[P] names none: diffusers'"),
+    ),
+    "code": (
+        ("train.lr", 1e-4, "[C] scripts"),
+        ("injection.p_clean", 0.2, "[C]"),
+        ("injection.img_run", 3, "[C] y_error_num"),
+        ("bank.warmup", 50, "[C]"),
+        ("bank.p_clean_update", 0.1, "[C] clean_buffer_update_prob, 2025-10-21"),
+        ("flow.t_sampling", "shifted", "[C] uniform index in the shift-5 table"),
+        ("flow.loss_weight", "bell", "[C] w(sigma)"),
+        ("flow.truth", "integration", "[C] by integration"),
+        ("backbone.clip_image", "squash", "[C] 224 x 224, bicubic"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of the family: what it is, its own rows, what replaces a row of one side, and figures that are no setting."""
+
+    about: str
+    rows: tuple[Row, ...]
+    sides: dict[str, tuple[Row, ...]]
+    notes: tuple[str, ...] = ()
+
+
+_ONE_FRAME: tuple[Row, ...] = (
+    ("condition.motion_frames", 1, "[C]"),
+    ("condition.p_motion", 1.0, "one motion frame: nothing to draw"),
+    ("generate.handoff", "pixel", "[C] decoded last frames, encoded again"),
+)
+_SIZE = "[C] trained at 480 x 832, 81 frames, batch 1 a GPU; the profile sets sizes and batch"
+
+FAMILY: dict[str, Member] = {
+    "svi-shot": Member(
+        "one scene at any length: one motion frame, the reference image everywhere after it, the first prompt throughout",
+        (
+            *_ONE_FRAME,
+            ("condition.padding", "reference", "[C] padding -1"),
+            ("train.epochs", 10, "[C]"),
+            ("generate.seed_stride", 42, "[C] seed of clip i = i * 42"),
+            ("generate.prompts", "first", "[C] first prompt only"),
+        ),
+        {},
+        (_SIZE,),
+    ),
+    "svi-film": Member(
+        "a story: five motion frames, zeros after them, one prompt a clip",
+        (
+            ("condition.motion_frames", 5, "[P][C]"),
+            ("condition.padding", "zeros", "[C] padding 0"),
+            ("train.epochs", 10, "[C]"),
+            ("generate.seed_stride", 42, "[C] seed of clip i = i * 42"),
+            ("generate.prompts", "stream", "[C] one prompt a clip"),
+            ("generate.handoff", "pixel", "[C] decoded last frames, encoded again; [N] last latent"),
+        ),
+        {
+            "paper": (("condition.p_motion", 0.95, "[P]"),),
+            "code": (("condition.p_motion", 0.9, "[C]"), ("injection.p_clean", 0.5, "[C] Film .5, others .2")),
+        },
+        (_SIZE, "effective p_img = 0.9 * (1 - 0.5) = 0.45"),
+    ),
+    "svi-tom": Member(
+        "a cartoon Film: one motion frame, zeros after it",
+        (
+            *_ONE_FRAME,
+            ("condition.padding", "zeros", "[C] padding 0"),
+            ("generate.seed_stride", 42, "[C] seed of clip i = i * 42"),
+            ("generate.prompts", "stream", "[C] one prompt a clip"),
+        ),
+        {},
+        (_SIZE, "p_clean, E_img's run and epochs of Tom are not published: Shot's stand here, and train.steps"),
+    ),
+    "svi-2.0": Member(
+        "for Wan 2.2 A14B: the last frame, then the anchor image everywhere; a LoRA for each expert",
+        (
+            *_ONE_FRAME,
+            ("condition.padding", "reference", "[2.0] last frame, anchor image x 80"),
+            ("backbone.boundary", 0.875, "[2.0] the low-noise expert under t = 875"),
+            ("generate.seed_stride", 123, "[2.0] seed of clip i = i * 123"),
+            ("generate.prompts", "stream", "[2.0]"),
+        ),
+        {},
+        (_SIZE, "training figures of 2.0 are not published: Shot's stand here"),
+    ),
+    "svi-2.0-pro": Member(
+        "2.0 whose hand-off never leaves latent space: anchor latent, the last latents of the clip before, zero latents",
+        (
+            ("condition.anchor", True, "[2.0 Pro] anchor latent first"),
+            ("condition.motion_frames", 4, "the 4 frames of one latent; the number m of latents is free"),
+            ("condition.p_motion", 1.0, "not published"),
+            ("condition.padding", "zeros", "[2.0 Pro] zero latents"),
+            ("backbone.boundary", 0.875, "[2.0] the low-noise expert under t = 875"),
+            ("generate.handoff", "latent", "[2.0 Pro]"),
+            ("generate.seed_stride", 123, "[2.0] seed of clip i = i * 123"),
+            ("generate.prompts", "stream", "[2.0]"),
+        ),
+        {},
+        (_SIZE, "training figures of 2.0 Pro are not published: Shot's stand here"),
+    ),
+}
+
+
+def side_rows(side: str) -> dict[str, tuple[Any, str]]:
+    """Value and source of the rows in dispute, as Film has them."""
+    return {key: (value, source) for key, value, source in (*SIDES[side], *FAMILY["svi-film"].sides[side])}
+
+
+def rows(member: str, side: str) -> dict[str, tuple[Any, str]]:
+    """Value and source of every setting of a member on one side ("paper" or "code")."""
+    own = FAMILY[member]
+    found: dict[str, tuple[Any, str]] = {}
+    for key, value, source in (*SHARED, *SIDES[side], *own.rows, *own.sides.get(side, ())):
+        found[key] = (value, source)
+    return found
