@@ -220,7 +220,7 @@ class SpeedSettings(Frozen):
     weights: Literal["as is", "fp8", "int8"] = identity(
         "as is", "generation: base weights stored as float8 (layerwise casting) or int8 (torchao, weight only)"
     )
-    cache: Literal["none", "first_block", "faster", "pyramid", "taylorseer"] = identity(
+    cache: Literal["none", "first_block", "taylorseer"] = identity(
         "none", "generation: diffusers' caching hook that skips what changes little between steps"
     )
     cache_threshold: float = identity(

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from svi.settings import SpeedSettings
-from svi.wan import bare
+from svi.wrapped import bare
 
 HALF = (torch.bfloat16, torch.float16)  # what flash-attn computes in
 

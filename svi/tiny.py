@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from svi.backbone import Condition
 from svi.settings import ConditionSettings, DataSettings, TinySettings
+from svi.wrapped import bare, branch_of
 
 MASK_CHANNELS = 4  # as in Wan, where they are the four pixel frames of a latent frame
 EXPERT = "transformer"
@@ -166,7 +167,8 @@ class TinyBackbone:
         """v [B, C, T, h, w]; Wan itself predicts noise - data from [noisy, mask, image] at timestep 1000 sigma."""
         device = next(transformer.parameters()).device  # DeepSpeed may have moved it; everything else stays on the CPU
         x = torch.cat([x_t, condition["latents"]], dim=1).to(device)
-        out: Any = transformer(x, 1000 * (1 - t).to(device), text.to(device), return_dict=False)
+        with branch_of(bare(transformer), branch):
+            out: Any = transformer(x, 1000 * (1 - t).to(device), text.to(device), return_dict=False)
         velocity: Tensor = -out[0].to(x_t.device)
         return velocity
 

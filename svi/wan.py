@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from svi.backbone import Condition
 from svi.models import Geometry, geometry
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings
 from svi.wan_condition import masked, padded
+from svi.wrapped import bare, branch_of
 
 TIMESTEPS = 1000  # Wan's timestep is 1000 sigma
 ABOVE_ONE = 1.1  # end of the first expert's span, which includes sigma = 1
@@ -254,7 +254,7 @@ class WanBackbone:
         wan = bare(transformer)
         x, timestep = self._model_input(x_t, _timestep(1 - t.double()), condition)
         image = condition.get("image")
-        with wan.cache_context(branch) if wan.is_cache_enabled else nullcontext():
+        with branch_of(wan, branch):
             out: Any = transformer(
                 hidden_states=x.to(wan.device, wan.dtype),
                 timestep=timestep.to(wan.device),
@@ -297,11 +297,6 @@ def squashed(images: Tensor, side: int, mean: Sequence[float], std: Sequence[flo
     square = F.interpolate(pixels(images[:, None])[:, :, 0], size=(side, side), mode="bicubic", align_corners=False)
     offset, scale = (torch.tensor(values)[:, None, None] for values in (mean, std))
     return (square / 2 + 0.5 - offset) / scale
-
-
-def bare(transformer: nn.Module) -> WanTransformer3DModel:
-    """The model inside PEFT, DeepSpeed or torch.compile."""
-    return next(module for module in transformer.modules() if isinstance(module, WanTransformer3DModel))
 
 
 def _timestep(sigma: Any) -> Any:

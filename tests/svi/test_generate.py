@@ -258,7 +258,7 @@ from pathlib import Path
 from svi.settings import DataSettings
 from tests.svi.films import SETTINGS, maker, scripts
 seconds, side, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-data = DataSettings(clips=24, height=side, width=side)
+data = DataSettings(clips=1, height=side, width=side)
 clips = -(-(8 * seconds - 1) // 4)
 def tell(done, total):
     print(done, flush=True)

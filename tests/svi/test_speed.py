@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from svi import speed
 from svi.generate import Generator
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings, SpeedSettings
-from svi.wan import WanBackbone, bare
+from svi.wan import WanBackbone
+from svi.wrapped import bare
 from tests.svi.wan_folder import TEXT_DIM, write_wan_folder
 
 torch.set_num_threads(1)

@@ -1,0 +1,18 @@
+"""The diffusers model inside what wraps it: PEFT, DeepSpeed, torch.compile."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from diffusers import WanTransformer3DModel
+from torch import nn
+
+
+def bare(transformer: nn.Module) -> Any:
+    """The WanTransformer3DModel itself."""
+    return next(module for module in transformer.modules() if isinstance(module, WanTransformer3DModel))
+
+
+def branch_of(wan: Any, branch: str) -> AbstractContextManager[Any]:
+    """Keeps the states of diffusers' caching hooks apart by branch of guidance; nothing where there are none."""
+    context: AbstractContextManager[Any] = wan.cache_context(branch) if wan.is_cache_enabled else nullcontext()
+    return context
