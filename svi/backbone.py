@@ -59,7 +59,7 @@ class Backbone(Protocol):
     ) -> Tensor:
         """v = dX/dt at t [B], pointing from noise to data.
 
-        `transformer` may be wrapped (PEFT, DeepSpeed). `branch`, "cond" or "uncond", keeps the states of diffusers' caching hooks apart.
+        `transformer` may be wrapped (PEFT, DeepSpeed). `branch`, "cond" or "uncond", keeps the states of caching hooks apart.
         """
 
     def learned(self, condition: Condition) -> Tensor | None:

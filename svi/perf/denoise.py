@@ -1,0 +1,67 @@
+"""One guided denoising step, and what each speed setting makes of it: a clip of a few steps, in time a step."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from svi import speed
+from svi.generate import Generator
+from svi.perf.measure import Cost, cost, matmul_rate
+from svi.perf.shapes import CLIP_TOKENS, SIZES, Size, random_backbone
+from svi.settings import ConditionSettings, GenerateSettings, SpeedSettings
+
+PLAIN = SpeedSettings(attention="sdpa")
+TRIED: dict[str, dict[str, object]] = {
+    "plain (SDPA, bf16 weights)": {},
+    "flash-attn": {"attention": "flash"},
+    "torch.compile": {"compile": True},
+    "fp8 weights": {"weights": "fp8"},
+    "int8 weights": {"weights": "int8"},
+    "group offload": {"offload": "group"},
+    "first-block cache": {"cache": "first_block"},
+    "TaylorSeer cache": {"cache": "taylorseer"},
+}
+
+
+def measure(size_name: str, device: torch.device, steps: int, repeat: int) -> Iterator[dict[str, Any]]:
+    """A row for each setting; one that this machine cannot run says why."""
+    size = SIZES[size_name]
+    rate = matmul_rate(device, getattr(torch, size.backbone.dtype))
+    for name, changes in TRIED.items():
+        settings = PLAIN.model_copy(update=changes)
+        try:
+            found = _clip(size, settings, device, steps, repeat)
+        except ValueError as error:
+            yield {"name": name, "not measured": str(error)}
+            continue
+        seconds = found.seconds / steps
+        flops = 2 * sum(size.flops())
+        yield {
+            "name": name,
+            "seconds": seconds,
+            "peak_gib": found.peak_gib,
+            "share_of_matmul_rate": flops / seconds / rate,
+        }
+
+
+def _clip(size: Size, settings: SpeedSettings, device: torch.device, steps: int, repeat: int) -> Cost:
+    at_first = torch.device("cpu") if settings.offload != "none" else device
+    backbone = random_backbone(size, at_first)
+    models = speed.prepare(backbone.transformers, settings, device)
+    maker = Generator(backbone, models, GenerateSettings(steps=steps), ConditionSettings())
+    inputs = _inputs(size)
+    return cost(lambda: maker.clip(*inputs), device, repeat)
+
+
+def _inputs(size: Size) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+    """Condition, text, negative text, noise: of one clip."""
+    channels, *rest = size.latent_shape
+    text_dim, image_dim = size.transformer["text_dim"], size.transformer["image_dim"]
+    condition = {
+        "latents": torch.randn(1, channels + size.shape.mask_channels, *rest),
+        "image": torch.randn(1, CLIP_TOKENS, image_dim),
+    }
+    text, negative = torch.randn(2, 1, size.backbone.text_tokens, text_dim).unbind()
+    return condition, text, negative, torch.randn(1, channels, *rest)
