@@ -1,6 +1,7 @@
 """What each stage does: the one place where svi, benchmarks and reports meet. Every function fills `job.folder`."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +14,9 @@ from harness.errors import UseError
 from harness.model import EXPERT
 from harness.settings import Settings
 from harness.worker import Job
+
+
+TRAINED = "trained"  # its file says that nothing is left to do but to tidy up
 
 
 class Reading:
@@ -118,6 +122,8 @@ def train(job: Job) -> None:
     from svi.objective import ErrorRecycling
     from svi.train import train as run
 
+    if (job.folder / TRAINED).is_file():
+        return
     read = Reading(job.settings)
     expert = job.settings.get("expert", EXPERT)
     base = _backbone(job, read, (expert,))
@@ -134,6 +140,11 @@ def train(job: Job) -> None:
     ) as objective:
         trained = run(model, objective, settings, job.folder, lambda done, total: job.progress(done, total, "step"))
         lora.save(trained, job.folder, write=job.first_rank)
+        if job.first_rank:
+            (job.folder / TRAINED).touch()
+        objective.finish()
+    if job.first_rank:  # only a resume needs them
+        shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
 
 
 def generate(job: Job) -> None:

@@ -15,7 +15,7 @@ from svi.settings import BankSettings
 from svi.sketch import NO_SKETCH, Sketch, Sketcher, squared_distance
 
 SMALL = 1 << 24  # bytes of a slot up to which all of it is compared
-SKETCH_SHARE = 102  # an entry has this many times the bytes of its sketch, so that the whole index stays below 1 %
+SKETCH_SHARE = 112  # an entry has so many times the bytes of its sketch: the index of 8 ranks stays below 1 %
 MAPPING = ("count", "next", "rows", "times")
 
 
@@ -128,11 +128,12 @@ class ErrorBank:
         """
         file, count = self.file, int(self.file.count[slot])
         stored = entry.to(DTYPES[self.settings.dtype])
-        sketch = self.sketcher.sketch(stored.float().flatten()) if self.sketcher else NO_SKETCH
+        values = stored.float().flatten()
+        sketch = self.sketcher.sketch(values) if self.sketcher else NO_SKETCH
         if count < self.settings.capacity:
             place = count
         elif self.settings.replacement == "l2":
-            place = self._nearest(slot, stored.float(), sketch)
+            place = self._nearest(slot, values, sketch)
         elif self.settings.replacement == "random":
             place = int(torch.randint(count, (), generator=generator))
         else:
@@ -141,19 +142,19 @@ class ErrorBank:
         file.next[slot] = (place + 1) % self.settings.capacity
         return place
 
-    def _nearest(self, slot: int, entry: Tensor, sketch: Sketch) -> int:
+    def _nearest(self, slot: int, values: Tensor, sketch: Sketch) -> int:
         """The place of a full slot with the smallest exact distance: of those whose sketches do not rule it out."""
         if not self.sketcher:
             self.read += self.settings.capacity
             others = self.file.entries(slot, out=self._scratch).float()
-            return int(others.sub_(entry).flatten(1).square_().sum(1).argmin())
+            return int(others.flatten(1).sub_(values).square_().sum(1).argmin())
         bounds = self.sketcher.at_least(sketch, *self.file.sketched(slot))
-        best, place, x = math.inf, -1, entry.flatten()
+        best, place = math.inf, 0
         for bound, candidate in sorted(zip(bounds.tolist(), range(len(bounds)), strict=True)):
             if bound > best:
                 break
             self.read += 1
-            distance = squared_distance(x, self.file.entry(slot, candidate).flatten())
+            distance = squared_distance(values, self.file.entry(slot, candidate).flatten())
             best, place = min((best, place), (distance, candidate))
         return place
 

@@ -170,6 +170,8 @@ class BankFile:
             raise ValueError(
                 f"{self.path} is in use by another process; wait for it, or give this training a bank.folder of its own"
             ) from None
+        except OSError:
+            pass  # a file system without locks
 
     def _check(self) -> None:
         header = os.pread(self._fd, PAGE, 0).decode(errors="replace").strip()

@@ -187,6 +187,7 @@ class ErrorRecycling:
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bank")
         self._ahead: Future[Inputs | None] | None = None
+        self._finished = False
         self._fill = 0.0
         self._squares: list[float] = []
         self._waits: list[float] = []
@@ -336,10 +337,14 @@ class ErrorRecycling:
         """The bank may forget what only the checkpoint before held."""
         self.bank.settle()
 
+    def finish(self) -> None:
+        """The training is done and kept elsewhere: `close` removes the bank, which only a resume needs."""
+        self._finished = True
+
     def close(self) -> None:
         """End the thread, then close the bank's file. Raises what went wrong in the last step."""
         self._thread.shutdown()
-        self.bank.close()
+        self.bank.close(remove=self._finished)
         self._wait()
 
 

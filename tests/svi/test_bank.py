@@ -15,6 +15,7 @@ from svi.bank import SMALL, ErrorBank, layout_of
 from svi.footage import WorldFootage
 from svi.recycle import interpolate
 from svi.settings import BankSettings, DataSettings
+from svi.sketch import Sketcher
 from tests.svi.conftest import BACKBONE, CONDITION, make_backbone
 
 SHAPE = (2, 3, 1, 1)
@@ -155,14 +156,14 @@ def noise(shape: tuple[int, ...], spread: float, seed: int = 0) -> Iterator[Tens
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_sketches_find_the_nearest_of_errors_of_varying_size(tmp_path: Path, dtype: str) -> None:
     pool = Pool(tmp_path, noise(LARGE, 0.2), LARGE, dtype)
-    n, capacity = 40, pool.bank.settings.capacity
+    n, capacity = 30, pool.bank.settings.capacity
     assert sum(pool.add() for _ in range(n)) == n
     assert pool.bank.read / n < capacity / 3
 
 
 def test_without_any_structure_it_reads_more_rather_than_err(tmp_path: Path) -> None:
     pool = Pool(tmp_path, noise(LARGE, 0.0), LARGE)
-    assert sum(pool.add() for _ in range(40)) == 40
+    assert sum(pool.add() for _ in range(20)) == 20
 
 
 def residuals(data: DataSettings, training_steps: int) -> Iterator[Tensor]:
@@ -195,8 +196,8 @@ def residuals(data: DataSettings, training_steps: int) -> Iterator[Tensor]:
 def test_sketches_find_the_nearest_of_a_real_models_residuals(tmp_path: Path) -> None:
     data = DataSettings(clips=24, height=64, width=64, clip_frames=9)
     pool = Pool(tmp_path, residuals(data, 30), (BACKBONE.latent_channels, 9, 16, 16), "float32")
-    n = 100
-    assert sum(pool.add() for _ in range(n)) >= 0.99 * n
+    n = 60
+    assert sum(pool.add() for _ in range(n)) == n
     assert pool.bank.read / n < pool.bank.settings.capacity / 4
 
 
@@ -216,4 +217,5 @@ def test_its_index_takes_less_than_a_hundredth_of_its_entries() -> None:
     layout = layout_of(50, (16, 21, 60, 104), BankSettings(dtype="bfloat16"), both=False)
     two_lists = 2 * 50 * 500 * 16 * 21 * 60 * 104 * 2
     assert layout.places * layout.entry_bytes == two_lists / 2
-    assert layout.index_bytes < 0.01 * layout.places * layout.entry_bytes
+    eight_ranks = 8 * Sketcher(layout.values, layout.sketch).bytes
+    assert layout.index_bytes + eight_ranks < 0.01 * layout.places * layout.entry_bytes

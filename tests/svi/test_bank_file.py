@@ -125,7 +125,9 @@ def test_killed_at_random_moments_it_resumes_bit_for_bit(tmp_path: Path) -> None
     for _ in range(25):
         child = FORK.Process(target=train, args=(tmp_path / "a", checkpoint))
         child.start()
+        deadline = time.monotonic() + 60
         while not checkpoint.is_file():
+            assert time.monotonic() < deadline
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.15))
         assert child.pid is not None
@@ -171,7 +173,7 @@ def test_a_resume_that_is_itself_cut_short_can_be_repeated(tmp_path: Path) -> No
     for lines in range(100):
         child = FORK.Process(target=resume, args=(lines,))
         child.start()
-        child.join()
+        child.join(60)
         codes.append(child.exitcode)
         bank = ErrorBank(SLOTS, SHAPE, SETTINGS, tmp_path / "a")
         bank.load_state_dict(states[1])

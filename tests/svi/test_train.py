@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -264,48 +265,53 @@ def test_bf16_keeps_what_diffusers_keeps_in_float32(wan: World) -> None:
 # Runs in processes of their own
 
 
-def start(folder: Path, options: dict[str, Any], world: int, path: str | None = None) -> list[subprocess.Popen[str]]:
-    """The script in `world` processes, told who they are as a launcher would."""
+def run(
+    folder: Path, options: dict[str, Any] | None = None, world: int = 1, code: int = 0, path: str = os.environ["PATH"]
+) -> str:
+    """The script in `world` processes, told who they are as a launcher would; all must end with this exit code. Their errors."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    env = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "DS_ACCELERATOR": "cpu",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": port,
-    }
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "PATH": path}
     for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
         env.pop(name, None)
-    if path is not None:
-        env["PATH"] = path
-    command = [sys.executable, str(SCRIPT), str(folder), json.dumps(options)]
-    told = [{"RANK": str(r), "LOCAL_RANK": str(r), "WORLD_SIZE": str(world)} if world > 1 else {} for r in range(world)]
-    pipes: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    return [subprocess.Popen(command, env={**env, **one}, **pipes) for one in told]
+    command = [sys.executable, str(SCRIPT), str(folder), json.dumps(options or {})]
+    folder.mkdir(exist_ok=True)
+    processes = []
+    for rank in range(world):
+        if world > 1:
+            told = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
+            env.update(told, MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+        with (folder / f"errors-{rank}.txt").open("w") as errors:
+            processes.append(subprocess.Popen(command, env=env, stdout=errors, stderr=errors))
+    until = time.monotonic() + 300
+    while any(process.poll() is None for process in processes):
+        if any(process.poll() not in (None, code) for process in processes) or time.monotonic() > until:
+            for process in processes:
+                process.kill()
+        time.sleep(0.1)
+    said = "".join((folder / f"errors-{rank}.txt").read_text() for rank in range(world))
+    assert [process.returncode for process in processes] == [code] * world, said[-3000:]
+    return said
 
 
-def run(folder: Path, options: dict[str, Any] | None = None, world: int = 1, **more: Any) -> Weights:
+def result(folder: Path, options: dict[str, Any] | None = None, world: int = 1, **more: Any) -> Weights:
     """What rank 0 wrote: adapter and bank."""
-    processes = start(folder, options or {}, world, **more)
-    errors = [process.communicate(timeout=300)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * world, errors[0][-2000:]
+    run(folder, options, world, **more)
     weights: Weights = load_file(folder / "result.safetensors")
     return weights
 
 
 def die(folder: Path, options: dict[str, Any], world: int = 1) -> None:
-    """Processes that are killed by themselves."""
-    for process in start(folder, options, world):
-        assert process.wait(300) == -signal.SIGKILL
+    """Processes that kill themselves."""
+    run(folder, options, world, code=-signal.SIGKILL)
     assert not (folder / "result.safetensors").exists()
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Weights, Path]:
     folder = tmp_path_factory.mktemp("undisturbed")
-    return run(folder, path="/nonexistent"), folder  # no compiler on the PATH
+    return result(folder, path="/nonexistent"), folder  # no compiler on the PATH
 
 
 @pytest.mark.slow
@@ -323,7 +329,7 @@ def test_killed_and_resumed_is_bit_identical(
     undisturbed: tuple[Weights, Path], tmp_path: Path, kill: tuple[str, int]
 ) -> None:
     die(tmp_path, {"kill": kill})
-    assert_same(run(tmp_path), undisturbed[0])
+    assert_same(result(tmp_path), undisturbed[0])
     assert [line["step"] for line in lines(tmp_path)] == [5, 10, 15, 20]
 
 
@@ -331,7 +337,7 @@ def test_killed_and_resumed_is_bit_identical(
 @pytest.mark.parametrize("zero", [0, 2, 3])
 def test_two_ranks_equal_one(undisturbed: tuple[Weights, Path], tmp_path: Path, zero: int) -> None:
     """After 20 steps with the same global batch, all errors gathered: weights and bank, and what is logged of all ranks."""
-    assert_close(run(tmp_path, {"train": {"zero": zero}}, world=2), undisturbed[0])
+    assert_close(result(tmp_path, {"train": {"zero": zero}}, world=2), undisturbed[0])
     assert json.loads((tmp_path / "ranks.json").read_text()) == 2
     for found, expected in zip(lines(tmp_path), lines(undisturbed[1]), strict=True):
         for name in ("train/loss", "train/grad_norm", "bank/fill"):
@@ -349,26 +355,25 @@ def test_two_ranks_equal_one(undisturbed: tuple[Weights, Path], tmp_path: Path, 
     ],
 )
 def test_two_ranks_killed_and_resumed_are_bit_identical(tmp_path: Path, options: dict[str, Any]) -> None:
-    whole = run(tmp_path / "whole", options, world=2)
+    whole = result(tmp_path / "whole", options, world=2)
     die(tmp_path / "cut", {**options, "kill": ("losses", 13)}, world=2)
-    assert_same(run(tmp_path / "cut", options, world=2), whole)
+    assert_same(result(tmp_path / "cut", options, world=2), whole)
 
 
 @pytest.mark.slow
 def test_a_bank_of_the_node_is_one_rank_s_bank(undisturbed: tuple[Weights, Path], tmp_path: Path) -> None:
     """While all errors are gathered, and after: two ranks that share a bank do what one does."""
     for warmup in (1000, 0):
-        one = run(tmp_path / f"one-{warmup}", {"bank": {"warmup": warmup}})
-        assert_close(run(tmp_path / f"two-{warmup}", {"bank": {"scope": "node", "warmup": warmup}}, world=2), one)
+        one = result(tmp_path / f"one-{warmup}", {"bank": {"warmup": warmup}})
+        assert_close(result(tmp_path / f"two-{warmup}", {"bank": {"scope": "node", "warmup": warmup}}, world=2), one)
         assert len(list((tmp_path / f"two-{warmup}").glob("bank-*.bin"))) == 1
 
 
 @pytest.mark.slow
 def test_another_number_of_ranks_is_refused(tmp_path: Path) -> None:
     die(tmp_path, {"kill": ("losses", 13)})
-    for process in start(tmp_path, {}, world=2):
-        assert "was made by 1 ranks, this run has 2; set train.ranks=1 to resume" in process.communicate(timeout=300)[1]
-        assert process.returncode == 1
+    said = run(tmp_path, world=2, code=1)
+    assert "was made by 1 ranks, this run has 2; set train.ranks=1 to resume" in said
 
 
 @pytest.mark.slow

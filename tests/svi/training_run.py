@@ -59,8 +59,9 @@ def make(options: Options, folder: Path) -> tuple[Backbone, LatentCache]:
 
 def main(folder: Path, options: Options) -> None:
     """Train, and write adapter and bank as safetensors."""
+    # before it joins: in a group, only the first rank's save_pretrained of a transformers model writes
+    backbone, cache = make(options, folder / f"rank-{os.environ.get('RANK', 0)}")
     ranks.join()
-    backbone, cache = make(options, folder / f"rank-{dist.get_rank()}")
     settings = SETTINGS.model_copy(update={"ranks": dist.get_world_size(), **options.train})
     model = lora.adapted(backbone, settings, options.expert)
     injection = InjectionSettings(img_run=1, img_spread="tile", p_clean=0.3, p_noi=0.3)
