@@ -2,19 +2,21 @@
 
 import multiprocessing
 import os
+import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, Self
 
 import psutil
 from filelock import Timeout
 
+from harness.cards import VISIBLE, cards
 from harness.plan import Node
 from harness.store import ERROR, Store, write_json
 from harness.worker import HARNESS_PID, LOG, StageError, run_job, settle
@@ -39,12 +41,15 @@ class Executor(Protocol):
 class Local:
     """This machine: persistent worker processes, so that heavy imports happen once in each; to be used in a `with`.
 
-    A stage with a launcher gets processes of its own. A worker that dies fails only the stage it ran.
+    A stage with a launcher gets processes of its own. A worker that dies fails only the stage it ran. Where there are GPUs,
+    each stage has as many to itself as it has ranks, and a process of its own: with that ends whatever it held on the card.
     """
 
     def __init__(self, jobs: int, facts: Mapping[str, str] | None = None) -> None:
         """`jobs` stages side by side; `facts`, such as package versions, go into every manifest."""
-        self.slots = jobs
+        self._cards = cards()
+        self._per_card = bool(self._cards)
+        self.slots = jobs = min(jobs, len(self._cards)) if self._per_card else jobs
         self._facts = dict(facts or {})
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="stage")
         self._idle: list[_Worker] = []
@@ -52,7 +57,7 @@ class Local:
         self._guard = threading.Lock()
         self._closed = False
         # Workers inherit these; they must be set before a library is loaded there.
-        os.environ[HARNESS_PID] = str(os.getpid())
+        os.environ[HARNESS_PID] = f"{socket.gethostname()}:{os.getpid()}"
         for name in THREADS:
             os.environ.setdefault(name, "1")
 
@@ -77,8 +82,26 @@ class Local:
             if isinstance(worker, _Worker):
                 worker.pool.shutdown()
 
+    @contextmanager
+    def _own_cards(self, node: Node) -> Iterator[dict[str, str]]:
+        """The environment that shows a stage its cards alone; the scheduler starts no more stages than there are cards."""
+        if not self._per_card or node.ranks > self.slots:  # more ranks than cards here: other machines have theirs
+            yield {}
+            return
+        with self._guard:
+            mine, self._cards = self._cards[: node.ranks], self._cards[node.ranks :]
+        try:
+            yield {VISIBLE: ",".join(mine)}
+        finally:
+            with self._guard:
+                self._cards += mine
+
     def _call(self, store: Store, node: Node) -> None:
-        worker = self._take()
+        with self._own_cards(node) as environment:
+            self._run(store, node, environment)
+
+    def _run(self, store: Store, node: Node, environment: dict[str, str]) -> None:
+        worker = self._take(environment)
         lost = False
         try:
             worker.pool.submit(run_job, str(store.root), node.fields(), self._facts).result()
@@ -91,14 +114,16 @@ class Local:
         finally:
             with self._guard:
                 self._busy.discard(worker)
-                if not lost:
+                if not lost and not self._per_card:
                     self._idle.append(worker)
+            if self._per_card:
+                worker.pool.shutdown()
 
-    def _take(self) -> "_Worker":
+    def _take(self, environment: dict[str, str]) -> "_Worker":
         with self._guard:
             self._refuse_if_closed()
             worker = self._idle.pop() if self._idle else None
-        worker = worker or _Worker()  # takes a moment: not under the guard
+        worker = worker or _Worker(environment)  # takes a moment: not under the guard
         with self._guard:
             if self._closed:
                 end_trees([worker.pid])
@@ -111,6 +136,10 @@ class Local:
             raise StageError("the command was interrupted")
 
     def _launch(self, store: Store, node: Node) -> None:
+        with self._own_cards(node) as environment:
+            self._launch_on(store, node, {**os.environ, **environment})
+
+    def _launch_on(self, store: Store, node: Node, environment: dict[str, str]) -> None:
         folder = self._prepare(store, node)
         if folder is None:
             return
@@ -122,7 +151,7 @@ class Local:
             with self._guard:
                 self._refuse_if_closed()
                 try:
-                    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
                 except OSError as error:
                     raise StageError(f"cannot start {command[0]!r}: {error.strerror}") from error
                 self._busy.add(child)
@@ -147,9 +176,11 @@ class Local:
 class _Worker:
     """One process that runs stages one after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: dict[str, str]) -> None:
         # A pool of one: a pool of many would lose all its running stages with one process.
-        self.pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=settle)
+        self.pool = ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), initializer=settle, initargs=(environment,)
+        )
         try:
             self.pid = self.pool.submit(os.getpid).result()
         except BrokenProcessPool:

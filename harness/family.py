@@ -11,6 +11,14 @@ from typing import Any
 Row = tuple[str, Any, str]  # dotted setting, value, source
 
 SHARED: tuple[Row, ...] = (
+    ("train.epochs", 10, "[C]"),
+    ("condition.motion_frames", 1, "[C]"),
+    ("condition.p_motion", 1.0, "one motion frame: nothing to draw"),
+    ("condition.anchor", False, "only [2.0 Pro] has one"),
+    ("backbone.boundary", None, "the model's own: .9 of Wan 2.2 A14B"),
+    ("generate.handoff", "pixel", "[C] decoded last frames, encoded again; [N] last latent"),
+    ("generate.seed_stride", 42, "[C] seed of clip i = i * 42"),
+    ("generate.prompts", "stream", "[C] one prompt a clip"),
     ("train.adapter", "lora", "[P][C]"),
     ("train.rank", 128, "[C] LoRA rank; on q, k, v, o and both layers of ffn"),
     ("train.alpha", 128, "[C] alpha = rank"),
@@ -69,21 +77,13 @@ class Member:
     notes: tuple[str, ...] = ()
 
 
-_ONE_FRAME: tuple[Row, ...] = (
-    ("condition.motion_frames", 1, "[C]"),
-    ("condition.p_motion", 1.0, "one motion frame: nothing to draw"),
-    ("generate.handoff", "pixel", "[C] decoded last frames, encoded again"),
-)
 _SIZE = "[C] trained at 480 x 832, 81 frames, batch 1 a GPU; the profile sets sizes and batch"
 
 FAMILY: dict[str, Member] = {
     "svi-shot": Member(
         "one scene at any length: one motion frame, the reference image everywhere after it, the first prompt throughout",
         (
-            *_ONE_FRAME,
             ("condition.padding", "reference", "[C] padding -1"),
-            ("train.epochs", 10, "[C]"),
-            ("generate.seed_stride", 42, "[C] seed of clip i = i * 42"),
             ("generate.prompts", "first", "[C] first prompt only"),
         ),
         {},
@@ -94,10 +94,6 @@ FAMILY: dict[str, Member] = {
         (
             ("condition.motion_frames", 5, "[P][C]"),
             ("condition.padding", "zeros", "[C] padding 0"),
-            ("train.epochs", 10, "[C]"),
-            ("generate.seed_stride", 42, "[C] seed of clip i = i * 42"),
-            ("generate.prompts", "stream", "[C] one prompt a clip"),
-            ("generate.handoff", "pixel", "[C] decoded last frames, encoded again; [N] last latent"),
         ),
         {
             "paper": (("condition.p_motion", 0.95, "[P]"),),
@@ -108,22 +104,18 @@ FAMILY: dict[str, Member] = {
     "svi-tom": Member(
         "a cartoon Film: one motion frame, zeros after it",
         (
-            *_ONE_FRAME,
             ("condition.padding", "zeros", "[C] padding 0"),
-            ("generate.seed_stride", 42, "[C] seed of clip i = i * 42"),
-            ("generate.prompts", "stream", "[C] one prompt a clip"),
+            ("train.epochs", None, "not published: train.steps stands"),
         ),
         {},
-        (_SIZE, "p_clean, E_img's run and epochs of Tom are not published: Shot's stand here, and train.steps"),
+        (_SIZE, "p_clean and E_img's run of Tom are not published: Shot's stand here"),
     ),
     "svi-2.0": Member(
         "for Wan 2.2 A14B: the last frame, then the anchor image everywhere; a LoRA for each expert",
         (
-            *_ONE_FRAME,
             ("condition.padding", "reference", "[2.0] last frame, anchor image x 80"),
             ("backbone.boundary", 0.875, "[2.0] the low-noise expert under t = 875"),
             ("generate.seed_stride", 123, "[2.0] seed of clip i = i * 123"),
-            ("generate.prompts", "stream", "[2.0]"),
         ),
         {},
         (_SIZE, "training figures of 2.0 are not published: Shot's stand here"),
@@ -138,7 +130,6 @@ FAMILY: dict[str, Member] = {
             ("backbone.boundary", 0.875, "[2.0] the low-noise expert under t = 875"),
             ("generate.handoff", "latent", "[2.0 Pro]"),
             ("generate.seed_stride", 123, "[2.0] seed of clip i = i * 123"),
-            ("generate.prompts", "stream", "[2.0]"),
         ),
         {},
         (_SIZE, "training figures of 2.0 Pro are not published: Shot's stand here"),

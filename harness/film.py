@@ -45,7 +45,10 @@ def make_film(request: FilmRequest, store: Path) -> int:
 
     if request.target.suffix != ".mp4" or not request.target.absolute().parent.is_dir():
         raise UseError(f"{request.target}: expected the name of an .mp4 in a folder that exists")
-    values = {**parse_overrides(request.overrides), "generate.seed": request.seed, "train.enabled": False}
+    given = parse_overrides(request.overrides)
+    if "generate.seed" in given:
+        raise UseError(f"generate.seed={given['generate.seed']}: the seed of a film is set by --seed")
+    values = {**given, "generate.seed": request.seed, "train.enabled": False}
     # A film needs neither training clips nor a track; eval.path says that its image is given.
     values.setdefault("eval.path", str(request.image.parent))
     settings = resolve(Settings, layers_of(request.profile, request.recipes, values)).settings

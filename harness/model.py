@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from harness.cards import cards
 from harness.errors import UseError
 from harness.settings import Settings
 from harness.signature import fingerprint, flat
@@ -67,6 +69,7 @@ class Weights:
 
 def model_of(settings: Settings, weights: Weights | None) -> Model:
     """The model of these settings, None: the embedded one. Raises UseError for settings that it cannot take."""
+    settings = _settled(settings)
     _check(settings)
     if weights is None:
         _check_tiny(settings)
@@ -75,6 +78,17 @@ def model_of(settings: Settings, weights: Weights | None) -> Model:
     backbone = settings.backbone.model_copy(update={"weights": str(weights.folder)})
     identity = {"backbone.fingerprint": weights.digest}
     return Model(settings.model_copy(update={"backbone": backbone}), identity, weights.shape.experts)
+
+
+def _settled(settings: Settings) -> Settings:
+    """What depends on other settings or on this machine, decided before it is hashed."""
+    data, speed = settings.data, settings.speed
+    if settings.eval.path is not None:  # films start from there: nothing need be kept from training
+        data = data.model_copy(update={"hold_back": 0.0})
+    if speed.attention == "auto":
+        flash = find_spec("flash_attn") is not None and cards() and settings.backbone.dtype == "bfloat16"
+        speed = speed.model_copy(update={"attention": "flash" if flash else "sdpa"})
+    return settings.model_copy(update={"data": data, "speed": speed})
 
 
 def _check(settings: Settings) -> None:
@@ -94,6 +108,11 @@ def _check(settings: Settings) -> None:
             "films have nothing to start from: data.hold_back=0 keeps no clip from training; "
             "set it above 0, or set eval.path"
         )
+    if settings.train.enabled:
+        _check_shares(settings)
+
+
+def _check_shares(settings: Settings) -> None:
     if settings.train.batch % settings.train.ranks:
         raise UseError(
             f"train.batch is {settings.train.batch}, which train.ranks={settings.train.ranks} ranks cannot share equally"
@@ -107,7 +126,7 @@ def _check(settings: Settings) -> None:
 
 
 def _check_run(settings: Settings, latent_frames: int) -> None:
-    if settings.injection.img_run > latent_frames:
+    if settings.train.enabled and settings.injection.img_run > latent_frames:
         raise UseError(
             f"injection.img_run is {settings.injection.img_run}, but a stored error has {latent_frames} latent frames; "
             "set it to at most that, or to 0 for the whole error"

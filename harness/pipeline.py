@@ -20,6 +20,7 @@ from harness.settings import Settings
 from harness.signature import fingerprint
 from harness.spec import Experiment, Resolved, Variant, resolve
 from reports.sources import table_names
+from svi.settings import TrainSettings
 
 SIZE = ("data.clip_frames", "data.height", "data.width")
 CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor")
@@ -110,7 +111,10 @@ class Pipeline:
 def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[Settings]:
     """Settings of one variant and seed: profile < recipe < command line < variant."""
     layers = layers_of(request.profile, request.recipes, request.overrides)
-    layers += [("seed", {"train.seed": seed, "generate.seed": seed}), (f"variant {variant.name}", variant.set)]
+    layers += [
+        ("seed", {"train.seed": seed, "generate.seed": seed}),
+        (f"variant {variant.name}", _one_length(variant.set)),
+    ]
     return resolve(Settings, layers)
 
 
@@ -123,7 +127,12 @@ def layers_of(
     if overrides.get("data.path") is not None:
         layers.append((f"profile {profile_name}, real videos", profile.real_videos))
     layers += [(f"recipe {name}", RECIPES.get(name).values) for name in (profile.recipe, *recipes)]
-    return [*layers, ("command line", overrides)]
+    return [*layers, ("command line", _one_length(overrides))]
+
+
+def _one_length(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Who sets a number of steps means it, also where a recipe below counts in epochs."""
+    return {**values, "train.epochs": None} if "train.steps" in values and "train.epochs" not in values else values
 
 
 def build(request: Request, cache: Path) -> Pipeline:
@@ -164,7 +173,7 @@ class Builder:
         trained: dict[str, str] = {}
         for expert in model.experts if settings.train.enabled else ():
             label, extra = (f"{name}, {expert}", {"expert": expert}) if many else (name, {})
-            trained[expert] = self.add(TRAIN, label, model, extra, base, settings.train.steps * settings.train.batch)
+            trained[expert] = self.add(TRAIN, label, model, extra, base, _work(settings.train))
         # Held-back clips are all that films need of the latent cache.
         upstream: dict[str, Any] = {role: base[role] for role in base if role == "backbone" or _held_back(settings)}
         if trained:
@@ -288,6 +297,11 @@ class Builder:
             except (ValueError, OSError) as error:
                 raise UseError(f"{key}: {error}") from error
         return self._hashes[key, path]
+
+
+def _work(train: TrainSettings) -> float:
+    """In clips; how many an epoch has is not known yet, but it is the same for all variants."""
+    return train.steps * train.batch * (train.epochs or 1)
 
 
 def _held_back(settings: Settings) -> bool:

@@ -78,7 +78,7 @@ class Publisher:
                 place = weights if len(child.train) == 1 else f"{weights}/{expert}"
                 self.tracker.artifact(run, place, folder / weights, place, identity=signature)
             if (folder / "metrics.jsonl").is_file():
-                self.tracker.metrics_file(run, folder / "metrics.jsonl")
+                self.tracker.metrics_file(run, folder / "metrics.jsonl", f"{expert}/" if len(child.train) > 1 else "")
 
     def _track(self, child: Child, track: str, run: str) -> None:
         made, scored = child.generate[track], child.score[track]

@@ -15,7 +15,6 @@ from harness.model import EXPERT
 from harness.settings import Settings
 from harness.worker import Job
 
-
 TRAINED = "trained"  # its file says that nothing is left to do but to tidy up
 
 
@@ -55,12 +54,7 @@ def backbone(job: Job) -> None:
 
     read = Reading(job.settings)
     footage, tiny = _open_footage(read), read.tiny
-    picks = range(0, len(footage), max(1, len(footage) // 1000))
-    codec = Codec.fit(
-        torch.from_numpy(np.concatenate([footage.read(i).frames for i in picks])),
-        tiny.codec_patch,
-        tiny.latent_channels,
-    )
+    codec = Codec.fit(torch.from_numpy(_some_frames(footage)), tiny.codec_patch, tiny.latent_channels)
     base = TinyBackbone.create(codec, tiny, read.data)
     condition = ConditionSettings(motion_frames=1, padding="repeat")
     with tempfile.TemporaryDirectory(dir=job.folder) as clips:
@@ -117,14 +111,26 @@ def data(job: Job) -> None:
 
 def train(job: Job) -> None:
     """Train: error-recycling fine-tuning of a LoRA, or of every parameter."""
-    from svi import lora, speed
+    from svi.objective import bank_folder
+
+    read = Reading(job.settings)
+    if not (job.folder / TRAINED).is_file():
+        _train(job, read)
+    # Only a resume needs these, and at 480p the bank has 105 GB.
+    shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
+    for bank in bank_folder(read.bank, job.folder).glob("bank-*.bin"):
+        bank.unlink(missing_ok=True)
+
+
+def _train(job: Job, read: Reading) -> None:
+    import torch.distributed as dist
+
+    from svi import lora, ranks, speed
     from svi.cache import LatentCache
     from svi.objective import ErrorRecycling
     from svi.train import train as run
 
-    if (job.folder / TRAINED).is_file():
-        return
-    read = Reading(job.settings)
+    ranks.join()  # which also chooses this rank's card
     expert = job.settings.get("expert", EXPERT)
     base = _backbone(job, read, (expert,))
     model = lora.adapted(base, read.train, expert)
@@ -142,9 +148,7 @@ def train(job: Job) -> None:
         lora.save(trained, job.folder, write=job.first_rank)
         if job.first_rank:
             (job.folder / TRAINED).touch()
-        objective.finish()
-    if job.first_rank:  # only a resume needs them
-        shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
+        dist.barrier()  # no rank tidies up before that
 
 
 def generate(job: Job) -> None:

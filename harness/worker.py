@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -64,16 +65,20 @@ def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], plac
             _attempt(store, node, folder, facts, place)
 
 
-def settle() -> None:
-    """Make this process a worker: Ctrl-C is for the command, which ends its workers; when it is gone, they end."""
+def settle(environment: Mapping[str, str]) -> None:
+    """Make this process a worker: Ctrl-C is for the command, which ends its workers; when it is gone, they end.
+
+    `environment` must be set before a library looks at it, such as which GPUs there are.
+    """
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     watch_command()
 
 
 def watch_command() -> None:
     """End this process soon after the command that it works for is gone, however that ended."""
-    pid = os.environ.get(HARNESS_PID)
-    if pid is None:  # started by hand
+    host, _, pid = os.environ.get(HARNESS_PID, "").rpartition(":")
+    if host != socket.gethostname():  # started by hand, or by srun on another machine, which ends its tasks itself
         return
     try:
         command = psutil.Process(int(pid))

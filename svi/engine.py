@@ -70,7 +70,7 @@ def engine_for(model: nn.Module, settings: TrainSettings) -> Any:
     )
     precise = _precise(model)
     engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
-    if config["zero_optimization"]["stage"] < 3:
+    if config["zero_optimization"]["stage"] < 3:  # there they lie in pieces, and stay as DeepSpeed has them
         for parameter, value in precise.items():
             parameter.data = value.to(parameter.device)
     return engine

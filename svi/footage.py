@@ -167,7 +167,8 @@ class VideoFootage:
         if clips:
             self.videos.append(Video(file, name, prompt, frames, kept, clips))
         else:
-            why = f"too short: {frames} frames at {self.settings.fps} fps, at least {length + held} are needed"
+            because = f" (data.hold_back keeps {held} from training)" if held else ""
+            why = f"too short: {frames} frames at {self.settings.fps} fps, at least {length + held} are needed{because}"
             self.skipped.append((name, why))
 
     def __len__(self) -> int:

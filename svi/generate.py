@@ -141,10 +141,15 @@ class Generator:
         """The first clip starts from the image alone, which is its anchor as well."""
         motion = torch.from_numpy(handoff.frames)
         if handoff.clip == 0:
-            alone = self.condition.model_copy(update={"anchor": False, "motion_frames": 1})
-            return self.backbone.condition(motion, reference, alone)
+            return self._first_condition(reference)
         latents = torch.from_numpy(handoff.latents) if self.settings.handoff == "latent" else None
         return self.backbone.condition(motion, reference, self.condition, latents)
+
+    def _first_condition(self, reference: Tensor) -> Condition:
+        """From the image alone: as the one motion frame, or as the anchor, before which nothing moved."""
+        motion, settings = reference[:, None], self.condition.model_copy(update={"motion_frames": 1})
+        nothing = torch.empty(len(reference), self.backbone.latent_shape[0], 0, *self.backbone.latent_shape[2:])
+        return self.backbone.condition(motion, reference, settings, nothing if settings.anchor else None)
 
     def _noise(self, scripts: Sequence[Script], clip: int) -> Tensor:
         """Each film's own noise; the seed of clip i is seed + i * stride (a fixed seed over clips accumulates artefacts)."""
@@ -220,28 +225,28 @@ class Generator:
     def probe(self, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
         """One clip from a clean and from a perturbed condition with the same noise: what gain and eps are measured on.
 
-        Latent frames [S, C, h, w] of the motion frame: condition, perturbation, output_clean, output_perturbed.
+        First latent frames [S, C, h, w]: condition, perturbation, output_clean, output_perturbed.
         """
         self._encode([script.prompts[0] for script in scripts])
         parts = [self._probe(scripts[rows]) for rows in self._groups(len(scripts))]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _probe(self, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
-        reference = torch.from_numpy(np.stack([s.image for s in scripts]))
-        motion, place = reference[:, None], int(self.condition.anchor)
-        clean = self.backbone.encode(motion)
+        """Of the first clip's own condition, so that what is perturbed is what films are made from."""
+        condition = self._first_condition(torch.from_numpy(np.stack([s.image for s in scripts])))
+        channels = self.backbone.latent_shape[0]
+        clean = condition["latents"][:, -channels:, 0]
         generators = [keyed("probe", s.name, self.settings.seed) for s in scripts]
         noise = torch.stack([torch.randn(clean.shape[1:], generator=g) for g in generators]) * self.settings.probe_sigma
         x = torch.stack([torch.randn(self.backbone.latent_shape, generator=g) for g in generators])
+        perturbed = {**condition, "latents": condition["latents"].clone()}
+        perturbed["latents"][:, -channels:, 0] += noise
         text = self.texts[[s.prompts[0] for s in scripts]]
         negative = self.texts[[self.settings.negative_prompt] * len(scripts)]
-        outputs = [
-            self.clip(self.backbone.condition(motion, reference, self.condition, given), text, negative, x)[:, :, place]
-            for given in (clean, clean + noise)
-        ]
+        outputs = [self.clip(given, text, negative, x)[:, :, 0].numpy() for given in (condition, perturbed)]
         return {
-            "condition": clean[:, :, 0].numpy(),
-            "perturbation": noise[:, :, 0].numpy(),
-            "output_clean": outputs[0].numpy(),
-            "output_perturbed": outputs[1].numpy(),
+            "condition": clean.numpy(),
+            "perturbation": noise.numpy(),
+            "output_clean": outputs[0],
+            "output_perturbed": outputs[1],
         }

@@ -38,7 +38,9 @@ def adapted(backbone: Backbone, settings: TrainSettings, expert: str = EXPERT) -
 
 
 def attach(transformer: nn.Module, weights: LoraWeights) -> nn.Module:
-    """The transformer with this LoRA, float32 and frozen; every module must be there and fit, none may be left out.
+    """The transformer with this LoRA, frozen and in its numbers, as diffusers loads one.
+
+    Every module must be there and fit, none may be left out.
 
     Raises ValueError with the names when nothing matches, modules are missing on either side, or sizes differ.
     """
@@ -55,6 +57,10 @@ def attach(transformer: nn.Module, weights: LoraWeights) -> nn.Module:
             layer: Any = transformer.get_submodule(name)
             layer.lora_A["default"].weight.copy_(a)
             layer.lora_B["default"].weight.copy_(b)
+        for name in weights.modules:
+            layer = transformer.get_submodule(name)
+            layer.lora_A.to(wrapped.dtype)
+            layer.lora_B.to(wrapped.dtype)
     return model.eval()
 
 
@@ -158,8 +164,10 @@ def load(backbone: Backbone, path: Path, expert: str = EXPERT) -> nn.Module:
     Raises ValueError when there is neither, or it does not fit.
     """
     base: Any = backbone.transformers[expert]
+    if (path / "model_index.json").is_file():
+        raise ValueError(f"{path} is a whole model, not a LoRA; give it as backbone.weights")
     if (path / "transformer").is_dir():
-        trained: nn.Module = type(base).from_pretrained(path / "transformer")
+        trained: nn.Module = type(base).from_pretrained(path / "transformer", torch_dtype=base.dtype)
         return trained
     weights = lora_files.read(path)
     try:

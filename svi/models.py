@@ -123,6 +123,10 @@ def find_weights(settings: BackboneSettings) -> Path:
     Raises ValueError when nothing is there, files are missing, or the folder holds another model than the one named.
     """
     model = MODELS.get(settings.name)
+    if settings.name == FOLDER and settings.weights is None:
+        raise ValueError(
+            "backbone.name=folder needs backbone.weights=FOLDER: a Wan image-to-video model in diffusers' layout"
+        )
     if settings.weights is not None:
         folder = Path(settings.weights).expanduser()
     elif model is not None:
@@ -141,10 +145,15 @@ def find_weights(settings: BackboneSettings) -> Path:
     found = geometry(folder)
     if model is not None and found != model.geometry:
         raise ValueError(
-            f"backbone.name is {settings.name}, but {folder} holds another model ({found} instead of {model.geometry}): "
+            f"backbone.name is {settings.name}, but {folder} holds another model ({_differences(found, model.geometry)}): "
             f"set backbone.name={FOLDER}, or another backbone.weights"
         )
     return folder
+
+
+def _differences(found: Geometry, wanted: Geometry) -> str:
+    pairs = [(key, value, getattr(wanted, key)) for key, value in vars(found).items()]
+    return ", ".join(f"{key} {value} instead of {other}" for key, value, other in pairs if value != other)
 
 
 def missing_files(folder: Path) -> list[str]:
@@ -163,7 +172,10 @@ def geometry(folder: Path) -> Geometry:
         found = (index.get(component) or [None, None])[1]
         if found != wanted and not (component == "transformer_2" and found is None):
             raise ValueError(f"{folder}: {component} is a {found}, not the {wanted} of Wan image-to-video")
-    transformer, vae = _read(folder / "transformer" / "config.json"), _read(folder / "vae" / "config.json")
+    config = folder / "transformer" / "config.json"
+    transformer, vae = _read(config), _read(folder / "vae" / "config.json")
+    if absent := [key for key in ("patch_size", "in_channels") if key not in transformer]:
+        raise ValueError(f"{config} has no {', '.join(absent)}; download the model again")
     shape = Geometry(
         z_dim=vae.get("z_dim", 16),
         spatial=vae.get("scale_factor_spatial") or 8,

@@ -49,6 +49,11 @@ class Objective(Protocol):
         """The last state is safely on disk."""
 
 
+def bank_folder(settings: BankSettings, folder: Path) -> Path:
+    """Where the bank of the training in `folder` lies: there, or in a folder of its name in settings.folder."""
+    return folder if settings.folder is None else Path(settings.folder) / folder.name
+
+
 def tokens_of(backbone: Backbone, expert: str) -> int:
     """Latent tokens of a clip, after the transformer's patches."""
     transformer: Any = backbone.transformers[expert]
@@ -180,14 +185,13 @@ class ErrorRecycling:
             flow_settings.inference_steps,
             backbone.latent_shape,
             bank,
-            folder if bank.folder is None else Path(bank.folder) / folder.name,
+            bank_folder(bank, folder),
             both=flow_settings.truth == "clean",
             rank=dist.get_rank() if peers is None else peers.node,
             peers=peers,
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bank")
         self._ahead: Future[Inputs | None] | None = None
-        self._finished = False
         self._fill = 0.0
         self._squares: list[float] = []
         self._waits: list[float] = []
@@ -337,14 +341,10 @@ class ErrorRecycling:
         """The bank may forget what only the checkpoint before held."""
         self.bank.settle()
 
-    def finish(self) -> None:
-        """The training is done and kept elsewhere: `close` removes the bank, which only a resume needs."""
-        self._finished = True
-
     def close(self) -> None:
         """End the thread, then close the bank's file. Raises what went wrong in the last step."""
         self._thread.shutdown()
-        self.bank.close(remove=self._finished)
+        self.bank.close()
         self._wait()
 
 

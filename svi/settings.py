@@ -81,7 +81,9 @@ class DataSettings(Frozen):
     width: int = identity(16, "pixels", ge=8)
     fps: int = identity(8, "frames a second: of the clips trained on and of the films made", ge=1)
     hop: int = identity(1, "real videos: frames between the starts of two training clips", ge=1)
-    hold_back: float = identity(0.1, "real videos: share of each video's end kept from training", ge=0, lt=1)
+    hold_back: float = identity(
+        0.1, "real videos: share of each video's end kept from training; none where eval.path is set", ge=0, lt=1
+    )
     references: int = identity(1, "alternative reference images a clip (K), of which training draws one", ge=1)
     reference_from: Literal["clip", "video"] = identity(
         "video", "real videos: reference images from the clip itself, or (better, say the authors) from outside it"
@@ -168,7 +170,9 @@ class TrainSettings(Frozen):
     seed: int = identity(0, "seed of the adapter's weights and of every draw", ge=0)
     dtype: Literal["float32", "bfloat16"] = identity("float32", "numbers of a step; the optimiser keeps float32")
     ranks: int = identity(1, "processes (devices) over all nodes, each with a bank of its own (bank.scope)", ge=1)
-    zero: Literal[0, 2, 3] = identity(2, "DeepSpeed's ZeRO stage when there is more than one rank")
+    zero: Literal[0, 2, 3] = identity(
+        2, "DeepSpeed's ZeRO stage when there is more than one rank; bfloat16 takes at least 2"
+    )
     micro_batch: int | None = runtime(
         None, "clips at once on a device; none: its whole share; the rest is accumulated, train.batch stays", ge=1
     )

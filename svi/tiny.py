@@ -165,11 +165,13 @@ class TinyBackbone:
         self, transformer: nn.Module, x_t: Tensor, t: Tensor, condition: Condition, text: Tensor, branch: str = "cond"
     ) -> Tensor:
         """v [B, C, T, h, w]; Wan itself predicts noise - data from [noisy, mask, image] at timestep 1000 sigma."""
-        device = next(transformer.parameters()).device  # DeepSpeed may have moved it; everything else stays on the CPU
-        x = torch.cat([x_t, condition["latents"]], dim=1).to(device)
-        with branch_of(bare(transformer), branch):
-            out: Any = transformer(x, 1000 * (1 - t).to(device), text.to(device), return_dict=False)
-        velocity: Tensor = -out[0].to(x_t.device)
+        model = bare(transformer)  # which DeepSpeed may have moved; everything else stays in float32 on the CPU
+        x = torch.cat([x_t, condition["latents"]], dim=1).to(model.device, model.dtype)
+        with branch_of(model, branch):
+            out: Any = transformer(
+                x, 1000 * (1 - t).to(model.device), text.to(model.device, model.dtype), return_dict=False
+            )
+        velocity: Tensor = -out[0].to(x_t.device, x_t.dtype)
         return velocity
 
 

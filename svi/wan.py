@@ -124,15 +124,7 @@ class WanBackbone:
 
     def free_text_encoder(self) -> None:
         """Give its memory back; the next encode_text loads it again."""
-        self._free("text_encoder")
-
-    def free_encoders(self) -> None:
-        """Give the memory of text encoder, CLIP and VAE back; each is loaded again when next used."""
-        self._free("text_encoder", "image_encoder", "vae")
-
-    def _free(self, *names: str) -> None:
-        for name in names:
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("text_encoder", None)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

@@ -109,10 +109,11 @@ class MetricsFile:
     """
 
     path: Path
+    prefix: str = ""  # of every metric's name; files of one run differ in it
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return f"{self.prefix}{self.path.name}"
 
     def pending(self, mark: Mark | None) -> bool:
         return next(self._newest_first(mark), None) is not None
@@ -121,7 +122,9 @@ class MetricsFile:
         block: list[Metric] = []
         step: int | None = None
         for row_step, row in reversed(list(self._newest_first(mark))):
-            values = {key: [(row_step, value)] for key, value in row.items() if key not in ("step", "time")}
+            values = {
+                self.prefix + key: [(row_step, value)] for key, value in row.items() if key not in ("step", "time")
+            }
             # The time of the line itself, never of the upload: a line sent twice is then one and the same point.
             metrics = _metrics(values, row.get("time"))
             if step is not None and block and len(block) + len(metrics) > METRICS_PER_CALL:

@@ -83,9 +83,12 @@ class Tracker:
         """Declare a run nested in `parent`, such as one variant with one seed; `key` is unique within the parent."""
         return self._declare(f"{parent}/{key}", parent, info)
 
-    def metrics_file(self, run: str, path: Path) -> None:
-        """Send the lines of a metrics.jsonl that are not sent yet; call it as often as it may have grown."""
-        self._enqueue(run, MetricsFile(path))
+    def metrics_file(self, run: str, path: Path, prefix: str = "") -> None:
+        """Send the lines of a metrics.jsonl that are not sent yet; call it as often as it may have grown.
+
+        Several files of one run need a `prefix` for the names of their metrics.
+        """
+        self._enqueue(run, MetricsFile(path, prefix))
 
     def curve(self, run: str, piece: str, metrics: Mapping[str, Points], *, identity: str, measured: float) -> None:
         """Send metrics as (step, value) pairs, once for each identity; `measured` is a fixed time (unix s), not now."""

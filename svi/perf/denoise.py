@@ -8,7 +8,7 @@ from torch import Tensor
 
 from svi import speed
 from svi.generate import Generator
-from svi.perf.measure import Cost, cost, matmul_rate
+from svi.perf.measure import Cost, cost, free, matmul_rate
 from svi.perf.shapes import CLIP_TOKENS, SIZES, Size, random_backbone
 from svi.settings import ConditionSettings, GenerateSettings, SpeedSettings
 
@@ -33,9 +33,11 @@ def measure(size_name: str, device: torch.device, steps: int, repeat: int) -> It
         settings = PLAIN.model_copy(update=changes)
         try:
             found = _clip(size, settings, device, steps, repeat)
-        except ValueError as error:
+        except (ValueError, torch.OutOfMemoryError) as error:
             yield {"name": name, "not measured": str(error)}
             continue
+        finally:
+            free(device)
         seconds = found.seconds / steps
         flops = 2 * sum(size.flops())
         yield {

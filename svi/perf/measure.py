@@ -1,5 +1,6 @@
 """Timing and memory of a call, on a GPU or a CPU, and what the figures were made with."""
 
+import gc
 import platform
 import resource
 import time
@@ -35,6 +36,13 @@ def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
     n = 8192 if device.type == "cuda" else 512
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
     return 2 * n**3 / cost(lambda: a @ b, device, 10).seconds
+
+
+def free(device: torch.device) -> None:
+    """Give back what no longer is in use, before the next model is made."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def made_with(device: torch.device) -> dict[str, str]:

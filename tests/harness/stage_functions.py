@@ -106,3 +106,9 @@ def sleep(job: Job) -> None:
     """Note the process id, then take far too long."""
     note(job, str(os.getpid()))
     time.sleep(60)
+
+
+def says_its_card(job: Job) -> None:
+    """What CUDA_VISIBLE_DEVICES is for this stage; long enough that two overlap."""
+    (job.folder / "card").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+    time.sleep(1)

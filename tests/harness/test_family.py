@@ -22,6 +22,11 @@ def test_every_member_resolves_on_both_sides(name: str, side: str) -> None:
     assert all(recipe.sources.values())
 
 
+def test_no_member_leaves_a_row_to_whatever_recipe_was_laid_before() -> None:
+    keys = {(name, side): set(rows(name, side)) for name in FAMILY for side in SIDES}
+    assert all(found == keys["svi-film", "code"] for found in keys.values())
+
+
 def test_a_name_alone_is_the_codes_side() -> None:
     assert RECIPES.get("svi-film").values == RECIPES.get("svi-film/code").values
 

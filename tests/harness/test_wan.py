@@ -42,6 +42,9 @@ def test_an_ablation_on_each_kind_of_model(tmp_path: Path, kind: Kind, recipe: s
     assert done.returncode == 0, done.stderr[-2000:]
     assert "colour drift" in done.stdout
     assert len(list((store / "artifacts" / "train").glob("*/lora/adapter_model.safetensors"))) == adapters
+    assert not list((store / "artifacts" / "train").glob("*/checkpoints")) + list(
+        store.glob("artifacts/train/*/bank-*")
+    )
     base, full = (frames_of(video) for video in sorted((store / "artifacts" / "generate").glob("*/videos/*.mp4")))
     assert len(base) == len(full) == 200
     assert base != full
@@ -91,6 +94,8 @@ def test_one_film_with_and_without_a_lora(tmp_path: Path, weights: Path) -> None
     [
         (("--lora", "{weights}", "--lora", "{weights}"), ["--lora was given 2 times", "transformer"]),
         (("--lora", "{weights}/model_index.json"), ["model_index.json"]),
+        (("--lora", "{weights}"), ["a whole model, not a LoRA"]),
+        (("generate.seed=3",), ["--seed"]),
         (("--recipe", "svi-filn"), ["did you mean 'svi-film'"]),
     ],
 )

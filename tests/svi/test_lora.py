@@ -77,7 +77,7 @@ def test_exactly_the_ten_modules_of_every_block_are_trained(wan: Path) -> None:
     assert names == {f"blocks.{i}.{module}.lora_{half}" for i in range(2) for module in OURS for half in "AB"}
 
 
-def test_the_lora_is_float32_on_a_bfloat16_transformer(wan: Path) -> None:
+def test_on_a_bfloat16_transformer_the_lora_is_trained_in_float32_and_used_in_bfloat16(wan: Path) -> None:
     base = backbone(wan, dtype=torch.bfloat16)
     model = trained(base)
     assert {p.dtype for name, p in model.named_parameters() if ".lora_" in name} == {torch.float32}
@@ -87,7 +87,8 @@ def test_the_lora_is_float32_on_a_bfloat16_transformer(wan: Path) -> None:
     again = lora.attach(backbone(wan, dtype=torch.bfloat16).transformers["transformer"], weights)
     found = lora.weights_of(again)
     assert found is not None
-    assert all(torch.equal(b, found.modules[name][1]) for name, (_, b) in weights.modules.items())
+    assert {p.dtype for name, p in again.named_parameters() if ".lora_" in name} == {torch.bfloat16}
+    assert all(torch.equal(b.bfloat16(), found.modules[name][1]) for name, (_, b) in weights.modules.items())
 
 
 def test_the_seed_decides_a(wan: Path) -> None:
