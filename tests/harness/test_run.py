@@ -17,6 +17,7 @@ from harness.executors import Local
 from harness.plan import Graph, Node, Plan
 from harness.run import Event, Outcome, Running, run
 from harness.store import Store
+from harness.worker import HARNESS_PID, watch_command
 from tests.harness.stage_functions import STEPS, graph, node
 
 ROOT = Path(__file__).parents[2]
@@ -358,3 +359,11 @@ def test_ctrl_c_ends_the_command_and_its_workers(store: Store, tmp_path: Path) -
 def test_an_outcome_is_empty_for_an_empty_graph(store: Store, local: Local) -> None:
     assert run(Graph(), store, local, silent, silent) == Outcome()
     assert json.loads((store.root / "store.json").read_text()) == {"format": 1}
+
+
+def test_a_rank_on_another_machine_does_not_look_for_the_command_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """srun hands the environment on; what has that process id elsewhere is something else, or nothing."""
+    monkeypatch.setenv(HARNESS_PID, "some-other-host:1")
+    before = threading.active_count()
+    watch_command()
+    assert threading.active_count() == before

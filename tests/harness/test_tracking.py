@@ -201,6 +201,23 @@ def test_a_growing_file_is_followed_and_a_resumed_one_adds_only_new_steps(store:
     assert sorted((p.step, p.timestamp // 10**12) for p in points) == [(s, 1 if s < 6 else 2) for s in range(1, 8)]
 
 
+def test_the_trainings_of_two_experts_are_two_sets_of_curves(store: Path) -> None:
+    from mlflow import MlflowClient
+
+    uri, tracker = resolve_uri(None, store), Tracker(resolve_uri(None, store), store, "ablation_test", print)
+    run = tracker.parent("aa", info("train"))
+    for expert, steps in (("transformer", 5), ("transformer_2", 3)):
+        path = store / f"{expert}.d" / "metrics.jsonl"
+        path.parent.mkdir()
+        write_metrics(path, range(1, steps + 1))
+        tracker.metrics_file(run, path, f"{expert}/")
+    assert tracker.close() == 0
+    client, run_id = MlflowClient(uri), str(tracker.run_id(run))
+    for expert, steps in (("transformer", 5), ("transformer_2", 3)):
+        points = client.get_metric_history(run_id, f"{expert}/bank/fill")
+        assert sorted(p.step for p in points) == list(range(1, steps + 1))
+
+
 def test_runs_deleted_from_the_database_are_made_anew(store: Path) -> None:
     from mlflow import MlflowClient
 

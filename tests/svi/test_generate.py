@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from svi.backbone import Condition
 from svi.generate import Generator
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings
 from svi.wan import WanBackbone
@@ -62,6 +63,46 @@ def test_names_that_no_file_can_have_are_refused(tmp_path: Path, name: str) -> N
 def test_equal_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected different names"):
         maker().films([scripts(2)[0]] * 2, 8, 8, tmp_path, quiet)
+
+
+def test_behind_an_anchor_every_clip_is_the_anchor_the_last_latents_then_zeros(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SVI 2.0 Pro; before the first clip there is nothing but the anchor."""
+    condition = ConditionSettings(motion_frames=1, padding="zeros", anchor=True)
+    film, given = maker(SETTINGS.model_copy(update={"handoff": "latent"}), condition), []
+    made = film.clip
+
+    def spy(conditioned: Condition, *rest: torch.Tensor) -> torch.Tensor:
+        given.append(conditioned["latents"][:, 4:])
+        return made(conditioned, *rest)
+
+    monkeypatch.setattr(film, "clip", spy)
+    story = scripts(3)
+    film.films(story, 11, 8, tmp_path, quiet)
+    anchor = film.backbone.encode(torch.from_numpy(np.stack([s.image for s in story]))[:, None])
+    for clip, latents in enumerate(given):
+        known = 1 if clip == 0 else 2
+        assert torch.equal(latents[:, :, :1], anchor)
+        assert latents[:, :, 1:known].any() == (clip > 0)
+        assert not latents[:, :, known:].any()
+
+
+def test_the_probe_perturbs_the_condition_that_films_start_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    film, given = maker(), []
+    made = film.clip
+
+    def spy(conditioned: Condition, *rest: torch.Tensor) -> torch.Tensor:
+        given.append(conditioned["latents"])
+        return made(conditioned, *rest)
+
+    monkeypatch.setattr(film, "clip", spy)
+    found = film.probe(scripts(1))
+    clean, perturbed = given
+    difference = perturbed - clean
+    torch.testing.assert_close(difference[:, 4:, 0], torch.from_numpy(found["perturbation"]))
+    assert not difference[:, :4].any()
+    assert not difference[:, :, 1:].any()
 
 
 class Stop(Exception):
