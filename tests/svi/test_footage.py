@@ -160,7 +160,8 @@ def test_a_video_torn_in_its_middle_gives_its_readable_clips(root: Path) -> None
 def test_a_video_too_short_for_a_clip_is_skipped(root: Path) -> None:
     make_video(root / "Cats" / "short.mp4", frames=12)
     footage = VideoFootage(root, SETTINGS)
-    assert footage.skipped == [("Cats/short.mp4", "too short: 6 frames at 8 fps, at least 10 are needed")]
+    why = "too short: 6 frames at 8 fps, at least 10 are needed (data.hold_back keeps 5 from training)"
+    assert footage.skipped == [("Cats/short.mp4", why)]
     assert len(footage.held_back()) == 2
 
 

@@ -152,7 +152,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, folder: Path) -> 
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"missing: model_index.json. Models in diffusers' layout have -Diffusers"):
         find_weights(BackboneSettings(name="folder", weights=str(tmp_path / "empty")))
-    with pytest.raises(ValueError, match=r"no published model .*backbone.name=folder and backbone.weights=FOLDER"):
+    with pytest.raises(ValueError, match=r"backbone.name=folder needs backbone.weights=FOLDER"):
         find_weights(BackboneSettings(name="folder"))
     with pytest.raises(ValueError, match=r"wan2.2-ti2v-5b, but .* holds another model"):
         find_weights(BackboneSettings(name="wan2.2-ti2v-5b", weights=str(folder)))
