@@ -4,8 +4,10 @@ All of it is diffusers' own: attention backends, regional compilation, group off
 int8 is torchao's, whole models are offloaded by accelerate.
 """
 
+import os
 from collections.abc import Mapping
 from importlib.util import find_spec
+from shutil import which
 from typing import Any
 
 import torch
@@ -43,6 +45,7 @@ def prepare(
 
 def kernels(model: nn.Module, speed: SpeedSettings, device: torch.device) -> None:
     """Attention backend and compilation, which training uses as well; in place. Raises ValueError as `prepare`."""
+    _check_compiler(speed)
     wan = bare(model)
     wan.set_attention_backend(_attention(speed, device, wan.dtype))
     if speed.compile:
@@ -68,12 +71,22 @@ def _check(models: Mapping[str, nn.Module], speed: SpeedSettings, device: torch.
         )
     if speed.weights == "int8" and find_spec("torchao") is None:
         raise ValueError("speed.weights is 'int8', which needs torchao: pip install 'svi-harness[quant]'")
+    _check_compiler(speed)
     for expert, model in models.items():
         _attention(speed, device, bare(model).dtype)
         if speed.cache == "first_block" and len(bare(model).blocks) < 2:
             raise ValueError(
                 f"speed.cache is 'first_block', but {expert} has one block and nothing behind it to skip; set speed.cache=none"
             )
+
+
+def _check_compiler(speed: SpeedSettings) -> None:
+    """Raises ValueError if compilation is asked for and there is nothing to compile with."""
+    compiler = os.environ.get("CXX", "g++")  # as torch looks for it
+    if speed.compile and which(compiler) is None:
+        raise ValueError(
+            f"speed.compile needs a C++ compiler, but {compiler} is not on the PATH; install one, or set speed.compile=false"
+        )
 
 
 def _attention(speed: SpeedSettings, device: torch.device, dtype: torch.dtype) -> str:

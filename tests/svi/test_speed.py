@@ -1,7 +1,9 @@
 """How transformers are run, on a tiny Wan with two experts, adapted by LoRA or not."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import pytest
 import torch
@@ -169,6 +171,7 @@ def compiler() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(which(os.environ.get("CXX", "g++")) is None, reason="needs a C++ compiler")
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize(
     "others", [{}, {"weights": "fp8"}, {"weights": "int8"}, {"cache": "first_block"}, {"cache": "taylorseer"}]
@@ -187,6 +190,12 @@ def test_attention_on_a_cpu_is_torchs(backbone: WanBackbone) -> None:
         speed.prepare(backbone.transformers, SpeedSettings(attention=attention), CPU)
         assert bare(backbone.transformers["transformer"]).blocks[0].attn1.processor._attention_backend == "native"
         assert torch.equal(plain, clip(backbone, backbone.transformers, steps=2))
+
+
+def test_nothing_to_compile_with(models: dict[str, nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ValueError, match=r"needs a C\+\+ compiler"):
+        speed.prepare(models, SpeedSettings(compile=True), CPU)
 
 
 @pytest.mark.parametrize(
