@@ -1,0 +1,125 @@
+"""CLIP's image towers (Radford et al. 2021) from OpenAI's files, run by transformers' CLIP in float32.
+
+OpenAI's own code runs CLIP in half precision on a GPU; here it is float32 everywhere, so that scores do not depend on
+the device. `encode` gives what openai-clip gives on a CPU, bit by bit.
+"""
+
+import re
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+from benchmarks.vbench.dimension import UInt8
+from benchmarks.vbench.images import centre_crop, normalise, resize_short_side, to_images
+from benchmarks.vbench.weights import WeightFile
+
+_PLACE = "https://openaipublic.azureedge.net/clip/models"
+VIT_B_32 = WeightFile(
+    "clip_model",
+    "ViT-B-32.pt",
+    "MIT",
+    f"{_PLACE}/40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt",
+)
+VIT_L_14 = WeightFile(
+    "clip_model",
+    "ViT-L-14.pt",
+    "MIT",
+    f"{_PLACE}/b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt",
+)
+SIDE = 224
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+_HEAD_WIDTH = 64
+_RENAMED = (
+    (r"^class_embedding$", "embeddings.class_embedding"),
+    (r"^positional_embedding$", "embeddings.position_embedding.weight"),
+    (r"^conv1\.", "embeddings.patch_embedding."),
+    (r"^ln_pre\.", "pre_layrnorm."),
+    (r"^ln_post\.", "post_layernorm."),
+    (r"^transformer\.resblocks\.", "encoder.layers."),
+    (r"\.ln_(\d)\.", r".layer_norm\1."),
+    (r"\.mlp\.c_fc\.", ".mlp.fc1."),
+    (r"\.mlp\.c_proj\.", ".mlp.fc2."),
+    (r"\.attn\.out_proj\.", ".self_attn.out_proj."),
+)
+
+
+class ClipTower:
+    """An image tower: normalised images [B, 3, 224, 224] -> features [B, D] on its device."""
+
+    def __init__(self, file: WeightFile, device: str | torch.device = "cpu") -> None:
+        """Read the tower from `file`; its sizes are those of the file's tensors, as in openai-clip.
+
+        Raises:
+            ValueError: the weight file is missing or holds no vision transformer of CLIP's.
+        """
+        tensors = _read_tower(file)
+        model = CLIPVisionModelWithProjection(_config(tensors))
+        model.set_attn_implementation("sdpa")  # openai-clip's own; the eager one differs in the last digit
+        file.load_into(model, _renamed(tensors))
+        self._model = cast(nn.Module, model).to(device).eval().requires_grad_(False)
+        self._device = device
+
+    def encode(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self._model(pixel_values=images.to(self._device)).image_embeds)
+
+
+class ClipImages:
+    """Frames as CLIP sees them; the last block's images are kept, for the next dimension that is fed the same block."""
+
+    def __init__(self) -> None:
+        self._frames: UInt8 | None = None
+        self._images = torch.empty(0)
+
+    def of(self, frames: UInt8) -> Tensor:
+        """RGB frames [B, H, W, 3] -> float32 [B, 3, 224, 224]: short side to 224 bicubically, the middle, normalised."""
+        if frames is not self._frames:
+            images = centre_crop(resize_short_side(to_images(frames), SIDE, "bicubic"), SIDE)
+            self._frames, self._images = frames, normalise(images, MEAN, DEVIATION)
+        return self._images
+
+
+def _read_tower(file: WeightFile) -> dict[str, Tensor]:
+    """The tensors of the image tower in float32, by their names without the "visual." before them."""
+    path = file.find()
+    expected = f"expected the published {file.name} (a TorchScript archive); get it from {file.where_to_get}"
+    try:
+        tensors = torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        raise ValueError(f"weights {path}: received an unreadable file, {expected}") from error
+    tower = {
+        name.removeprefix("visual."): value.float() for name, value in tensors.items() if name.startswith("visual.")
+    }
+    if not {"conv1.weight", "proj", "ln_pre.weight"} <= tower.keys():
+        raise ValueError(f"weights {path}: received no vision transformer of CLIP's, {expected}")
+    return tower
+
+
+def _config(tensors: dict[str, Tensor]) -> CLIPVisionConfig:
+    width, _, patch, _ = tensors["conv1.weight"].shape
+    return CLIPVisionConfig(
+        hidden_size=width,
+        intermediate_size=4 * width,
+        projection_dim=tensors["proj"].shape[1],
+        num_hidden_layers=sum(name.endswith("attn.in_proj_weight") for name in tensors),
+        num_attention_heads=width // _HEAD_WIDTH,
+        image_size=SIDE,
+        patch_size=patch,
+        hidden_act="quick_gelu",
+    )
+
+
+def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """OpenAI's names -> transformers' names; the joint projection of query, key and value is parted."""
+    renamed = {"visual_projection.weight": tensors["proj"].T}
+    for name, value in tensors.items():
+        for pattern, new in _RENAMED:
+            name = re.sub(pattern, new, name)
+        if ".attn.in_proj_" in name:
+            for letter, part in zip("qkv", value.chunk(3), strict=True):
+                renamed["vision_model." + name.replace("attn.in_proj_", f"self_attn.{letter}_proj.")] = part
+        elif name != "proj":
+            renamed["vision_model." + name] = value
+    return renamed

@@ -1,0 +1,123 @@
+"""One pass over a video: every dimension gets all frames once, in the same blocks; memory follows the block."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.vbench.background import BackgroundConsistency
+from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
+from benchmarks.vbench.stream import score_video
+from benchmarks.video_file import VideoFile
+from tests.benchmarks.vbench_videos import moving_frames, write_video
+from tests.benchmarks.vbench_weights import write_clip_b, write_clip_l, write_dino, write_musiq
+
+ROOT = Path(__file__).parents[2]
+
+
+class Brightness:
+    """The smallest dimension: the mean level of each frame."""
+
+    about, version, files = "Mean level.", "1", ()
+
+    def __init__(self, name: str = "brightness") -> None:
+        self.name = name
+
+    def begin(self, video: VideoInfo) -> None:
+        self.video = video
+        self.blocks: list[UInt8] = []
+
+    def feed(self, frames: UInt8) -> None:
+        self.blocks.append(frames)
+
+    def end(self) -> DimensionScore:
+        levels = np.concatenate(self.blocks).mean(axis=(1, 2, 3))
+        return DimensionScore(value=float(levels.mean()), weight=1.0, frames=levels)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "film.mp4", moving_frames(11, 40, 56), fps=25)
+
+
+def test_every_dimension_is_fed_the_same_blocks_in_order(video: Path) -> None:
+    one, other = Brightness("one"), Brightness("other")
+    scores = score_video(video, [one, other], block=4)
+    assert list(scores) == ["one", "other"]
+    assert one.video == VideoInfo("film.mp4", 25, 11, 40, 56)
+    assert [len(block) for block in one.blocks] == [4, 4, 3]
+    assert all(mine is yours for mine, yours in zip(one.blocks, other.blocks, strict=True))
+    decoded = np.concatenate(list(VideoFile.open(video).blocks(11)))
+    np.testing.assert_array_equal(np.concatenate(one.blocks), decoded)
+
+
+def test_a_dimension_scores_video_after_video(video: Path, tmp_path: Path) -> None:
+    still = write_video(tmp_path / "still.mp4", moving_frames(1, 40, 56)[[0] * 5], fps=16)
+    dimension = Brightness()
+    first = score_video(video, [dimension])["brightness"]
+    assert len(score_video(still, [dimension])["brightness"].frames) == 5
+    np.testing.assert_array_equal(score_video(video, [dimension])["brightness"].frames, first.frames)
+
+
+@pytest.mark.parametrize("block", [1, 3, 11])
+def test_the_block_does_not_change_the_score(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setenv("VBENCH_CACHE_DIR", str(tmp_path))
+    write_clip_b(tmp_path, width=128, layers=2)
+    dimension = BackgroundConsistency.load()
+    whole = score_video(video, [dimension])[dimension.name]
+    parts = score_video(video, [dimension], block)[dimension.name]
+    np.testing.assert_allclose(parts.frames, whole.frames, atol=1e-6)
+    assert parts.value == pytest.approx(whole.value, abs=1e-6)
+
+
+def test_a_dimension_given_twice_is_refused(video: Path) -> None:
+    with pytest.raises(ValueError, match=r"received \['brightness', 'brightness'\], expected each once"):
+        score_video(video, [Brightness(), Brightness()])
+
+
+def peak_memory(video: Path, cache: Path, names: str) -> int:
+    """KiB that a process holds at most while it scores the video.
+
+    From /proc: getrusage's figure starts from what the parent held when it forked, here a whole video.
+    """
+    code = f"""
+import re
+from pathlib import Path
+from benchmarks.vbench.aesthetic import AestheticQuality
+from benchmarks.vbench.background import BackgroundConsistency
+from benchmarks.vbench.imaging import ImagingQuality
+from benchmarks.vbench.stream import score_video
+from benchmarks.vbench.subject import SubjectConsistency
+
+score_video(Path({str(video)!r}), [dimension.load() for dimension in ({names})])
+print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+    settings = {"VBENCH_CACHE_DIR": str(cache), "TORCH_HOME": str(cache / "torch"), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **settings, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("names", "height", "width"),
+    [
+        ("BackgroundConsistency, AestheticQuality,", 480, 832),
+        ("SubjectConsistency, BackgroundConsistency, AestheticQuality, ImagingQuality", 64, 64),
+    ],
+)
+def test_memory_does_not_grow_with_the_video(tmp_path: Path, names: str, height: int, width: int) -> None:
+    write_clip_b(tmp_path, width=128, layers=2)
+    write_clip_l(tmp_path, width=128, layers=2)
+    write_dino(tmp_path / "torch", tmp_path)
+    write_musiq(tmp_path)
+    frames = moving_frames(100, height, width)
+    short = write_video(tmp_path / "short.mp4", frames, 16)
+    long = write_video(tmp_path / "long.mp4", np.tile(frames, (4, 1, 1, 1)), 16)
+    assert peak_memory(long, tmp_path, names) < 1.05 * peak_memory(short, tmp_path, names)
