@@ -240,7 +240,9 @@ class Generator:
         noise = torch.stack([torch.randn(clean.shape[1:], generator=g) for g in generators]) * self.settings.probe_sigma
         x = torch.stack([torch.randn(self.backbone.latent_shape, generator=g) for g in generators])
         perturbed = {**condition, "latents": condition["latents"].clone()}
-        perturbed["latents"][:, -channels:, 0] += noise
+        # As an error of the frame that is handed on: where that frame is repeated, its error is too.
+        reached = slice(None) if self.condition.padding == "repeat" else slice(1)
+        perturbed["latents"][:, -channels:, reached] += noise[:, :, None]
         text = self.texts[[s.prompts[0] for s in scripts]]
         negative = self.texts[[self.settings.negative_prompt] * len(scripts)]
         outputs = [self.clip(given, text, negative, x)[:, :, 0].numpy() for given in (condition, perturbed)]

@@ -88,8 +88,11 @@ def test_behind_an_anchor_every_clip_is_the_anchor_the_last_latents_then_zeros(
         assert not latents[:, :, known:].any()
 
 
-def test_the_probe_perturbs_the_condition_that_films_start_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    film, given = maker(), []
+@pytest.mark.parametrize(("padding", "reached"), [("repeat", 5), ("zeros", 1)])
+def test_the_probe_perturbs_the_condition_that_films_start_from(
+    monkeypatch: pytest.MonkeyPatch, padding: str, reached: int
+) -> None:
+    film, given = maker(condition=ConditionSettings(motion_frames=1, padding=padding)), []
     made = film.clip
 
     def spy(conditioned: Condition, *rest: torch.Tensor) -> torch.Tensor:
@@ -100,9 +103,10 @@ def test_the_probe_perturbs_the_condition_that_films_start_from(monkeypatch: pyt
     found = film.probe(scripts(1))
     clean, perturbed = given
     difference = perturbed - clean
-    torch.testing.assert_close(difference[:, 4:, 0], torch.from_numpy(found["perturbation"]))
+    noise = torch.from_numpy(found["perturbation"])[:, :, None].expand(-1, -1, reached, -1, -1)
+    torch.testing.assert_close(difference[:, 4:, :reached], noise)
     assert not difference[:, :4].any()
-    assert not difference[:, :, 1:].any()
+    assert not difference[:, :, reached:].any()
 
 
 class Stop(Exception):
