@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,15 @@ import numpy.typing as npt
 from benchmarks.mp4 import Mp4Frames
 from benchmarks.track import clip_slices
 
+if TYPE_CHECKING:
+    from benchmarks.reference import ReferenceFolder
+
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Need = Literal["truth", "continuation", "probe"]
 BLOCK_BYTES = 4 * 2**20
 _TRUTH_KEYS = ("background", "object_renders", "object_masks")
+_INFO_KEYS = ("fps", "clip_frames", "overlap", "n_clips", "samples", "track", "track_version", "samples_hash")
 _PROBE_KEYS = ("condition", "perturbation", "output_clean", "output_perturbed")
 
 
@@ -70,7 +74,7 @@ class Film:
     fps: float
     clips: tuple[slice, ...]
     truth: Truth | None = None
-    continuation: Array | None = None
+    continuation: Frames | None = None
     probe: Probe | None = None
 
     def __post_init__(self) -> None:
@@ -106,28 +110,34 @@ class FilmFolder:
     """The films of one folder: frames.npy (memory-mapped) or the mp4s that film.json names, and truth.npz, continuation.npy
     (memory-mapped too) and probe.npz where they exist.
 
-    Small frames are enlarged in an mp4; what is known of their world then has another size and serves no metric.
+    With a `reference` the true films are its videos. Small frames are enlarged in an mp4; what is known of their world then has
+    another size and serves no metric. Films that were made each at its own size have a `size` in film.json, and probes padded
+    to the largest.
 
     Raises:
         ValueError: a missing or malformed file, or arrays whose shapes contradict each other.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reference: "ReferenceFolder | None" = None) -> None:
         info = _read_info(folder / "film.json")
         self.names: list[str] = [sample["name"] for sample in info["samples"]]
         self.fps = info["fps"]
+        self.track, self.track_version = info["track"], info["track_version"]
+        self.samples_hash = info["samples_hash"]
         self._lossless = _read_frames(folder / "frames.npy", len(self.names))
-        self._videos = [folder / sample.get("video", "") for sample in info["samples"]]
+        self._videos: list[Path] = [folder / sample.get("video", "") for sample in info["samples"]]
         if self._lossless is None and not self._videos[0].is_file():
             what = f"no frames.npy and no {self._videos[0].name}"
             raise ValueError(f"{folder}: received {what}, expected a folder of generated films")
+        own_sizes = len({tuple(sample.get("size", ())) for sample in info["samples"]}) > 1
         self._shape = self._frames(0).shape
+        self._shapes = [self._frames(row).shape if own_sizes else self._shape for row in range(len(self.names))]
         self.clips = clip_slices(self._shape[0], info["n_clips"], info["clip_frames"], info["overlap"])
         self._truth = _read_arrays(folder / "truth.npz", _TRUTH_KEYS, len(self.names))
         true_films = folder / "continuation.npy"
         self._continuation: Array | None = np.load(true_films, mmap_mode="r") if true_films.is_file() else None
         self._enlarged = self._lossless is None and any(
-            known.shape[-3:-1] != self.resolution
+            known.shape[-3:-1] != self._shape[1:3]
             for known in (self._continuation, self._truth.get("background"))
             if known is not None
         )
@@ -137,19 +147,34 @@ class FilmFolder:
         if self._continuation is not None and self._continuation.shape != shape:
             raise ValueError(f"continuation.npy: received {self._continuation.shape}, expected {shape}")
         self._probe = _read_arrays(folder / "probe.npz", _PROBE_KEYS, len(self.names))
+        self._probe_sizes = _read_arrays(folder / "probe.npz", ("sizes",), len(self.names)) if own_sizes else {}
+        self._reference = reference
+        if reference is not None:
+            reference.check(dict(zip(self.names, self._shapes, strict=True)), self.fps)
+
+    def _true_film(self, index: int) -> Frames | None:
+        if self._reference is not None:
+            return self._reference.frames(self.names[index], self.fps, self._shapes[index])
+        return None if self._continuation is None else self._continuation[index]
 
     def _frames(self, index: int) -> Frames:
         return Mp4Frames(self._videos[index]) if self._lossless is None else self._lossless[index]
 
     @property
-    def resolution(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self._shape[1], self._shape[2]
+    def resolutions(self) -> list[tuple[int, int]]:
+        """Heights and widths in pixels, of each film."""
+        return [(shape[1], shape[2]) for shape in self._shapes]
+
+    def video(self, index: int) -> Path:
+        """The mp4 of sample `index`."""
+        return self._videos[index]
 
     def missing(self, need: Need) -> str | None:
         """Why the films cannot serve a metric with that need; None if they can."""
         if need == "probe":
             return None if self._probe else "needs the probe's latents (probe.npz), which these films do not have"
+        if need == "continuation" and self._reference is not None:
+            return None
         if self._enlarged:
             return "needs the frames as they were made (generate.lossless=true): in the mp4s they are enlarged"
         if need == "continuation" and self._continuation is None:
@@ -166,16 +191,20 @@ class FilmFolder:
             fps=self.fps,
             clips=self.clips,
             truth=Truth(*(truth[key] for key in _TRUTH_KEYS)) if truth else None,
-            continuation=None if self._continuation is None else self._continuation[index],
-            probe=Probe(*(self._probe[key][index] for key in _PROBE_KEYS)) if self._probe else None,
+            continuation=self._true_film(index),
+            probe=self._probe_of(index) if self._probe else None,
         )
+
+    def _probe_of(self, index: int) -> Probe:
+        height, width = self._probe_sizes["sizes"][index] if self._probe_sizes else self._probe["condition"].shape[2:]
+        return Probe(*(self._probe[key][index][:, :height, :width] for key in _PROBE_KEYS))
 
 
 def _read_info(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise ValueError(f"{path.parent}: received no film.json, expected a folder of generated films")
     info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    missing = [key for key in ("fps", "clip_frames", "overlap", "n_clips", "samples") if key not in info]
+    missing = [key for key in _INFO_KEYS if key not in info]
     if missing:
         raise ValueError(f"{path}: received no {', '.join(missing)}, expected the description of generated films")
     return info

@@ -2,6 +2,9 @@
 
 A sample is a folder with an image (frame.jpg, else frame.png, else the first jpg, else the first png) and a
 `prompt.txt` that holds `prompts = ["...", ...]`, else one prompt a line. Prompt files are data: parsed, never executed.
+
+The authors' benchmark (vita-video-gen/svi-benchmark on the hub) has a folder of samples a track. A link that leads out of
+the folder is not followed, except into the hub's own cache: a sample from elsewhere must not publish a private file.
 """
 
 import ast
@@ -9,10 +12,25 @@ import hashlib
 import json
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from benchmarks.track import Track
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+BUNDLED = "bundled"  # where a folder of samples is asked for: those that come with the harness
+MAX_WIDTH, MAX_WIDTH_CONDITIONAL = 832, 640  # pixels of a film's width, at most
+MULTIPLE = 16  # both sides of a film, pixels
+NAME_BYTES = 200  # a name is part of file names, which end at 255
+_LONG, _SPELLED, _CORRECT = "creative_video_gen_longer", "consisent_video_gen", "consistent_video_gen"
+_AUTHORS = (_SPELLED, _CORRECT, "creative_video_gen", _LONG, "customized_dataset")
+_CODE = "__pycache__"  # beside the bundled samples
+_JPG, _PNG = (".jpg", ".jpeg"), (".png",)
 _ASSIGNMENT = re.compile(r"^\s*prompts\s*=", re.MULTILINE)
 
 
@@ -31,23 +49,97 @@ class Sample:
     def __post_init__(self) -> None:
         if self.name in ("", ".", "..") or any(mark in self.name for mark in "/\\\0"):
             raise ValueError(f"sample name: received {self.name!r}, expected a plain file name (it names output files)")
+        if not self.name.isprintable() or len(self.name.encode()) > NAME_BYTES:
+            raise ValueError(
+                f"sample name: received {self.name!r:.80}, expected printable letters of at most {NAME_BYTES} bytes"
+            )
         if not self.prompts:
             raise ValueError(f"sample {self.name!r}: received no prompts, expected at least one")
 
+    def size(self, track: Track, multiple: int = MULTIPLE) -> tuple[int, int]:
+        """Height and width that the authors make a film of this sample at; `multiple` where a model needs a larger one.
 
-def load_samples(folder: Path) -> tuple[list[Sample], list[tuple[str, str]]]:
-    """The usable samples below `folder`, sorted by name, and (name, reason) of every folder that is none.
+        Raises:
+            ValueError: the image is smaller than that.
+        """
+        from PIL import Image
+
+        try:
+            with Image.open(self.image) as image:
+                return film_size(*image.size, MAX_WIDTH_CONDITIONAL if track.condition else MAX_WIDTH, multiple)
+        except ValueError as error:
+            raise ValueError(f"sample {self.name!r}: {error}") from error
+
+
+def film_size(width: int, height: int, max_width: int = MAX_WIDTH, multiple: int = MULTIPLE) -> tuple[int, int]:
+    """Height and width of a film from an image: scaled down to the largest width, both sides floored to a multiple.
+
+    Source: the authors' code, whose product in floating point decides where an exact height would be a multiple.
 
     Raises:
-        ValueError: `folder` does not exist, or no sample in it is usable.
+        ValueError: a side that is shorter than `multiple` then.
     """
+    scaled = (height, width) if width <= max_width else (int(max_width * (height / width)), max_width)
+    size = (scaled[0] // multiple * multiple, scaled[1] // multiple * multiple)
+    if min(size) < multiple:
+        raise ValueError(
+            f"image: received {width} x {height} pixels, expected at least {multiple} a side at a width of {scaled[1]}"
+        )
+    return size
+
+
+def samples_folder(path: str | Path, track: Track | None = None) -> Path:
+    """The folder of the track's samples: its part of the authors' benchmark, else `path` itself; "bundled": ours.
+
+    Raises:
+        ValueError: the authors' benchmark without the track's part.
+    """
+    if str(path) == BUNDLED:
+        return Path(__file__).with_name(BUNDLED)
+    root = Path(path)
+    if track is None:
+        return root
+    names = _names(track)
+    for name in names:
+        found = root / name
+        if found.is_dir() and (track.condition is None or any(part.is_dir() for part in found.iterdir())):
+            return found
+    if present := [name for name in _AUTHORS if (root / name).is_dir()]:
+        expected = " or ".join(names)
+        raise ValueError(
+            f"samples for track {track.name!r}: received {str(root)!r} with {', '.join(present)}, expected {expected} there"
+        )
+    return root
+
+
+def _names(track: Track) -> tuple[str, ...]:
+    """The track's folder in the authors' benchmark; theirs is misspelled."""
+    if track.condition is not None:
+        return ("talk",) if track.condition == "audio" else ("dance",)
+    if track.kind == "consistent":
+        return _SPELLED, _CORRECT
+    return ("creative_video_gen",) if track.seconds <= 50 else (_LONG,)
+
+
+def load_samples(path: str | Path, track: Track | None = None) -> tuple[list[Sample], list[tuple[str, str]]]:
+    """The usable samples of `samples_folder(path, track)`, sorted by name, and (name, reason) of every folder that is none.
+
+    Raises:
+        ValueError: the folder does not exist, or no sample in it is usable.
+    """
+    folder = samples_folder(path, track)
     if not folder.is_dir():
         raise ValueError(f"samples: received {str(folder)!r}, expected an existing folder with one folder a sample")
     samples: list[Sample] = []
     skipped: list[tuple[str, str]] = []
-    for path in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+    allowed = _allowed(folder)
+    for path in sorted(
+        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != _CODE
+    ):
         try:
-            samples.append(Sample(path.name, _usable_image(path), read_prompts(path / "prompt.txt")))
+            _require_inside(path, allowed)
+            _require_inside(path / "prompt.txt", allowed)
+            samples.append(Sample(path.name, _usable_image(path, allowed), read_prompts(path / "prompt.txt")))
         except ValueError as reason:
             skipped.append((path.name, str(reason)))
     if not samples:
@@ -58,16 +150,37 @@ def load_samples(folder: Path) -> tuple[list[Sample], list[tuple[str, str]]]:
 
 def content_hash(samples: Sequence[Sample]) -> str:
     """sha256 over names, image bytes and prompts in order: the same wherever the folder lies."""
-    rows = [[sample.name, hashlib.sha256(sample.image.read_bytes()).hexdigest(), sample.prompts] for sample in samples]
+    return _hash((sample.name, sample.image.read_bytes(), sample.prompts) for sample in samples)
+
+
+def starts_hash(starts: Sequence[tuple[str, "npt.NDArray[np.uint8]", Sequence[str]]]) -> str:
+    """The same for films that start from pixels: (name, image [H, W, 3], prompts) of each, the image's shape included."""
+    return _hash((name, repr(image.shape).encode() + image.tobytes(), prompts) for name, image, prompts in starts)
+
+
+def _hash(samples: Iterable[tuple[str, bytes, Sequence[str]]]) -> str:
+    rows = [[name, hashlib.sha256(image).hexdigest(), list(prompts)] for name, image, prompts in samples]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def _usable_image(folder: Path) -> Path:
+def _allowed(folder: Path) -> list[Path]:
+    """Where a sample's files may lie: in the folder, or where the hub's cache keeps what its snapshots link to."""
+    root = folder.resolve()
+    return [root, *(parent.parent / "blobs" for parent in root.parents if parent.name == "snapshots")]
+
+
+def _require_inside(path: Path, allowed: Sequence[Path]) -> None:
+    if not any(path.resolve().is_relative_to(place) for place in allowed):
+        raise ValueError(f"{path.name} is a link out of the folder of samples, which is not followed")
+
+
+def _usable_image(folder: Path, allowed: Sequence[Path]) -> Path:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     candidates = [path for name in ("frame.jpg", "frame.png") for path in files if path.name == name]
-    candidates += [path for suffix in (".jpg", ".png") for path in files if path.suffix.lower() == suffix]
+    candidates += [path for suffixes in (_JPG, _PNG) for path in files if path.suffix.lower() in suffixes]
     if not candidates:
         raise ValueError("no image (expected frame.jpg, frame.png, or any .jpg or .png)")
+    _require_inside(candidates[0], allowed)
     from PIL import Image  # here, so that tracks and prompts load without an image library
 
     try:
@@ -88,7 +201,8 @@ def read_prompts(path: Path) -> tuple[str, ...]:
         raise ValueError(f"unreadable {path.name} ({error})") from error
     if _ASSIGNMENT.search(text):
         return _parse_assignment(text)
-    prompts = tuple(line.strip() for line in text.splitlines() if line.strip())
+    lines = (line.strip() for line in text.splitlines())
+    prompts = tuple(line for line in lines if line and not line.startswith("#"))  # the authors' comments
     if not prompts:
         raise ValueError(f"{path.name} is empty")
     return prompts

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-Kind = Literal["consistent", "creative"]
+Kind = Literal["consistent", "creative", "conditional"]
+Condition = Literal["audio", "pose"]
 FilmLengthRule = Literal["seconds", "paper_clips"]
 PAPER_CLIP_SECONDS = 5.0
+ENOUGH = 0.98  # share of a track's seconds that a film must last: other methods' clips seldom add up to all of them
 
 
 def _require_positive(what: str, value: float) -> None:
@@ -26,8 +28,12 @@ def _require_positive(what: str, value: float) -> None:
 class Track:
     """One benchmark track; `version` rises whenever scores on it stop being comparable.
 
+    A film of a conditional track also follows its `condition`: speech, or a skeleton. `fps`: the rate that films must have;
+    None: any.
+
     Raises:
-        ValueError: empty name, unknown kind, or a duration or version that is not positive.
+        ValueError: empty name, unknown kind, a duration, rate or version that is not positive, or a condition on another
+            kind of track than a conditional one, or none on that.
     """
 
     name: str
@@ -35,13 +41,21 @@ class Track:
     seconds: float
     version: int
     about: str
+    condition: Condition | None = None
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("track name: received '', expected a name such as 'consistent-50s'")
-        if self.kind not in ("consistent", "creative"):
-            raise ValueError(f"track kind: received {self.kind!r}, expected 'consistent' or 'creative'")
+        if self.kind not in ("consistent", "creative", "conditional"):
+            raise ValueError(f"track kind: received {self.kind!r}, expected 'consistent', 'creative' or 'conditional'")
+        allowed = ("audio", "pose") if self.kind == "conditional" else (None,)
+        if self.condition not in allowed:
+            expected = " or ".join(map(repr, allowed))
+            raise ValueError(f"condition of a {self.kind} track: received {self.condition!r}, expected {expected}")
         _require_positive("track seconds", self.seconds)
+        if self.fps is not None:
+            _require_positive("track fps", self.fps)
         if self.version < 1:
             raise ValueError(f"track version: received {self.version!r}, expected an integer from 1")
 
@@ -50,6 +64,11 @@ class Track:
         """The paper's fixed number of clips: 10 for 50 s, 50 for 250 s, whatever the clips' true duration."""
         return max(1, round(self.seconds / PAPER_CLIP_SECONDS))
 
+    @property
+    def generated(self) -> bool:
+        """Whether the harness makes films of this track; it scores those of every track."""
+        return self.condition is None
+
 
 TRACKS: Mapping[str, Track] = MappingProxyType(
     {
@@ -57,8 +76,17 @@ TRACKS: Mapping[str, Track] = MappingProxyType(
         for track in (
             Track("consistent-50s", "consistent", 50.0, 1, "One scene, one prompt for every clip, 50 s."),
             Track("consistent-250s", "consistent", 250.0, 1, "One scene, one prompt for every clip, 250 s."),
+            Track(
+                "consistent-300s",
+                "consistent",
+                300.0,
+                1,
+                "One scene, one prompt for every clip, 300 s: 4,800 frames at 16 fps.",
+            ),
             Track("creative-50s", "creative", 50.0, 1, "A story: the next prompt every 5 s, 50 s."),
             Track("creative-250s", "creative", 250.0, 1, "A story: the next prompt every 5 s, 250 s."),
+            Track("talk-300s", "conditional", 300.0, 1, "Speech moves the face, 300 s; scored only.", "audio", 25.0),
+            Track("dance-50s", "conditional", 50.0, 1, "A skeleton moves the body, 50 s; scored only.", "pose"),
         )
     }
 )
@@ -145,8 +173,32 @@ def clip_slices(total_frames: int, clips: int, clip_frames: int, overlap: int) -
     return tuple(slice(start, stop) for start, stop in itertools.pairwise(edges))
 
 
+def windows(track: Track, frames: int, fps: float) -> tuple[slice, ...]:
+    """The 5 s windows of a film on `track`, however it was made: edges at round(i 5 fps), the last one up to the end.
+
+    10 windows for 50 s, 50 for 250 s, 60 for 300 s: what metrics are followed over where a film's clips are unknown.
+
+    Raises:
+        ValueError: a rate that is not positive or not the track's, or a film that lasts less than 98 % of the track's
+            seconds or does not reach the last window.
+    """
+    _require_positive("fps", fps)
+    if PAPER_CLIP_SECONDS * fps < 1:
+        raise ValueError(f"fps: received {fps!r}, expected a frame in every {PAPER_CLIP_SECONDS:g} s at least")
+    if track.fps is not None and not math.isclose(fps, track.fps, rel_tol=1e-3):
+        raise ValueError(f"fps of a film on track {track.name!r}: received {fps:g}, expected {track.fps:g}")
+    edges = [round(window * PAPER_CLIP_SECONDS * fps) for window in range(track.paper_clips)]
+    fewest = max(math.ceil(round(ENOUGH * track.seconds * fps, 6)), edges[-1] + 1)
+    if frames < fewest:
+        raise ValueError(
+            f"film on track {track.name!r}: received {frames} frames, {frames / fps:.4g} s at {fps:g} fps, expected at "
+            f"least {fewest} frames of its {track.seconds:g} s"
+        )
+    return tuple(slice(start, stop) for start, stop in itertools.pairwise([*edges, frames]))
+
+
 def prompts_for(track: Track, prompts: Sequence[str], n_clips: int, clips_per_prompt: int = 1) -> tuple[str, ...]:
-    """One prompt per clip: the first for every clip (consistent), or the stream, whose last one repeats (creative).
+    """One prompt per clip: the stream, whose last one repeats (creative), or the first for every clip (the others).
 
     A prompt of the stream lasts `clips_per_prompt` clips, so that it can hold for 5 s where a clip is shorter.
 
@@ -159,7 +211,7 @@ def prompts_for(track: Track, prompts: Sequence[str], n_clips: int, clips_per_pr
         raise ValueError(f"prompts for track {track.name!r}: received none, expected at least one")
     if n_clips < 1 or clips_per_prompt < 1:
         raise ValueError(f"number of clips: received {n_clips}, {clips_per_prompt} a prompt; expected 1 or more")
-    if track.kind == "consistent":
+    if track.kind != "creative":
         return (prompts[0],) * n_clips
     return tuple(prompts[min(clip // clips_per_prompt, len(prompts) - 1)] for clip in range(n_clips))
 

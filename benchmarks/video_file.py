@@ -102,14 +102,18 @@ class VideoFile:
             ValueError: a frame cannot be decoded.
         """
         images = self._images()
-        decoded = 0
-        while block := list(itertools.islice(images, size)):
-            frames: UInt8 = np.stack(block)
+        for first in range(0, self.frames, size):
+            frames: UInt8 = np.empty((min(size, self.frames - first), self.height, self.width, 3), np.uint8)
+            found = 0
+            for image in itertools.islice(images, len(frames)):
+                frames[found] = image
+                found += 1
+            if found < len(frames):
+                raise _cut_off(self.path, first + found, self.frames)
             frames.flags.writeable = False  # every reader sees the same block
-            decoded += len(frames)
             yield frames
-        if decoded != self.frames:
-            raise _cut_off(self.path, decoded, self.frames)
+        if more := sum(1 for _ in images):
+            raise _cut_off(self.path, self.frames + more, self.frames)
 
     def _images(self) -> Iterator[UInt8]:
         to_rgb = VideoReformatter()

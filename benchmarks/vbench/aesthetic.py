@@ -8,16 +8,10 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.film import Floats
-from benchmarks.vbench.clip import VIT_L_14, ClipImages, ClipTower
-from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
-from benchmarks.vbench.weights import WeightFile
+from benchmarks.vbench.clip import ClipImages, ClipTower
+from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo, mean_of_frames
+from benchmarks.vbench.files import LAION_LINEAR, VIT_L_14
 
-LAION_LINEAR = WeightFile(
-    "aesthetic_model/emb_reader",
-    "sa_0_4_vit_l_14_linear.pth",
-    "MIT",
-    "https://github.com/LAION-AI/aesthetic-predictor/blob/main/sa_0_4_vit_l_14_linear.pth?raw=true",
-)
 WIDTH = 768
 _SCALE = 10.0  # the predictor rates from 1 to 10
 
@@ -54,5 +48,4 @@ class AestheticQuality:
         self._blocks.append((self._linear(features).squeeze(-1) / _SCALE).double().cpu().numpy())
 
     def end(self) -> DimensionScore:
-        frames = np.concatenate(self._blocks)
-        return DimensionScore(value=float(frames.mean()), weight=1.0, frames=frames)
+        return DimensionScore(weight=1.0, frames=np.concatenate(self._blocks), rule=mean_of_frames)

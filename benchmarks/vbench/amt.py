@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.models.optical_flow._utils import make_coords_grid
 from torchvision.models.optical_flow.raft import BottleneckBlock, CorrBlock, FeatureEncoder
 
-from benchmarks.vbench.raft import encoder_name, pixel_grid
-from benchmarks.vbench.weights import WeightFile
+from benchmarks.vbench.files import AMT_S
+from benchmarks.vbench.raft import encoder_name
 
-AMT_S = WeightFile(
-    "amt_model", "amt-s.pth", "CC-BY-NC-4.0 (no commercial use)", "huggingface.co/lalala125/AMT, file amt-s.pth"
-)
-_WIDTHS = (20, 32, 44, 56)  # channels at 1/2, 1/4, 1/8, 1/16 of the size
-_SIDE_WIDTH = 20
+_WIDTHS = (20, 32, 44, 56)  # channels of the levels 1 to 4, at 1/2, 1/4, 1/8 and 1/16 of the size
+_COARSEST = len(_WIDTHS)
+_FEW = 20
+_LEAK = 0.1
 _FIELDS = 3
 _LEVELS, _RADIUS = 4, 3
 _FEATURE_ENCODER = "feat_encoder."
@@ -32,23 +32,15 @@ class AmtS(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        half, quarter, eighth, sixteenth = _WIDTHS
         self.feat_encoder = FeatureEncoder(
             block=BottleneckBlock, layers=(32, 32, 64, 96, 84), norm_layer=nn.InstanceNorm2d
         )
         self.encoder = _Pyramid()
-        self.decoder4 = _Decoder(2 * sixteenth + 1, 2 * sixteenth, eighth + 4)
-        self.decoder3 = _Decoder(3 * eighth + 4, 3 * eighth, quarter + 4)
-        self.decoder2 = _Decoder(3 * quarter + 4, 3 * quarter, half + 4)
-        self.decoder1 = _Decoder(3 * half + 4, 3 * half, 8 * _FIELDS)
-        self.update4 = _Update(eighth, finer=1)
-        self.update3 = _Update(quarter, finer=2)
-        self.update2 = _Update(half, finer=4)
-        self.comb_block = nn.Sequential(
-            nn.Conv2d(3 * _FIELDS, 6 * _FIELDS, 3, padding=1),
-            nn.PReLU(6 * _FIELDS),
-            nn.Conv2d(6 * _FIELDS, 3, 3, padding=1),
-        )
+        self.comb_block = _two_convs(3 * _FIELDS, 6 * _FIELDS, 3, nn.PReLU(6 * _FIELDS))
+        for level in range(1, _COARSEST + 1):
+            self.add_module(f"decoder{level}", _Decoder(level))
+            if level > 1:
+                self.add_module(f"update{level}", _Update(level))
         self.eval()
 
     @classmethod
@@ -75,15 +67,18 @@ class AmtS(nn.Module):
         mean = ((first + second) / 2).mean(dim=(1, 2, 3), keepdim=True)
         sides = torch.cat((first - mean, second - mean))
         correlation = _Correlation(self.feat_encoder(sides))
-        halves, quarters, eighths, sixteenths = self.encoder(sides)
-        time = torch.full_like(mean, 0.5).expand(-1, -1, *sixteenths.shape[-2:])
-        flows, features = _split(self.decoder4(torch.cat((_beside(sixteenths), time), dim=1)))
-        flows, features = self.update4(flows, features, correlation)
-        for decoder, update, level in ((self.decoder3, self.update3, eighths), (self.decoder2, self.update2, quarters)):
-            change, features = _split(decoder(_warped_input(features, level, flows)))
-            flows, features = update(_doubled(flows) + change, features, correlation)
-        fields = self.decoder1(_warped_input(features, halves, flows))
-        return self._blend(sides, mean, _doubled(flows), fields)
+        pyramid = self.encoder(sides)
+        coarsest = pyramid.pop()
+        half_way = torch.full_like(mean, 0.5).expand(-1, -1, *coarsest.shape[-2:])
+        known, flows = torch.cat((_beside(coarsest), half_way), dim=1), torch.zeros_like(mean)
+        for level in range(_COARSEST, 1, -1):
+            decoded = self.get_submodule(f"decoder{level}")(known)
+            flows, features = flows + decoded[:, :4], decoded[:, 4:]
+            flows, features = self.get_submodule(f"update{level}")(flows, features, correlation)
+            finer = pyramid.pop()
+            known = torch.cat((features, _beside(_warp(finer, _apart(flows))), flows), dim=1)
+            flows = 2 * _resized(flows, 2)  # the same ones in an image of twice the size
+        return self._blend(sides, mean, flows, self.get_submodule("decoder1")(known))
 
     def _blend(self, sides: Tensor, mean: Tensor, flows: Tensor, fields: Tensor) -> Tensor:
         """Full-size `fields` are changes to the flows, masks and residues of three candidates for the middle."""
@@ -106,7 +101,7 @@ class _Correlation:
         first, second = sides.chunk(2)
         self.volumes = CorrBlock(num_levels=_LEVELS, radius=_RADIUS)
         self.volumes.build_pyramid(sides, torch.cat((second, first)))
-        self.grid = pixel_grid(sides)
+        self.grid = make_coords_grid(len(sides), *sides.shape[-2:], device=sides.device)
 
     def at(self, flows: Tensor) -> Tensor:
         """Likenesses [B, 392, h, w] around where the flows end, at 1/8 of the size.
@@ -132,13 +127,17 @@ class _Pyramid(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """[B, received, h, w] -> [B, given, 2 h, 2 w]."""
+    """Of what is known at a level: flows and features of the next finer one, the finest the fields at full size."""
 
-    def __init__(self, received: int, width: int, given: int) -> None:
+    def __init__(self, level: int) -> None:
+        """The coarsest reads both frames' features and the time; the others the features of the middle, those of both
+        frames brought there, and the flows."""
         super().__init__()
-        self.convblock = nn.Sequential(
-            _conv(received, width), _Residual(width), nn.ConvTranspose2d(width, given, 4, stride=2, padding=1)
-        )
+        width = _WIDTHS[level - 1] * (2 if level == _COARSEST else 3)
+        received = width + (1 if level == _COARSEST else 4)
+        given = 8 * _FIELDS if level == 1 else _WIDTHS[level - 2] + 4
+        upwards = nn.ConvTranspose2d(width, given, 4, stride=2, padding=1)
+        self.convblock = nn.Sequential(_conv(received, width), _Residual(width), upwards)
 
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.convblock(inputs)
@@ -150,42 +149,49 @@ class _Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv1, self.conv3 = _conv(width, width), _conv(width, width)
-        self.conv2, self.conv4 = _conv(_SIDE_WIDTH, _SIDE_WIDTH), _conv(_SIDE_WIDTH, _SIDE_WIDTH)
+        for number in range(1, 5):
+            channels = width if number % 2 else _FEW
+            self.add_module(f"conv{number}", _conv(channels, channels))
         self.conv5 = nn.Conv2d(width, width, 3, padding=1)
         self.prelu = nn.PReLU(width)
 
     def forward(self, inputs: Tensor) -> Tensor:
         inner = inputs
-        for whole, part in ((self.conv1, self.conv2), (self.conv3, self.conv4)):
-            inner = whole(inner)
-            inner = torch.cat((inner[:, :-_SIDE_WIDTH], part(inner[:, -_SIDE_WIDTH:])), dim=1)
+        for number in (1, 3):
+            inner = self.get_submodule(f"conv{number}")(inner)
+            few = self.get_submodule(f"conv{number + 1}")(inner[:, -_FEW:])
+            inner = torch.cat((inner[:, :-_FEW], few), dim=1)
         outputs: Tensor = self.prelu(inputs + self.conv5(inner))
         return outputs
 
 
 class _Update(nn.Module):
-    """Corrects the flows and features of a level, `finer` times as large as the correlation's, by what correlates."""
+    """Corrects the flows and features that a decoder gave, by what correlates where the flows end."""
 
-    def __init__(self, width: int, finer: int) -> None:
+    def __init__(self, level: int) -> None:
         super().__init__()
-        self.finer = finer
-        self.convc1 = nn.Conv2d(2 * _LEVELS * (2 * _RADIUS + 1) ** 2, 64, 1)
-        self.convf1 = nn.Conv2d(4, 40, 7, padding=3)
-        self.convf2 = nn.Conv2d(40, 20, 3, padding=1)
-        self.conv = nn.Conv2d(64 + 20, 68, 3, padding=1)
-        self.gru = _two_convs(68 + 4 + width, 76)
-        self.feat_head = _two_convs(76, width)
-        self.flow_head = _two_convs(76, 4)
+        self.finer = 2 ** (_COARSEST - level)  # how much larger the decoder's maps are than the correlation's
+        width, likenesses = _WIDTHS[level - 2], 2 * _LEVELS * (2 * _RADIUS + 1) ** 2
+        for name, received, given, size in (
+            ("convc1", likenesses, 64, 1), ("convf1", 4, 40, 7), ("convf2", 40, 20, 3), ("conv", 64 + 20, 68, 3),
+        ):  # fmt: skip
+            self.add_module(name, nn.Conv2d(received, given, size, padding=size // 2))
+        for name, received, given in (("gru", 68 + 4 + width, 76), ("feat_head", 76, width), ("flow_head", 76, 4)):
+            self.add_module(name, _two_convs(received, 76, given, nn.LeakyReLU(_LEAK)))
 
     def forward(self, flows: Tensor, features: Tensor, correlation: _Correlation) -> tuple[Tensor, Tensor]:
-        small_flows = _resized(flows, 1 / self.finer) / self.finer
-        likeness = _leaky(self.convc1(correlation.at(small_flows)))
-        motion = _leaky(self.convf2(_leaky(self.convf1(small_flows))))
-        motion = _leaky(self.conv(torch.cat((likeness, motion), dim=1)))
-        state = self.gru(torch.cat((motion, small_flows, _resized(features, 1 / self.finer)), dim=1))
-        flow_change = self.finer * _resized(self.flow_head(state), self.finer)
-        return flows + flow_change, features + _resized(self.feat_head(state), self.finer)
+        flows_there = _resized(flows, 1 / self.finer) / self.finer
+        path = self._seen("convf2", self._seen("convf1", flows_there))
+        motion = self._seen("conv", torch.cat((self._seen("convc1", correlation.at(flows_there)), path), dim=1))
+        known = torch.cat((motion, flows_there, _resized(features, 1 / self.finer)), dim=1)
+        state = self.get_submodule("gru")(known)
+        flow_change, feature_change = (
+            _resized(self.get_submodule(head)(state), self.finer) for head in ("flow_head", "feat_head")
+        )
+        return flows + self.finer * flow_change, features + feature_change
+
+    def _seen(self, name: str, inputs: Tensor) -> Tensor:
+        return functional.leaky_relu(self.get_submodule(name)(inputs), _LEAK)
 
 
 def _numpy_scalars() -> list[Any]:
@@ -199,25 +205,12 @@ def _conv(received: int, given: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(received, given, 3, stride=stride, padding=1), nn.PReLU(given))
 
 
-def _two_convs(received: int, given: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(received, 76, 3, padding=1), nn.LeakyReLU(0.1), nn.Conv2d(76, given, 3, padding=1))
-
-
-def _leaky(inputs: Tensor) -> Tensor:
-    return functional.leaky_relu(inputs, 0.1)
+def _two_convs(received: int, width: int, given: int, between: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(received, width, 3, padding=1), between, nn.Conv2d(width, given, 3, padding=1))
 
 
 def _resized(maps: Tensor, factor: float) -> Tensor:
     return functional.interpolate(maps, scale_factor=factor, mode="bilinear", align_corners=False)
-
-
-def _doubled(flows: Tensor) -> Tensor:
-    """The same flows in an image of twice the size."""
-    return 2 * _resized(flows, 2)
-
-
-def _split(decoded: Tensor) -> tuple[Tensor, Tensor]:
-    return decoded[:, :4], decoded[:, 4:]
 
 
 def _beside(sides: Tensor) -> Tensor:
@@ -228,11 +221,6 @@ def _beside(sides: Tensor) -> Tensor:
 def _apart(pairs: Tensor) -> Tensor:
     """[B, 2 C, h, w] -> [2 B, C, h, w]."""
     return torch.cat(pairs.chunk(2, dim=1))
-
-
-def _warped_input(features: Tensor, sides: Tensor, flows: Tensor) -> Tensor:
-    """What a decoder reads: the middle's features, both frames' features brought to the middle, and the flows."""
-    return torch.cat((features, _beside(_warp(sides, _apart(flows))), flows), dim=1)
 
 
 def _warp(images: Tensor, flow: Tensor) -> Tensor:

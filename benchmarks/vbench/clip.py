@@ -13,21 +13,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from benchmarks.vbench.dimension import UInt8
 from benchmarks.vbench.images import centre_crop, normalise, resize_short_side, to_images
-from benchmarks.vbench.weights import WeightFile
+from benchmarks.weights import WeightFile
 
-_PLACE = "https://openaipublic.azureedge.net/clip/models"
-VIT_B_32 = WeightFile(
-    "clip_model",
-    "ViT-B-32.pt",
-    "MIT",
-    f"{_PLACE}/40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt",
-)
-VIT_L_14 = WeightFile(
-    "clip_model",
-    "ViT-L-14.pt",
-    "MIT",
-    f"{_PLACE}/b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt",
-)
 SIDE = 224
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)

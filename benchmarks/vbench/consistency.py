@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.film import Floats
 from benchmarks.vbench.dimension import DimensionScore
 
 
@@ -31,4 +32,9 @@ class Consistency:
         """The frames' values, NaN for the first frame, which has none before it."""
         frames = torch.cat(self._blocks).numpy()
         frames[0] = float("nan")
-        return DimensionScore(value=float(frames[1:].mean()), weight=float(len(frames) - 1), frames=frames)
+        return DimensionScore(weight=float(len(frames) - 1), frames=frames, rule=_mean_after_first)
+
+
+def _mean_after_first(stretch: Floats, start: int) -> float:
+    """The first frame's neighbour is not in the stretch."""
+    return float(stretch[1:].mean()) if len(stretch) > 1 else float("nan")

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.film import Floats
-from benchmarks.vbench.weights import WeightFile
+from benchmarks.weights import WeightFile
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -23,17 +23,47 @@ class VideoInfo:
     width: int
 
 
+class Rule(Protocol):
+    """How a dimension makes one value of a stretch of its frames' values [n], the first of them frame `start`."""
+
+    def __call__(self, stretch: Floats, start: int) -> float: ...
+
+
 @dataclass(frozen=True, eq=False)
 class DimensionScore:
-    """One video's score in one dimension.
+    """One video's score in one dimension, on 0..1.
 
-    `value` is on VBench's own scale for a video, `weight` what it counts in the mean over videos; `frames`, float64
-    [F], are the values that curves are drawn from, NaN where a frame has none.
+    `frames`, float64 [F], are the values that everything else is made of, NaN where a frame has none; `weight` is what
+    the video counts in the mean over videos.
+
+    `value` is the whole video's, `of(start, stop)` that of the frames start..stop - 1 alone. A value that compares its
+    frame with a neighbour counts only if the neighbour is among them too, so `of(0, stop)` is what the video would
+    score if it were cut off there. Two things stay the whole video's: the first frame that consistency compares with,
+    and which frames dynamic degree samples and motion smoothness foretells.
     """
 
-    value: float
     weight: float
     frames: Floats
+    rule: Rule
+
+    @property
+    def value(self) -> float:
+        return self.of(0, len(self.frames))
+
+    def of(self, start: int, stop: int) -> float:
+        """The value of frames start..stop - 1; NaN where they have none, such as one frame without a neighbour.
+
+        Raises:
+            ValueError: no frames, or some beyond the video's.
+        """
+        if not 0 <= start < stop <= len(self.frames):
+            raise ValueError(f"frames: received {start} to {stop}, expected some of 0 to {len(self.frames)}")
+        return self.rule(self.frames[start:stop], start)
+
+
+def mean_of_frames(stretch: Floats, start: int) -> float:
+    """The rule of dimensions that look at every frame by itself."""
+    return float(stretch.mean())
 
 
 class Dimension(Protocol):

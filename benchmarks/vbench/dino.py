@@ -9,15 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.vbench.weights import WeightFile
+from benchmarks.vbench.files import DINO_WEIGHTS
 
-DINO_WEIGHTS = WeightFile(
-    "hub/checkpoints",
-    "dino_vitbase16_pretrain.pth",
-    "Apache-2.0",
-    "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth",
-    root="torch",
-)
 WIDTH, LAYERS, HEADS, PATCH, GRID = 768, 12, 12, 16, 14
 _NORM_EPS = 1e-6
 # Added to the patches' number before the positions are scaled: keeps floor(14 scale) at that number.

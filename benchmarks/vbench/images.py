@@ -6,6 +6,7 @@ VBench resizes float tensors without antialiasing and does not clamp what bicubi
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -18,7 +19,7 @@ Mode = Literal["bilinear", "bicubic"]
 
 def to_images(frames: UInt8) -> Tensor:
     """RGB uint8 [B, H, W, 3] -> float32 [B, 3, H, W] on 0..255, in the frames' own memory order."""
-    return torch.tensor(frames).float().permute(0, 3, 1, 2)
+    return torch.from_numpy(frames.astype(np.float32)).permute(0, 3, 1, 2)
 
 
 def resize(images: Tensor, size: tuple[int, int], mode: Mode = "bilinear") -> Tensor:

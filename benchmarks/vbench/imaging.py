@@ -6,21 +6,23 @@ import numpy as np
 import torch
 
 from benchmarks.film import Floats
-from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
+from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo, mean_of_frames
+from benchmarks.vbench.files import MUSIQ_SPAQ
 from benchmarks.vbench.images import batches, resize, to_images
-from benchmarks.vbench.musiq import MUSIQ_SPAQ, Musiq, load_musiq
+from benchmarks.vbench.musiq import Musiq, load_musiq
 
 LONGEST_SIDE = 512
+_SCALE = 100.0  # MUSIQ trained on SPAQ rates from 0 to 100
 
 
 class ImagingQuality:
-    """VBench's imaging_quality, 0..100 for a video: frames of at most 512 pixels, MUSIQ trained on SPAQ.
+    """VBench's imaging_quality, 0..1: frames of at most 512 pixels, MUSIQ trained on SPAQ, over 100.
 
-    VBench gives the mean over videos on 0..1, over 100.
+    VBench itself divides only the mean over videos by 100 and lists each video on 0..100; here every value is on 0..1.
     """
 
     name = "imaging_quality"
-    about = "Mean rating of the frames by MUSIQ (SPAQ), 0 to 100."
+    about = "Mean rating of the frames by MUSIQ (SPAQ), over 100."
     version = "1"
     files = (MUSIQ_SPAQ,)
 
@@ -45,8 +47,7 @@ class ImagingQuality:
         scale = min(1.0, LONGEST_SIDE / max(height, width))
         images = resize(to_images(frames), (int(scale * height), int(scale * width))) / 255
         scores = torch.cat([self._model(batch) for batch in batches(images, self._device)])
-        self._blocks.append(scores.double().cpu().numpy())
+        self._blocks.append(scores.double().cpu().numpy() / _SCALE)
 
     def end(self) -> DimensionScore:
-        frames = np.concatenate(self._blocks)
-        return DimensionScore(value=float(frames.mean()), weight=1.0, frames=frames)
+        return DimensionScore(weight=1.0, frames=np.concatenate(self._blocks), rule=mean_of_frames)

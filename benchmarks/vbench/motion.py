@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.vbench.amt import AMT_S, AmtS
+from benchmarks.film import Floats
+from benchmarks.vbench.amt import AmtS
 from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
+from benchmarks.vbench.files import AMT_S
 from benchmarks.vbench.images import to_images
 from benchmarks.vbench.raft import check_size, padding
 
@@ -76,7 +78,7 @@ class MotionSmoothness:
         """
         if self._seen != len(self._scores):
             raise ValueError(f"{self._name}: received {self._seen} frames, expected {len(self._scores)}")
-        return DimensionScore(value=float(np.nanmean(self._scores)), weight=1.0, frames=self._scores)
+        return DimensionScore(weight=1.0, frames=self._scores, rule=_mean_of_foretold)
 
     def _to_pixels(self, image: Tensor) -> UInt8:
         """[1, 3, H, W] on 0..1 -> uint8 [h, w, 3] without the padding; cut off, not rounded, as VBench does."""
@@ -85,3 +87,9 @@ class MotionSmoothness:
         inner = image[0, :, above : height - below, left : width - right]
         pixels: UInt8 = (255 * inner).permute(1, 2, 0).cpu().numpy().astype(np.uint8)
         return pixels
+
+
+def _mean_of_foretold(stretch: Floats, start: int) -> float:
+    """Of the odd frames both of whose neighbours are in the stretch."""
+    odd = stretch[1 + start % 2 : -1 : 2]
+    return float(odd.mean()) if len(odd) else float("nan")

@@ -13,15 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.vbench.files import MUSIQ_SPAQ
 from benchmarks.vbench.images import resize
-from benchmarks.vbench.weights import WeightFile
 
-MUSIQ_SPAQ = WeightFile(
-    "pyiqa_model",
-    "musiq_spaq_ckpt-358bb6af.pth",
-    "CC BY-NC-SA 4.0 and S-Lab 1.0, non-commercial (pyiqa's conversion of Google's Apache-2.0 weights)",
-    "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/musiq_spaq_ckpt-358bb6af.pth",
-)
 PATCH = 32
 LONGER_SIDES = (224, 384)
 WIDTH, LAYERS, HEADS, MLP_WIDTH = 384, 14, 6, 1152
@@ -69,23 +63,23 @@ class _StandardConv(nn.Conv2d):
 
 
 class _Bottleneck(nn.Module):
-    """A residual unit of 1 x 1, 3 x 3 and 1 x 1 convolutions with group norms."""
+    """A residual unit of 1 x 1, 3 x 3 and 1 x 1 convolutions beside another one, each with a group norm."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = _StandardConv(_ROOT_WIDTH, _ROOT_WIDTH, 1)
-        self.gn1 = nn.GroupNorm(_GROUPS, _ROOT_WIDTH, eps=1e-4)
-        self.conv2 = _StandardConv(_ROOT_WIDTH, _ROOT_WIDTH, 3)
-        self.gn2 = nn.GroupNorm(_GROUPS, _ROOT_WIDTH, eps=1e-4)
-        self.conv3 = _StandardConv(_ROOT_WIDTH, _BLOCK_WIDTH, 1)
-        self.gn3 = nn.GroupNorm(_GROUPS, _BLOCK_WIDTH, eps=1e-4)
-        self.conv_proj = _StandardConv(_ROOT_WIDTH, _BLOCK_WIDTH, 1)
-        self.gn_proj = nn.GroupNorm(_GROUPS, _BLOCK_WIDTH, eps=1e-4)
+        for part, outputs, kernel in (
+            ("1", _ROOT_WIDTH, 1), ("2", _ROOT_WIDTH, 3), ("3", _BLOCK_WIDTH, 1), ("_proj", _BLOCK_WIDTH, 1),
+        ):  # fmt: skip
+            self.add_module(f"conv{part}", _StandardConv(_ROOT_WIDTH, outputs, kernel))
+            self.add_module(f"gn{part}", nn.GroupNorm(_GROUPS, outputs, eps=1e-4))
 
     def forward(self, cells: Tensor) -> Tensor:
-        inner = functional.relu(self.gn1(self.conv1(cells)))
-        inner = functional.relu(self.gn2(self.conv2(functional.pad(inner, (1, 1, 1, 1)))))
-        return functional.relu(self.gn3(self.conv3(inner)) + self.gn_proj(self.conv_proj(cells)))
+        narrow = functional.relu(self._normed("1", cells))
+        mixed = functional.relu(self._normed("2", functional.pad(narrow, (1, 1, 1, 1))))
+        return functional.relu(self._normed("3", mixed) + self._normed("_proj", cells))
+
+    def _normed(self, part: str, cells: Tensor) -> Tensor:
+        return cast(Tensor, self.get_submodule(f"gn{part}")(self.get_submodule(f"conv{part}")(cells)))
 
 
 class _Encoder(nn.Module):

@@ -124,20 +124,23 @@ def run(
     out: Path,
     device: str = "cpu",
     native: bool = False,
+    curve: bool = True,
 ) -> dict[str, dict[str, float]]:
     """Score `videos` (.mp4) in `dimensions` by the environment in `folder`: {video's path: {dimension: value}}.
 
     `cache_dir` and `torch_home` hold the weights, as VBENCH_CACHE_DIR and TORCH_HOME would name them. Writes `RESULTS`
-    in `out`: of every dimension VBench's overall value, each video's, its frames' statistics (dynamic degree and motion
-    smoothness), seconds, peak memory in bytes, and versions; and a log a dimension. With `native` the harness's own
-    dimensions run there in VBench's place, so that both can be compared under one torch.
+    in `out`: of every dimension VBench's overall value, each video's, in their order, on 0..1 (VBench lists imaging quality
+    on 0..100), its frames' statistics (dynamic degree and motion smoothness), seconds in all and of the scoring alone,
+    peak memory in bytes, and versions; and a log a dimension.
+    With `native` the harness's own dimensions run there in VBench's place, so that both can be compared under one torch;
+    without `curve` its dynamic degree stops as soon as the answer stands.
 
     Raises:
         ValueError: no environment, an unknown dimension, a missing video or weight file, or a run that failed.
     """
     python = python_of(folder)
     _check_videos(videos)
-    links = {name: _weights_of(name, cache_dir, torch_home) for name in dimensions}
+    links = {name: weights_of(name, cache_dir, torch_home) for name in dimensions}
     out.mkdir(parents=True, exist_ok=True)
     results = {}
     for name in dimensions:
@@ -150,21 +153,24 @@ def run(
             settings = {"VBENCH_CACHE_DIR": str(cache), "TORCH_HOME": str(torch_home.resolve()), "HF_HUB_OFFLINE": "1"}
             if native:
                 settings["PYTHONPATH"] = str(_CHECKOUT)
-            mode = [_WITH_PYTHONPATH, str(_RUNNER), "native"] if native else [_ALONE, str(_RUNNER), "official"]
-            command = [str(python), *mode, name, work, device]
+            mode = ("native" if curve else "early") if native else "official"
+            isolation = _WITH_PYTHONPATH if native else _ALONE
+            command = [str(python), isolation, str(_RUNNER), mode, name, work, device]
             _logged(f"VBench's {name}", command, settings, out / f"{name}.log")
             results[name] = _read_result(Path(work), videos)
-    (out / RESULTS).write_text(json.dumps(results, indent=1), encoding="utf-8")
+    fresh = out / f".{RESULTS}.{os.getpid()}"  # so that the file is whole whenever it is there
+    fresh.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    fresh.replace(out / RESULTS)
     return {str(video): {name: results[name]["videos"][str(video)]["value"] for name in dimensions} for video in videos}
 
 
 def _check_videos(videos: Sequence[Path]) -> None:
-    wrong = [str(video) for video in videos if video.suffix != ".mp4" or not video.is_file()]
+    wrong = [str(video) for video in videos if video.suffix.lower() != ".mp4" or not video.is_file()]
     if wrong or not videos:
         raise ValueError(f"videos: received {', '.join(wrong) or 'none'}, expected existing .mp4 files")
 
 
-def _weights_of(name: str, cache_dir: Path, torch_home: Path) -> dict[str, Path]:
+def weights_of(name: str, cache_dir: Path, torch_home: Path) -> dict[str, Path]:
     """The dimension's files by their places below the cache that VBench is shown. All are there, so that it has
     nothing to download."""
     if name not in _CACHE_FILES:

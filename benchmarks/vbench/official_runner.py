@@ -1,11 +1,13 @@
 """Runs inside VBench's environment: one dimension over the videos of a folder, by VBench's own code or by the harness's.
 
-    official_runner.py official|native DIMENSION WORK DEVICE     reads WORK/videos/*.mp4, writes WORK/result.json
-    official_runner.py check PACKAGE==VERSION...                 prints a JSON list of problems as its last line
+    official_runner.py official|native|early DIMENSION WORK DEVICE   reads WORK/videos/*.mp4, writes WORK/result.json
+    official_runner.py check PACKAGE==VERSION...                     prints a JSON list of problems as its last line
 
+"early" is "native" with a dynamic degree that stops as soon as its answer stands.
 Written for that environment's packages; "official" and "check" import nothing of the harness.
 """
 
+import functools
 import importlib
 import importlib.metadata
 import json
@@ -20,19 +22,14 @@ _MODULES = (
     "subject_consistency", "background_consistency", "aesthetic_quality", "imaging_quality", "dynamic_degree",
     "motion_smoothness", "third_party.amt.networks.AMT-S",
 )  # fmt: skip
-_NATIVE = {
-    "subject_consistency": ("subject", "SubjectConsistency"),
-    "background_consistency": ("background", "BackgroundConsistency"),
-    "aesthetic_quality": ("aesthetic", "AestheticQuality"),
-    "imaging_quality": ("imaging", "ImagingQuality"),
-    "dynamic_degree": ("dynamic", "DynamicDegree"),
-    "motion_smoothness": ("motion", "MotionSmoothness"),
-}
+# The function that goes over the videos, once the model is loaded; elsewhere it is called as its dimension is.
+_LOOPS = {"aesthetic_quality": "laion_aesthetic", "imaging_quality": "technical_quality"}
 # Of a video and of a frame: VBench's class and its methods that give the statistics which it does not report.
 _STATISTICS = {
     "dynamic_degree": ("DynamicDegree", "infer", "get_score"),
     "motion_smoothness": ("MotionSmoothness", "motion_score", "get_diff"),
 }
+_PER_VIDEO_SCALE = {"imaging_quality": 100.0}  # VBench divides only its overall value by 100
 _VERSIONS = ("vbench", "torch", "torchvision", "numpy", "opencv-python-headless", "decord", "pyiqa", "timm")
 
 
@@ -43,8 +40,10 @@ def main() -> None:
         print(json.dumps(problems(arguments)))
         return
     name, work, device = arguments
-    score = {"official": official, "native": native}[mode]
-    result = measured(lambda: score(name, Path(work), device), device)
+    modes: dict[str, Callable[[str, Path, str], dict[str, Any]]] = {
+        "official": official, "native": native, "early": functools.partial(native, curve=False),
+    }  # fmt: skip
+    result = measured(lambda: modes[mode](name, Path(work), device), device)
     installed = {found.name: found.version for found in importlib.metadata.distributions()}
     result["versions"] = {package: installed[package] for package in _VERSIONS if package in installed}
     Path(work, "result.json").write_text(json.dumps(result), encoding="utf-8")
@@ -70,7 +69,7 @@ def problems(pins: list[str]) -> list[str]:
 
 
 def measured(score: Callable[[], dict[str, Any]], device: str) -> dict[str, Any]:
-    """What `score` gives, with seconds and the peak memory of the process and of the GPU in bytes."""
+    """What `score` gives, with all its seconds and the peak memory of the process and of the GPU in bytes."""
     import torch
 
     begin = time.perf_counter()
@@ -88,6 +87,8 @@ def official(name: str, work: Path, device: str) -> dict[str, Any]:
     # The published AMT-S file holds its optimiser's numpy numbers, which VBench 0.1.5 does not expect torch to refuse.
     torch.serialization.add_safe_globals(numpy_scalars())
     statistics = recorded(name) if name in _STATISTICS else {}
+    module, loop, clock = importlib.import_module(f"vbench.{name}"), _LOOPS.get(name, name), Clock()
+    setattr(module, loop, clock.around(getattr(module, loop)))
     vbench = importlib.import_module("vbench")
     judge = vbench.VBench(torch.device(device), str(work / "none.json"), str(work))
     judge.evaluate(
@@ -95,11 +96,30 @@ def official(name: str, work: Path, device: str) -> dict[str, Any]:
         mode="custom_input",
     )  # fmt: skip
     overall, videos = json.loads((work / "judge_eval_results.json").read_text(encoding="utf-8"))[name]
-    values = {Path(video["video_path"]).stem: video["video_results"] for video in videos}
+    scale = _PER_VIDEO_SCALE.get(name, 1.0)
+    values = {Path(video["video_path"]).stem: video["video_results"] / scale for video in videos}
     return {
         "overall": float(overall),
         "videos": {stem: {"value": float(value), "frames": statistics.get(stem)} for stem, value in values.items()},
+        **clock.seconds,
     }
+
+
+class Clock:
+    """Seconds of the scoring alone, without imports and the loading of models, by the wall and by the processor."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any, **named: Any) -> Any:
+            wall, processor = time.perf_counter(), time.process_time()
+            result = function(*arguments, **named)
+            self.seconds["scoring_seconds"] = time.perf_counter() - wall
+            self.seconds["scoring_cpu_seconds"] = time.process_time() - processor
+            return result
+
+        return timed
 
 
 def recorded(name: str) -> dict[str, list[float]]:
@@ -123,19 +143,23 @@ def recorded(name: str) -> dict[str, list[float]]:
     return found
 
 
-def native(name: str, work: Path, device: str) -> dict[str, Any]:
+def native(name: str, work: Path, device: str, curve: bool = True) -> dict[str, Any]:
     """The harness's own scores, under this environment's packages."""
+    from benchmarks.vbench.dimensions import DIMENSIONS
     from benchmarks.vbench.stream import score_video
 
-    module, class_name = _NATIVE[name]
-    dimension = getattr(importlib.import_module(f"benchmarks.vbench.{module}"), class_name).load(device)
-    scores = {path.stem: score_video(path, [dimension])[name] for path in sorted((work / "videos").iterdir())}
+    kind: Any = next(one for one in DIMENSIONS if one.name == name)
+    options = {"curve": curve} if name == "dynamic_degree" else {}
+    dimension, clock = kind.load(device, **options), Clock()
+    paths = sorted((work / "videos").iterdir())
+    scores = clock.around(lambda: {path.stem: score_video(path, [dimension])[name] for path in paths})()
     return {
         "overall": sum(s.value * s.weight for s in scores.values()) / sum(s.weight for s in scores.values()),
         "videos": {
             stem: {"value": score.value, "frames": [None if math.isnan(x) else float(x) for x in score.frames]}
             for stem, score in scores.items()
         },
+        **clock.seconds,
     }
 
 

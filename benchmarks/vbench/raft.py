@@ -3,29 +3,21 @@
 Source: Teed and Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow", ECCV 2020. torchvision's
 `raft_large` is the same network under other tensor names. What is added here: the features of a frame can serve the
 pairs on both its sides, and only the last flow is brought to full size.
-The coordinates and paddings that AMT, built on RAFT's correlation, needs too are here as well.
+The paddings that AMT, built on RAFT's correlation, needs too are here as well.
 Shapes: frames [B, 3, H, W] with H and W multiples of 8 and at least 128, feature maps [B, 256, H / 8, W / 8].
 """
 
 import re
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torchvision.models.optical_flow import raft_large
+from torchvision.models.optical_flow._utils import make_coords_grid, upsample_flow
 
-from benchmarks.vbench.weights import WeightFile
+from benchmarks.vbench.files import RAFT_THINGS
 
-RAFT_THINGS = WeightFile(
-    "raft_model/models",
-    "raft-things.pth",
-    "BSD-3-Clause",
-    "the archive models.zip that download_models.sh of github.com/princeton-vl/RAFT names",
-)
 ITERATIONS = 20
 MIN_SIDE = 128
-_FINER = 8  # a cell of the feature maps is 8 x 8 pixels
 
 _PUBLISHED_TO_TORCHVISION = (
     (r"^module\.", ""),
@@ -78,12 +70,13 @@ class Raft(nn.Module):
         hidden_width = update.hidden_state_size
         context = self.network.context_encoder(_signed(frame))
         hidden, context = context[:, :hidden_width].tanh(), context[:, hidden_width:].relu()
-        start = pixel_grid(features)
+        start = make_coords_grid(len(features), *features.shape[-2:], device=features.device)
         position = start
         for _ in range(ITERATIONS):
             hidden, step = update(hidden, context, correlation.index_pyramid(position), position - start)
             position = position + step
-        return _full_size(position - start, self.network.mask_predictor(hidden))
+        flow: Tensor = upsample_flow(position - start, self.network.mask_predictor(hidden))
+        return flow
 
 
 def torchvision_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -137,23 +130,3 @@ def _substituted(name: str, rules: tuple[tuple[str, str], ...]) -> str:
 def _signed(frame: Tensor) -> Tensor:
     """0..255 -> -1..1."""
     return 2 * (frame / 255) - 1
-
-
-def pixel_grid(maps: Tensor) -> Tensor:
-    """Positions [B, 2, h, w] in a map [B, C, h, w], x before y, in cells."""
-    batch, _, height, width = maps.shape
-    y, x = torch.meshgrid(
-        torch.arange(height, dtype=maps.dtype, device=maps.device),
-        torch.arange(width, dtype=maps.dtype, device=maps.device),
-        indexing="ij",
-    )
-    return torch.stack((x, y)).expand(batch, 2, height, width)
-
-
-def _full_size(flow: Tensor, mask: Tensor) -> Tensor:
-    """Flow [B, 2, h, w] -> [B, 2, 8 h, 8 w]: every pixel a convex combination of its cell's 3 x 3 neighbourhood."""
-    batch, _, height, width = flow.shape
-    shares = mask.view(batch, 1, 9, _FINER, _FINER, height, width).softmax(dim=2)
-    neighbours = functional.unfold(_FINER * flow, kernel_size=3, padding=1).view(batch, 2, 9, 1, 1, height, width)
-    pixels = (shares * neighbours).sum(dim=2)  # [B, 2, 8, 8, h, w]
-    return pixels.permute(0, 1, 4, 2, 5, 3).reshape(batch, 2, _FINER * height, _FINER * width)

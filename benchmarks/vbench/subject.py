@@ -6,7 +6,8 @@ import torch
 
 from benchmarks.vbench.consistency import Consistency
 from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
-from benchmarks.vbench.dino import DINO_WEIGHTS, Dino, load_dino
+from benchmarks.vbench.dino import Dino, load_dino
+from benchmarks.vbench.files import DINO_WEIGHTS
 from benchmarks.vbench.images import batches, normalise, resize_short_side, to_images
 
 SIDE = 224

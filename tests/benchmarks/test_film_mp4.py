@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.film import FilmFolder
 from benchmarks.mp4 import Mp4Frames
-from benchmarks.scorer import score_folder
+from benchmarks.suite import score_films
+from benchmarks.suites.embedded import EmbeddedSuite
 
 FPS, CLIP, OVERLAP = 8, 5, 1
 
@@ -40,6 +41,7 @@ def write_folder(folder: Path, films: list[np.ndarray]) -> Path:
         write_video(folder / "videos" / f"{name}.mp4", film)
     n_clips = -(-(len(films[0]) - OVERLAP) // (CLIP - OVERLAP))
     info = {"fps": FPS, "clip_frames": CLIP, "overlap": OVERLAP, "n_clips": n_clips}
+    info |= {"track": "consistent-50s", "track_version": 1, "samples_hash": "0"}
     samples = [{"name": name, "prompts": ["a wave"], "video": f"videos/{name}.mp4"} for name in names]
     (folder / "film.json").write_text(json.dumps({**info, "samples": samples}))
     return folder
@@ -57,7 +59,7 @@ def write_world(folder: Path, films: list[np.ndarray]) -> None:
 
 
 def scored(folder: Path) -> tuple[dict[str, object], dict[str, np.ndarray]]:
-    score_folder(folder, folder / "scores", lambda done, total: None)
+    score_films(FilmFolder(folder), EmbeddedSuite(), folder / "scores", lambda done, total: None)
     with np.load(folder / "scores" / "scores.npz") as file:
         return json.loads((folder / "scores" / "scores.json").read_text()), dict(file)
 
@@ -115,7 +117,7 @@ def test_films_are_scored_from_their_mp4s(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, films)
     write_world(folder, films)
     report, scores = scored(folder)
-    assert report["resolution"] == [48, 64]
+    assert report["resolution"] == "48x64"
     assert set(report["skipped"]) == {"gain", "eps", "forecast_plateau"}
     np.save(folder / "frames.npy", np.stack(films))
     _, lossless = scored(folder)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.samples import Sample, content_hash, load_samples
+from benchmarks.samples import Sample, content_hash, film_size, load_samples, samples_folder, starts_hash
+from benchmarks.track import get_track
 
 AUTHORS = Path(__file__).parents[2].parent / "shared" / "data" / "svi-toy" / "test"
 
@@ -35,6 +36,7 @@ def skipped_reason(folder: Path, name: str) -> str:
         (("a.jpg", "frame.png"), "frame.png"),
         (("b.jpg", "a.png", "c.jpg"), "b.jpg"),
         (("d.png", "c.png"), "c.png"),
+        (("a.png", "b.jpeg"), "b.jpeg"),
     ],
 )
 def test_image_choice(tmp_path, images, chosen):
@@ -50,6 +52,7 @@ def test_image_choice(tmp_path, images, chosen):
         "# a story\nprompts = ('a cat', 'it\\'s a \"dog\"')",
         '\n  prompts = ["a cat", "it\'s a \\"dog\\""]  # the end',
         'a cat\n\n  it\'s a "dog"  \r\n',
+        '# a comment\na cat\n# another\nit\'s a "dog"',
     ],
 )
 def test_both_forms_of_prompts(tmp_path, text):
@@ -88,6 +91,7 @@ def test_a_line_of_code_is_only_a_prompt(tmp_path):
     [
         (None, "no prompt.txt"),
         (" \n ", "is empty"),
+        ("# a comment alone", "is empty"),
         ("prompts = []", "at least one string"),
         ("prompts = 'a cat'", "expected a list"),
         ("prompts = ['a', 3]", "list of strings"),
@@ -134,6 +138,127 @@ def test_a_folder_with_such_a_name_is_skipped(tmp_path):
     assert "plain file name" in skipped_reason(tmp_path, "x\\..\\escape")
 
 
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "a" * 201, "\udcff"])
+def test_a_name_that_no_table_or_file_can_hold_is_refused(name):
+    with pytest.raises(ValueError, match="expected printable letters of at most 200 bytes"):
+        Sample(name, Path("frame.png"), ("a cat",))
+
+
+def test_html_in_a_name_or_prompt_is_text_like_any_other(tmp_path):
+    name, prompt = "<img src=x onerror=alert(1)>", "<script>alert(1)</script> & a cat"
+    add(tmp_path, name, prompt)
+    assert [(sample.name, sample.prompts) for sample in load_samples(tmp_path)[0]] == [(name, (prompt,))]
+
+
+def link(place: Path, target: Path) -> Path:
+    place.unlink(missing_ok=True)
+    place.symlink_to(target)
+    return place
+
+
+@pytest.mark.parametrize("file", ["frame.png", "prompt.txt"])
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path, file):
+    private = add(tmp_path / "private", "s", "a secret") / file
+    link(add(tmp_path / "data", "evil", "a cat") / file, private)
+    assert f"{file} is a link out of the folder" in skipped_reason(tmp_path / "data", "evil")
+
+
+def test_a_sample_that_is_a_link_out_of_the_folder_is_not_followed(tmp_path):
+    private = add(tmp_path / "private", "s", "a secret")
+    (tmp_path / "data").mkdir()
+    link(tmp_path / "data" / "evil", private)
+    assert "evil is a link out of the folder" in skipped_reason(tmp_path / "data", "evil")
+
+
+def test_links_inside_the_folder_and_a_link_to_it_are_followed(tmp_path):
+    first = add(tmp_path / "data", "a", "a cat")
+    second = add(tmp_path / "data", "b", "a dog")
+    link(second / "frame.png", first / "frame.png")
+    link(second / "prompt.txt", Path("..") / "a" / "prompt.txt")
+    folder = link(tmp_path / "elsewhere", tmp_path / "data")
+    assert [sample.prompts for sample in load_samples(folder)[0]] == [("a cat",), ("a cat",)]
+
+
+def test_the_hubs_cache_links_to_its_blobs(tmp_path):
+    """As `hf download` leaves a dataset: snapshots/<revision>/... are links to blobs/<hash>."""
+    cache = tmp_path / "datasets--vita-video-gen--svi-benchmark"
+    sample = add(cache / "snapshots" / "0123" / "creative_video_gen", "s", "a cat")
+    (cache / "blobs").mkdir()
+    for file in list(sample.iterdir()):
+        link(file, file.rename(cache / "blobs" / file.stem))
+    samples, skipped = load_samples(cache / "snapshots" / "0123", get_track("creative-50s"))
+    assert ([one.name for one in samples], skipped) == (["s"], [])
+
+
+@pytest.mark.parametrize(
+    ("track", "folder"),
+    [
+        ("consistent-50s", "consisent_video_gen"),
+        ("consistent-250s", "consisent_video_gen"),
+        ("consistent-300s", "consisent_video_gen"),
+        ("creative-50s", "creative_video_gen"),
+        ("creative-250s", "creative_video_gen_longer"),
+        ("talk-300s", "talk"),
+        ("dance-50s", "dance"),
+    ],
+)
+def test_a_track_takes_its_part_of_the_authors_benchmark(tmp_path, track, folder):
+    for name in ("consisent_video_gen", "creative_video_gen", "creative_video_gen_longer", "customized_dataset"):
+        add(tmp_path / name, f"of {name}", "a cat")
+    for name in ("talk", "dance"):
+        add(tmp_path / name, f"of {name}", "a cat")
+    samples, skipped = load_samples(tmp_path, get_track(track))
+    assert ([sample.name for sample in samples], skipped) == ([f"of {folder}"], [])
+
+
+def test_the_corrected_spelling_is_taken_too(tmp_path):
+    add(tmp_path / "consistent_video_gen", "s", "a cat")
+    assert samples_folder(tmp_path, get_track("consistent-50s")) == tmp_path / "consistent_video_gen"
+
+
+def test_the_authors_benchmark_without_the_tracks_part_is_named(tmp_path):
+    add(tmp_path / "creative_video_gen", "s", "a cat")
+    with pytest.raises(ValueError, match=r"consistent-50s.*with creative_video_gen, expected consisent_video_gen or"):
+        load_samples(tmp_path, get_track("consistent-50s"))
+    with pytest.raises(ValueError, match=r"talk-300s.*expected talk there"):
+        load_samples(tmp_path, get_track("talk-300s"))
+
+
+def test_a_folder_of_samples_serves_every_track(tmp_path):
+    """Also where a sample is called as a part of the benchmark is."""
+    add(tmp_path, "dance", "a cat")
+    for track in ("consistent-50s", "creative-250s", "dance-50s"):
+        assert [sample.name for sample in load_samples(tmp_path, get_track(track))[0]] == ["dance"]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "size"),
+    [
+        (832, 480, (480, 832)),
+        (1920, 1080, (464, 832)),  # 468 high
+        (1000, 1500, (1248, 832)),  # portraits are not limited
+        (500, 333, (320, 496)),  # nothing is enlarged
+        (1664, 960, (464, 832)),  # 832 x (960 / 1664) is 479.99999999999994, as in the authors' code
+    ],
+)
+def test_sizes_by_the_authors_rule(width, height, size):
+    assert film_size(width, height) == size
+
+
+def test_a_samples_size_depends_on_the_kind_of_track_and_the_models_multiple(tmp_path):
+    folder = add(tmp_path, "s", "a cat")
+    Image.fromarray(np.zeros((720, 1280, 3), np.uint8)).save(folder / "frame.png")
+    sample = load_samples(tmp_path)[0][0]
+    assert sample.size(get_track("creative-50s")) == (464, 832)
+    assert sample.size(get_track("talk-300s")) == sample.size(get_track("dance-50s")) == (352, 640)
+    assert sample.size(get_track("creative-50s"), multiple=32) == (448, 832)
+
+
+def test_an_image_without_room_for_a_film_is_refused():
+    with pytest.raises(ValueError, match="received 4 x 40 pixels, expected at least 16 a side"):
+        film_size(4, 40)
+
+
 def test_a_sample_needs_a_prompt():
     with pytest.raises(ValueError, match="no prompts"):
         Sample("s", Path("frame.png"), ())
@@ -161,6 +286,23 @@ def test_the_hash_follows_the_content_and_not_the_place(tmp_path):
     shutil.copytree(tmp_path / "one", tmp_path / "two")
     Image.fromarray(np.full((4, 4, 3), 91, np.uint8)).save(tmp_path / "two" / "s" / "frame.png")
     assert first != content_hash(load_samples(tmp_path / "two")[0])
+
+
+def test_the_hash_of_pixels_follows_names_shapes_values_and_prompts():
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    starts = [("a", image, ["x"]), ("b", image + 1, ["y", "z"])]
+    others = [
+        [("c", image, ["x"]), starts[1]],
+        [("a", image.reshape(4, 2, 3), ["x"]), starts[1]],
+        [("a", image + 2, ["x"]), starts[1]],
+        [("a", image, ["x", "y"]), starts[1]],
+        starts[::-1],
+        starts[:1],
+    ]
+    hashes = [starts_hash(one) for one in (starts, *others)]
+    assert len(set(hashes)) == len(hashes)
+    assert hashes[0] == starts_hash([("a", image.copy(), ("x",)), ("b", image + 1, ("y", "z"))])
+    assert len(hashes[0]) == 64
 
 
 @pytest.mark.skipif(not AUTHORS.is_dir(), reason="the authors' toy samples are not here")

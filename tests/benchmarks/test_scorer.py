@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.film import Film, FilmFolder
-from benchmarks.scorer import SUITE, SUITE_VERSION, native_scorers, score_folder
+from benchmarks.suite import score_films
+from benchmarks.suites.embedded import SCORERS, EmbeddedSuite
 
+MADE = {"track": "consistent-50s", "track_version": 1, "samples_hash": "5a" * 32}
 PATH = [(4.0 + i % 8, 5.0) for i in range(40)]
-METRICS = {metric.name: metric for scorer in native_scorers() for metric in scorer.metrics}
+METRICS = {metric.name: metric for metric in EmbeddedSuite.metrics}
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def films(world, tmp_path):
     broken[20:] = world.background
     np.save(folder / "frames.npy", np.stack([perfect, broken]))
     names = ["../scene-00", "scene-01"]
-    info = {"fps": 8, "clip_frames": 5, "overlap": 1, "n_clips": 10, "track": "consistent-50s", "backbone": "toy"}
+    info = {"fps": 8, "clip_frames": 5, "overlap": 1, "n_clips": 10, **MADE}
     info["samples"] = [
         {"name": name, "prompts": ["a disc"], "video": f"videos/{i}.mp4"} for i, name in enumerate(names)
     ]
@@ -44,7 +46,7 @@ def write_truth(folder, world):
 
 def scored(films, progress=lambda done, total: None):
     out = films.parent / "scores"
-    score_folder(films, out, progress)
+    score_films(FilmFolder(films), EmbeddedSuite(), out, progress)
     with np.load(out / "scores.npz", allow_pickle=False) as file:
         return json.loads((out / "scores.json").read_text()), dict(file)
 
@@ -53,13 +55,14 @@ def test_every_metric_is_scored_and_described(films):
     calls = []
     report, scores = scored(films, lambda done, total: calls.append((done, total)))
     assert calls == [(1, 2), (2, 2)]
-    assert (report["suite"], report["suite_version"]) == (SUITE, SUITE_VERSION)
-    assert (report["fps"], report["n_clips"], report["resolution"]) == (8, 10, [16, 16])
+    assert (report["suite"], report["suite_version"]) == (EmbeddedSuite.name, EmbeddedSuite.version)
+    assert (report["fps"], report["n_clips"], report["resolution"]) == (8, 10, "16x16")
     assert report["samples"] == ["../scene-00", "scene-01"]
     assert report["skipped"] == {}
     assert set(report["metrics"]) == set(scores) == set(METRICS)
     assert all(
-        set(entry) == {"direction", "version", "unit", "per", "needs", "about"} for entry in report["metrics"].values()
+        set(entry) == {"direction", "version", "unit", "per", "needs", "about", "weights", "compared_with"}
+        for entry in report["metrics"].values()
     )
     for name, values in scores.items():
         assert values.dtype == np.float64
@@ -106,9 +109,9 @@ def test_a_truth_without_continuation_skips_only_fidelity(films):
 
 
 def test_a_scorer_scores_all_or_nothing():
-    for scorer in native_scorers():
+    for scorer in SCORERS:
         assert len({metric.needs for metric in scorer.metrics}) == 1
-    assert len(METRICS) == sum(len(scorer.metrics) for scorer in native_scorers())
+    assert len(METRICS) == sum(len(scorer.metrics) for scorer in SCORERS)
 
 
 @pytest.mark.parametrize("name", ["frames.npy", "film.json"])
@@ -163,10 +166,10 @@ def test_films_stay_on_disk_while_they_are_scored(tmp_path):
     frames.flush()
     del frames
     samples = [{"name": "a"}, {"name": "b"}]
-    info = {"fps": 8, "clip_frames": 5, "overlap": 1, "n_clips": 250, "samples": samples}
+    info = {"fps": 8, "clip_frames": 5, "overlap": 1, "n_clips": 250, "samples": samples, **MADE}
     (tmp_path / "film.json").write_text(json.dumps(info))
     tracemalloc.start()
-    score_folder(tmp_path, tmp_path / "out", lambda done, total: None)
+    score_films(FilmFolder(tmp_path), EmbeddedSuite(), tmp_path / "out", lambda done, total: None)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 24 * 2**20 < 1000 * 96 * 96 * 3

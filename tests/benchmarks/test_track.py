@@ -15,6 +15,7 @@ from benchmarks.track import (
     n_clips,
     n_frames,
     prompts_for,
+    windows,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -63,8 +64,11 @@ def test_paper_clips_replace_the_true_seconds():
     assert {name: track.paper_clips for name, track in TRACKS.items()} == {
         "consistent-50s": 10,
         "consistent-250s": 50,
+        "consistent-300s": 60,
         "creative-50s": 10,
         "creative-250s": 50,
+        "talk-300s": 60,
+        "dance-50s": 10,
     }
     assert film_length(get_track("consistent-50s"), 16, 81, 1, rule="paper_clips") == (10, 10 * 80 + 1)
     assert film_length(get_track("consistent-50s"), 16, 81, 1) == (10, 800)
@@ -74,8 +78,58 @@ def test_paper_clips_replace_the_true_seconds():
     assert len(clip_slices(paper.n_frames, paper.n_clips, 5, 1)) == 50
 
 
-def test_prompts_of_a_consistent_track_are_all_the_first():
-    assert prompts_for(get_track("consistent-50s"), ["a", "b"], 3) == ("a", "a", "a")
+@pytest.mark.parametrize("name", ["consistent-50s", "talk-300s", "dance-50s"])
+def test_prompts_of_other_tracks_are_all_the_first(name):
+    assert prompts_for(get_track(name), ["a", "b"], 3) == ("a", "a", "a")
+
+
+def test_conditional_tracks_say_what_moves_them_and_are_not_generated():
+    talk, dance = get_track("talk-300s"), get_track("dance-50s")
+    assert (talk.condition, talk.fps, talk.seconds) == ("audio", 25.0, 300.0)
+    assert (dance.condition, dance.fps, dance.seconds) == ("pose", None, 50.0)
+    assert [name for name, track in TRACKS.items() if not track.generated] == ["talk-300s", "dance-50s"]
+
+
+@pytest.mark.parametrize("fps", [8, 12.5, 15, 16, 23.976, 25, 30000 / 1001])
+@pytest.mark.parametrize(("name", "count"), [("consistent-50s", 10), ("creative-250s", 50), ("talk-300s", 60)])
+def test_windows_of_5_s_part_a_film(name, count, fps):
+    track = get_track(name)
+    if track.fps is not None:
+        fps = track.fps
+    frames = n_frames(track.seconds, fps)
+    for total in (frames, frames - 1, frames + 40):
+        parts = windows(track, total, fps)
+        assert len(parts) == count
+        assert [frame for part in parts for frame in range(total)[part]] == list(range(total))
+        assert all(abs((part.stop - part.start) - 5 * fps) <= 1 for part in parts[:-1])
+        assert parts[1].start == round(5 * fps)
+
+
+def test_the_last_window_takes_what_is_left():
+    assert windows(get_track("consistent-50s"), 801, 16)[-1] == slice(720, 801)
+    assert windows(get_track("consistent-50s"), 784, 16)[-1] == slice(720, 784)
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "fps", "message"),
+    [
+        (
+            "consistent-50s",
+            783,
+            16,
+            r"received 783 frames, 48.94 s at 16 fps, expected at least 784 frames of its 50 s",
+        ),
+        ("creative-250s", 3920, 16, r"at least 3921 frames"),  # 98 %, but nothing of the last 5 s
+        ("talk-300s", 7375, 25, r"at least 7376 frames of its 300 s"),
+        ("talk-300s", 9000, 30, r"fps of a film on track 'talk-300s': received 30, expected 25"),
+        ("dance-50s", 0, 16, r"received 0 frames"),
+        ("dance-50s", 800, 0.1, r"fps: received 0.1, expected a frame in every 5 s"),
+        ("dance-50s", 800, float("nan"), r"fps: received nan"),
+    ],
+)
+def test_a_film_that_is_too_short_for_its_track_is_refused(name, frames, fps, message):
+    with pytest.raises(ValueError, match=message):
+        windows(get_track(name), frames, fps)
 
 
 def test_prompts_of_a_creative_track_stream_and_the_last_repeats():
@@ -105,6 +159,9 @@ def test_prompts_of_a_creative_track_stream_and_the_last_repeats():
         (lambda: Track("t", "creative", -5, 1, ""), r"seconds: received -5"),
         (lambda: Track("t", "creative", 5, 0, ""), r"version: received 0"),
         (lambda: Track("", "creative", 5, 1, ""), r"name: received ''"),
+        (lambda: Track("t", "creative", 5, 1, "", "audio"), r"condition of a creative track: received 'audio'.*None"),
+        (lambda: Track("t", "conditional", 5, 1, ""), r"received None, expected 'audio' or 'pose'"),
+        (lambda: Track("t", "conditional", 5, 1, "", "pose", 0), r"track fps: received 0"),
     ],
 )
 def test_misuse_names_what_was_received_and_what_was_expected(call, message):
@@ -115,7 +172,7 @@ def test_misuse_names_what_was_received_and_what_was_expected(call, message):
 def test_tracks_and_scorers_load_no_torch():
     code = (
         "import sys, benchmarks.track; assert not {'torch', 'numpy', 'PIL'} & set(sys.modules), 'track'\n"
-        "import benchmarks.samples, benchmarks.scorer as s; s.native_scorers()\n"
+        "import benchmarks.samples, benchmarks.suites.embedded\n"
         "assert 'torch' not in sys.modules, 'scorers'"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from benchmarks.vbench.aesthetic import AestheticQuality
 from benchmarks.vbench.background import BackgroundConsistency
-from benchmarks.vbench.clip import VIT_B_32, ClipImages, ClipTower
+from benchmarks.vbench.clip import ClipImages, ClipTower
 from benchmarks.vbench.dimension import VideoInfo
+from benchmarks.vbench.files import VIT_B_32
 from tests.benchmarks.vbench_videos import moving_frames
 from tests.benchmarks.vbench_weights import clip_tensors, write_clip_b, write_clip_l
 

@@ -64,6 +64,28 @@ def test_stopping_early_gives_the_same_answer(model, monkeypatch):
         np.testing.assert_array_equal(early.frames[done], magnitudes[done])
 
 
+def test_a_part_is_judged_as_if_it_were_the_video(model, monkeypatch):
+    frames = moving_frames(21, HEIGHT, WIDTH)
+    frames[:11] = 100
+    monkeypatch.setattr(dynamic, "THRESHOLD", np.nanmedian(score(model, frames, 16).frames) / HEIGHT)
+    result = score(model, frames, 16)
+    answers = {}
+    for start, stop in ((0, 5), (0, 13), (0, 20), (0, 21), (4, 12), (10, 21), (20, 21)):
+        answers[start, stop] = score(model, frames[start:stop], 16).value
+        assert result.of(start, stop) == answers[start, stop]
+    assert answers[0, 13] == 0 < answers[10, 21]
+    assert np.isnan(result.of(5, 6))  # none of its frames is sampled
+    assert result.of(11, 16) == score(model, frames[12:16], 16).value  # still every second frame of the whole video
+
+
+def test_what_was_not_measured_has_no_answer(model, monkeypatch):
+    monkeypatch.setattr(dynamic, "THRESHOLD", 0)
+    early = score(model, moving_frames(12, HEIGHT, WIDTH), 8, curve=False)
+    assert np.count_nonzero(early.frames > 0) == 3  # of eleven pairs: twelve frames need three
+    assert early.value == early.of(0, 6) == 1
+    assert np.isnan(early.of(4, 12))
+
+
 def test_the_threshold_decides(model, monkeypatch):
     frames = moving_frames(5, HEIGHT, WIDTH)
     slowest = np.nanmin(score(model, frames, 8).frames)

@@ -80,7 +80,7 @@ def test_frames_are_scored_at_no_more_than_512_pixels(height: int, width: int, s
     dimension = ImagingQuality(Watched())
     dimension.begin(VideoInfo("a", 16, 2, height, width))
     dimension.feed(np.full((2, height, width, 3), 127, np.uint8))
-    np.testing.assert_allclose(dimension.end().frames, 127 / 255, atol=1e-6)
+    np.testing.assert_allclose(dimension.end().frames, 127 / 255 / 100, atol=1e-8)
 
 
 def test_the_value_is_the_mean_of_the_frames(model: Musiq) -> None:
@@ -91,6 +91,7 @@ def test_the_value_is_the_mean_of_the_frames(model: Musiq) -> None:
     dimension.feed(frames[1:])
     score = dimension.end()
     alone = [model(torch.from_numpy(frame).permute(2, 0, 1)[None] / 255).item() for frame in frames]
-    np.testing.assert_allclose(score.frames, alone, atol=1e-4)
+    np.testing.assert_allclose(100 * score.frames, alone, atol=1e-4)
     assert len(set(alone)) == 3
     assert (score.value, score.weight) == (score.frames.mean(), 1)
+    assert (score.of(1, 2), score.of(1, 3)) == (score.frames[1], score.frames[1:].mean())

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.vbench.amt import AMT_S, AmtS
+from benchmarks.vbench.amt import AmtS
 from benchmarks.vbench.dimension import VideoInfo
+from benchmarks.vbench.files import AMT_S
 from benchmarks.vbench.motion import MotionSmoothness
 from tests.benchmarks.vbench_motion_weights import amt_shapes, write_amt
 from tests.benchmarks.vbench_videos import moving_frames
@@ -81,6 +82,16 @@ def test_the_score_of_a_block_is_the_score_of_the_film(cache):
     np.testing.assert_array_equal(whole.frames, single.frames)
     np.testing.assert_array_equal(whole.frames, uneven.frames)
     assert 0.5 < whole.value < 0.99
+
+
+def test_a_part_scores_as_if_it_were_the_video(cache):
+    model, frames = AmtS.load(), moving_frames(9, HEIGHT, WIDTH)
+    whole = score(model, frames)
+    assert whole.value == whole.of(0, 9)
+    for start, stop in ((0, 3), (0, 6), (0, 7), (2, 7), (4, 9)):
+        assert whole.of(start, stop) == pytest.approx(score(model, frames[start:stop]).value, abs=1e-12)
+    assert whole.of(3, 8) == pytest.approx(whole.frames[5], abs=1e-12)  # 3 and 7 have no neighbour on one side
+    assert np.isnan(whole.of(0, 2))
 
 
 def test_the_middle_is_the_same_for_pairs_in_a_batch(cache):

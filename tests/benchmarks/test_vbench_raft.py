@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from benchmarks.vbench.raft import ITERATIONS, RAFT_THINGS, Raft, check_size, padding
+from benchmarks.vbench.files import RAFT_THINGS
+from benchmarks.vbench.raft import ITERATIONS, Raft, check_size, padding
 from tests.benchmarks.vbench_motion_weights import raft_shapes, write_raft
 from tests.benchmarks.vbench_videos import moving_frames
 

@@ -32,6 +32,23 @@ def test_consistency_is_the_mean_likeness_with_the_frame_before_and_the_first(bl
     assert score.weight == 6
 
 
+def test_a_part_is_compared_with_the_video_s_first_frame() -> None:
+    features = torch.randn(9, 5, generator=torch.Generator().manual_seed(1)) + 1
+    whole = Consistency()
+    whole.add(features)
+    score = whole.score()
+    assert score.value == score.of(0, 9)
+    prefix = Consistency()
+    prefix.add(features[:6])
+    assert score.of(0, 6) == pytest.approx(prefix.score().value, abs=1e-12)
+    assert score.of(3, 6) == pytest.approx(score.frames[4:6].mean(), abs=1e-12)  # frame 3's neighbour is not in it
+    assert np.isnan(score.of(0, 1))
+    assert np.isnan(score.of(8, 9))
+    for start, stop in ((-1, 3), (3, 3), (4, 10)):
+        with pytest.raises(ValueError, match=rf"received {start} to {stop}, expected some of 0 to 9"):
+            score.of(start, stop)
+
+
 def test_a_broken_model_gives_no_score_instead_of_zero() -> None:
     consistency = Consistency()
     consistency.add(torch.full((3, 4), float("nan")))

@@ -8,14 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.vbench.aesthetic import LAION_LINEAR, AestheticQuality
+from benchmarks.vbench.aesthetic import AestheticQuality
 from benchmarks.vbench.background import BackgroundConsistency
-from benchmarks.vbench.clip import VIT_B_32, VIT_L_14
-from benchmarks.vbench.dino import DINO_WEIGHTS
+from benchmarks.vbench.files import DINO_WEIGHTS, LAION_LINEAR, MUSIQ_SPAQ, VIT_B_32, VIT_L_14
 from benchmarks.vbench.imaging import ImagingQuality
-from benchmarks.vbench.musiq import MUSIQ_SPAQ
 from benchmarks.vbench.subject import SubjectConsistency
-from benchmarks.vbench.weights import WeightFile
+from benchmarks.weights import WeightFile
 from tests.benchmarks.vbench_weights import write_clip_b
 
 FILE = WeightFile("some_model", "some.pth", "MIT", "https://example.org/some.pth")
@@ -50,6 +48,18 @@ def test_without_the_variables_they_are_sought_in_the_home(monkeypatch: pytest.M
     assert DINO_WEIGHTS.path == Path(torch.hub.get_dir(), "checkpoints", DINO_WEIGHTS.name)
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert DINO_WEIGHTS.path == Path(torch.hub.get_dir(), "checkpoints", DINO_WEIGHTS.name)
+
+
+def test_files_of_no_other_tool_are_sought_in_the_harness_s_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = WeightFile("sync", "some.pth", "MIT", "https://example.org/some.pth", root="harness")
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    assert file.path == tmp_path / "sync" / "some.pth"
+    with pytest.raises(ValueError, match="the folder follows HARNESS_WEIGHTS"):
+        file.find()
+    monkeypatch.delenv("HARNESS_WEIGHTS")
+    assert file.path == Path.home() / ".cache/svi-harness/weights/sync/some.pth"
 
 
 @pytest.mark.parametrize(

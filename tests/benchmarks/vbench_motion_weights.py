@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.vbench.amt import AMT_S
-from benchmarks.vbench.raft import RAFT_THINGS
-from benchmarks.vbench.weights import WeightFile
+from benchmarks.vbench.files import AMT_S, RAFT_THINGS
+from benchmarks.weights import WeightFile
 
 FLOW_SCALE = 0.0114  # a moving texture then lies above dynamic_degree's threshold and a flat still below it
 _AMT_SCALES = {

@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.vbench.aesthetic import LAION_LINEAR
-from benchmarks.vbench.clip import VIT_B_32, VIT_L_14
-from benchmarks.vbench.dino import DINO_WEIGHTS, Dino
-from benchmarks.vbench.musiq import MUSIQ_SPAQ, Musiq
-from benchmarks.vbench.weights import WeightFile
+from benchmarks.vbench.dino import Dino
+from benchmarks.vbench.files import DINO_WEIGHTS, LAION_LINEAR, MUSIQ_SPAQ, VIT_B_32, VIT_L_14
+from benchmarks.vbench.musiq import Musiq
+from benchmarks.weights import WeightFile
 
 HUBCONF = Path(__file__).with_name("dino_hubconf.py")
 

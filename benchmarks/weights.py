@@ -1,4 +1,4 @@
-"""Weight files: where VBench keeps them, what their licence is, and how they are checked. Nothing is ever downloaded."""
+"""Weight files: where they belong, what their licence is, and how they are checked. Nothing is ever downloaded."""
 
 import functools
 import hashlib
@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 _SHOWN_NAMES = 3
 
@@ -25,20 +25,33 @@ def torch_home() -> Path:
     return Path(os.environ.get("TORCH_HOME") or Path(cache, "torch")).expanduser()
 
 
+def harness_weights() -> Path:
+    """The folder of weights that no other tool has a place for: HARNESS_WEIGHTS, else ~/.cache/svi-harness/weights."""
+    return Path(os.environ.get("HARNESS_WEIGHTS") or "~/.cache/svi-harness/weights").expanduser()
+
+
+_ROOTS = {
+    "vbench": (vbench_cache, "VBENCH_CACHE_DIR"),
+    "torch": (torch_home, "TORCH_HOME"),
+    "harness": (harness_weights, "HARNESS_WEIGHTS"),
+}
+
+
 @dataclass(frozen=True)
 class WeightFile:
-    """The file `name` in the folder `path_under` of VBench's cache, or of torch's home."""
+    """The file `name` in the folder `path_under` of a root: VBench's cache, torch's home or the harness's own folder."""
 
     path_under: str
     name: str
     licence: str
     where_to_get: str
-    root: Literal["vbench", "torch"] = "vbench"
+    root: Literal["vbench", "torch", "harness"] = "vbench"
 
     @property
     def path(self) -> Path:
         """Where the file belongs, by the environment of this moment."""
-        return (vbench_cache() if self.root == "vbench" else torch_home()) / self.path_under / self.name
+        folder, _ = _ROOTS[self.root]
+        return folder() / self.path_under / self.name
 
     def find(self) -> Path:
         """The file's path.
@@ -47,7 +60,7 @@ class WeightFile:
             ValueError: there is no such file; says where it belongs, its licence and where it comes from.
         """
         if not self.path.is_file():
-            variable = "VBENCH_CACHE_DIR" if self.root == "vbench" else "TORCH_HOME"
+            _, variable = _ROOTS[self.root]
             raise ValueError(
                 f"weights {self.name}: received no file {self.path}, expected it there (the folder follows {variable}; "
                 f"licence {self.licence}); get it from {self.where_to_get}"
@@ -64,23 +77,25 @@ class WeightFile:
         status = path.stat()
         return _sha256(path, status.st_size, status.st_mtime_ns)
 
-    def read(self) -> dict[str, Tensor]:
+    def read(self) -> "dict[str, Tensor]":
         """The tensors of a file that `torch.save` wrote, by name, on the CPU; {"state_dict": ...} is unwrapped.
 
         Raises:
             ValueError: there is no such file, or it holds something else.
         """
+        import torch
+
         path = self.find()
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged file fails in many ways: pickle, zip, runtime
             raise ValueError(f"weights {path}: received an unreadable file ({error}), {self._expected}") from error
         state = content.get("state_dict", content) if isinstance(content, dict) else content
-        if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
             raise ValueError(f"weights {path}: received {type(content).__name__}, {self._expected}")
         return state
 
-    def load_into(self, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    def load_into(self, module: "nn.Module", tensors: "Mapping[str, Tensor]") -> None:
         """Copy `tensors` into `module`, every name and shape of which must agree.
 
         Raises:

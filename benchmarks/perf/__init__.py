@@ -1,0 +1,1 @@
+"""What the scorers cost, measured here and now."""
