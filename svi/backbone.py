@@ -25,6 +25,9 @@ class Backbone(Protocol):
     latent_shape: tuple[int, int, int, int]
     lora_targets: tuple[str, ...]
 
+    def resize(self, height: int, width: int) -> None:
+        """Make clips of so many pixels from now on, with the same weights. Raises ValueError for a size that does not fit."""
+
     def expert(self, sigma: float) -> str:
         """The expert that works at noise level sigma."""
 

@@ -3,7 +3,6 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -14,21 +13,12 @@ from torch import Tensor, nn
 from svi import speed
 from svi.backbone import Backbone, Condition
 from svi.draws import keyed
-from svi.reel import FRAMES, Handoff, Reel
+from svi.reel import Handoff, Reel, Script, groups, reels
 from svi.settings import ConditionSettings, GenerateSettings
 from svi.solver import solver
 from svi.world import Frames
 
 TIMESTEPS = 1000  # a scheduler's timestep is 1000 sigma
-
-
-@dataclass(frozen=True)
-class Script:
-    """What one film is made from: image [H, W, 3] uint8 and one prompt a clip. The name becomes its file's."""
-
-    name: str
-    image: Frames
-    prompts: tuple[str, ...]
 
 
 class Texts:
@@ -86,38 +76,31 @@ class Generator:
         """Write videos/<name>.mp4 of n_frames each, `settings.together` side by side; resumes at the clip where it stopped.
 
         With `settings.lossless` also frames.npy [S, n_frames, H, W, 3] uint8. Memory holds one clip of each film of a group,
-        whatever the length. `progress(clips, all clips)` counts over all films and begins with those that are there.
+        whatever the length; a film has its image's size, and films of one size are grouped. `progress(clips, all clips)` counts
+        over all films and begins with those that are there.
 
-        Raises ValueError for names that no file can have, and a length that so many clips do not have.
+        Raises ValueError for names that no file can have, a length that so many clips do not have, and a size that the backbone
+        cannot make or frames.npy cannot hold.
         """
-        n_clips, shape = len(scripts[0].prompts), (len(scripts), n_frames, *scripts[0].image.shape)
+        n_clips, done = len(scripts[0].prompts), 0
         self._check(scripts, n_frames)
-        if self.settings.lossless and not (folder / FRAMES).is_file():
-            np.lib.format.open_memmap(folder / FRAMES, mode="w+", dtype=np.uint8, shape=shape)
-        reels = [
-            (rows, Reel(folder, [s.name for s in scripts[rows]], fps, rows if self.settings.lossless else None))
-            for rows in self._groups(len(scripts))
-        ]
-        undone = [script for rows, reel in reels if not reel.done for script in scripts[rows]]
-        self._encode([self._prompt(script, clip) for script in undone for clip in range(n_clips)], folder)
-        for rows, reel in reels:
-            for clips in self._film(scripts[rows], reel, n_frames):
-                progress(rows.start * n_clips + clips * len(scripts[rows]), len(scripts) * n_clips)
+        parts = reels(folder, scripts, n_frames, fps, self.settings.together, self.settings.lossless)
+        undone = [scripts[row] for rows, reel in parts if not reel.done for row in rows]
+        self.encode([self._prompt(script, clip) for script in undone for clip in range(n_clips)], folder)
+        for rows, reel in parts:
+            for clips in self._film([scripts[row] for row in rows], reel, n_frames):
+                progress(done + clips * len(rows), len(scripts) * n_clips)
+            done += n_clips * len(rows)
 
     def _film(self, scripts: Sequence[Script], reel: Reel, n_frames: int) -> Iterator[int]:
         """Clips that are there, again after each one."""
         n_clips, m = len(scripts[0].prompts), self.condition.motion_frames
-        reference = torch.from_numpy(np.stack([s.image for s in scripts]))
-        handoff = None if reel.done else reel.resume() or Handoff(0, reference[:, None].numpy(), np.empty(0))
+        self._resize(scripts)
+        handoff = None if reel.done else reel.resume() or self._start(scripts)
         while handoff is not None and handoff.clip < n_clips:
             yield handoff.clip
             clip = handoff.clip
-            latents = self.clip(
-                self._condition(handoff, reference),
-                self.texts[[self._prompt(script, clip) for script in scripts]],
-                self.texts[[self.settings.negative_prompt] * len(scripts)],
-                self._noise(scripts, clip),
-            )
+            latents = self._next(scripts, handoff)
             frames = self.backbone.decode(latents).numpy()
             shown = self._shown(clip, n_clips, n_frames)
             handed_on = latents[:, :, -self.backbone.latent_frames(m) :]
@@ -125,6 +108,25 @@ class Generator:
             reel.write(frames[:, shown], clip * self._step + shown.start, handoff)
         reel.finish(n_clips)
         yield n_clips
+
+    def first(self, scripts: Sequence[Script]) -> Frames:
+        """The first clips of films of one size, as `films` makes them; their prompts are encoded. [S, L, H, W, 3] uint8"""
+        self._resize(scripts)
+        frames: Frames = self.backbone.decode(self._next(scripts, self._start(scripts))).numpy()
+        return frames
+
+    def _start(self, scripts: Sequence[Script]) -> Handoff:
+        """What the first clip knows: the images."""
+        return Handoff(0, np.stack([script.image for script in scripts])[:, None], np.empty(0))
+
+    def _next(self, scripts: Sequence[Script], handoff: Handoff) -> Tensor:
+        """Latents of the clip that follows."""
+        return self.clip(
+            self._condition(handoff, torch.from_numpy(np.stack([script.image for script in scripts]))),
+            self.texts[[self._prompt(script, handoff.clip) for script in scripts]],
+            self.texts[[self.settings.negative_prompt] * len(scripts)],
+            self._noise(scripts, handoff.clip),
+        )
 
     @property
     def _step(self) -> int:
@@ -160,9 +162,9 @@ class Generator:
 
     def _check(self, scripts: Sequence[Script], n_frames: int) -> None:
         clips = {len(script.prompts) for script in scripts}
-        if len({script.name for script in scripts}) < len(scripts) or len(clips) > 1:
+        if len(clips) > 1:
             received = ", ".join(f"{s.name} of {len(s.prompts)} clips" for s in scripts)
-            raise ValueError(f"films: received {received}; expected different names and one number of clips")
+            raise ValueError(f"films: received {received}; expected one number of clips")
         n_clips = clips.pop()
         shortest, longest = (
             (n_clips - 1) * self._step + 1 + self.condition.anchor,
@@ -174,17 +176,17 @@ class Generator:
                 f"{self.backbone.clip_frames} frames that overlap by {self.condition.overlap}"
             )
 
-    def _groups(self, films: int) -> list[slice]:
-        size = self.settings.together
-        return [slice(start, min(start + size, films)) for start in range(0, films, size)]
+    def _resize(self, scripts: Sequence[Script]) -> None:
+        height, width, _ = scripts[0].image.shape
+        self.backbone.resize(height, width)
 
     # Prompts
 
     def _prompt(self, script: Script, clip: int) -> str:
         return script.prompts[0 if self.settings.prompts == "first" else clip]
 
-    def _encode(self, prompts: Sequence[str], folder: Path | None = None) -> None:
-        """These and the negative one; none where nothing is to be made."""
+    def encode(self, prompts: Sequence[str], folder: Path | None = None) -> None:
+        """These and the negative one, into a file in `folder`; none where nothing is to be made."""
         self.texts.add([*prompts, self.settings.negative_prompt] if prompts else [], folder)
 
     # One clip
@@ -225,14 +227,18 @@ class Generator:
     def probe(self, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
         """One clip from a clean and from a perturbed condition with the same noise: what gain and eps are measured on.
 
-        First latent frames [S, C, h, w]: condition, perturbation, output_clean, output_perturbed.
+        First latent frames [S, C, h, w]: condition, perturbation, output_clean, output_perturbed. Those of several sizes lie in
+        the top left corner of arrays as large as the largest, NaN elsewhere, and `sizes` [S, 2] says each one's h and w.
         """
-        self._encode([script.prompts[0] for script in scripts])
-        parts = [self._probe(scripts[rows]) for rows in self._groups(len(scripts))]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        self.encode([script.prompts[0] for script in scripts])
+        parts = [
+            (rows, self._probe([scripts[row] for row in rows])) for rows in groups(scripts, self.settings.together)
+        ]
+        return joined(parts)
 
     def _probe(self, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
         """Of the first clip's own condition, so that what is perturbed is what films are made from."""
+        self._resize(scripts)
         condition = self._first_condition(torch.from_numpy(np.stack([s.image for s in scripts])))
         channels = self.backbone.latent_shape[0]
         clean = condition["latents"][:, -channels:, 0]
@@ -252,3 +258,17 @@ class Generator:
             "output_clean": outputs[0],
             "output_perturbed": outputs[1],
         }
+
+
+def joined(parts: Sequence[tuple[Sequence[int], Mapping[str, np.ndarray]]]) -> dict[str, np.ndarray]:
+    """Arrays [S, C, h, w] from those of groups and their rows; of several sizes: padded with NaN, and with `sizes` [S, 2]."""
+    sizes = np.empty((sum(len(rows) for rows, _ in parts), 2), np.int64)
+    for rows, part in parts:
+        sizes[list(rows)] = next(iter(part.values())).shape[2:]
+    whole = {}
+    for name, first in parts[0][1].items():
+        whole[name] = np.full((len(sizes), first.shape[1], *sizes.max(axis=0)), np.nan, first.dtype)
+        for rows, part in parts:
+            _, _, height, width = part[name].shape
+            whole[name][list(rows), :, :height, :width] = part[name]
+    return {**whole, "sizes": sizes} if len(np.unique(sizes, axis=0)) > 1 else whole

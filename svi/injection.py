@@ -18,6 +18,15 @@ class Gates:
     clean: bool
 
 
+@dataclass(frozen=True)
+class Handcrafted:
+    """Which errors of one sample come not from the bank but are made by hand."""
+
+    vid: bool
+    img: bool
+    noi: bool
+
+
 def draw_gates(settings: InjectionSettings, generator: torch.Generator) -> Gates:
     """Independent Bernoulli gates; with probability p_clean all three are off (effective p_img = p_img (1 - p_clean))."""
     clean, vid, img, noi = torch.rand(4, generator=generator).tolist()
@@ -39,7 +48,19 @@ def image_error(error: Tensor, settings: InjectionSettings, generator: torch.Gen
             f"injection.img_run is {run}, but a stored error has {frames} latent frames; set it to at most {frames}"
         )
     start = int(torch.randint(frames - run + 1, (), generator=generator))
-    piece = error[:, start : start + run]
+    return spread(error[:, start : start + run], frames, settings)
+
+
+def spread(piece: Tensor, frames: int, settings: InjectionSettings) -> Tensor:
+    """A run of an error's latent frames, on the first of `frames` or repeated over all. [C, run, H, W] -> [C, frames, H, W]"""
     if settings.img_spread == "tile":
-        return piece.repeat(1, -(-frames // run), 1, 1)[:, :frames]
-    return torch.cat([piece, torch.zeros_like(error[:, run:])], dim=1)
+        return piece.repeat(1, -(-frames // piece.shape[1]), 1, 1)[:, :frames]
+    return torch.cat([piece, piece.new_zeros(len(piece), frames - piece.shape[1], *piece.shape[2:])], dim=1)
+
+
+def draw_handcrafted(settings: InjectionSettings, generator: torch.Generator) -> Handcrafted:
+    """Which of a sample's errors are made by hand, if they are injected: none, all, or each by even chance (both)."""
+    if settings.source == "both":
+        return Handcrafted(*(torch.rand(3, generator=generator) < 0.5).tolist())
+    every = settings.source == "handcrafted"
+    return Handcrafted(every, every, every)

@@ -37,8 +37,8 @@ def adapted(backbone: Backbone, settings: TrainSettings, expert: str = EXPERT) -
     return adapter
 
 
-def attach(transformer: nn.Module, weights: LoraWeights) -> nn.Module:
-    """The transformer with this LoRA, frozen and in its numbers, as diffusers loads one.
+def attach(transformer: nn.Module, weights: LoraWeights, share: float = 1.0) -> nn.Module:
+    """The transformer with this LoRA at `share` of its strength, frozen and in its numbers, as diffusers loads one.
 
     Every module must be there and fit, none may be left out.
 
@@ -47,7 +47,7 @@ def attach(transformer: nn.Module, weights: LoraWeights) -> nn.Module:
     _check_fit(transformer, weights)
     if weights.extra:
         warnings.warn(f"beside the LoRA and not used: {listed(sorted(weights.extra))}", stacklevel=2)
-    alpha: Any = weights.alpha  # PEFT takes fractions too
+    alpha: Any = weights.alpha * share  # PEFT takes fractions too
     config = LoraConfig(r=weights.rank, lora_alpha=alpha, target_modules=list(weights.modules), inference_mode=True)
     wrapped: Any = transformer
     with torch.random.fork_rng(devices=[]):  # PEFT draws an A first, which is replaced
@@ -158,9 +158,10 @@ def save_config(model: nn.Module, folder: Path) -> None:
         model.peft_config["default"].save_pretrained(str(folder))
 
 
-def load(backbone: Backbone, path: Path, expert: str = EXPERT) -> nn.Module:
+def load(backbone: Backbone, path: Path, expert: str = EXPERT, share: float = 1.0) -> nn.Module:
     """The expert's transformer with what `save` wrote into a folder, or with the LoRA of any file that `lora_files.read` reads.
 
+    `share` of what was trained: W + share (W' - W) for every weight W, which for a LoRA W + B A is to scale its alpha.
     Raises ValueError when there is neither, or it does not fit.
     """
     base: Any = backbone.transformers[expert]
@@ -168,9 +169,18 @@ def load(backbone: Backbone, path: Path, expert: str = EXPERT) -> nn.Module:
         raise ValueError(f"{path} is a whole model, not a LoRA; give it as backbone.weights")
     if (path / "transformer").is_dir():
         trained: nn.Module = type(base).from_pretrained(path / "transformer", torch_dtype=base.dtype)
-        return trained
+        return trained if share == 1 else _towards(trained, base, share)
     weights = lora_files.read(path)
     try:
-        return attach(base, weights)
+        return attach(base, weights, share)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+@torch.no_grad()
+def _towards(trained: nn.Module, base: nn.Module, share: float) -> nn.Module:
+    """`trained`, its weights now base + share (trained - base)."""
+    start = base.state_dict()
+    for name, weight in trained.state_dict().items():
+        weight.copy_(start[name].float().lerp(weight.float(), share))
+    return trained

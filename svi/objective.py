@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import prod
 from pathlib import Path
 from statistics import mean
@@ -18,7 +18,9 @@ from svi.backbone import Backbone, Condition
 from svi.bank import ErrorBank, New
 from svi.cache import LatentCache
 from svi.draws import Order, keyed
-from svi.injection import draw_gates, image_error
+from svi.errors import keep_errors
+from svi.handcrafted import handcrafted
+from svi.injection import Gates, Handcrafted, draw_gates, draw_handcrafted, image_error, spread
 from svi.settings import BankSettings, ConditionSettings, FlowSettings, InjectionSettings
 
 EXPERT = "transformer"
@@ -101,15 +103,17 @@ class FlowMatching:
 
 @dataclass(frozen=True)
 class Sample:
-    """Everything drawn for one sample of a step; an error that is not injected is None."""
+    """Everything drawn for one sample of a step; an error that is not injected, or is made by hand, is None."""
 
+    k: int
     clip: int
     short: bool
     reference: int
     noise: Tensor
     t: Tensor
     slot: int
-    clean: bool
+    gates: Gates
+    by_hand: Handcrafted
     e_vid: Tensor | None
     e_noi: Tensor | None
     e_img: Tensor | None
@@ -181,6 +185,8 @@ class ErrorRecycling:
         self.times = flow.slot_times(flow_settings.inference_steps, flow_settings.shift, flow_settings.slot_grid)
         ranks.join()
         peers = ranks.peers() if bank.scope == "node" else None
+        if injection.source == "handcrafted":
+            bank = bank.model_copy(update={"capacity": 1})  # no entry is ever written or read
         self.bank = ErrorBank(
             flow_settings.inference_steps,
             backbone.latent_shape,
@@ -210,19 +216,22 @@ class ErrorRecycling:
         slot = int(flow.nearest_slot(t[None], self.times))
         noise = torch.randn(self.backbone.latent_shape, generator=generator)
         gates = draw_gates(self.injection, generator)
-        vid = self.bank.sample(slot, generator) if gates.vid else None
-        noi = self.bank.sample(slot, generator) if gates.noi else None
-        img = self.bank.sample_any(generator) if gates.img else None
+        by_hand = draw_handcrafted(self.injection, keyed("by hand", self.seed, k))
+        vid = self.bank.sample(slot, generator) if gates.vid and not by_hand.vid else None
+        noi = self.bank.sample(slot, generator) if gates.noi and not by_hand.noi else None
+        img = self.bank.sample_any(generator) if gates.img and not by_hand.img else None
         # Of its own key, so that the number of references changes nothing else.
         reference = torch.randint(self.data.references, (), generator=keyed("reference", self.seed, k))
         return Sample(
+            k=k,
             clip=self.order[k],
             short=short,
             reference=int(reference),
             noise=noise,
             t=t,
             slot=slot,
-            clean=gates.clean,
+            gates=gates,
+            by_hand=by_hand,
             e_vid=vid.vid if vid else None,
             e_noi=noi.noi if noi else None,
             e_img=image_error(img.vid, self.injection, generator) if img else None,
@@ -233,7 +242,9 @@ class ErrorRecycling:
         drawn = [self.draw(k) for k in samples]
         batch = self.data.batch([s.clip for s in drawn], [s.short for s in drawn], [s.reference for s in drawn])
         condition = batch.condition["latents"]
-        condition[:, -batch.latents.shape[1] :] += self._stack([s.e_img for s in drawn])  # the mask channels stay clean
+        x_img = condition[:, -batch.latents.shape[1] :]  # the mask channels stay clean
+        drawn = [self._made_by_hand(*one) for one in zip(drawn, batch.latents, x_img, strict=True)]
+        x_img += self._stack([s.e_img for s in drawn])
         return Inputs(
             x_vid=batch.latents,
             x_vid_in=batch.latents + self._stack([s.e_vid for s in drawn]),
@@ -242,9 +253,22 @@ class ErrorRecycling:
             text=batch.text,
             t=torch.stack([s.t for s in drawn]),
             slot=torch.tensor([s.slot for s in drawn]),
-            clean=torch.tensor([s.clean for s in drawn]),
+            clean=torch.tensor([s.gates.clean for s in drawn]),
             k=torch.tensor(samples),
         )
+
+    def _made_by_hand(self, one: Sample, x_vid: Tensor, x_img: Tensor) -> Sample:
+        """With the errors that are made by hand, each of the very latent that it is added to; all [C, T, h, w]."""
+        generator, strength = keyed("handcrafted", self.seed, one.k), self.injection.strength
+        made: dict[str, Any] = {}
+        if one.gates.vid and one.by_hand.vid:
+            made["e_vid"] = handcrafted(x_vid, strength, generator)
+        if one.gates.noi and one.by_hand.noi:
+            made["e_noi"] = handcrafted(one.noise, strength, generator)
+        if one.gates.img and one.by_hand.img:
+            run = handcrafted(x_img[:, : self.injection.img_run or None], strength, generator)
+            made["e_img"] = spread(run, x_img.shape[1], self.injection)
+        return replace(one, **made)
 
     def _stack(self, errors: Sequence[Tensor | None]) -> Tensor:
         """g E for the batch: zeros where the gate is off. [B, C, T, h, w]"""
@@ -306,7 +330,9 @@ class ErrorRecycling:
         return self.prepare(following) if following else None
 
     def _wanted(self, new: Banked) -> Iterator[New]:
-        """All errors but those of clean samples, which are banked with p_clean_update."""
+        """All errors but those of clean samples, which are banked with p_clean_update; none where nothing is ever taken out."""
+        if self.injection.source == "handcrafted":
+            return
         for i, k in enumerate(new.k.tolist()):
             generator = keyed("bank", self.seed, k)
             if not new.clean[i] or float(torch.rand((), generator=generator)) < self.bank.settings.p_clean_update:
@@ -325,6 +351,11 @@ class ErrorRecycling:
             "train/residual": mean(self._squares) ** 0.5,
             "time/bank_wait": mean(waits),
         }
+
+    def keep(self, folder: Path) -> None:
+        """Write a few of the bank's errors into `folder`, to be looked at when the bank is gone."""
+        self._wait()
+        keep_errors(self.bank, self.times, self.seed, folder)
 
     def state_dict(self) -> dict[str, Any]:
         """The bank; every draw is keyed by its sample, so that what was prepared is simply prepared again."""

@@ -12,7 +12,16 @@ from svi.disk import write_whole
 from svi.video import join_mp4, write_mp4
 from svi.world import Frames
 
-WORK, HANDOFF, VIDEOS, FRAMES = "films", "handoff.npz", "videos", "frames.npy"
+WORK, HANDOFF, FIRST, VIDEOS, FRAMES = "films", "handoff.npz", "first.npy", "videos", "frames.npy"
+
+
+@dataclass(frozen=True)
+class Script:
+    """What one film is made from: image [H, W, 3] uint8 and one prompt a clip. The name becomes its file's."""
+
+    name: str
+    image: Frames
+    prompts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Reel:
     the clip under way, whose segments are then overwritten.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], fps: int, rows: slice | None = None) -> None:
+    def __init__(self, folder: Path, names: Sequence[str], fps: int, rows: Sequence[int] | None = None) -> None:
         """`rows` of frames.npy are these films'; None: there is no such array. Raises ValueError for names no file can have."""
         for name in names:
             if name in ("", ".", "..") or any(mark in name for mark in "/\\\0"):
@@ -55,13 +64,27 @@ class Reel:
                 return None
             return Handoff(int(saved["clip"]), saved["frames"], saved["latents"])
 
+    def keep(self, first: Frames) -> None:
+        """The clip that all segments repeat, [S, L, H, W, 3]; it goes when the films are whole."""
+        self._work[0].mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        np.save(content, first)
+        write_whole(self._work[0] / FIRST, content.getvalue())
+
+    def kept(self) -> Frames:
+        """What `keep` was given, on disk."""
+        first: Frames = np.load(self._work[0] / FIRST, mmap_mode="r")
+        return first
+
     def write(self, frames: Frames, begin: int, handoff: Handoff) -> None:
         """What the films show of the clip before `handoff.clip`, [S, F, H, W, 3] from frame `begin` on; then the hand-off."""
         for film, folder in zip(frames, self._work, strict=True):
             folder.mkdir(parents=True, exist_ok=True)
             write_mp4(_segment(folder, handoff.clip - 1), film, self.fps, *film.shape[1:3])
         if self.rows is not None:  # mapped for this moment alone: its pages would count as memory
-            np.lib.format.open_memmap(self._array, mode="r+")[self.rows, begin : begin + frames.shape[1]] = frames
+            whole = np.lib.format.open_memmap(self._array, mode="r+")
+            for row, film in zip(self.rows, frames, strict=True):
+                whole[row, begin : begin + len(film)] = film
         content = io.BytesIO()
         np.savez(content, names=self.names, clip=handoff.clip, frames=handoff.frames, latents=handoff.latents)
         write_whole(self._work[0] / HANDOFF, content.getvalue())
@@ -76,6 +99,40 @@ class Reel:
             shutil.rmtree(folder, ignore_errors=True)
         if self._work[0].parent.is_dir() and not any(self._work[0].parent.iterdir()):
             self._work[0].parent.rmdir()
+
+
+def reels(
+    folder: Path, scripts: Sequence[Script], n_frames: int, fps: int, together: int, lossless: bool
+) -> list[tuple[list[int], Reel]]:
+    """The films that are made side by side, as places in `scripts`, and their reels; makes frames.npy where it is asked for.
+
+    Raises ValueError for names that no file can have or that are twice there, and for films of several sizes that one array
+    shall hold.
+    """
+    names = [script.name for script in scripts]
+    if len(set(names)) < len(names):
+        raise ValueError(f"films: received names {', '.join(names)}; expected different names")
+    shapes = sorted({script.image.shape for script in scripts})
+    if lossless and len(shapes) > 1:
+        raise ValueError(
+            f"films: received images {shapes}, expected one size where {FRAMES} keeps the frames of all films"
+        )
+    if lossless and not (folder / FRAMES).is_file():
+        np.lib.format.open_memmap(
+            folder / FRAMES, mode="w+", dtype=np.uint8, shape=(len(scripts), n_frames, *shapes[0])
+        )
+    return [
+        (rows, Reel(folder, [names[row] for row in rows], fps, rows if lossless else None))
+        for rows in groups(scripts, together)
+    ]
+
+
+def groups(scripts: Sequence[Script], together: int) -> list[list[int]]:
+    """Places of scripts whose images have one size, at most `together` at once; sizes in the order they first come."""
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for row, script in enumerate(scripts):
+        by_size.setdefault(script.image.shape, []).append(row)
+    return [rows[at : at + together] for rows in by_size.values() for at in range(0, len(rows), together)]
 
 
 def _segment(folder: Path, clip: int) -> Path:

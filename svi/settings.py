@@ -118,6 +118,13 @@ class InjectionSettings(Frozen):
     img_spread: Literal["head", "tile"] = identity(
         "head", "E_img on the first frames of the condition, or repeated over all"
     )
+    source: Literal["self", "handcrafted", "both"] = identity(
+        "self",
+        "errors of the model from the bank, noise, blur, colour and contrast made by hand, or either by even chance",
+    )
+    strength: float = identity(
+        0.35, "handcrafted errors: mean root mean square in latent units (the embedded model's own have .3 to .4)", gt=0
+    )
 
 
 class BankSettings(Frozen):
@@ -179,6 +186,10 @@ class TrainSettings(Frozen):
     checkpointing: Literal["none", "block", "offload"] = runtime(
         "none", "activations: kept, computed again block by block, or that with block inputs kept in host memory"
     )
+    show_errors: bool = runtime(
+        False,
+        "decode the errors of a step before and after training, and some of the bank's, injected: pictures in the report",
+    )
     hostfile: str | None = runtime(None, "DeepSpeed hostfile of several nodes; under Slurm its environment says it")
     checkpoint_every: int = runtime(250, "steps between checkpoints", ge=1)
     log_every: int = runtime(25, "steps between logged metrics", ge=1)
@@ -187,8 +198,18 @@ class TrainSettings(Frozen):
 class GenerateSettings(Frozen):
     """The clip loop."""
 
+    method: Literal["model", "copy_image", "copy_clips", "ping_pong"] = identity(
+        "model",
+        "clip by clip, or a trivial baseline: the start image, or the untrained model's first clip, again and again (or "
+        "forwards and backwards)",
+    )
     steps: int = identity(50, "denoising steps a clip", ge=1)
     shift: float = identity(5.0, "timestep shift", gt=0)
+    alpha: float = identity(
+        1.0,
+        "how much of what was trained, base + alpha (trained - base): as trained; [P] tries LoRA alpha .2 to 1",
+        ge=0,
+    )
     solver: Literal["euler", "unipc"] = identity(
         "euler", "diffusers' FlowMatchEulerDiscrete or UniPCMultistep scheduler"
     )

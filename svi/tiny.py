@@ -105,6 +105,16 @@ class TinyBackbone:
         state = load_file(folder / "codec.safetensors")
         return cls(transformer, Codec(settings.codec_patch, **state), settings, data)
 
+    def resize(self, height: int, width: int) -> None:
+        """Raises ValueError for another size than the one that codec and transformer were trained at."""
+        patch = self.settings.codec_patch
+        trained = (self.latent_shape[2] * patch, self.latent_shape[3] * patch)
+        if (height, width) != trained:
+            raise ValueError(
+                f"the tiny backbone was trained on {trained[0]} x {trained[1]} pixels and makes nothing else; received "
+                f"{height} x {width}"
+            )
+
     def save(self, folder: Path) -> None:
         """Transformer in diffusers' layout, codec beside it."""
         self.transformers[EXPERT].save_pretrained(folder / "transformer")  # type: ignore[operator]

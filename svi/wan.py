@@ -62,6 +62,10 @@ class WanBackbone:
             backbone.transformers[expert] = transformer.requires_grad_(False).eval()
         return backbone
 
+    def resize(self, height: int, width: int) -> None:
+        """Nothing is loaded again: sizes are in no weight. Raises ValueError for a size that does not divide into tokens."""
+        self.latent_shape = self.shape.latent_shape(height, width, self.clip_frames)
+
     @property
     def dtype(self) -> torch.dtype:
         """Numbers of text encoder and transformers."""

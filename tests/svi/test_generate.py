@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from svi.backbone import Condition
 from svi.generate import Generator
+from svi.reel import Script, groups
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings
 from svi.wan import WanBackbone
 from tests.svi.conftest import CONDITION, DATA
@@ -294,6 +296,69 @@ def test_films_of_wan(tmp_path: Path) -> None:
     assert loaded == [False] * 4
     assert decoded(tmp_path / "videos" / "film-1.mp4").shape == (17, 128, 128, 3)
     assert not (tmp_path / "frames.npy").exists()
+
+
+def sized(story: list[Script], *sizes: tuple[int, int]) -> list[Script]:
+    """The same scripts with images of other sizes."""
+    rng = np.random.default_rng(3)
+    images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+    return [replace(script, image=image) for script, image in zip(story, images, strict=True)]
+
+
+def test_films_of_several_sizes_are_as_if_each_was_made_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one backbone that loads nothing again; one at a time, as a batch may change last digits."""
+    write_wan_folder(tmp_path / "wan", "wan2.1-i2v")
+    settings = SETTINGS.model_copy(update={"lossless": False, "guidance": 2.0, "together": 1})
+    loads: list[str] = []
+
+    def make(name: str, story: list[Script], data: DataSettings) -> tuple[Path, dict[str, np.ndarray]]:
+        backbone = WanBackbone.load(tmp_path / "wan", BackboneSettings(name="folder", text_tokens=16), data)
+        component = backbone._component
+        monkeypatch.setattr(
+            backbone, "_component", lambda what, **options: loads.append(what) or component(what, **options)
+        )
+        generator, made = Generator(backbone, backbone.transformers, settings, CONDITION), folder(tmp_path, name)
+        before = [id(model) for model in generator.models.values()]
+        generator.films(story, 17, 8, made, quiet)
+        assert [id(model) for model in generator.models.values()] == before
+        return made, generator.probe(story)
+
+    data = DataSettings(height=32, width=32, clip_frames=9)
+    story = sized(scripts(2, 3, data), (32, 48), (48, 32), (32, 48))
+    made, probe = make("together", story, data)
+    assert loads.count("image_encoder") == loads.count("image_processor") == 1
+    assert probe["sizes"].tolist() == [[4, 6], [6, 4], [4, 6]]
+    for row, script in enumerate(story):
+        height, width, _ = script.image.shape
+        alone, own = make(script.name, [script], data.model_copy(update={"height": height, "width": width}))
+        video = f"videos/{script.name}.mp4"
+        assert np.array_equal(decoded(made / video), decoded(alone / video))
+        assert "sizes" not in own
+        for name, values in own.items():
+            assert np.array_equal(probe[name][row, :, : height // 8, : width // 8], values[0])
+            assert np.isnan(probe[name][row]).sum() == probe[name][row].size - values[0].size
+
+
+def test_films_of_one_size_are_made_side_by_side() -> None:
+    wide, tall = (16, 32), (32, 16)
+    story = sized(scripts(1, 6), wide, tall, wide, wide, tall, wide)
+    assert groups(story, 2) == [[0, 2], [3, 5], [1, 4]]
+    assert groups(story, 16) == [[0, 2, 3, 5], [1, 4]]
+
+
+def test_progress_counts_over_the_groups(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    apart = maker(SETTINGS.model_copy(update={"together": 1}))
+    apart.films(scripts(2, 3), 8, 8, tmp_path, lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 6) for done in (0, 1, 2, 2, 3, 4, 4, 5, 6)]
+
+
+def test_sizes_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    mixed = sized(scripts(2), (16, 16), (32, 16))
+    with pytest.raises(ValueError, match=r"expected one size where frames\.npy keeps"):
+        maker().films(mixed, 8, 8, tmp_path, quiet)
+    with pytest.raises(ValueError, match=r"the tiny backbone was trained on 16 x 16 pixels.*received 32 x 16"):
+        maker(SETTINGS.model_copy(update={"lossless": False})).films(mixed, 8, 8, tmp_path, quiet)
 
 
 FILM = """

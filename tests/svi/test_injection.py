@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from svi.injection import draw_gates, image_error
+from svi.injection import Handcrafted, draw_gates, draw_handcrafted, image_error
 from svi.settings import InjectionSettings
 
 
@@ -56,3 +56,13 @@ def test_tile_repeats_one_frame_and_zero_takes_the_whole_error() -> None:
 def test_a_run_longer_than_the_error_is_refused() -> None:
     with pytest.raises(ValueError, match="img_run is 9"):
         image_error(torch.zeros(1, 4, 1, 1), InjectionSettings(img_run=9), torch.Generator())
+
+
+def test_who_makes_an_error() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for source, every in (("self", False), ("handcrafted", True)):
+        settings = InjectionSettings.model_validate({"source": source})
+        assert draw_handcrafted(settings, generator) == Handcrafted(every, every, every)
+    drawn = [draw_handcrafted(InjectionSettings(source="both"), generator) for _ in range(2000)]
+    for name in ("vid", "img", "noi"):
+        assert sum(getattr(one, name) for one in drawn) == pytest.approx(1000, abs=90)

@@ -173,6 +173,35 @@ def test_a_fully_trained_transformer(wan: Path, tmp_path: Path) -> None:
     assert torch.equal(output(lora.load(backbone(wan), tmp_path).eval()), output(model.eval()))
 
 
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """By their names in the bare transformer, with a LoRA merged into them."""
+    if isinstance(model, PeftModel):
+        model = model.merge_and_unload()
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_a_share_of_what_was_trained_lies_between_base_and_all_of_it(adapter: str, wan: Path, tmp_path: Path) -> None:
+    if adapter == "lora":
+        lora.save(trained(backbone(wan), alpha=2), tmp_path)
+    else:
+        base = backbone(wan)
+        with torch.no_grad():
+            base.transformers["transformer"].blocks[0].attn1.to_q.weight.add_(0.1)
+        lora.save(lora.adapted(base, TrainSettings(adapter="full")), tmp_path)
+    start = weights(backbone(wan).transformers["transformer"])
+    whole, part, none, default = (
+        weights(lora.load(backbone(wan), tmp_path, **share))
+        for share in ({"share": 1.0}, {"share": 0.4}, {"share": 0.0}, {})
+    )
+    assert all(torch.equal(whole[name], default[name]) for name in start)
+    assert all(torch.equal(none[name], start[name]) for name in start)
+    moved = [name for name in start if not torch.equal(whole[name], start[name])]
+    assert moved
+    for name in start:
+        torch.testing.assert_close(part[name], start[name] + 0.4 * (whole[name] - start[name]), rtol=1e-4, atol=1e-6)
+
+
 def sized(layers: int, heads: int) -> LoraWeights:
     """The LoRA of a transformer of that size."""
     base: Any = SimpleNamespace(transformers={"transformer": tiny_transformer(layers, heads)}, lora_targets=TARGETS)

@@ -36,10 +36,16 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Objectives with a folder of their own each, closed at the end."""
     made: list[ErrorRecycling] = []
 
-    def recycling(backbone: Backbone, cache: LatentCache, expert: str = "transformer", **flow: Any) -> ErrorRecycling:
+    def recycling(
+        backbone: Backbone,
+        cache: LatentCache,
+        expert: str = "transformer",
+        injection: InjectionSettings = INJECTION,
+        **flow: Any,
+    ) -> ErrorRecycling:
         settings = FlowSettings(inference_steps=10, **flow)
         bank, folder = BankSettings(capacity=3, warmup=2), tmp_path / f"objective-{len(made)}"
-        made.append(ErrorRecycling(backbone, cache, settings, INJECTION, bank, CONDITION, 0, folder, expert))
+        made.append(ErrorRecycling(backbone, cache, settings, injection, bank, CONDITION, 0, folder, expert))
         return made[-1]
 
     yield recycling
@@ -128,6 +134,60 @@ def test_a_state_restored_goes_on_alike(backbone: TinyBackbone, cache: LatentCac
     first = steps(objective, range(3, 6), ahead=True)
     objective.load_state_dict(state)
     assert torch.equal(torch.stack(first), torch.stack(steps(objective, range(3, 6), ahead=True)))
+
+
+def test_errors_made_by_hand_leave_the_bank_alone(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    settings = InjectionSettings(
+        img_run=1, img_spread="tile", p_vid=1, p_img=1, p_noi=1, p_clean=0.2, source="handcrafted"
+    )
+    objective = make(backbone, cache, injection=settings)
+
+    def sample(*_: object) -> None:
+        raise AssertionError("the bank was read")
+
+    objective.bank.sample = objective.bank.sample_any = sample  # type: ignore[method-assign]
+    steps(objective, range(3), ahead=True)
+    assert sum(map(len, contents(objective))) == 0
+    inputs, drawn = objective.prepare(range(8)), [objective.draw(k) for k in range(8)]
+    clean = make(backbone, cache, injection=settings.model_copy(update={"p_clean": 1.0})).prepare(range(8))
+    errors = {
+        "vid": inputs.x_vid_in - clean.x_vid_in,
+        "noi": inputs.x_noi_in - clean.x_noi_in,
+        "img": (inputs.condition["latents"] - clean.condition["latents"])[:, 4:],
+    }
+    for error in errors.values():
+        injected = error.flatten(1).square().mean(1).sqrt() > 1e-4
+        assert injected.tolist() == [not one.gates.clean for one in drawn]
+    assert torch.equal(inputs.condition["latents"][:, :4], clean.condition["latents"][:, :4])
+    spread = errors["img"] - errors["img"][:, :, :1]
+    assert float(spread.abs().max()) < 1e-5  # one latent frame's error, on every copy of it
+    assert torch.equal(inputs.x_vid, clean.x_vid)
+    assert torch.equal(objective.prepare(range(8)).x_vid_in, inputs.x_vid_in)
+
+
+def test_both_sources_take_turns(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    objective = make(backbone, cache, injection=INJECTION.model_copy(update={"source": "both", "p_clean": 0.0}))
+    steps(objective, range(4), ahead=True)
+    assert sum(map(len, contents(objective))) > 0
+    drawn = [objective.draw(k) for k in range(200)]
+    by_hand = sum(one.by_hand.img for one in drawn)
+    assert 70 < by_hand < 130
+    assert all(one.e_img is None for one in drawn if one.by_hand.img)
+    assert any(one.e_img is not None for one in drawn)
+    assert {(one.by_hand.vid, one.by_hand.img) for one in drawn} == {
+        (a, b) for a in (True, False) for b in (True, False)
+    }
+
+
+def test_a_source_changes_no_other_draw(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    own, by_hand = (
+        make(backbone, cache, injection=INJECTION.model_copy(update={"source": source}))
+        for source in ("self", "handcrafted")
+    )
+    for k in range(30):
+        a, b = own.draw(k), by_hand.draw(k)
+        assert (a.clip, a.slot, a.gates) == (b.clip, b.slot, b.gates)
+        assert torch.equal(a.noise, b.noise)
 
 
 def test_references_are_drawn_apart_from_all_else(backbone: TinyBackbone, tmp_path: Path, make: Make) -> None:
