@@ -6,3 +6,12 @@ from harness.spec import Experiment
 EXPERIMENTS: Registry[Experiment] = Registry("experiment")
 
 EXPERIMENTS.add("ablation_eimg", "harness.experiments.ablation_eimg:ablation_eimg")
+EXPERIMENTS.add("injection_probability", "harness.experiments.injection_probability:injection_probability")
+EXPERIMENTS.add("bank_size", "harness.experiments.bank_size:bank_size")
+EXPERIMENTS.add("error_source", "harness.experiments.error_source:error_source")
+EXPERIMENTS.add("lora_alpha", "harness.experiments.lora_alpha:lora_alpha")
+EXPERIMENTS.add("recipe_paper_vs_code", "harness.experiments.recipe_paper_vs_code:recipe_paper_vs_code")
+EXPERIMENTS.add("handoff", "harness.experiments.handoff:handoff")
+EXPERIMENTS.add("seeds_per_clip", "harness.experiments.seeds_per_clip:seeds_per_clip")
+EXPERIMENTS.add("stability", "harness.experiments.stability:stability")
+EXPERIMENTS.add("error_visualisation", "harness.experiments.error_visualisation:error_visualisation")

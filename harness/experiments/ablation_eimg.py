@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from harness.spec import Variant, experiment
 
 
-@experiment(baseline="full", tracks=("consistent-50s", "creative-50s"), compare_to="svi-table-4")
+@experiment(baseline="full", tracks=("consistent-50s", "creative-50s"), compare_to="svi-4")
 def ablation_eimg() -> Iterator[Variant]:
     """Is the conditioning-frame error E_img what stops drift?"""
     yield Variant("base", {"train.enabled": False})

@@ -1,0 +1,15 @@
+"""The paper's ablation of where injected errors come from (Table 6), with the controls that it lacks."""
+
+from collections.abc import Iterator
+
+from harness.spec import Variant, experiment
+
+
+@experiment(baseline="self_generated", tracks=("consistent-50s",), compare_to="svi-6")
+def error_source() -> Iterator[Variant]:
+    """Must injected errors be the model's own, or do hand-crafted ones of the same size stop drift as well?"""
+    yield Variant("base", {"train.enabled": False})
+    yield Variant("lora_only", {"injection.p_clean": 1.0})
+    yield Variant("self_generated", {"injection.source": "self"})
+    yield Variant("hand_crafted", {"injection.source": "handcrafted"})
+    yield Variant("both", {"injection.source": "both"})

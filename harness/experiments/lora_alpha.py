@@ -1,0 +1,13 @@
+"""The paper's ablation of the LoRA's strength at test time (Table 7): one training, a film for each strength."""
+
+from collections.abc import Iterator
+
+from harness.spec import Variant, experiment
+
+
+@experiment(baseline="alpha_1", tracks=("consistent-50s",), compare_to="svi-7")
+def lora_alpha() -> Iterator[Variant]:
+    """How much of the fine-tuning do films need?"""
+    yield Variant("base", {"train.enabled": False})
+    for alpha in (0.2, 0.4, 0.8, 1.0):
+        yield Variant(f"alpha_{alpha:g}", {"generate.alpha": alpha})
