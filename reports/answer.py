@@ -10,13 +10,19 @@ from reports.measures import decimals, lead_measure, measure_label, unit_suffix
 def answer(summary: pd.DataFrame, info: ReportInfo, track: str) -> str:
     """Which variants end worse or better than the baseline on the lead measure, and which show no difference.
 
+    Trivial baselines are left out: what stands still does not drift.
+
+    Empty where only one variant was scored, and nothing trained: nothing was asked.
+
     A difference is shown where its 95 % interval (paired, Student's t, one comparison at a time) excludes 0.
     """
+    if not info.trained and summary.loc[summary["track"] == track, "variant"].nunique() < 2:
+        return ""
     lead = lead_measure(summary, track)
     if lead is None:
         return f"On {track}, no metric with a better direction was measured: no variant can be called better."
     rows = summary[(summary["metric"] == lead.metric) & (summary["statistic"] == lead.statistic)]
-    rows = rows[(rows["track"] == track) & (rows["delta_n"] > 0)]
+    rows = rows[(rows["track"] == track) & (rows["delta_n"] > 0) & rows["variant"].isin(info.compared)]
     subject, name = f"On {measure_label(lead)} ({track})", info.baseline
     if rows.empty:
         return f"{subject}, no variant shares a scored film with {name}: no difference can be stated."

@@ -1,28 +1,41 @@
-"""Figures: drift curves by clip, differences to the baseline, and the forecast from one clip against the long film."""
+"""Figures: drift curves by clip, differences to the baseline, and the forecast from one clip against the long film.
+
+Trivial baselines are in none of them.
+"""
 
 import math
+from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.frame import PER_FILM
+from reports.frame import PREFIX, WINDOW
 from reports.grid import MINUS
 from reports.info import ReportInfo
 from reports.measures import ARROWS, Measure, lead_measure, measure_label, measured, metric_label
 from reports.style import MUTED, colour, dashes, figure_style, label_points
 from reports.summary import curves
 
-_PANELS_A_ROW = 3
+PANELS_A_ROW = 3
 
 
-def curve_metrics(frame: pd.DataFrame, summary: pd.DataFrame, track: str) -> list[str]:
-    """The track's metrics with a curve over clips, the lead first."""
-    rows = frame[(frame["track"] == track) & (frame["status"] == "ok") & (frame["clip"] != PER_FILM)]
-    found = set(rows["metric"])
-    ordered = dict.fromkeys(measure.metric for measure in measured(summary, track))
-    return [metric for metric in ordered if metric in found]
+class Panel(NamedTuple):
+    """A metric's curves over clips, of each clip alone (`window`) or of all frames up to its end (`prefix`)."""
+
+    metric: str
+    view: str = WINDOW
+
+
+def curve_panels(frame: pd.DataFrame, summary: pd.DataFrame, track: str) -> list[Panel]:
+    """The panels of a track, the lead's first; where a metric has a prefix view too, it follows the metric's own."""
+    kinds = frame.loc[(frame["track"] == track) & (frame["status"] == "ok"), ["metric", "view"]].drop_duplicates()
+    found = {Panel(*pair) for pair in kinds.itertuples(index=False)}
+    lead = lead_measure(summary, track)
+    metrics = [*([lead.metric] if lead else []), *(measure.metric for measure in measured(summary, track))]
+    ordered = [Panel(metric, view) for metric in dict.fromkeys(metrics) for view in (WINDOW, PREFIX)]
+    return [panel for panel in ordered if panel in found]
 
 
 def drift_figure(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure | None:
@@ -30,25 +43,25 @@ def drift_figure(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, t
 
     None where no metric has a curve.
     """
-    metrics = curve_metrics(frame, summary, track)
-    if not metrics:
+    panels = curve_panels(frame, summary, track)
+    if not panels:
         return None
-    rows = math.ceil((len(metrics) - 1) / _PANELS_A_ROW)
+    rows = math.ceil((len(panels) - 1) / PANELS_A_ROW)
     with figure_style():
         figure = Figure(figsize=(9.6, 3.5 + 2.1 * rows), layout="constrained")
-        grid = figure.add_gridspec(1 + rows, _PANELS_A_ROW, height_ratios=[3.4, *[2.0] * rows])
-        for index, metric in enumerate(metrics):
-            place = grid[0, :] if index == 0 else grid[1 + (index - 1) // _PANELS_A_ROW, (index - 1) % _PANELS_A_ROW]
-            _draw_curves(figure, figure.add_subplot(place), frame, info, track, metric, lead=index == 0)
+        grid = figure.add_gridspec(1 + rows, PANELS_A_ROW, height_ratios=[3.4, *[2.0] * rows])
+        for index, panel in enumerate(panels):
+            place = grid[0, :] if index == 0 else grid[1 + (index - 1) // PANELS_A_ROW, (index - 1) % PANELS_A_ROW]
+            _draw_curves(figure, figure.add_subplot(place), frame, info, track, panel, lead=index == 0)
         figure.suptitle(f"{info.experiment} · {track}", x=0.01, ha="left", fontsize=10.5)
     return figure
 
 
-def drift_panel(frame: pd.DataFrame, info: ReportInfo, track: str, metric: str, lead: bool) -> Figure:
+def drift_panel(frame: pd.DataFrame, info: ReportInfo, track: str, panel: Panel, lead: bool) -> Figure:
     """The drift curves of one metric; the lead panel is larger and names the variants."""
     with figure_style():
         figure = Figure(figsize=(9.2, 3.5) if lead else (3.5, 2.1), layout="constrained")
-        _draw_curves(figure, figure.add_subplot(), frame, info, track, metric, lead)
+        _draw_curves(figure, figure.add_subplot(), frame, info, track, panel, lead)
     return figure
 
 
@@ -56,7 +69,7 @@ def delta_figure(summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure 
     """Each variant's difference to the baseline on the lead measure with its 95 % interval; None without any."""
     lead = lead_measure(summary, track)
     rows = _measure_rows(summary, track, lead) if lead else summary[:0]
-    rows = rows[rows["delta"].notna()]
+    rows = rows[rows["delta"].notna() & rows["variant"].isin(info.compared)]
     if lead is None or rows.empty:
         return None
     with figure_style():
@@ -94,7 +107,7 @@ def forecast_points(summary: pd.DataFrame, info: ReportInfo, track: str) -> pd.D
     stable = means[means["gain"] < 1]
     forecast = stable["eps"] / (1 - stable["gain"])
     points = pd.DataFrame({"forecast": forecast, "measured": late["mean"], "se": late["se"]})
-    return points.reindex(list(info.variants)).dropna(subset=["forecast", "measured"])
+    return points.reindex(list(info.compared)).dropna(subset=["forecast", "measured"])
 
 
 def forecast_figure(summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure | None:
@@ -121,9 +134,9 @@ def forecast_figure(summary: pd.DataFrame, info: ReportInfo, track: str) -> Figu
 
 
 def _draw_curves(
-    figure: Figure, axes: Axes, frame: pd.DataFrame, info: ReportInfo, track: str, metric: str, lead: bool
+    figure: Figure, axes: Axes, frame: pd.DataFrame, info: ReportInfo, track: str, panel: Panel, lead: bool
 ) -> None:
-    found = curves(frame, track, metric)
+    found = {name: curve for name, curve in curves(frame, track, *panel).items() if name in info.compared}
     ends = {}
     # The baseline last: it is what the others are read against, so nothing covers it.
     for variant in sorted(found, key=lambda name: (name == info.baseline, list(info.variants).index(name))):
@@ -135,9 +148,7 @@ def _draw_curves(
         width = 2.0 if variant == info.baseline else 1.4
         axes.plot(clips, mean, color=ink, ls=dashes(info, variant), lw=width)
         ends[variant] = (float(clips[-1]), float(mean.iloc[-1]))
-    first = frame[(frame["metric"] == metric)].iloc[0]
-    unit = f", {first['unit']}" if first["unit"] else ""
-    axes.set_title(f"{metric_label(metric)}{unit} {ARROWS[first['direction']]}".strip())
+    axes.set_title(panel_title(frame, panel))
     axes.margins(x=0)
     axes.set_xlim(left=1)
     axes.xaxis.set_major_locator(MaxNLocator(6 if lead else 4, integer=True))
@@ -145,6 +156,15 @@ def _draw_curves(
     if lead:
         axes.set_xlabel("clips, and seconds of film")
         label_points(figure, axes, ends, info)
+
+
+def panel_title(frame: pd.DataFrame, panel: Panel) -> str:
+    """The metric, of which frames it is, its unit and which way is better."""
+    ok = (frame["metric"] == panel.metric) & (frame["status"] == "ok")
+    first = frame.loc[ok, ["unit", "direction"]].iloc[0]
+    unit = f", {first['unit']}" if first["unit"] else ""
+    so_far = ", so far" if panel.view == PREFIX else ""
+    return f"{metric_label(panel.metric)}{so_far}{unit} {ARROWS[first['direction']]}".strip()
 
 
 def _measure_rows(summary: pd.DataFrame, track: str, measure: Measure) -> pd.DataFrame:

@@ -1,11 +1,14 @@
 """Measures (a metric and its statistic): which lead a report, how they are called, which belong in the main table."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
 
 MAIN_MEASURES = 7
 """With the variant's name and the difference to the baseline: nine columns, about as wide as a terminal."""
+OFFICIAL = ".official"
+"""Ends the name of a metric of VBench that its official package judged."""
 
 
 class Measure(NamedTuple):
@@ -15,17 +18,22 @@ class Measure(NamedTuple):
     statistic: str
 
 
-_VBENCH = (
-    "subject_consistency", "background_consistency", "dynamic_degree", "imaging_quality", "aesthetic_quality",
-    "motion_smoothness",
-)  # fmt: skip
-_VBENCH_MEASURES = tuple(Measure(name, statistic) for name in _VBENCH for statistic in ("value", "late"))
-_DRIFT = ("colour_drift", "contrast_drift", "sharpness_drift")
-_DRIFT_MEASURES = tuple(Measure(name, "late") for name in _DRIFT)
+# A still film flatters every measure of consistency and of drift, so dynamic degree and motion stand right behind the
+# consistencies, and motion stays in the main table, whatever else is measured.
 _MOTION = Measure("motion", "late")
+CONSISTENCIES = ("subject_consistency", "background_consistency")
+_MOVES = ("dynamic_degree",)
+_LOOKS = ("imaging_quality", "aesthetic_quality", "motion_smoothness")
+VBENCH = (*CONSISTENCIES, *_MOVES, *_LOOKS)
+_DRIFT = tuple(Measure(name, "late") for name in ("colour_drift", "contrast_drift", "sharpness_drift"))
 _PROBE = (Measure("gain", "value"), Measure("eps", "value"))
 
-# A still film flatters every measure of drift, so motion stays in the main table, whatever else is measured.
+
+def _values(names: Iterable[str], label: str = "") -> tuple[Measure, ...]:
+    return tuple(Measure(name + label, statistic) for name in names for statistic in ("value", "late"))
+
+
+_JUDGED = (*_values((*CONSISTENCIES, *_MOVES)), _MOTION, *_values(_LOOKS), *_values(VBENCH, OFFICIAL))
 _WITH_TRUTH = (
     Measure("background_psnr", "first"),
     Measure("background_psnr", "late"),
@@ -37,10 +45,11 @@ _WITH_TRUTH = (
     Measure("ssim", "late"),
     Measure("psnr", "late"),
     Measure("colour_drift", "contrast"),
-    *_DRIFT_MEASURES,
-    *_VBENCH_MEASURES,
+    *_DRIFT,
+    *_JUDGED,
 )
-_WITHOUT_TRUTH = (*_DRIFT_MEASURES, _MOTION, *_VBENCH_MEASURES, *_PROBE, Measure("colour_drift", "contrast"))
+_WITHOUT_TRUTH = (_DRIFT[0], *_JUDGED, *_DRIFT[1:], *_PROBE, Measure("colour_drift", "contrast"))
+_LEADS = ("background_psnr", "colour_drift", "imaging_quality", "aesthetic_quality")
 
 _METRIC_LABELS = {
     "background_psnr": "background PSNR",
@@ -50,8 +59,17 @@ _METRIC_LABELS = {
     "sync_c": "Sync-C",
     "sync_d": "Sync-D",
 }
-_SHORT = {"background PSNR": "bg PSNR", "subject similarity": "subject", "object kept": "object"}
-_STATISTIC_LABELS = {"first": "clip 1", "late": "late", "drop": "drop", "contrast": "contrast", "value": ""}
+_SHORT = {
+    "background PSNR": "bg PSNR",
+    "subject similarity": "subject",
+    "object kept": "object",
+    "imaging quality": "imaging",
+    "aesthetic quality": "aesthetic",
+    "motion smoothness": "smoothness",
+}
+_STATISTIC_LABELS = {"first": "clip 1", "value": "", "vde": "VDE"}
+_LEVELS = ("first", "late", "drop", "value")  # statistics on the scale of the metric itself
+_WIDEST = 8
 _DIMENSIONLESS = ("", "0..1", "cosine", "index", "ratio", "raw", "relative", "share")
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 
@@ -63,7 +81,9 @@ def unit_suffix(unit: str) -> str:
 
 def metric_label(metric: str) -> str:
     """The metric's name for people: `background_psnr` -> background PSNR."""
-    return _METRIC_LABELS.get(metric, metric.replace("_", " "))
+    name = metric.removesuffix(OFFICIAL)
+    label = _METRIC_LABELS.get(name, name.replace("_", " "))
+    return label if name == metric else f"{label} (official)"
 
 
 def measure_label(measure: Measure) -> str:
@@ -74,24 +94,26 @@ def measure_label(measure: Measure) -> str:
         "late": f"late {label}",
         "drop": f"drop of {label}",
         "contrast": f"start-to-end contrast of {label}",
+        "vde": f"VDE of {label}",
+        "slope": f"slope of {label}",
     }.get(measure.statistic, label)
 
 
 def column_label(measure: Measure) -> str:
     """At the head of a column: bg PSNR late, gain."""
     label = metric_label(measure.metric)
-    return f"{_SHORT.get(label, label)} {_STATISTIC_LABELS[measure.statistic]}".strip()
+    return f"{_SHORT.get(label, label)} {_STATISTIC_LABELS.get(measure.statistic, measure.statistic)}".strip()
 
 
 def measured(summary: pd.DataFrame, track: str) -> list[Measure]:
-    """The measures that at least one variant of the track has, the most telling first."""
-    rows = summary[(summary["track"] == track) & (summary["status"] == "ok")]
-    found = list(dict.fromkeys(Measure(*pair) for pair in rows[["metric", "statistic"]].itertuples(index=False)))
-    preferred = _WITH_TRUTH if Measure("background_psnr", "late") in found else _WITHOUT_TRUTH
-    known = [measure for measure in preferred if measure in found]
-    known_metrics = {measure.metric for measure in known}
-    others = [measure for measure in found if measure.metric not in known_metrics]
-    return known + [measure for measure in others if measure.statistic in ("late", "value")]
+    """The measures that at least one variant of the track has, the most telling first.
+
+    Of a metric with a number of the whole film that number: what its curve says stands in the drift grid below.
+    """
+    found = _found(summary, track)
+    return [
+        measure for measure in found if measure.statistic != "late" or Measure(measure.metric, "value") not in found
+    ]
 
 
 def lead_measure(summary: pd.DataFrame, track: str) -> Measure | None:
@@ -101,7 +123,9 @@ def lead_measure(summary: pd.DataFrame, track: str) -> Measure | None:
     """
     rows = summary[(summary["track"] == track) & (summary["direction"] != "none")]
     directed = set(rows["metric"])
-    candidates = [measure for measure in measured(summary, track) if measure.metric in directed]
+    candidates = [measure for measure in _found(summary, track) if measure.metric in directed]
+    rank = {metric: place for place, metric in enumerate(_LEADS)}
+    candidates.sort(key=lambda measure: rank.get(measure.metric, len(rank)))
     for statistic in ("late", "value"):
         for measure in candidates:
             if measure.statistic == statistic:
@@ -114,7 +138,48 @@ def split_measures(summary: pd.DataFrame, track: str) -> tuple[list[Measure], li
     measures, lead = measured(summary, track), lead_measure(summary, track)
     if lead is not None and lead not in measures[:MAIN_MEASURES]:
         measures = [lead, *(measure for measure in measures if measure != lead)]
-    return measures[:MAIN_MEASURES], measures[MAIN_MEASURES:]
+    end = MAIN_MEASURES
+    # VBench's dimensions stand together: consistency without dynamic degree would reward a still film.
+    while any(map(_of_vbench, measures[:end])) and any(map(_of_vbench, measures[end:])):
+        end += 1
+    return measures[:end], measures[end:]
+
+
+def further_chunks(summary: pd.DataFrame, track: str) -> list[list[Measure]]:
+    """The further measures in chunks of one table each, VBench's dimensions in tables of their own."""
+    _, measures = split_measures(summary, track)
+    chunks: list[list[Measure]] = []
+    for kind in (
+        [measure for measure in measures if not _of_vbench(measure) and not _official(measure)],
+        [measure for measure in measures if _of_vbench(measure)],
+        [measure for measure in measures if _official(measure)],
+    ):
+        chunks += [kind[start : start + _WIDEST] for start in range(0, len(kind), _WIDEST)]
+    return chunks
+
+
+def rewards_stillness(measures: Iterable[Measure]) -> bool:
+    """Whether consistency is among them and dynamic degree is not."""
+    names = {measure.metric.removesuffix(OFFICIAL) for measure in measures}
+    return bool(names & set(CONSISTENCIES)) and not names & set(_MOVES)
+
+
+def _found(summary: pd.DataFrame, track: str) -> list[Measure]:
+    rows = summary[(summary["track"] == track) & (summary["status"] == "ok")]
+    found = list(dict.fromkeys(Measure(*pair) for pair in rows[["metric", "statistic"]].itertuples(index=False)))
+    preferred = _WITH_TRUTH if Measure("background_psnr", "late") in found else _WITHOUT_TRUTH
+    known = [measure for measure in dict.fromkeys(preferred) if measure in found]
+    known_metrics = {measure.metric for measure in known}
+    others = [measure for measure in found if measure.metric not in known_metrics]
+    return known + [measure for measure in others if measure.statistic in ("late", "value")]
+
+
+def _of_vbench(measure: Measure) -> bool:
+    return measure.statistic == "value" and measure.metric in VBENCH
+
+
+def _official(measure: Measure) -> bool:
+    return measure.metric.endswith(OFFICIAL)
 
 
 def skipped_metrics(summary: pd.DataFrame, track: str) -> dict[str, list[str]]:
@@ -133,7 +198,11 @@ def decimals(summary: pd.DataFrame, metric: str) -> int:
 
     Without standard errors, two digits below the largest value's first.
     """
-    rows = summary[(summary["metric"] == metric) & (summary["statistic"] != "contrast")]
+    return digits_of(summary[(summary["metric"] == metric) & summary["statistic"].isin(_LEVELS)])
+
+
+def digits_of(rows: pd.DataFrame) -> int:
+    """`decimals` of some rows of a summary."""
     scale = rows.loc[rows["se"] > 0, "se"].median()
     if pd.isna(scale):
         size = rows["mean"].abs().max()

@@ -14,13 +14,15 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from reports.answer import answer
-from reports.figures import curve_metrics, delta_figure, drift_panel, forecast_figure
-from reports.frame import validated
-from reports.grid import further_grids, main_grid
+from reports.figures import curve_panels, delta_figure, drift_panel, forecast_figure
+from reports.frame import PREFIX, validated
+from reports.grid import further_grids, main_grids
 from reports.info import ReportInfo
+from reports.length import length_figure, length_table
+from reports.pictures import error_figures
 from reports.published import CAPTION, published_grids
 from reports.sheet import Tiles, tiles
-from reports.style import INK, colour, svg
+from reports.style import INK, colour, png, svg
 
 VIDEO_BYTES = 24_000_000
 """Most bytes of video in a page, as embedded (base64)."""
@@ -48,9 +50,10 @@ def page(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, video_byt
     return environment.get_template("page.html.j2").render(
         info=info,
         tracks=tracks,
-        key=[(variant, _css_colour(info, variant)) for variant in info.variants],
+        key=[(variant, _css_colour(info, variant)) for variant in info.compared],
         published=published_grids(info.compare_to) if info.compare_to else [],
         published_caption=CAPTION,
+        errors=[(name, _picture_uri(figure)) for name, figure in error_figures(info)],
         costs=[(kind, duration(seconds)) for kind, seconds in info.costs.items()],
         total=duration(sum(info.costs.values())),
     )
@@ -65,15 +68,17 @@ def duration(seconds: float) -> str:
 
 
 def _track(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: str) -> dict[str, object]:
-    metrics = curve_metrics(frame, summary, track)
-    panels = [_inline(drift_panel(frame, info, track, metric, lead=metric == metrics[0])) for metric in metrics]
+    drawn = curve_panels(frame, summary, track)
+    panels = [_inline(drift_panel(frame, info, track, panel, lead=panel == drawn[0])) for panel in drawn]
     return {
         "name": track,
         "answer": answer(summary, info, track).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"),
-        "grid": main_grid(summary, info, track),
+        "grids": main_grids(summary, info, track),
         "further": further_grids(summary, info, track),
         "deltas": _inline(delta_figure(summary, info, track)),
         "panels": panels,
+        "prefixed": any(panel.view == PREFIX for panel in drawn),
+        "length": _inline(length_figure(length_table(frame, summary, info, track), frame, info)),
         "forecast": _inline(forecast_figure(summary, info, track)),
         "sheet": _sheet(info, track),
     }
@@ -84,6 +89,10 @@ def _inline(figure: Figure | None) -> Markup | None:
     return None if figure is None else Markup(svg(figure).replace(INK, "currentColor"))
 
 
+def _picture_uri(figure: Figure) -> str:
+    return _data_uri("image/png", png(figure))
+
+
 def _css_colour(info: ReportInfo, variant: str) -> str:
     return "currentColor" if variant == info.baseline else colour(info, variant)
 
@@ -91,7 +100,7 @@ def _css_colour(info: ReportInfo, variant: str) -> str:
 def _sheet(info: ReportInfo, track: str) -> dict[str, object]:
     rows: list[tuple[str, list[str]]] = []
     times: list[str] = []
-    for variant in info.variants:
+    for variant in info.compared:
         if path := info.frames.get(track, {}).get(variant):
             images, numbers = tiles(Path(path))
             times = [f"{number / info.fps:.1f} s" for number in numbers]
@@ -117,7 +126,7 @@ class _VideoRow:
 def _video_row(info: ReportInfo, track: str, budget: int) -> _VideoRow:
     """The first sample's film of every variant, all or none: half a row would compare what is not side by side."""
     films = info.videos.get(track, {})
-    first = [(variant, Path(films[variant][0])) for variant in info.variants if films.get(variant)]
+    first = [(variant, Path(films[variant][0])) for variant in info.compared if films.get(variant)]
     paths = [(variant, path) for variant, path in first if path.is_file()]
     if not paths:
         return _VideoRow([], "", "No videos are kept for this track.")

@@ -16,7 +16,7 @@ CAPTION = (
 
 
 def published(name: str) -> pd.DataFrame:
-    """The rows of a published table, `svi-table-4` for Table 4, as text.
+    """The rows of a published table, `svi-4` for Table 4, as text.
 
     Columns: source, track, duration_s, method, metric, value, unit; empty where the paper states none.
 
@@ -41,10 +41,15 @@ def published_grids(name: str) -> list[Grid]:
     return [_grid([str(part) for part in key], group) for key, group in groups]
 
 
+def printed(text: str) -> str:
+    """A number as the paper prints it, with the leading zero it leaves out."""
+    return f"0{text}" if text.startswith(".") else text
+
+
 def _grid(key: list[str], rows: pd.DataFrame) -> Grid:
     source, track, seconds = key
     metrics = list(dict.fromkeys(rows["metric"]))
-    texts = {(row["method"], row["metric"]): _number(row["value"]) for row in rows.to_dict("records")}
+    texts = {(row["method"], row["metric"]): printed(row["value"]) for row in rows.to_dict("records")}
     table = [
         [Cell(method), *(Cell(texts.get((method, metric), NONE)) for metric in metrics)]
         for method in dict.fromkeys(rows["method"])
@@ -59,7 +64,3 @@ def _grid(key: list[str], rows: pd.DataFrame) -> Grid:
 def _rows() -> pd.DataFrame:
     with (resources.files("reports") / "published.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
-
-
-def _number(text: str) -> str:
-    return f"0{text}" if text.startswith(".") else text

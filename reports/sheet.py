@@ -30,14 +30,14 @@ def tiles(path: Path, sample: int = 0) -> tuple[Tiles, list[int]]:
 
         reader = decord.VideoReader(str(path), num_threads=1)
         numbers = _spread(len(reader))
-        return _resized(reader.get_batch(numbers).asnumpy()), numbers
+        return resized(reader.get_batch(numbers).asnumpy()), numbers
     films = np.load(path, mmap_mode="r")
     if films.ndim != 5 or films.shape[-1] != 3 or films.dtype != np.uint8 or not 0 <= sample < len(films):
         received = f"{films.dtype} {list(films.shape)}"
         raise ValueError(f"{path}: received {received}, expected uint8 [S, F, H, W, 3] with a sample {sample}")
     film = films[sample]
     numbers = _spread(len(film))
-    return _resized(np.asarray(film[numbers])), numbers
+    return resized(np.asarray(film[numbers])), numbers
 
 
 def _spread(frames: int) -> list[int]:
@@ -46,7 +46,7 @@ def _spread(frames: int) -> list[int]:
 
 def sheet_figure(info: ReportInfo, track: str) -> Figure | None:
     """Rows are variants, columns times, of the first sample; None where no frames are kept."""
-    rows = {name: tiles(Path(path)) for name in info.variants if (path := info.frames.get(track, {}).get(name))}
+    rows = {name: tiles(Path(path)) for name in info.compared if (path := info.frames.get(track, {}).get(name))}
     if not rows:
         return None
     with figure_style():
@@ -65,7 +65,8 @@ def sheet_figure(info: ReportInfo, track: str) -> Figure | None:
     return figure
 
 
-def _resized(images: Tiles) -> Tiles:
+def resized(images: Tiles) -> Tiles:
+    """Pictures uint8 [n, h, w, 3] at a width to be seen: small ones enlarged by whole pixels, large ones averaged down."""
     width = images.shape[2]
     if width < _SMALLEST:
         factor = math.ceil(_SMALLEST / width)

@@ -8,7 +8,7 @@ from importlib import resources
 
 @cache
 def table_names() -> tuple[str, ...]:
-    """Names for `compare_to`: `svi-table-4` is Table 4 of arXiv 2510.09212."""
+    """Names for `compare_to`: `svi-4` is Table 4 of arXiv 2510.09212."""
     text = (resources.files("reports") / "published.csv").read_text(encoding="utf-8")
     found = {table_name(row["source"]) for row in csv.DictReader(text.splitlines())}
     return tuple(sorted(found))
@@ -16,4 +16,4 @@ def table_names() -> tuple[str, ...]:
 
 def table_name(source: str) -> str:
     """The name of the table that a row's source states."""
-    return re.sub(r"^arXiv 2510\.09212 Table (\d+).*$", r"svi-table-\1", source)
+    return re.sub(r"^arXiv 2510\.09212 Table (\d+).*$", r"svi-\1", source)

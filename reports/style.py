@@ -121,4 +121,4 @@ def label_points(figure: Figure, axes: Axes, points: Mapping[str, tuple[float, f
 
 
 def _rank(info: ReportInfo, variant: str) -> int:
-    return [name for name in info.variants if name != info.baseline].index(variant)
+    return [name for name in info.rows if name != info.baseline].index(variant)

@@ -1,23 +1,22 @@
-"""Statistics of the results frame: means, standard errors, and paired differences to the baseline.
+"""Statistics of the results frame: means, standard errors, intervals, and paired differences to the baseline.
 
-A film's curve over clips gives four statistics: `first` (its first clip), `late` (mean over the last 20 % of clips),
-`drop` (first minus late) and `contrast` (|mean of the first 15 % - mean of the last 15 %|, as in FramePack). A metric
-with one value a film keeps it as `value`.
+A film's curve over clips (view `window`) gives the statistics of `reports.drift`; a number of the whole film, or of a
+set of films, is kept as `value`. A metric may have both.
 """
 
 import itertools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
-from reports.frame import PER_FILM, validated
+from reports.drift import CURVE_STATISTICS, curve_statistics
+from reports.frame import FILM, SET, WINDOW, validated
 from reports.info import ReportInfo
 
-LATE_SHARE = 0.20
-CONTRAST_SHARE = 0.15
-CURVE_STATISTICS = ("first", "late", "drop", "contrast")
+UNDEFINED = "undefined for every sample"
 _FILM = ["track", "variant", "metric", "seed", "sample"]
 _NO_VALUES = pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[], []], names=["seed", "sample"]))
 
@@ -32,12 +31,16 @@ class Estimate(NamedTuple):
 
 
 def estimate(values: "pd.Series[float]") -> Estimate:
-    """Of values indexed by (seed, sample): over the means of seeds if there are several seeds, else over samples."""
+    """Of values indexed by (seed, sample): over the means of seeds if there are several seeds, else over samples.
+
+    What has one value for a set of films is always over seeds.
+    """
     values = values.dropna()
     if values.empty:
         return Estimate(np.nan, np.nan, 0, "")
     by_seed = values.groupby(level="seed").mean()
-    units, over = (by_seed, "seeds") if len(by_seed) > 1 else (values, "samples")
+    of_set = (values.index.get_level_values("sample") == SET).all()
+    units, over = (by_seed, "seeds") if len(by_seed) > 1 or of_set else (values, "samples")
     return Estimate(float(units.mean()), float(units.std(ddof=1)) / np.sqrt(len(units)), len(units), over)
 
 
@@ -47,23 +50,30 @@ def half_width(se: float, n: int) -> float:
 
 
 def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
-    """One row a (track, variant, metric, statistic), variants in declared order, metrics as in `statistics_of`.
+    """One row a (track, variant, metric, statistic), variants as in `info.rows`, metrics as in `statistics_of`.
 
-    Columns: mean, se, n and over (`seeds` or `samples`); delta, delta_se, delta_n, delta_low and delta_high: the
-    difference to the baseline paired over seed x sample, with its 95 % interval; direction (of better, for that
-    statistic), unit, version, status and reason. A skipped metric keeps its rows, without numbers.
+    Columns: mean, se, n and over (`seeds` or `samples`), low and high: the mean's 95 % interval; delta, delta_se,
+    delta_n, delta_low and delta_high: the difference to the baseline paired over seed x sample, with its 95 % interval;
+    direction (of better, for that statistic), unit, version, status, reason and note (what a reader must know). A
+    skipped metric keeps its rows, without numbers. clips and clip_seconds: how many clips the variant's films have on the
+    track (0 without any curve there) and how much film each adds, which the slope goes by: films of a track last equally
+    long, see `ReportInfo`.
 
     Raises:
         ValueError: a frame that `validated` refuses.
     """
     frame = validated(frame, info)
-    values = _values(sample_statistics(frame))
-    about = frame.drop_duplicates("metric").set_index("metric")[["direction", "unit", "version"]].to_dict("index")
-    reasons = _reasons(frame)
+    counts, seconds = clip_counts(frame), film_seconds(frame, info)
+    values = _values(sample_statistics(frame, seconds))
+    # Scored rows first: a skipped one may know less of its metric.
+    kinds = frame[["metric", "direction", "unit", "version", "status"]].drop_duplicates()
+    known = kinds.sort_values("status", kind="stable").drop_duplicates("metric")
+    about = known.astype(str).set_index("metric").to_dict("index")
+    reasons, noted = (_reasons(frame, status) for status in ("skipped", "ok"))
     rows = []
     for track in info.tracks:
-        statistics = statistics_of(frame[frame["track"] == track])
-        for variant, (metric, statistic) in itertools.product(info.variants, statistics):
+        statistics = statistics_of(frame.loc[frame["track"] == track, ["metric", "view", "status"]])
+        for variant, (metric, statistic) in itertools.product(info.rows, statistics):
             reason = reasons.get((track, variant, metric))
             own = values.get((track, variant, metric, statistic))
             if own is None and reason is None:
@@ -71,56 +81,82 @@ def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
             base = values.get((track, info.baseline, metric, statistic)) if variant != info.baseline else None
             row = _numbers(_NO_VALUES if own is None else own, _NO_VALUES if base is None else base)
             row |= {"track": track, "variant": variant, "metric": metric, "statistic": statistic}
-            row |= {"unit": about[metric]["unit"], "version": about[metric]["version"]}
+            row |= {"unit": _unit(about[metric]["unit"], statistic), "version": about[metric]["version"]}
             row["direction"] = _direction(about[metric]["direction"], statistic)
             row["status"] = "ok" if row["n"] else "skipped"
-            row["reason"] = reason or ("" if row["n"] else "undefined for every sample")
+            row["reason"] = reason or ("" if row["n"] else UNDEFINED)
+            row["note"] = noted.get((track, variant, metric), "")
+            clips = row["clips"] = counts.get((track, variant), 0)
+            row["clip_seconds"] = seconds[track] / clips if clips else np.nan
             rows.append(row)
     return pd.DataFrame(rows, columns=list(_SUMMARY_COLUMNS))
 
 
 _SUMMARY_COLUMNS = (
     "track", "variant", "metric", "statistic", "direction", "unit", "version", "mean", "se", "n", "over",
-    "delta", "delta_se", "delta_n", "delta_low", "delta_high", "status", "reason",
+    "low", "high", "delta", "delta_se", "delta_n", "delta_low", "delta_high", "status", "reason", "note",
+    "clips", "clip_seconds",
 )  # fmt: skip
 
 
 def statistics_of(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """The (metric, statistic) pairs of a track; a metric that is skipped everywhere has the statistic `value`."""
-    ok = frame[frame["status"] == "ok"]
-    curves = set(ok.loc[ok["clip"] != PER_FILM, "metric"])
+    ok = frame["status"] == "ok"
+    films, curves = (set(frame.loc[ok & (frame["view"] == view), "metric"].unique()) for view in (FILM, WINDOW))
     pairs: list[tuple[str, str]] = []
-    for metric in sorted(set(frame["metric"])):
-        pairs += [(metric, statistic) for statistic in (CURVE_STATISTICS if metric in curves else ("value",))]
+    for metric in sorted(frame["metric"].unique()):
+        if metric in films or metric not in curves:
+            pairs.append((metric, "value"))
+        if metric in curves:
+            pairs += [(metric, statistic) for statistic in CURVE_STATISTICS]
     return pairs
 
 
-def sample_statistics(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns track, variant, metric, seed, sample, statistic, value: every film's, undefined clips left out."""
-    ok = frame[frame["status"] == "ok"]
-    clips = ok[ok["clip"] != PER_FILM]
-    clip, value = clips["clip"], clips["value"]
-    n_clips = clips.groupby(_FILM)["clip"].transform("max") + 1
-    late, edge = ((n_clips * share).round().clip(lower=1) for share in (LATE_SHARE, CONTRAST_SHARE))
-    parts = clips.assign(
-        first=value.where(clip == 0),
-        late=value.where(clip >= n_clips - late),
-        head=value.where(clip < edge),
-        tail=value.where(clip >= n_clips - edge),
-    )
-    means = parts.groupby(_FILM)[["first", "late", "head", "tail"]].mean()
-    means["drop"] = means["first"] - means["late"]
-    means["contrast"] = (means["head"] - means["tail"]).abs()
-    curves = means[list(CURVE_STATISTICS)].reset_index().melt(_FILM, var_name="statistic")
-    films = ok[ok["clip"] == PER_FILM][[*_FILM, "value"]].assign(statistic="value")
-    return pd.concat([films, curves], ignore_index=True)[[*_FILM, "statistic", "value"]]
+def clip_counts(frame: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """(track, variant) -> the number of clips of its films; those without any curve are left out."""
+    clips = frame[(frame["status"] == "ok") & (frame["view"] == WINDOW)]
+    last = clips.groupby(["track", "variant"], observed=True)["clip"].max()
+    keys = last.index.tolist()
+    return {(str(track), str(variant)): int(last[track, variant]) + 1 for track, variant in keys}
 
 
-def curves(frame: pd.DataFrame, track: str, metric: str) -> dict[str, pd.DataFrame]:
+def film_seconds(frame: pd.DataFrame, info: ReportInfo) -> dict[str, float]:
+    """Track -> how long its films are, by the clips of the baseline, or where it has none of the first that has some."""
+    counts, order = clip_counts(frame), (info.baseline, *info.rows)
+    known = {
+        track: [counts[track, variant] for variant in order if (track, variant) in counts] for track in info.tracks
+    }
+    return {track: info.clip_seconds * clips[0] for track, clips in known.items() if clips}
+
+
+def sample_statistics(frame: pd.DataFrame, seconds: Mapping[str, float]) -> pd.DataFrame:
+    """Columns track, variant, metric, seed, sample, statistic, value: every film's, undefined clips left out.
+
+    `seconds`: how long the films of each track with curves are, whatever number of clips a variant divides them into.
+    """
+    ok = frame.loc[frame["status"] == "ok", [*_FILM, "view", "clip", "value"]]
+    clips = ok[ok["view"] == WINDOW]
+    films = clips.groupby(_FILM, observed=True, sort=False)
+    number, clip = films.ngroup().to_numpy(), clips["clip"].to_numpy()
+    curves = np.full((films.ngroups, int(clip.max(initial=-1)) + 1), np.nan)
+    curves[number, clip] = clips["value"].to_numpy()
+    lengths = np.zeros(films.ngroups, dtype=np.int64)
+    np.maximum.at(lengths, number, clip + 1)
+    of_curves = clips.loc[~films.cumcount().astype(bool), _FILM]
+    counts, pairs = clip_counts(frame), zip(of_curves["track"], of_curves["variant"], strict=True)
+    clip_seconds = np.array([seconds[track] / counts[track, variant] for track, variant in pairs])
+    parts = [ok.loc[ok["view"] == FILM, [*_FILM, "value"]].assign(statistic="value")]
+    for statistic, value in curve_statistics(curves, lengths, clip_seconds).items() if len(curves) else ():
+        parts.append(of_curves.assign(statistic=statistic, value=value))
+    return pd.concat(parts, ignore_index=True)[[*_FILM, "statistic", "value"]]
+
+
+def curves(frame: pd.DataFrame, track: str, metric: str, view: str = WINDOW) -> dict[str, pd.DataFrame]:
     """Variant -> its mean curve: index clip, columns mean and se (over seeds, or over the samples of one seed)."""
-    rows = frame[(frame["track"] == track) & (frame["metric"] == metric) & (frame["status"] == "ok")]
+    ok = (frame["track"] == track) & (frame["metric"] == metric) & (frame["status"] == "ok") & (frame["view"] == view)
+    rows = frame.loc[ok, ["variant", "seed", "clip", "value"]]
     found = {}
-    for variant, films in rows[rows["clip"] != PER_FILM].groupby("variant"):
+    for variant, films in rows.groupby("variant", observed=True):
         by_seed = films.groupby(["clip", "seed"])["value"].mean().groupby(level="clip")
         several = films["seed"].nunique() > 1
         units = by_seed if several else films.groupby("clip")["value"]
@@ -131,15 +167,17 @@ def curves(frame: pd.DataFrame, track: str, metric: str) -> dict[str, pd.DataFra
 def _values(statistics: pd.DataFrame) -> dict[tuple[str, ...], "pd.Series[float]"]:
     """(track, variant, metric, statistic) -> the values, indexed by (seed, sample)."""
     indexed = statistics.set_index(["seed", "sample"])
-    groups = indexed.groupby(["track", "variant", "metric", "statistic"])["value"]
+    groups = indexed.groupby(["track", "variant", "metric", "statistic"], observed=True)["value"]
     return {tuple(map(str, key)): group for key, group in groups}
 
 
 def _numbers(own: "pd.Series[float]", base: "pd.Series[float]") -> dict[str, object]:
     own_estimate, delta = estimate(own), estimate((own - base).dropna())
-    width = half_width(delta.se, delta.n)
+    own_width, width = (half_width(each.se, each.n) for each in (own_estimate, delta))
     return {
         **own_estimate._asdict(),
+        "low": own_estimate.mean - own_width,
+        "high": own_estimate.mean + own_width,
         "delta": delta.mean,
         "delta_se": delta.se,
         "delta_n": delta.n,
@@ -151,14 +189,19 @@ def _numbers(own: "pd.Series[float]", base: "pd.Series[float]") -> dict[str, obj
 def _direction(of_metric: str, statistic: str) -> str:
     if of_metric == "none":
         return "none"
-    if statistic == "contrast":
+    if statistic in ("contrast", "vde"):
         return "lower"
     if statistic == "drop":
         return "lower" if of_metric == "higher" else "higher"
     return of_metric
 
 
-def _reasons(frame: pd.DataFrame) -> dict[tuple[str, ...], str]:
-    skipped = frame[frame["status"] == "skipped"]
-    grouped = skipped.groupby(["track", "variant", "metric"])["reason"]
+def _unit(of_metric: str, statistic: str) -> str:
+    return {"vde": "relative", "slope": f"{of_metric} per minute".strip()}.get(statistic, of_metric)
+
+
+def _reasons(frame: pd.DataFrame, status: str) -> dict[tuple[str, ...], str]:
+    """(track, variant, metric) -> what its rows of that status say: why they were skipped, or what to know of them."""
+    given = frame.loc[(frame["status"] == status) & (frame["reason"] != ""), ["track", "variant", "metric", "reason"]]
+    grouped = given.drop_duplicates().groupby(["track", "variant", "metric"], observed=True)["reason"]
     return {tuple(map(str, key)): "; ".join(sorted(set(reasons))) for key, reasons in grouped}

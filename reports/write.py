@@ -1,5 +1,7 @@
 """Writes a report: one folder with the page, the tables, the figures and the numbers behind them."""
 
+import re
+import zlib
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +10,9 @@ from reports import tables
 from reports.figures import delta_figure, drift_figure, forecast_figure
 from reports.frame import validated
 from reports.info import ReportInfo
+from reports.length import length_figure, length_table
 from reports.page import duration, page
+from reports.pictures import error_figures
 from reports.sheet import sheet_figure
 from reports.style import png, svg
 from reports.summary import summarise
@@ -35,45 +39,73 @@ def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path) -> None:
 
 
 def _write_figures(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, folder: Path) -> list[str]:
-    """Write every figure as PNG, the drift curves as SVG too; the names of the PNG files."""
+    """Write every figure as PNG, the drift curves as SVG and quality against length as numbers too; the names of the PNG files."""
     folder.mkdir(parents=True, exist_ok=True)
     names = []
     for track in info.tracks:
         drift = drift_figure(frame, summary, info, track)
+        lengths = length_table(frame, summary, info, track)
         drawn = {
             "drift": drift,
+            "length": length_figure(lengths, frame, info),
             "deltas": delta_figure(summary, info, track),
             "forecast": forecast_figure(summary, info, track),
             "sheet": sheet_figure(info, track),
         }
         for kind, figure in drawn.items():
             if figure is not None:
-                names.append(f"{kind}-{track}.png")
+                names.append(f"{kind}-{_file_name(track)}.png")
                 (folder / names[-1]).write_bytes(png(figure))
+        if len(lengths):
+            csv = tables.csv(lengths)
+            (folder / f"length-{_file_name(track)}.csv").write_text(csv, encoding="utf-8", newline="\n")
         if drift is not None:
-            (folder / f"drift-{track}.svg").write_text(svg(drift), encoding="utf-8", newline="\n")
+            (folder / f"drift-{_file_name(track)}.svg").write_text(svg(drift), encoding="utf-8", newline="\n")
+    for name, figure in error_figures(info):
+        names.append(f"{name}.png")
+        (folder / names[-1]).write_bytes(png(figure))
     return names
 
 
+def _file_name(track: str) -> str:
+    """The track's name, or what is left of it as part of a file's name, with a check sum so that no two are the same."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", track)
+    return track if track == plain else f"{plain}-{zlib.crc32(track.encode()):08x}"
+
+
 def _markdown(summary: pd.DataFrame, info: ReportInfo, figures: list[str]) -> str:
-    settings = [f"- {variant}: {_settings(info, variant)}" for variant in info.variants]
-    costs = [f"- {kind}: {duration(seconds)}" for kind, seconds in info.costs.items()]
-    provenance = [f"- {name}: {value}" for name, value in info.provenance.items()]
+    settings = [f"- {_text(variant)}: {_settings(info, variant)}" for variant in info.variants]
+    costs = [f"- {_text(kind)}: {duration(seconds)}" for kind, seconds in info.costs.items()]
+    provenance = [f"- {_text(name)}: {_text(value)}" for name, value in info.provenance.items()]
+    about = f"Profile {info.profile}, backbone {info.backbone}, seeds {', '.join(map(str, info.seeds))}."
     sections = [
-        f"# {info.experiment}\n\n{info.question}",
-        f"Profile {info.profile}, backbone {info.backbone}, seeds {', '.join(map(str, info.seeds))}.",
+        f"# {_text(info.experiment)}\n\n{_text(info.question)}",
+        _text(about),
         tables.markdown(summary, info).rstrip(),
-        f"## What these numbers may claim\n\n{info.caption}",
+        f"## What these numbers may claim\n\n{_text(info.caption)}",
         f"## Further measures\n\n{tables.markdown_further(summary, info)}".rstrip(),
         "## Figures\n\n" + "\n\n".join(f"![{name.removesuffix('.png')}](figures/{name})" for name in figures),
         "## Settings of the variants\n\n" + "\n".join(settings),
         "## Costs\n\n" + "\n".join(costs),
         "## Provenance\n\n" + "\n".join(provenance),
-        f"## Reproduce\n\n```\n{info.reproduce}\n```",
+        f"## Reproduce\n\n{_code(info.reproduce, at_least=3, lines=True)}",
     ]
     return "\n\n".join(sections) + "\n"
 
 
 def _settings(info: ReportInfo, variant: str) -> str:
     settings = info.variants[variant]
-    return ", ".join(f"`{key} = {value}`" for key, value in settings.items()) or "the recipe as it stands"
+    return ", ".join(_code(f"{key} = {value}") for key, value in settings.items()) or "the recipe as it stands"
+
+
+def _text(text: str) -> str:
+    return tables.escape_markdown(text, in_cell=False)
+
+
+def _code(text: str, at_least: int = 1, lines: bool = False) -> str:
+    """A code span or block; its fence is longer than any run of backticks inside."""
+    fence = "`" * max(at_least, 1 + max(map(len, re.findall("`+", text)), default=0))
+    if lines:
+        return f"{fence}\n{text}\n{fence}"
+    space = " " if len(fence) > 1 else ""
+    return f"{fence}{space}{' '.join(text.split())}{space}{fence}"

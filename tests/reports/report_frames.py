@@ -1,4 +1,4 @@
-"""Small results frames for the tests of reports: six clips or more, a few variants, numbers chosen or drawn once."""
+"""Small results frames for the tests of reports: a few clips and variants, numbers chosen or drawn once."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.frame import COLUMNS, PER_FILM
+from reports.frame import COLUMNS, FILM, PER_FILM, PREFIX, WINDOW
 from reports.info import ReportInfo
 from reports.summary import summarise
 
@@ -28,7 +28,17 @@ KINDS = {
     "ssim": ("higher", "index"),
     "gain": ("lower", "ratio"),
     "eps": ("lower", "latent"),
+    "fvd": ("lower", "FVD"),
+    "subject_consistency": ("higher", "0..1"),
+    "background_consistency": ("higher", "0..1"),
+    "dynamic_degree": ("higher", "0..1"),
+    "imaging_quality": ("higher", "0..1"),
+    "aesthetic_quality": ("higher", "0..1"),
+    "motion_smoothness": ("higher", "0..1"),
 }
+VBENCH = tuple(KINDS)[-6:]
+MADE = {"suite": "native 2", "weights": "", "fps": 8.0, "resolution": "16x16", "samples": "0123456789ab"}
+MADE |= {"track_version": 1, "compared_with": ""}
 
 
 def info(**changes: Any) -> ReportInfo:
@@ -42,7 +52,7 @@ def info(**changes: Any) -> ReportInfo:
         "variants": VARIANTS,
         "tracks": list(TRACKS),
         "seeds": [0, 1],
-        "compare_to": "svi-table-4",
+        "compare_to": "svi-4",
         "caption": "A toy world says which mechanism matters in it, and nothing about size elsewhere.",
         "provenance": {"git commit": "0123abc"},
         "reproduce": "harness run ablation_eimg",
@@ -56,18 +66,28 @@ def info(**changes: Any) -> ReportInfo:
 
 
 def rows(variant: str, metric: str, curve: Sequence[float] | npt.NDArray[np.float64], **changes: Any) -> pd.DataFrame:
-    """One film's rows of one metric: a value a clip; for gain and eps one value."""
+    """One film's rows of one metric: a value a clip; for gain, eps and FVD one value."""
     direction, unit = KINDS[metric]
-    film = metric in ("gain", "eps")
+    film = metric in ("gain", "eps", "fvd")
     constant = {"experiment": "ablation_eimg", "variant": variant, "track": TRACKS[0], "seed": 0, "sample": "a"}
     constant |= {"metric": metric, "direction": direction, "unit": unit, "version": "1", "status": "ok", "reason": ""}
+    constant |= {"view": FILM if film else WINDOW, **MADE}
     varying = {"clip": [PER_FILM] if film else range(len(curve)), "value": np.asarray(curve, dtype=float)}
     return pd.DataFrame(constant | varying | changes)[list(COLUMNS)]
 
 
+def whole(variant: str, metric: str, value: float, curve: Sequence[float], **changes: Any) -> pd.DataFrame:
+    """One film's rows of a metric of the whole film that has curves too; the prefix view is the mean so far."""
+    so_far = np.cumsum(curve) / np.arange(1, len(curve) + 1)
+    film = rows(variant, metric, [value], view=FILM, clip=PER_FILM, **changes)
+    return pd.concat(
+        [film, rows(variant, metric, curve, **changes), rows(variant, metric, so_far, view=PREFIX, **changes)]
+    )
+
+
 def skipped(variant: str, metric: str, reason: str, **changes: Any) -> pd.DataFrame:
     """One film's row of a metric that was not scored."""
-    return rows(variant, metric, [np.nan], status="skipped", reason=reason, clip=PER_FILM, **changes)
+    return rows(variant, metric, [np.nan], status="skipped", reason=reason, clip=PER_FILM, view=FILM, **changes)
 
 
 def study(
@@ -110,3 +130,34 @@ def study_summary() -> pd.DataFrame:
 @cache
 def _summary() -> pd.DataFrame:
     return summarise(study(), info())
+
+
+SCORES = {"base": (0.80, 0.4), "full": (0.97, 0.9), "copy_image": (1.0, 0.0)}
+
+
+def judged(
+    scores: Mapping[str, tuple[float, float]] = SCORES, seeds: Sequence[int] = (0, 1), clips: int = 10
+) -> pd.DataFrame:
+    """A study scored by VBench: `scores` has each variant's consistency at the end of the film and its dynamic degree."""
+    return _judged(tuple(scores.items()), tuple(seeds), clips).copy()
+
+
+@cache
+def _judged(scores: tuple[tuple[str, tuple[float, float]], ...], seeds: tuple[int, ...], clips: int) -> pd.DataFrame:
+    parts, generator = [], np.random.default_rng(1)
+    for variant, (end, moves) in scores:
+        for seed, (index, sample) in [(seed, pair) for seed in seeds for pair in enumerate("abc")]:
+            where: dict[str, Any] = {"seed": seed, "sample": sample, "weights": "0a1b2c3d4e5f"}
+            for metric in VBENCH:
+                curve = np.linspace(1.0, end, clips) - generator.uniform(0, 0.01, clips) * (end < 1)
+                if metric == "dynamic_degree":
+                    curve = np.full(clips, float(index < 3 * moves))
+                parts.append(whole(variant, metric, float(curve.mean()), list(curve), **where))
+    return pd.concat(parts, ignore_index=True)
+
+
+def judged_info(**changes: Any) -> ReportInfo:
+    """What goes with `judged`: copy_image is a trivial baseline, clips add 5 s."""
+    settings: dict[str, Any] = {"variants": {"copy_image": {}, "base": {}, "full": {}}, "trivial": ("copy_image",)}
+    settings |= {"tracks": [TRACKS[0]], "clip_seconds": 5.0, "fps": 16.0, "compare_to": "svi-1"}
+    return info(**(settings | changes))

@@ -5,12 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.figures import delta_figure, drift_figure, drift_panel, forecast_figure, forecast_points
+from reports.figures import (
+    Panel,
+    curve_panels,
+    delta_figure,
+    drift_figure,
+    drift_panel,
+    forecast_figure,
+    forecast_points,
+)
 from reports.frame import validated
 from reports.sheet import sheet_figure, tiles
 from reports.style import INK, colour, png, spread, svg
 from reports.summary import summarise
-from tests.reports.report_frames import info, rows, study, study_summary
+from tests.reports.report_frames import info, judged, judged_info, rows, study, study_summary
 
 TRACK = "consistent-50s"
 
@@ -28,14 +36,16 @@ def test_the_lead_panel_names_every_variant_and_small_ones_the_metric() -> None:
 
 def test_a_line_is_the_mean_curve_from_clip_1() -> None:
     frame = validated(rows("full", "motion", [1.0, 3.0, 2.0]), info())
-    line = drift_panel(frame, info(), TRACK, "motion", lead=False).axes[0].lines[0]
+    line = drift_panel(frame, info(), TRACK, Panel("motion"), lead=False).axes[0].lines[0]
     np.testing.assert_allclose(np.asarray(line.get_xydata()), [[1, 1], [2, 3], [3, 2]])
 
 
 def test_figures_are_the_same_bytes_again() -> None:
     frame = validated(study(tracks=[TRACK]), info())
     for render in (png, svg):
-        first, second = (render(drift_panel(frame, info(), TRACK, "background_psnr", lead=True)) for _ in range(2))
+        first, second = (
+            render(drift_panel(frame, info(), TRACK, Panel("background_psnr"), lead=True)) for _ in range(2)
+        )
         assert first == second
 
 
@@ -43,7 +53,7 @@ def test_names_are_text_not_mathematics_or_markup() -> None:
     name = "$x_1$ <b>&"
     changed = info(variants={name: {}, "full": {}})
     frame = validated(study(variants={name: 16.0, "full": 30.0}), changed)
-    text = svg(drift_panel(frame, changed, TRACK, "background_psnr", lead=True))
+    text = svg(drift_panel(frame, changed, TRACK, Panel("background_psnr"), lead=True))
     assert "$x_1$ &lt;b&gt;&amp;" in text
     assert "<b>" not in text
 
@@ -81,6 +91,44 @@ def test_labels_keep_their_order_and_distance() -> None:
     assert placed[0] < placed[3] < placed[1] < placed[2]
     assert placed[2] == 5.0
     assert np.diff(sorted(placed)).min() == pytest.approx(1.0)
+
+
+def test_a_metric_with_a_prefix_view_has_a_small_panel_for_it_behind_its_own() -> None:
+    frame, summary = validated(judged(), judged_info()), summarise(judged(), judged_info())
+    panels = curve_panels(frame, summary, TRACK)
+    assert panels[:3] == [Panel("imaging_quality"), Panel("imaging_quality", "prefix"), Panel("subject_consistency")]
+    assert len(panels) == 12
+    figure = drift_figure(frame, summary, judged_info(), TRACK)
+    assert figure is not None
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[:2] == ["imaging quality, 0..1 ↑", "imaging quality, so far, 0..1 ↑"]
+    window, prefix = (drift_panel(frame, judged_info(), TRACK, panel, lead=False).axes[0] for panel in panels[:2])
+    alone, so_far = (np.asarray(axes.lines[0].get_ydata()) for axes in (window, prefix))
+    np.testing.assert_allclose(so_far, np.cumsum(alone) / np.arange(1, 11))
+
+
+def test_trivial_baselines_are_in_no_figure(tmp_path: Path) -> None:
+    frame, summary = validated(judged(), judged_info()), summarise(judged(), judged_info())
+    panel = drift_panel(frame, judged_info(), TRACK, Panel("imaging_quality"), lead=True)
+    assert len(panel.axes[0].lines) == 2
+    assert {text.get_text() for text in panel.axes[0].texts} == {"base", "full"}
+    deltas = delta_figure(summary, judged_info(), TRACK)
+    assert deltas is not None
+    assert [label.get_text() for label in deltas.axes[0].get_yticklabels()] == ["base"]
+    probed = summarise(study(), info(trivial=("no_e_vid",)))
+    assert list(forecast_points(probed, info(trivial=("no_e_vid",)), TRACK).index) == ["base", "full", "no_e_img"]
+    path = str(films(tmp_path, (16, 16)))
+    sheet = sheet_figure(judged_info(frames={TRACK: {"full": path, "copy_image": path}}), TRACK)
+    assert sheet is not None
+    assert [axes.get_ylabel() for axes in sheet.axes if axes.get_ylabel()] == ["full"]
+
+
+def test_the_others_keep_their_colours_beside_trivial_baselines() -> None:
+    variants: dict[str, dict[str, object]] = {"copy_image": {}, "base": {}, "full": {}, "no_e_img": {}}
+    with_trivial = info(variants=variants, trivial=("copy_image",))
+    without = info(variants={name: {} for name in ("base", "full", "no_e_img")})
+    for name in ("base", "full", "no_e_img"):
+        assert colour(with_trivial, name) == colour(without, name)
 
 
 def films(folder: Path, size: tuple[int, int]) -> Path:

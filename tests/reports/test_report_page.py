@@ -12,7 +12,7 @@ import pytest
 from reports.page import duration, page
 from reports.summary import summarise
 from reports.write import write_report
-from tests.reports.report_frames import VARIANTS, info, study
+from tests.reports.report_frames import VARIANTS, info, judged, judged_info, study
 
 TRACK = "consistent-50s"
 Films = dict[str, object]
@@ -119,6 +119,25 @@ def test_skipped_cells_carry_their_reason_and_published_rows_are_apart(
     assert "73.82" in published
 
 
+@pytest.mark.usefixtures("films")
+def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(tmp_path: Path) -> None:
+    names = ("full", "base", "copy_image")
+    videos = {TRACK: {name: [str(tmp_path / "base" / "scene-00.mp4")] for name in names}}
+    frames = {TRACK: {name: str(tmp_path / "frames.npy") for name in names}}
+    changed = judged_info(videos=videos, frames=frames, compare_to=None)
+    html = page(judged(), summarise(judged(), changed), changed)
+    main, drift = html.index(">subject consistency ↑</th>"), html.index("slope per minute")
+    assert main < drift < html.index("Drift, clip by clip")
+    assert html.count('<th scope="rowgroup" rowspan="3">') == 6
+    assert html.count('<tr class="trivial"><th scope="row">copy_image</th>') == 1 + 6  # the main table, and each metric
+    assert html.count("data:video/mp4") == 2
+    assert 'alt="copy_image' not in html
+    assert "So far” scores all frames up to a clip" in html
+    key = html.partition('<p class="key">')[2].partition("</p>")[0]
+    assert "copy_image" not in key
+    assert "base" in key
+
+
 def test_figures_follow_the_colour_of_the_page(frame: pd.DataFrame, summary: pd.DataFrame) -> None:
     html = page(frame, summary, info(tracks=[TRACK]))
     assert "currentColor" in html
@@ -145,6 +164,26 @@ def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films
     assert {str(path) for path in first} == {*texts, *(f"figures/{kind}-{TRACK}.png" for kind in kinds)}
     assert first == second
     assert f"](figures/drift-{TRACK}.png)" in first[Path("report.md")].decode()
+
+
+def test_no_name_leaves_the_folder_or_becomes_markup(tmp_path: Path) -> None:
+    track, name = "../up <i>", "`a` [b](c) **d**"
+    changed = info(
+        experiment="# e", tracks=[track], variants={name: {"x": "``` y"}, "full": {}}, compare_to=None,
+        question="> q", caption="[x](y)", provenance={"*k*": "_v_"}, costs={"**t**": 1.0}, reproduce="a\n```\nb",
+    )  # fmt: skip
+    frame = study(variants={name: 16.0, "full": 30.0}, tracks=[track], clips=4)
+    write_report(frame[frame["metric"] == "background_psnr"], changed, tmp_path / "report")
+    found = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path.parts[0] for path in found} == {"report"}
+    drift = next(path for path in found if path.match("figures/drift-*.png"))
+    assert re.fullmatch(r"drift-_up_i_-[0-9a-f]{8}\.png", drift.name)
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert f"](figures/{drift.name})" in text
+    assert "\n\\> q\n" in text
+    assert r"- \`a\` \[b](c) \*\*d\*\*: ```` x = ``` y ````" in text
+    assert r"\*k\*: \_v\_" in text
+    assert "````\na\n```\nb\n````" in text
 
 
 def test_durations_are_for_people() -> None:

@@ -1,6 +1,7 @@
 """The statistics of a report against numbers computed by hand."""
 
 import math
+import time
 from collections.abc import Hashable
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from reports.summary import curves, estimate, half_width, summarise
-from tests.reports.report_frames import info, rows, skipped, study, study_summary
+from tests.reports.report_frames import info, judged, judged_info, rows, skipped, study, study_summary, whole
 
 FALLING = [float(value) for value in range(20, 0, -1)]  # 20 clips: 20, 19, ... 1
 
@@ -32,7 +33,7 @@ def test_a_curve_gives_first_late_drop_and_contrast() -> None:
 
 def test_a_film_shorter_than_its_shares_uses_one_clip_of_each_end() -> None:
     means = summarise(rows("full", "background_psnr", [5.0, 3.0]), info()).set_index("statistic")["mean"]
-    assert means.to_dict() == {"first": 5, "late": 3, "drop": 2, "contrast": 2}
+    assert means.drop(["vde", "slope"]).to_dict() == {"first": 5, "late": 3, "drop": 2, "contrast": 2}
 
 
 def test_undefined_clips_are_left_out_of_a_mean() -> None:
@@ -130,3 +131,102 @@ def test_a_single_value_has_no_standard_error_and_no_interval() -> None:
     assert (found.mean, found.n) == (2, 1)
     assert math.isnan(found.se)
     assert math.isnan(half_width(1.0, 1))
+
+
+def test_a_metric_of_the_whole_film_keeps_its_number_beside_its_curve() -> None:
+    found = summarise(whole("full", "imaging_quality", 0.7, [0.9, 0.5]), info(clip_seconds=30.0))
+    means = found.set_index("statistic")["mean"]
+    assert list(means.index) == ["value", "first", "late", "drop", "contrast", "vde", "slope"]
+    assert (means["value"], means["first"], means["late"]) == (0.7, 0.9, 0.5)
+    assert means["slope"] == pytest.approx(-0.8)  # 0.4 less in half a minute
+    assert means["vde"] == pytest.approx(0.4 / 0.9)
+
+
+def test_the_prefix_view_is_in_no_statistic() -> None:
+    frame = whole("full", "imaging_quality", 0.7, [0.9, 0.5])
+    bare = frame[frame["view"] != "prefix"]
+    pd.testing.assert_frame_equal(summarise(frame, info()), summarise(bare, info()))
+
+
+def test_the_slope_has_an_interval_over_seeds_by_student_s_t() -> None:
+    falls = {(0, "a"): 1.0, (0, "b"): 3.0, (1, "a"): 4.0, (1, "b"): 4.0, (2, "a"): 6.0, (2, "b"): 8.0}
+    films = [
+        rows("full", "background_psnr", [30.0, 30.0 - fall, 30.0 - 2 * fall], seed=seed, sample=sample)
+        for (seed, sample), fall in falls.items()
+    ]
+    found = row(summarise(pd.concat(films), info(clip_seconds=60.0)), "full", "background_psnr", "slope")
+    means = [-2.0, -4.0, -7.0]  # of the seeds, in dB a minute
+    se = np.std(means, ddof=1) / math.sqrt(3)
+    assert found["mean"] == pytest.approx(np.mean(means))
+    assert (found["low"], found["high"]) == (
+        pytest.approx(np.mean(means) - 4.302653 * se),
+        pytest.approx(np.mean(means) + 4.302653 * se),
+    )
+    assert (found["unit"], found["direction"], found["over"]) == ("dB per minute", "higher", "seeds")
+
+
+def test_a_drift_error_is_relative_and_better_when_lower() -> None:
+    found = row(study_summary(), "full", "background_psnr", "vde")
+    assert (found["unit"], found["direction"]) == ("relative", "lower")
+    assert row(study_summary(), "full", "motion", "vde")["direction"] == "none"
+
+
+def test_a_set_has_its_standard_error_over_seeds_and_none_of_one() -> None:
+    sets = [rows("full", "fvd", [value], sample="all", seed=seed) for seed, value in enumerate((300.0, 320.0, 340.0))]
+    found = row(summarise(pd.concat(sets), info()), "full", "fvd", "value")
+    assert (found["mean"], found["n"], found["over"]) == (320, 3, "seeds")
+    assert found["se"] == pytest.approx(20 / math.sqrt(3))
+    single = row(summarise(sets[0], info()), "full", "fvd", "value")
+    assert (single["n"], single["over"]) == (1, "seeds")
+    assert all(math.isnan(single[name]) for name in ("se", "low", "high"))
+
+
+def test_sets_are_paired_by_seed() -> None:
+    sets = [
+        rows(name, "fvd", [value + 100.0 * seed], sample="all", seed=seed)
+        for name, value in (("full", 300.0), ("base", 340.0))
+        for seed in (0, 1, 2)
+    ]
+    found = row(summarise(pd.concat(sets), info()), "base", "fvd", "value")
+    assert (found["delta"], found["delta_se"], found["delta_n"]) == (40, 0, 3)
+
+
+def test_trivial_baselines_are_the_last_rows() -> None:
+    found = summarise(judged(), judged_info())
+    assert list(dict.fromkeys(found["variant"])) == ["base", "full", "copy_image"]
+
+
+def test_half_a_million_rows_are_summarised_in_seconds() -> None:
+    clips = [rows("full", "motion", np.linspace(0, 1, 100), sample=f"film-{film:02d}") for film in range(16)]
+    film = pd.concat(clips)
+    names = [f"v{number}" for number in range(5)] + ["full"]
+    metrics = [f"metric-{number}" for number in range(12)]
+    parts = [
+        film.assign(variant=name, metric=metric, seed=seed) for name in names for metric in metrics for seed in range(5)
+    ]
+    frame = pd.concat(parts, ignore_index=True)
+    assert len(frame) == 576_000
+    started = time.process_time()
+    found = summarise(frame, info(variants={name: {} for name in names}))
+    assert time.process_time() - started < 15
+    assert len(found) == 6 * 12 * 6
+
+
+def test_films_of_a_track_last_equally_long_whatever_the_number_of_their_clips() -> None:
+    # Both fall by 18 in 18 clips of half a second, 120 a minute; the other's 4 clips are 2.5 s each.
+    films = [rows("full", "background_psnr", FALLING), rows("base", "background_psnr", [20.0, 15.0, 10.0, 5.0])]
+    found = summarise(pd.concat(films), info())
+    full, base = (row(found, name, "background_psnr", "slope") for name in ("full", "base"))
+    assert (full["mean"], base["mean"]) == (pytest.approx(-120), pytest.approx(-120))
+    assert (full["clips"], full["clip_seconds"]) == (20, 0.5)
+    assert (base["clips"], base["clip_seconds"]) == (4, 2.5)
+
+
+def test_without_a_curve_of_the_baseline_the_first_variant_s_clips_count() -> None:
+    films = [rows("no_e_vid", "background_psnr", [5.0, 4.0]), rows("base", "background_psnr", FALLING[:4])]
+    found = summarise(pd.concat([*films, rows("full", "gain", [0.2])]), info())
+    assert row(found, "base", "background_psnr", "slope")["clip_seconds"] == 0.5
+    assert row(found, "no_e_vid", "background_psnr", "slope")["clip_seconds"] == 1.0
+    gain = row(found, "full", "gain", "value")
+    assert gain["clips"] == 0
+    assert math.isnan(gain["clip_seconds"])
