@@ -29,6 +29,7 @@ PROFILE = click.option(
 RECIPES_OPTION = click.option(
     "--recipe", "recipes", multiple=True, help="recipe laid over the profile's own; may be given again"
 )
+LIMIT = click.option("--limit", type=click.IntRange(1), default=None, help="take only so many samples, the first ones")
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
@@ -42,6 +43,7 @@ def experiment_options(command: F) -> F:
         RECIPES_OPTION,
         click.option("--seeds", default=None, help="how many (3 means 0, 1, 2) or a list such as 0,5,7"),
         click.option("--only", default=None, help="variants to take, as shell patterns: 'full,no_*'"),
+        LIMIT,
         STORE,
         JOBS,
     ):
@@ -60,11 +62,12 @@ def cli() -> None:
 
 @cli.command("list")
 def list_() -> None:
-    """Experiments, profiles, recipes, tracks and sweeps."""
+    """Experiments, profiles, recipes, tracks, sweeps and the paper's tables."""
     from benchmarks.track import TRACKS
     from harness.experiments import EXPERIMENTS
     from harness.profiles import PROFILES
     from harness.recipes import RECIPES
+    from reports.sources import table_names
     from sweeps.space import SWEEPS
 
     sections = {
@@ -73,11 +76,13 @@ def list_() -> None:
         "recipes": {name: RECIPES.get(name).about for name in RECIPES.names() if "/" not in name},
         "tracks": {name: track.about for name, track in TRACKS.items()},
         "sweeps": {name: SWEEPS.get(name).about for name in SWEEPS.names()},
+        "tables": {name: f"Table {name.partition('-')[2]} of arXiv 2510.09212" for name in table_names()},
     }
+    width = max(len(name) for rows in sections.values() for name in rows)
     for title, rows in sections.items():
         click.echo(title)
         for name, about in rows.items():
-            click.echo(f"  {name:<20} {about}")
+            click.echo(f"  {name:<{width}} {about}")
     click.echo("A recipe svi-NAME is as released; svi-NAME/paper and svi-NAME/code take one side where these disagree.")
 
 
@@ -105,12 +110,22 @@ def plan(as_json: bool, **options: Any) -> None:
 
 @cli.command()
 @experiment_options
-def run(**options: Any) -> None:
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "slurm"]),
+    default="local",
+    show_default=True,
+    help="where stages run: this machine, or jobs of a Slurm cluster (docs/slurm.md)",
+)
+@click.option("--detach", is_flag=True, help="slurm: submit all stages with their dependencies, and return")
+def run(executor: str, detach: bool, **options: Any) -> None:
     """Train, generate, score and report; what is done already is not done again, what was cut short goes on."""
     from harness.session import Session
 
+    if detach and executor != "slurm":
+        raise UseError("--detach goes with --executor slurm: stages on this machine end with the command")
     session = Session.open(**options)
-    sys.exit(session.run())
+    sys.exit(session.detach() if detach else session.run(executor))
 
 
 @cli.command()
@@ -135,6 +150,33 @@ def generate(store: Path, **request: Any) -> None:
     from harness.film import FilmRequest, make_film
 
     sys.exit(make_film(FilmRequest(**request), store))
+
+
+@cli.command()
+@click.argument("target", type=click.Path(path_type=Path), metavar="OUT_FOLDER")
+@click.option("-n", "--number", type=click.IntRange(1, 200), default=10, show_default=True, help="of prompts, 5 s each")
+@click.option("--image", type=EXISTING, help="first frame of the film")
+@click.option("--keyword", help="find or paint the first frame instead: what it shows")
+@click.option("--images", type=click.Path(path_type=Path), help="folder to find it in, by words of names")
+@click.option("--image-endpoint", metavar="URL", help="OpenAI-compatible service that paints it")
+@click.option("--image-model", metavar="NAME", help="of that service  [default: its own]")
+@click.option("--image-size", metavar="WIDTHxHEIGHT", help="[default: the service's own]")
+@click.option("--image-key-env", metavar="VARIABLE", help="that holds its key  [default: OPENAI_API_KEY]")
+@click.option("--model", help="folder or cached repository, or a name at --endpoint  [default: Qwen2.5-VL-7B-Instruct]")
+@click.option("--endpoint", metavar="URL", help="OpenAI-compatible service that writes the prompts")
+@click.option("--key-env", metavar="VARIABLE", help="that holds its key  [default: OPENAI_API_KEY]")
+@click.option("--device", help="of a model folder: auto, cpu, cuda, cuda:N  [default: auto]")
+@click.option("--dtype", help="of a model folder: auto, float32, bfloat16, float16  [default: auto]")
+@click.option("--temperature", type=click.FloatRange(0), help="[default: 0 for a model folder, an endpoint's own]")
+@click.option("--seed", type=click.IntRange(0), help="[default: 0 for a model folder, none sent to an endpoint]")
+@click.option("--retries", type=click.IntRange(0, 10), default=2, show_default=True, help="after an unusable reply")
+@click.option("--timeout", type=click.FloatRange(1), default=300.0, show_default=True, help="of endpoints, in seconds")
+@STORE
+def prompts(store: Path, **request: Any) -> None:
+    """A sample to make films from: an image, and the prompts that a multimodal model writes to continue it."""
+    from harness.prompts import SampleRequest, make_sample
+
+    make_sample(SampleRequest(**request), store, click.echo, lambda line: click.echo(line, err=True))
 
 
 @cli.command()
@@ -174,6 +216,36 @@ def sweep(name: str, overrides: tuple[str, ...], trials: int, profile: str, seed
 
 
 @cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("overrides", nargs=-1, metavar="[score.KEY=VALUE]...")
+@click.option("--track", required=True, help="how long the videos are and what they show: see `harness list`")
+@click.option("--name", required=True, help="what their row is called, such as FramePack")
+@click.option("--samples", type=click.Path(path_type=Path), default=None, help="the samples they were made from")
+@LIMIT
+@click.option("--judge", is_flag=True, help="score by the official VBench package as well, and print the differences")
+@STORE
+@JOBS
+def score(store: Path, jobs: int, **request: Any) -> None:
+    """Score the mp4s of a folder, whatever made them; says first what is off about them."""
+    from harness.scored import ScoreRequest, score_videos
+
+    sys.exit(score_videos(ScoreRequest(**request), store, jobs))
+
+
+@cli.command()
+@click.option("--install", type=click.Choice(["vbench"]), default=None, help="build the judge's own environment")
+@STORE
+@JSON
+def doctor(install: str | None, store: Path, as_json: bool) -> None:
+    """What this machine has, and what is missing for which score: packages, devices, space, weights, the judge."""
+    from harness.doctor import examine, install_judge
+
+    if install is not None:
+        install_judge(lambda line: click.echo(line, err=True))  # stdout is for what is found
+    examine(store, as_json, click.echo)
+
+
+@cli.command()
 @STORE
 @JSON
 def status(store: Path, as_json: bool) -> None:
@@ -185,8 +257,24 @@ def status(store: Path, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("name", metavar="EXPERIMENT")
+@click.argument("names", metavar="EXPERIMENT|STAGE|JOB...", nargs=-1, required=True)
+@STORE
+def cancel(names: tuple[str, ...], store: Path) -> None:
+    """Cancel Slurm jobs: all that only this experiment wants, or single stages as `harness status` names them."""
+    from harness.slurm.cancel import cancel_jobs
+    from harness.store import Store
+
+    cancel_jobs(Store(_existing(store)), names, click.echo)
+
+
+@cli.command()
+@click.argument("name", metavar="[EXPERIMENT]", required=False)
 @click.option("--format", "form", type=click.Choice(["md", "csv", "latex", "html"]), default="md", show_default=True)
+@click.option("--table", default=None, help="svi-1 to svi-8: the paper's table, with all that is measured beside it")
+@click.option("--only", default=None, help="with --table: rows of ours to take, as shell patterns: 'FramePack,full'")
+@click.option(
+    "--with", "others", default=None, help="names of scored videos to put beside the variants: 'FramePack,...'"
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -194,10 +282,39 @@ def status(store: Path, as_json: bool) -> None:
     help="html: file to write  [default: EXPERIMENT.html in the store]",
 )
 @STORE
-def report(name: str, form: str, output: Path | None, store: Path) -> None:
-    """The newest report of an experiment: printed, or with --format html written as one page."""
+def report(
+    name: str | None,
+    form: Any,
+    table: str | None,
+    only: str | None,
+    others: str | None,
+    output: Path | None,
+    store: Path,
+) -> None:
+    """The newest report of an experiment: printed, or with --format html written as one page; or a table of the paper."""
     from harness.session import latest_report
     from harness.store import Store
+
+    if (name is None) == (table is None):
+        raise UseError("expected the name of an experiment or --table, one of them: `harness list` has both")
+    if only is not None and table is None:
+        raise UseError("--only goes with --table; `harness run` has its own")
+    if table is not None and others is not None:
+        raise UseError("--with goes with an experiment; --table has all scored videos, of which --only takes some")
+    if (form == "html" or output) and (table or others):
+        raise UseError("--table and --with are printed, as md, csv or latex; send them to a file with >")
+    if table is not None:
+        from harness.compare import paper_table
+
+        click.echo(paper_table(Store(_existing(store)), table, form, only), nl=False)
+        return
+    assert name is not None
+    if others is not None:
+        from harness.compare import with_scored
+
+        names = [other.strip() for other in others.split(",")]
+        click.echo(with_scored(Store(_existing(store)), name, names, form), nl=False)
+        return
 
     if output is not None and form != "html":
         raise UseError(f"--output {output} goes with --format html; {form} is printed, so send it to a file with >")

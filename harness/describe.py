@@ -14,6 +14,7 @@ from harness.recipes import RECIPES
 from harness.registry import suggestion
 from harness.settings import Settings
 from harness.signature import flat, leaves
+from harness.slurm.status import JobState, job_states
 from harness.spec import Experiment, load_experiment
 from harness.store import PROGRESS, Store
 from svi.models import FOLDER, MODELS
@@ -48,9 +49,10 @@ def _experiment(experiment: Experiment) -> Iterator[str]:
     yield f"{experiment.name}: {experiment.question}"
     tracks, seeds = ", ".join(experiment.tracks), ", ".join(map(str, experiment.seeds))
     yield f"tracks {tracks}; seeds {seeds}; deltas against {experiment.baseline}"
+    width = max(len(variant.name) for variant in experiment.variants)
     for variant in experiment.variants:
         sets = ", ".join(f"{key}={value}" for key, value in variant.set.items()) or "the recipe as it is"
-        yield f"  {variant.name:<12} {sets}"
+        yield f"  {variant.name:<{width}} {sets}"
 
 
 def _backbones() -> Iterator[str]:
@@ -106,17 +108,23 @@ def store_status(store: Store, as_json: bool) -> str:
     """Finished artifacts by kind, and every partial stage with its progress and whether a process works on it."""
     kinds = sorted(p.name for p in (store.root / "artifacts").glob("*") if p.is_dir())
     finished = {kind: len(list(store.manifests(kind))) for kind in kinds}
-    partial = [_partial(store, folder.name) for folder in sorted((store.root / "partial").glob("*-*"))]
+    jobs = job_states(store)
+    queued = {stage for stage, job in jobs.items() if job.waits}
+    begun = {folder.name for folder in (store.root / "partial").glob("*-*")}
+    partial = [_partial(store, stage, jobs.get(stage)) for stage in sorted(begun | queued)]
     if as_json:
         return json.dumps({"store": str(store.root), "finished": finished, "partial": partial}, indent=1)
     lines = [f"store {store.root}", *(f"  {kind:<10} {count} finished" for kind, count in finished.items())]
     for row in partial:
-        state = "running" if row["running"] else "stopped; the same command goes on with it"
-        lines.append(f"  {row['stage']}  {row['progress'] or 'started'}  {state}")
+        waits = row["stage"] in queued
+        state = "running" if row["running"] else "queued" if waits else "stopped; the same command goes on with it"
+        begin = "not begun" if row["stage"] not in begun else "started"
+        lines.append(f"  {row['stage']}  {row['progress'] or begin}  {state}")
+        lines += [f"      {jobs[stage]}" for stage in jobs if stage == row["stage"]]
     return "\n".join([*lines, *([] if kinds or partial else ["  empty"])])
 
 
-def _partial(store: Store, stage: str) -> dict[str, object]:
+def _partial(store: Store, stage: str, job: JobState | None) -> dict[str, object]:
     kind, _, signature = stage.rpartition("-")
     try:
         with store.lock(kind, signature).acquire(timeout=0):
@@ -125,4 +133,4 @@ def _partial(store: Store, stage: str) -> dict[str, object]:
         running = True
     found = store.note(kind, signature, PROGRESS)
     text = f"{found['done']}/{found['total']} {found['unit']}s" if found else None
-    return {"stage": stage, "progress": text, "running": running}
+    return {"stage": stage, "progress": text, "running": running, "slurm": job.to_json() if job else None}

@@ -35,7 +35,7 @@ class Executor(Protocol):
         """Start the stage; the future fails with StageError, or another error with a message for people."""
 
     def close(self) -> None:
-        """End what still runs; it can be resumed."""
+        """Let go of what still runs: this machine's processes are ended and can be resumed, a cluster's jobs go on."""
 
 
 class Local:

@@ -11,14 +11,13 @@ from benchmarks.samples import read_prompts
 from benchmarks.track import clips_per_prompt, n_clips, n_frames
 from harness.errors import UseError
 from harness.model import Model
-from harness.pipeline import CONDITION, MODEL, SIZE, Builder, Kind, layers_of
+from harness.pipeline import CACHE, CONDITION, MODEL, SIZE, Builder, Kind, layers_of
 from harness.settings import Settings
 from harness.signature import fingerprint
 from harness.spec import parse_overrides, resolve
 from harness.store import ERROR, Store
 
 FILM = Kind("film", 1, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed"), 20)
-CACHE = "fingerprints.json"
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,9 @@ def make_film(request: FilmRequest, store: Path) -> int:
     given = parse_overrides(request.overrides)
     if "generate.seed" in given:
         raise UseError(f"generate.seed={given['generate.seed']}: the seed of a film is set by --seed")
+    for key in ("generate.method", "eval.size"):
+        if key in given:
+            raise UseError(f"{key}={given[key]}: a single film is made by the model, at data.height x data.width")
     values = {**given, "generate.seed": request.seed, "train.enabled": False}
     # A film needs neither training clips nor a track; eval.path says that its image is given.
     values.setdefault("eval.path", str(request.image.parent))

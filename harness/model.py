@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
+from math import lcm
 from pathlib import Path
 from typing import Any
 
+from benchmarks.samples import BUNDLED, MULTIPLE
 from harness.cards import cards
 from harness.errors import UseError
 from harness.settings import Settings
@@ -26,6 +28,8 @@ class Model:
     settings: Settings
     identity: Mapping[str, str] = field(default_factory=dict)
     experts: tuple[str, ...] = (EXPERT,)
+    multiple: int = MULTIPLE
+    """Both sides of a film, where each has its own size, pixels."""
 
     @property
     def embedded(self) -> bool:
@@ -77,18 +81,23 @@ def model_of(settings: Settings, weights: Weights | None) -> Model:
     _check_wan(settings, weights.shape)
     backbone = settings.backbone.model_copy(update={"weights": str(weights.folder)})
     identity = {"backbone.fingerprint": weights.digest}
-    return Model(settings.model_copy(update={"backbone": backbone}), identity, weights.shape.experts)
+    multiple = lcm(MULTIPLE, weights.shape.side)
+    return Model(settings.model_copy(update={"backbone": backbone}), identity, weights.shape.experts, multiple)
 
 
 def _settled(settings: Settings) -> Settings:
     """What depends on other settings or on this machine, decided before it is hashed."""
-    data, speed = settings.data, settings.speed
-    if settings.eval.path is not None:  # films start from there: nothing need be kept from training
+    data, speed, start = settings.data, settings.speed, settings.eval
+    if start.path is None and data.path is None and settings.backbone.name != TINY:
+        start = start.model_copy(
+            update={"path": BUNDLED}
+        )  # the world's scenes are for the model that was trained on it
+    if start.path is not None:  # films start from there: nothing need be kept from training
         data = data.model_copy(update={"hold_back": 0.0})
     if speed.attention == "auto":
         flash = find_spec("flash_attn") is not None and cards() and settings.backbone.dtype == "bfloat16"
         speed = speed.model_copy(update={"attention": "flash" if flash else "sdpa"})
-    return settings.model_copy(update={"data": data, "speed": speed})
+    return settings.model_copy(update={"data": data, "speed": speed, "eval": start})
 
 
 def _check(settings: Settings) -> None:
@@ -108,8 +117,29 @@ def _check(settings: Settings) -> None:
             "films have nothing to start from: data.hold_back=0 keeps no clip from training; "
             "set it above 0, or set eval.path"
         )
+    if settings.eval.size == "sample":
+        _check_own_sizes(settings)
     if settings.train.enabled:
         _check_shares(settings)
+
+
+def _check_own_sizes(settings: Settings) -> None:
+    """Whether films may have sizes of their own."""
+    if settings.backbone.name == TINY:
+        raise UseError(
+            "eval.size=sample: the tiny backbone is trained on data.height x data.width pixels and makes nothing else; "
+            "leave eval.size out"
+        )
+    if settings.eval.path is None:
+        raise UseError(
+            "eval.size=sample goes with eval.path=FOLDER: clips held back from data.path are cropped to data.height x "
+            "data.width when they are read"
+        )
+    if settings.generate.lossless:
+        raise UseError(
+            "eval.size=sample and generate.lossless=true: one array keeps the frames of all films, which then have several "
+            "sizes; set generate.lossless=false (scores read the mp4s)"
+        )
 
 
 def _check_shares(settings: Settings) -> None:
@@ -161,11 +191,11 @@ def _check_wan(settings: Settings, shape: Geometry) -> None:
     except ValueError as error:
         raise UseError(f"{name}: {error}") from error
     _check_run(settings, shape.latent_frames(data.clip_frames))
-    if data.path is None and (settings.train.enabled or settings.eval.path is None):
+    if data.path is None and settings.train.enabled:
         raise UseError(
-            f"{name} trains on real videos, and its films start from real images: set data.path=FOLDER "
-            "(root/<Category>/<Category>.csv beside the videos) and, unless films shall start from clips held back "
-            "from it, eval.path=FOLDER"
+            f"{name} trains on real videos: set data.path=FOLDER (root/<Category>/<Category>.csv beside the videos) and, "
+            "unless films shall start from clips held back from it, eval.path=FOLDER (or bundled); --only base,copy_image "
+            "trains nothing"
         )
     if settings.train.adapter == "full":
         raise UseError(f"train.adapter=full would train every parameter of {name}; set train.adapter=lora")

@@ -4,10 +4,11 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from benchmarks.samples import content_hash, load_samples
-from benchmarks.scorer import SUITE, SUITE_VERSION
+from benchmarks.samples import Sample, content_hash, load_samples, samples_folder
+from benchmarks.suites import EMBEDDED
 from benchmarks.track import Track, get_track
 from harness.errors import UseError
 from harness.launch import launcher
@@ -16,7 +17,8 @@ from harness.plan import Graph, Node
 from harness.profiles import PROFILES, Profile
 from harness.recipes import RECIPES
 from harness.registry import suggestion
-from harness.settings import Settings
+from harness.scoring import Scoring, scorings
+from harness.settings import ScoreSettings, Settings
 from harness.signature import fingerprint
 from harness.spec import Experiment, Resolved, Variant, resolve
 from reports.sources import table_names
@@ -27,6 +29,7 @@ CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor")
 # A model's codec and encoders; the embedded one is trained on the footage as well.
 ENCODERS = tuple(f"backbone.{key}" for key in ("name", "weights", "dtype", "clip_image", "text_tokens", "vae_tiling"))
 MODEL = ("tiny", *ENCODERS, "backbone.boundary")
+LAYOUT = ("samples", "length", "lossless", "together")
 FOOTAGE = (*SIZE, *(f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back")))
 
 
@@ -49,16 +52,33 @@ TRAIN = Kind(
     (*MODEL, *SIZE, "condition", "flow", "injection", "bank", "train", "speed.attention", "speed.compile"),
     30,
 )
-GENERATE = Kind("generate", 3, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed", "eval"), 20)
-SCORE = Kind("score", 2, (), 10)
-REPORT = Kind("report", 2, (), 0)
+GENERATE = Kind("generate", 4, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed", "eval"), 20)
+# Of the start image alone: no model, and nothing that depends on the seed.
+COPY = Kind(
+    GENERATE.name,
+    GENERATE.version,
+    (*SIZE, "data.fps", *CONDITION, *(f"generate.{key}" for key in ("method", *LAYOUT)), "eval"),
+    GENERATE.priority,
+)
+# Pictures of errors, beside the films.
+ERRORS = Kind(
+    "errors",
+    1,
+    (*MODEL, *SIZE, *CONDITION, "injection.img_run", "injection.img_spread", "generate.alpha", "speed"),
+    15,
+)
+SCORE = Kind("score", 3, (), 10)
+VIDEO_SCORES = Kind("video_scores", 1, (), 10)
+REPORT = Kind("report", 3, (), 0)
+MADE, COPIED = "model", "copy_image"  # how films are made (generate.method)
+CACHE = "fingerprints.json"  # in a store: hashes of files by path, size and time of change
 
 
 @dataclass(frozen=True)
 class Child:
     """One variant with one seed: its settings, and the signatures of its stages.
 
-    Train by the backbone's expert, empty for a base model; generate and score by track.
+    Train by the backbone's expert, empty for a base model; generate by track, score by track and suite; errors: one or none.
     """
 
     variant: Variant
@@ -67,7 +87,8 @@ class Child:
     base: tuple[str, ...]
     train: Mapping[str, str]
     generate: Mapping[str, str]
-    score: Mapping[str, str]
+    score: Mapping[str, Mapping[str, str]]
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +136,9 @@ def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[
         ("seed", {"train.seed": seed, "generate.seed": seed}),
         (f"variant {variant.name}", _one_length(variant.set)),
     ]
+    method = next((values["generate.method"] for _, values in reversed(layers) if "generate.method" in values), MADE)
+    if method != MADE:
+        layers.append((f"generate.method={method}", {"train.enabled": False}))
     return resolve(Settings, layers)
 
 
@@ -164,6 +188,8 @@ class Builder:
         self.notes: list[str] = []
         self._hashes: dict[tuple[str, str], str] = {}
         self._weights: dict[tuple[str, str | None], Weights] = {}
+        self._lists: dict[tuple[Path, int], tuple[list[Sample], str]] = {}
+        self._scorings: dict[tuple[ScoreSettings, Track], tuple[Scoring, ...]] = {}
 
     def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[str]) -> Child:
         model = self.model(resolved.settings)
@@ -175,18 +201,27 @@ class Builder:
             label, extra = (f"{name}, {expert}", {"expert": expert}) if many else (name, {})
             trained[expert] = self.add(TRAIN, label, model, extra, base, _work(settings.train))
         # Held-back clips are all that films need of the latent cache.
-        upstream: dict[str, Any] = {role: base[role] for role in base if role == "backbone" or _held_back(settings)}
+        kind, needed = (COPY, set()) if settings.generate.method == COPIED else (GENERATE, {"backbone"})
+        needed |= {"data"} if _held_back(settings) else set()
+        upstream: dict[str, Any] = {role: base[role] for role in base if role in needed}
         if trained:
             upstream["train"] = tuple(trained.values())
         made, scored = {}, {}
         for track_name in tracks:
             track = _track(track_name)
-            shown = {"track": track.name, "track.version": track.version, "eval.samples": self._samples(settings)}
-            cost = track.seconds * settings.generate.steps * settings.generate.samples
-            made[track_name] = self.add(GENERATE, f"{name}, {track_name}", model, shown, upstream, cost)
-            suite = {"suite": SUITE, "suite_version": SUITE_VERSION}
-            scored[track_name] = self.add(SCORE, f"{name}, {track_name}", model, suite, {"generate": made[track_name]})
-        return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored)
+            films = {"track": track.name, "track.version": track.version, **self._samples(model, track)}
+            made[track_name] = self.add(
+                kind, f"{name}, {track_name}", model, films, upstream, _denoised(settings, track)
+            )
+            scored[track_name] = self.scores(
+                settings.score, track, f"{name}, {track_name}", {"generate": made[track_name]}
+            )
+        shown = (self.errors(name, model, base, trained),) if trained and settings.train.show_errors else ()
+        return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored, shown)
+
+    def errors(self, name: str, model: Model, base: Mapping[str, str], trained: Mapping[str, str]) -> str:
+        """The stage that decodes errors of a training; it alone reads the latent cache beside Train."""
+        return self.add(ERRORS, name, model, {}, {**base, "train": tuple(trained.values())})
 
     def model(self, settings: Settings) -> Model:
         """Weights are looked for once, however many variants use them."""
@@ -198,7 +233,10 @@ class Builder:
 
     def base(self, model: Model) -> dict[str, str]:
         """What variants share: the embedded model, and the latent cache where anything reads it."""
-        settings, base = model.settings, self.trained_here(model)
+        settings = model.settings
+        if settings.generate.method == COPIED and not _held_back(settings):
+            return {}
+        base = self.trained_here(model)
         if settings.train.enabled or _held_back(settings):
             base["data"] = self.add(DATA, "latent cache", model, self._footage(settings.data.path), base)
         return base
@@ -221,15 +259,42 @@ class Builder:
             "variants": {v.name: dict(v.set) for v in experiment.variants},
             "tracks": list(experiment.tracks),
             "seeds": list(experiment.seeds),
-            "rows": [[c.variant.name, c.seed, track] for c in children for track in c.score],
+            "rows": [[c.variant.name, c.seed, track] for c in children for track in c.generate],
+            "errors": [[c.variant.name, c.seed] for c in children for _ in c.errors],
+            "scored": [[c.variant.name, c.seed, track] for c in children for track in c.score for _ in c.score[track]],
         }
         upstream = {
             "base": tuple(dict.fromkeys(s for c in children for s in c.base)),
             "train": tuple(s for c in children for s in c.train.values()),
             "generate": tuple(s for c in children for s in c.generate.values()),
-            "score": tuple(s for c in children for s in c.score.values()),
+            "errors": tuple(s for c in children for s in c.errors),
+            "score": tuple(s for c in children for suites in c.score.values() for s in suites.values()),
         }
         return self._put(REPORT, f"report of {experiment.name}", identity, {"command": request.command}, upstream)
+
+    def scores(
+        self,
+        settings: ScoreSettings,
+        track: Track,
+        label: str,
+        upstream: Mapping[str, Any],
+        kind: Kind = SCORE,
+        films: Mapping[str, Any] = MappingProxyType({}),
+        places: Mapping[str, Any] = MappingProxyType({}),
+    ) -> dict[str, str]:
+        """Add a stage a suite, of generated films or of those that `films` identifies; their signatures by suite."""
+        if (settings, track) not in self._scorings:
+            self._scorings[settings, track] = tuple(scorings(settings, track, self.cache))
+        return {
+            suite: self._put(
+                kind,
+                label if suite == EMBEDDED else f"{label}, {suite}",
+                {**films, **identity},
+                {**places, **more},
+                upstream,
+            )
+            for suite, identity, more in self._scorings[settings, track]
+        }
 
     def add(
         self,
@@ -276,16 +341,30 @@ class Builder:
             return {"data.fingerprint": "embedded world"}
         return {"data.fingerprint": self._hash("data.path", path, lambda folder: fingerprint(folder, self.cache))}
 
-    def _samples(self, settings: Settings) -> str:
-        path = settings.eval.path
-        if path is None:
-            return "scenes" if settings.data.path is None else "held back"
-        return self._hash("eval.path", path, self._read_samples)
+    def _samples(self, model: Model, track: Track) -> dict[str, Any]:
+        """What identifies the images and prompts that films of the track are made from. Raises UseError for none."""
+        settings = model.settings
+        if settings.eval.path is None:
+            return {"eval.samples": "scenes" if settings.data.path is None else "held back"}
+        try:
+            samples, digest = self._list(settings.eval.path, track, settings.generate.samples)
+            if settings.eval.size == "profile":
+                return {"eval.samples": digest}
+            for sample in samples:
+                sample.size(track, model.multiple)
+            return {"eval.samples": digest, "eval.multiple": model.multiple}
+        except (ValueError, OSError) as error:
+            raise UseError(f"eval.path: {error}") from error
 
-    def _read_samples(self, folder: Path) -> str:
-        samples, skipped = load_samples(folder)
-        self.notes += [f"eval.path: {name} is left out: {why}" for name, why in skipped]
-        return content_hash(samples)
+    def _list(self, path: str, track: Track, count: int) -> tuple[list[Sample], str]:
+        """The track's first samples and their hash, read once a folder."""
+        folder = samples_folder(path, track)
+        if (folder, count) not in self._lists:
+            samples, skipped = load_samples(folder)
+            notes = [f"eval.path: {name} is left out: {why}" for name, why in skipped]
+            self.notes += [note for note in notes if note not in self.notes]
+            self._lists[folder, count] = samples[:count], content_hash(samples[:count])
+        return self._lists[folder, count]
 
     def _hash(self, key: str, path: str, compute: Callable[[Path], str]) -> str:
         """Computed once for each folder. Raises UseError for one that is missing or cannot be read."""
@@ -304,6 +383,14 @@ def _work(train: TrainSettings) -> float:
     return train.steps * train.batch * (train.epochs or 1)
 
 
+def _denoised(settings: Settings, track: Track) -> float:
+    """Seconds of film times denoising steps; a copied image takes none, but its frames are written too."""
+    made, clip = settings.generate, settings.data.clip_frames / settings.data.fps
+    if made.method == COPIED:
+        return clip * made.samples
+    return (track.seconds if made.method == MADE else clip) * made.steps * made.samples
+
+
 def _held_back(settings: Settings) -> bool:
     """Whether films start from clips that training did not see."""
     return settings.data.path is not None and settings.eval.path is None
@@ -311,6 +398,9 @@ def _held_back(settings: Settings) -> bool:
 
 def _track(name: str) -> Track:
     try:
-        return get_track(name)
+        track = get_track(name)
     except ValueError as error:
         raise UseError(str(error)) from error
+    if not track.generated:
+        raise UseError(f"track {name}: films of this track can be scored (`harness score`), not generated yet")
+    return track

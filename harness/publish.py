@@ -81,14 +81,15 @@ class Publisher:
                 self.tracker.metrics_file(run, folder / "metrics.jsonl", f"{expert}/" if len(child.train) > 1 else "")
 
     def _track(self, child: Child, track: str, run: str) -> None:
-        made, scored = child.generate[track], child.score[track]
+        made = child.generate[track]
         if self._new("generate", made, run):
             videos = self.store.artifact("generate", made) / "videos"
             self.tracker.artifact(run, f"videos {track}", videos, f"videos/{track}", identity=made)
-        if self._new("score", scored, run):
-            created = datetime.fromisoformat(self.store.manifest("score", scored)["created"]).timestamp()
-            curves = score_curves(self.store.artifact("score", scored), track)
-            self.tracker.curve(run, f"scores {track}", curves, identity=scored, measured=created)
+        for suite, scored in child.score[track].items():
+            if self._new("score", scored, run):
+                created = datetime.fromisoformat(self.store.manifest("score", scored)["created"]).timestamp()
+                curves = score_curves(self.store.artifact("score", scored), track)
+                self.tracker.curve(run, f"scores {track} {suite}", curves, identity=scored, measured=created)
 
     def _new(self, kind: str, signature: str, run: str) -> bool:
         """True once for each run, as soon as the artifact is finished."""
@@ -101,7 +102,8 @@ class Publisher:
         """Send the report and end the runs: FINISHED where everything is done, else FAILED."""
         self.update()
         for child in self.pipeline.children:
-            complete = all(self.store.done("score", signature) for signature in child.score.values())
+            scored = [signature for suites in child.score.values() for signature in suites.values()]
+            complete = all(self.store.done("score", signature) for signature in scored)
             self.tracker.finish(self.runs[child.variant.name, child.seed], "FINISHED" if complete else "FAILED")
         report = self.pipeline.report
         complete = self.store.done("report", report)

@@ -1,12 +1,14 @@
 """From Score and Generate artifacts to the results frame and what a report must know beside it."""
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.suite import ABOUT, SCORES
 from harness.profiles import PROFILES
 from harness.provenance import facts
 from harness.worker import Job
@@ -16,46 +18,81 @@ if TYPE_CHECKING:
 
     from reports.info import ReportInfo
 
+METHOD, MODEL = "generate.method", "model"
+SHOWN_DIGITS = 12  # of a hash, enough to tell any two apart
+
 
 def results_frame(job: Job) -> "pd.DataFrame":
-    """The long frame: a row for each experiment, variant, track, seed, sample, metric and clip (-1: of the whole film)."""
+    """The long frame of a report (reports/frame.py): a row for each experiment, variant, track, seed, sample, metric, view
+    and clip (-1: of the whole film)."""
+    return joined(
+        score_rows(folder, experiment=job.settings["experiment"], variant=variant, track=track, seed=seed)
+        for (variant, seed, track), folder in zip(job.settings["scored"], job.inputs["score"], strict=True)
+    )
+
+
+def joined(blocks: "Iterable[pd.DataFrame]") -> "pd.DataFrame":
+    """Rows of several Score artifacts in one frame."""
     import pandas as pd
 
-    blocks = [
-        {"experiment": job.settings["experiment"], "variant": variant, "track": track, "seed": seed, **block}
-        for (variant, seed, track), folder in zip(job.settings["rows"], job.inputs["score"], strict=True)
-        for block in _score_blocks(folder)
-    ]
-    return pd.concat([pd.DataFrame(block) for block in blocks], ignore_index=True)
+    return pd.concat(blocks, ignore_index=True)
 
 
-def _score_blocks(folder: Path) -> Iterator[dict[str, Any]]:
-    """A block of columns for each metric of one Score artifact."""
-    about = json.loads((folder / "scores.json").read_text())
+def score_rows(folder: Path, **keys: object) -> "pd.DataFrame":
+    """The rows of one Score artifact; `keys` are its experiment, variant, track and seed."""
+    import pandas as pd
+
+    about = json.loads((folder / ABOUT).read_text())
+    made_with = {
+        "suite": f"{about['suite']} {about['suite_version']}",
+        "fps": float(about["fps"]),
+        "resolution": about["resolution"],
+        "samples": about["samples_hash"][:SHOWN_DIGITS],
+        "track_version": about["track_version"],
+    }
+    with np.load(folder / SCORES) as scores:
+        blocks = [
+            pd.DataFrame({**keys, **made_with, "metric": metric, **_described(info), **block})
+            for metric, info in about["metrics"].items()
+            for block in _metric_blocks(metric, about, scores)
+        ]
+    return joined(blocks)
+
+
+def _described(metric: Mapping[str, Any]) -> dict[str, str]:
+    weights = json.dumps(metric["weights"], sort_keys=True).encode() if metric["weights"] else b""
+    digest = hashlib.sha256(weights).hexdigest()[:SHOWN_DIGITS] if weights else ""
+    compared_with = metric["compared_with"][:SHOWN_DIGITS]
+    fixed = {key: metric[key] for key in ("direction", "unit", "version")}
+    return {**fixed, "weights": digest, "compared_with": compared_with}
+
+
+def _metric_blocks(metric: str, about: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A block of columns for each view of a metric, and one for the films that it could not score."""
     names = about["samples"]
-    with np.load(folder / "scores.npz") as scores:
-        for metric, info in about["metrics"].items():
-            fixed = {key: info[key] for key in ("direction", "unit", "version")} | {"metric": metric}
-            if metric in about["skipped"]:
-                nothing = {
-                    "sample": names,
-                    "clip": -1,
-                    "value": np.nan,
-                    "status": "skipped",
-                    "reason": about["skipped"][metric],
-                }
-                yield {**fixed, **nothing}
-                continue
-            values = scores[metric]
-            clips = np.arange(values.shape[1]) if values.ndim == 2 else np.array([-1])
-            yield {
-                **fixed,
-                "sample": np.repeat(names, len(clips)),
-                "clip": np.tile(clips, len(names)),
-                "value": values.reshape(-1),
-                "status": "ok",
-                "reason": "",
-            }
+    unscored = about["skipped_films"].get(metric, {})
+    if metric in about["skipped"]:
+        unscored = dict.fromkeys(names, about["skipped"][metric])
+    if unscored:
+        yield _rows(list(unscored), "film", -1, np.nan, "skipped", list(unscored.values()))
+    for key, view in ((metric, None), (f"{metric}@window", "window"), (f"{metric}@prefix", "prefix")):
+        if key not in scores or metric in about["skipped"]:
+            continue
+        values = scores[key]
+        films = ["all"] if about["metrics"][metric]["per"] == "set" else names
+        kept = [place for place, name in enumerate(films) if name not in unscored]
+        if values.ndim == 1:
+            note = about["notes"].get(metric, "")
+            yield _rows([films[i] for i in kept], view or "film", -1, values[kept], "ok", note)
+        else:
+            n_clips = values.shape[1]
+            clips = np.tile(np.arange(n_clips), len(kept))
+            films = np.repeat([films[i] for i in kept], n_clips)
+            yield _rows(films, view or "window", clips, values[kept].reshape(-1), "ok", "")
+
+
+def _rows(sample: Any, view: str, clip: Any, value: Any, status: str, reason: Any) -> dict[str, Any]:
+    return {"sample": sample, "view": view, "clip": clip, "value": value, "status": status, "reason": reason}
 
 
 def report_info(job: Job) -> "ReportInfo":
@@ -71,6 +108,8 @@ def report_info(job: Job) -> "ReportInfo":
             videos.setdefault(track, {})[variant] = [str((folder / s["video"]).resolve()) for s in film["samples"]]
             lossless = (folder / "frames.npy").resolve()
             frames.setdefault(track, {})[variant] = str(lossless) if lossless.is_file() else videos[track][variant][0]
+    shown = zip(settings.get("errors", ()), job.inputs.get("errors", ()), strict=True)
+    errors = {variant: str(folder.resolve()) for (variant, seed), folder in shown if seed == settings["seeds"][0]}
     profile = PROFILES.get(settings["profile"])
     return ReportInfo(
         experiment=settings["experiment"],
@@ -90,6 +129,8 @@ def report_info(job: Job) -> "ReportInfo":
         costs=_costs(job),
         fps=films[0]["fps"],
         clip_seconds=(films[0]["clip_frames"] - films[0]["overlap"]) / films[0]["fps"],
+        trivial=tuple(name for name, sets in settings["variants"].items() if sets.get(METHOD, MODEL) != MODEL),
+        errors=errors,
     )
 
 

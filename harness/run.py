@@ -53,7 +53,7 @@ def run(
     on_event: Callable[[Event], None],
     on_tick: Callable[[list[Running]], None],
 ) -> Outcome:
-    """Run all stages that are not done. On an error of the command itself, also Ctrl-C, running stages are ended."""
+    """Run all stages that are not done. On an error of the command, also Ctrl-C, the executor lets go of what runs."""
     with _interrupts() as seen:
         try:
             return _Schedule(graph, store, executor, on_event, on_tick).carry_out(seen)

@@ -5,19 +5,22 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from harness.errors import UseError
 from harness.experiments import EXPERIMENTS
-from harness.pipeline import Pipeline, Request, build
+from harness.pipeline import CACHE, Pipeline, Request, build
 from harness.spec import Experiment, check_no_clash, load_experiment, parse_overrides, parse_seeds, select
 from harness.store import ERROR, Store
 
 if TYPE_CHECKING:
+    from harness.executors import Local
     from harness.run import Outcome
+    from harness.slurm.executor import Slurm
+    from harness.slurm.submission import Submitter
 
 EXIT_FAILED = 1
 
@@ -41,10 +44,17 @@ class Session:
         only: str | None,
         store: Path,
         jobs: int,
+        limit: int | None = None,
     ) -> "Session":
         """Resolve names, settings and inputs; every fault is a UseError before anything is computed."""
         experiment = load_experiment(name, EXPERIMENTS)
         values = parse_overrides(overrides)
+        if limit is not None:
+            if "generate.samples" in values:
+                raise UseError(
+                    f"--limit {limit} and generate.samples={values['generate.samples']}: both say how many; give one"
+                )
+            values["generate.samples"] = limit
         changes: dict[str, object] = {}
         if "tracks" in values:
             changes["tracks"] = tuple(track.strip() for track in str(values.pop("tracks")).split(","))
@@ -56,19 +66,18 @@ class Session:
         check_no_clash(values, experiment.variants)
         opened = Store(store)
         request = Request(experiment, name, profile, tuple(recipes), values, only)
-        return cls(build(request, store / "fingerprints.json"), opened, jobs)
+        return cls(build(request, store / CACHE), opened, jobs)
 
-    def run(self) -> int:
+    def run(self, executor_name: str = "local") -> int:
         """Carry the pipeline out; prints the Markdown table last. Returns the exit code."""
         from harness.console import Console
-        from harness.executors import Local
-        from harness.provenance import facts
         from harness.publish import Publisher
         from harness.run import Running, run
         from harness.tracking import Tracker, resolve_uri
 
         signal.signal(signal.SIGTERM, _interrupted)
         console = Console(len(self.pipeline.graph))
+        executor = self._executor(executor_name, console.say)
         uri = resolve_uri(self.pipeline.children[0].resolved.settings.tracking.uri, self.store.root)
         with Tracker(uri, self.store.root, self.pipeline.request.experiment.name, console.say) as tracker, console:
             publisher = Publisher(self.pipeline, self.store, tracker)
@@ -79,12 +88,38 @@ class Session:
 
             for note in self.pipeline.notes:
                 console.say(note)
-            with Local(self.jobs, facts()) as executor:
+            with executor:
                 outcome = run(self.pipeline.graph, self.store, executor, console.event, tick)
             publisher.finish()
             for note in self._skipped_videos():
                 console.say(note)
         return self._conclude(outcome)
+
+    def detach(self) -> int:
+        """Submit all that is not done to Slurm, and leave. Returns the exit code."""
+        return self._submitter(print).detach(self.pipeline.graph, self.store)
+
+    def _executor(self, name: str, say: Callable[[str], None]) -> "Local | Slurm":
+        if name == "slurm":
+            from harness.slurm.executor import Slurm
+
+            return Slurm(self._submitter(say))
+        from harness.executors import Local
+        from harness.provenance import facts
+
+        return Local(self.jobs, facts())
+
+    def _submitter(self, say: Callable[[str], None]) -> "Submitter":
+        """Raises UseError where nothing can be submitted."""
+        from harness.model import TINY
+        from harness.provenance import facts
+        from harness.slurm.submission import Submitter
+
+        settings = self.pipeline.children[0].resolved.settings
+        experiment = self.pipeline.request.experiment.name
+        submitter = Submitter(settings.slurm, settings.backbone.name == TINY, experiment, facts(), say)
+        submitter.check(list(self.pipeline.graph))
+        return submitter
 
     def _skipped_videos(self) -> Iterator[str]:
         """What the latent caches could not use of data.path."""

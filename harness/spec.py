@@ -6,7 +6,7 @@ import runpy
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -36,6 +36,10 @@ class Variant:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
             raise UseError(f"a variant is named {name!r}; expected letters, digits, '_', '.' and '-' only")
         return name
+
+
+# They cannot drift, and lead on consistency: no table of a track without them (svi/trivial.py).
+TRIVIAL = tuple(Variant(name, {"generate.method": name}) for name in ("copy_image", "copy_clips", "ping_pong"))
 
 
 class Experiment(BaseModel):
@@ -69,22 +73,44 @@ class Experiment(BaseModel):
 
 
 def experiment(
-    *, baseline: str = "full", tracks: Sequence[str], seeds: Sequence[int] = (0,), compare_to: str | None = None
+    *,
+    baseline: str = "full",
+    tracks: Sequence[str],
+    seeds: Sequence[int] = (0,),
+    compare_to: str | None = None,
+    trivial: bool = True,
 ) -> Callable[[Callable[[], Iterator[Variant]]], Experiment]:
-    """Make an Experiment of a function that yields Variants; its docstring is the question. Raises UseError."""
+    """Make an Experiment of a function that yields Variants; its docstring is the question. Raises UseError.
+
+    `trivial` adds the variants that any method must be held against: copy_image, copy_clips and ping_pong.
+    """
 
     def declare(function: Callable[[], Iterator[Variant]]) -> Experiment:
         question = " ".join((function.__doc__ or "").split())
         about = {"baseline": baseline, "tracks": tuple(tracks), "seeds": tuple(seeds), "compare_to": compare_to}
+        variants = tuple(function())
+        if trivial and variants:
+            _check_names(function.__name__, variants)
+            variants = (*variants, *TRIVIAL)
         try:
             return Experiment.model_validate(
-                {"name": function.__name__, "question": question, "variants": tuple(function()), **about}
+                {"name": function.__name__, "question": question, "variants": variants, **about}
             )
         except ValidationError as error:
             problems = "; ".join(f"{_dotted(e['loc'])}={e['input']!r}: {e['msg']}" for e in error.errors())
             raise UseError(f"experiment {function.__name__}: {problems}") from error
 
     return declare
+
+
+def _check_names(experiment: str, variants: Sequence[object]) -> None:
+    added = [variant.name for variant in TRIVIAL]
+    taken = [variant.name for variant in variants if isinstance(variant, Variant) and variant.name in added]
+    if taken:
+        raise UseError(
+            f"experiment {experiment} has a variant {taken[0]!r}, which is added to every experiment: rename it, or declare "
+            "@experiment(..., trivial=False)"
+        )
 
 
 def load_experiment(reference: str, registry: Registry[Experiment]) -> Experiment:
@@ -165,15 +191,20 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 def select(experiment: Experiment, patterns: str) -> Experiment:
     """Only the variants whose name matches one of the comma-separated patterns; the first replaces a lost baseline."""
-    wanted = [pattern.strip() for pattern in patterns.split(",") if pattern.strip()]
-    names = [variant.name for variant in experiment.variants]
-    for pattern in wanted or [patterns]:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise UseError(f"no variant of {experiment.name} matches {pattern!r}: {suggestion(pattern, names)}")
-    kept = tuple(v for v in experiment.variants if any(fnmatchcase(v.name, pattern) for pattern in wanted))
-    names = [variant.name for variant in kept]
+    names = matching(patterns, [variant.name for variant in experiment.variants], f"variant of {experiment.name}")
+    kept = tuple(variant for variant in experiment.variants if variant.name in names)
     baseline = experiment.baseline if experiment.baseline in names else names[0]
     return experiment.model_copy(update={"variants": kept, "baseline": baseline})
+
+
+def matching(patterns: str, names: Iterable[str], what: str) -> list[str]:
+    """The names that match one of the comma-separated shell patterns. Raises UseError for a pattern that none matches."""
+    known = list(names)
+    wanted = [pattern.strip() for pattern in patterns.split(",") if pattern.strip()]
+    for pattern in wanted or [patterns]:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            raise UseError(f"no {what} matches {pattern!r}: {suggestion(pattern, known)}")
+    return [name for name in known if any(fnmatchcase(name, pattern) for pattern in wanted)]
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,10 @@ from harness.model import EXPERT
 from harness.settings import Settings
 from harness.worker import Job
 
+if TYPE_CHECKING:
+    from benchmarks.track import Track
+
+SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
 TRAINED = "trained"  # its file says that nothing is left to do but to tidy up
 
 
@@ -147,44 +152,106 @@ def _train(job: Job, read: Reading) -> None:
         trained = run(model, objective, settings, job.folder, lambda done, total: job.progress(done, total, "step"))
         lora.save(trained, job.folder, write=job.first_rank)
         if job.first_rank:
+            objective.keep(job.folder)
             (job.folder / TRAINED).touch()
         dist.barrier()  # no rank tidies up before that
 
 
+def errors(job: Job) -> None:
+    """Errors: a step's from clean clips before and after training, and those kept of the bank, injected; decoded."""
+    import torch
+
+    from svi.cache import LatentCache
+    from svi.errors import FILE, injected_sheet, own_errors, own_sheet
+
+    read, cache = Reading(job.settings), LatentCache.open(job.inputs["data"])
+    cases = [(clip, t) for clip in SHOWN_CLIPS for t in SHOWN_TIMES if clip < len(cache)]
+    found = []
+    for trained in ((), job.inputs["train"]):  # loaded again: a LoRA changes what it is attached to
+        base = _backbone(job, read)
+        found.append(own_errors(base, _models(base, trained, read), cache, cases))
+    sheets = {"own": own_sheet(base, cache, cases, *found)}
+    with np.load(job.inputs["train"][0] / FILE) as kept:
+        if len(kept["t"]):  # none where all errors were made by hand
+            vid = torch.from_numpy(kept["vid"]).float()
+            sheets["injected"] = injected_sheet(base, cache, read.injection, vid, kept["t"].tolist())
+    for name, sheet in sheets.items():
+        _save(job.folder / f"{name}.npz", {key: np.array(value) for key, value in vars(sheet).items()})
+
+
 def generate(job: Job) -> None:
     """Generate: all films of one track, clip by clip, with their truth where the world is known, and the probe."""
-    from benchmarks.track import clips_per_prompt, film_length, get_track, prompts_for
-    from svi.generate import Generator, Script
+    from benchmarks.samples import starts_hash
+    from benchmarks.track import clip_slices, clips_per_prompt, film_length, get_track, prompts_for
+    from svi.reel import Script
 
     read = Reading(job.settings)
     track = get_track(job.settings["track"])
     timing = (read.data.fps, read.data.clip_frames, read.condition.overlap)
     length = film_length(track, *timing, read.generate.length)
     lasting = clips_per_prompt(*timing)
-    starts, scenes = _starts(job, read, track.kind, -(-length.n_clips // lasting))
+    starts, scenes = _starts(job, read, track, -(-length.n_clips // lasting))
     scripts = [
         Script(name, image, prompts_for(track, prompts, length.n_clips, lasting)) for name, image, prompts in starts
     ]
 
-    base = _backbone(job, read)
-    maker = Generator(base, _models(base, job.inputs.get("train", ()), read), read.generate, read.condition)
-    maker.films(
-        scripts, length.n_frames, read.data.fps, job.folder, lambda done, total: job.progress(done, total, "clip")
-    )
-    _save(job.folder / "probe.npz", maker.probe(scripts))
+    if read.generate.method == "model":
+        maker = _maker(job, read)
+        maker.films(
+            scripts, length.n_frames, read.data.fps, job.folder, lambda done, total: job.progress(done, total, "clip")
+        )
+        _save(job.folder / "probe.npz", maker.probe(scripts))
+    else:
+        _repeated(job, read, scripts, clip_slices(length.n_frames, length.n_clips, *timing[1:]))
     if scenes:
         _save(job.folder / "truth.npz", _truth(scenes))
         shape = (len(scripts), length.n_frames, *scripts[0].image.shape)
         _write_true_films(job.folder / "continuation.npy", scenes, scripts, shape, timing[1] - timing[2])
     about = {
         "track": track.name,
+        "track_version": track.version,
+        "method": read.generate.method,
+        "samples_hash": job.settings["eval.samples"] if read.eval.path is not None else starts_hash(starts),
         "fps": read.data.fps,
         "clip_frames": read.data.clip_frames,
         "overlap": read.condition.overlap,
         "n_clips": length.n_clips,
-        "samples": [{"name": s.name, "prompts": list(s.prompts), "video": f"videos/{s.name}.mp4"} for s in scripts],
+        "n_frames": length.n_frames,
+        "samples": [
+            {
+                "name": s.name,
+                "prompts": list(s.prompts),
+                "video": f"videos/{s.name}.mp4",
+                "size": list(s.image.shape[:2]),
+            }
+            for s in scripts
+        ],
     }
     (job.folder / "film.json").write_text(json.dumps(about, indent=1))
+
+
+def _maker(job: Job, read: Reading) -> Any:
+    """The clip loop, with what was trained where anything was."""
+    from svi.generate import Generator
+
+    base = _backbone(job, read)
+    return Generator(base, _models(base, job.inputs.get("train", ()), read), read.generate, read.condition)
+
+
+def _repeated(job: Job, read: Reading, scripts: Sequence[Any], clips: Sequence[slice]) -> None:
+    """The trivial baselines' films; a copied image needs no model."""
+    from svi.trivial import write_films
+
+    maker = None if read.generate.method == "copy_image" else _maker(job, read)
+    write_films(
+        scripts,
+        clips,
+        read.data.fps,
+        job.folder,
+        read.generate,
+        maker,
+        lambda done, total: job.progress(done, total, "clip"),
+    )
 
 
 def film(job: Job) -> None:
@@ -192,7 +259,8 @@ def film(job: Job) -> None:
     from PIL import Image
 
     from svi.footage import fit_frames
-    from svi.generate import Generator, Script
+    from svi.generate import Generator
+    from svi.reel import Script
 
     read = Reading(job.settings)
     try:
@@ -216,15 +284,59 @@ def _models(base: Any, loras: Sequence[Path], read: Reading) -> Mapping[str, Any
     from svi import lora, speed
 
     trained = dict(zip(base.transformers, loras, strict=False))
-    models = {e: lora.load(base, trained[e], e) if e in trained else base.transformers[e] for e in base.transformers}
+    share = read.generate.alpha
+    models = {
+        e: lora.load(base, trained[e], e, share) if e in trained else base.transformers[e] for e in base.transformers
+    }
     return speed.prepare(models, read.speed)
 
 
 def score(job: Job) -> None:
-    """Score: every metric whose needs are met, per clip."""
-    from benchmarks.scorer import score_folder
+    """Score: one suite's metrics of generated films."""
+    from benchmarks.film import FilmFolder
 
-    score_folder(job.inputs["generate"], job.folder, lambda done, total: job.progress(done, total, "film"))
+    _score(job, FilmFolder(job.inputs["generate"], _reference(job)))
+
+
+def video_scores(job: Job) -> None:
+    """Score, of videos that any method made."""
+    from benchmarks.track import get_track
+    from benchmarks.videos import VideoFolder
+    from harness.scored import contents
+
+    settings, track = job.settings, get_track(job.settings["track"])
+    films = VideoFolder(Path(settings["videos"]), track, settings["samples"], _reference(job))
+    _score(job, films)
+    _require_same(job, settings["videos"], "videos.fingerprint", lambda cache: contents(films, cache))
+
+
+def _score(job: Job, films: Any) -> None:
+    from benchmarks.suite import score_films
+    from harness.scoring import suite_of
+    from harness.signature import fingerprint
+
+    settings = job.settings
+    compared_with = str(settings.get("reference.fingerprint") or settings.get("audio.fingerprint") or "")
+    score_films(
+        films, suite_of(settings), job.folder, lambda done, total: job.progress(done, total, "film"), compared_with
+    )
+    for key in ("reference", "audio"):
+        if key in settings:
+            _require_same(job, settings[key], f"{key}.fingerprint", partial(fingerprint, Path(settings[key])))
+
+
+def _require_same(job: Job, place: str, key: str, digest: Callable[[Path], str]) -> None:
+    """Refuse scores of files that were replaced while they were read: their signature would name the others."""
+    with tempfile.TemporaryDirectory() as fresh:
+        if digest(Path(fresh, "cache.json")) != job.settings[key]:
+            raise UseError(f"{place} changed while it was scored; let it be, and run the same command again")
+
+
+def _reference(job: Job) -> Any:
+    """The true films, where the stage was given a folder of them."""
+    from benchmarks.reference import ReferenceFolder
+
+    return ReferenceFolder(Path(job.settings["reference"])) if "reference" in job.settings else None
 
 
 def report(job: Job) -> None:
@@ -262,34 +374,48 @@ def _backbone(job: Job, read: Reading, experts: tuple[str, ...] | None = None) -
 
 
 def _starts(
-    job: Job, read: Reading, kind: str, n_prompts: int
+    job: Job, read: Reading, track: "Track", n_prompts: int
 ) -> tuple[list[tuple[str, Any, tuple[str, ...]]], list[list[Any]]]:
     """(name, image, prompts) of every film; for the embedded world also the scene of every prompt."""
-    from PIL import Image
-
-    from benchmarks.samples import load_samples
     from svi import world
-    from svi.footage import fit_frames
 
     height, width, count = read.data.height, read.data.width, read.generate.samples
     if read.eval.path is not None:
-        samples, _ = load_samples(Path(read.eval.path))
-        pixels = [np.asarray(Image.open(s.image).convert("RGB"))[None] for s in samples[:count]]
-        images = [fit_frames(image, height, width)[0] for image in pixels]
-        return [(s.name, image, s.prompts) for s, image in zip(samples, images, strict=False)], []
+        return _from_samples(job, read, track), []
     if job.settings["eval.samples"] == "held back":
         with np.load(job.inputs["data"] / "held_back.npz") as held:
             pairs = list(zip(held["images"], held["prompts"].tolist(), strict=True))[:count]
         return [(f"held-back-{i:02d}", image, (prompt,)) for i, (image, prompt) in enumerate(pairs)], []
     rng = np.random.default_rng(read.eval.seed)
     stories = [
-        world.storyline(world.draw_scene(rng, height, width), n_prompts if kind == "creative" else 1, rng)
+        world.storyline(world.draw_scene(rng, height, width), n_prompts if track.kind == "creative" else 1, rng)
         for _ in range(count)
     ]
     return [
         (f"scene-{i:02d}", world.render(story[:1])[0], tuple(scene.prompt for scene in story))
         for i, story in enumerate(stories)
     ], stories
+
+
+def _from_samples(job: Job, read: Reading, track: "Track") -> list[tuple[str, Any, tuple[str, ...]]]:
+    """(name, image, prompts) of the samples that were planned. Raises UseError if they changed since."""
+    from PIL import Image
+
+    from benchmarks.samples import content_hash, load_samples
+    from svi.footage import fit_frames
+
+    samples = load_samples(read.eval.path, track)[0][: read.generate.samples]
+    if content_hash(samples) != job.settings["eval.samples"]:
+        raise UseError(f"eval.path={read.eval.path}: the samples changed since the command began; run it again")
+    starts = []
+    for sample in samples:
+        size = (read.data.height, read.data.width)
+        if read.eval.size == "sample":
+            size = sample.size(track, job.settings["eval.multiple"])
+        with Image.open(sample.image) as image:
+            frame = np.asarray(image.convert("RGB"))[None]
+        starts.append((sample.name, fit_frames(frame, *size)[0], sample.prompts))
+    return starts
 
 
 def _truth(stories: list[list[Any]]) -> dict[str, Any]:

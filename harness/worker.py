@@ -199,11 +199,12 @@ def _one_line(error: BaseException) -> str:
 
 def main(path: Path) -> int:
     """One rank of the job in a JSON file: rank 0 locks and commits, the others only compute with it."""
-    from svi.ranks import by_slurm
-
     watch_command()
-    os.environ.update(by_slurm(os.environ))
     job = json.loads(path.read_text())
+    if job["node"]["ranks"] > 1:
+        from svi.ranks import by_slurm  # loads torch, which not every stage needs
+
+        os.environ.update(by_slurm(os.environ))
     rank = int(os.environ.get("RANK", "0"))
     if rank == 0:
         try:

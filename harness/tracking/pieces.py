@@ -221,7 +221,8 @@ class RunStatus:
 def score_curves(folder: Path, track: str) -> dict[str, list[tuple[int, float]]]:
     """Curves of a Score artifact by MLflow key `score/<track>/<metric>`: (clip, mean over the samples without NaN).
 
-    A metric of whole films is one point at step 0; clips that no sample defines have no point.
+    A metric of whole films is one point at step 0; clips that no sample defines have no point. `<metric>@window` becomes
+    `<metric>/window`.
     """
     import numpy as np
 
@@ -231,7 +232,8 @@ def score_curves(folder: Path, track: str) -> dict[str, list[tuple[int, float]]]
             per_clip = values[:, None] if values.ndim == 1 else values
             defined = (~np.isnan(per_clip)).sum(axis=0)
             means = np.nansum(per_clip, axis=0) / np.maximum(defined, 1)
-            curves[f"score/{track}/{metric}"] = [(int(clip), float(means[clip])) for clip in np.flatnonzero(defined)]
+            key = metric.replace("@", "/")
+            curves[f"score/{track}/{key}"] = [(int(clip), float(means[clip])) for clip in np.flatnonzero(defined)]
     return curves
 
 

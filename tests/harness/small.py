@@ -30,8 +30,8 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def harness(*arguments: str, store: Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def harness(*arguments: str, store: Path, cwd: Path = ROOT, timeout: float = 600) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        command(*arguments, store=store), capture_output=True, text=True, env=environment(), cwd=cwd, timeout=600
+        command(*arguments, store=store), capture_output=True, text=True, env=environment(), cwd=cwd, timeout=timeout
     )

@@ -78,6 +78,13 @@ def fail(_: Job) -> None:
     raise ValueError("the loss is nan;\nlower train.lr")
 
 
+def fail_second(job: Job) -> None:
+    """The second rank fails, the first would wait for it."""
+    if not job.first_rank:
+        raise ValueError("this rank is lost")
+    time.sleep(600)
+
+
 def broken(_: Job) -> None:
     """Fail with a fault of the program."""
     raise RuntimeError("oops")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -95,7 +96,7 @@ def test_plan_says_why(store: Path) -> None:
     assert "injection.p_img 0.9 -> 0.0" in lines["train", "no_e_img,"]
     assert "upstream train changed" in lines["generate", "no_e_img,"]
     whole = json.loads(harness("plan", "ablation_eimg", ONE_TRACK, *SMALL, "--json", store=store).stdout)
-    assert whole["missing"] == 13
+    assert whole["missing"] == 19
 
 
 def test_a_runtime_setting_changes_nothing_an_identity_setting_does(store: Path) -> None:
@@ -109,7 +110,7 @@ def test_reports_are_printed(store: Path, tmp_path: Path) -> None:
     assert "| full " in harness("report", "ablation_eimg", store=store).stdout
     csv = harness("report", "ablation_eimg", "--format", "csv", store=store).stdout
     assert csv == harness("report", "ablation_eimg", "--format", "csv", store=store).stdout
-    assert csv.startswith("experiment,variant,track,seed,sample,metric,clip,value")
+    assert csv.startswith("experiment,variant,track,seed,sample,metric,view,clip,value")
     assert r"\toprule" in harness("report", "ablation_eimg", "--format", "latex", store=store).stdout
     page = tmp_path / "page.html"
     harness("report", "ablation_eimg", "--format", "html", "--output", str(page), store=store)
@@ -183,3 +184,22 @@ def test_a_users_own_file(store: Path, tmp_path: Path) -> None:
     assert (
         json.loads(done.stdout)["cached"] == 5
     )  # shared with the ablation: base model, cache, and all of full but its report
+
+
+def test_the_trivial_baselines_are_films_like_others_without_a_probe(store: Path) -> None:
+    done = harness("run", "ablation_eimg", "--only", "base,copy_*,ping_pong", ONE_TRACK, *SMALL, store=store)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert re.search(r"^\| copy_image .*skipped", table(done.stdout), re.MULTILINE)  # its gain
+    films = [(json.loads(p.read_text()), p.parent) for p in (store / "artifacts").glob("generate/*/film.json")]
+    folders = {film["method"]: folder for film, folder in films if film["n_frames"] == 100}
+    base = folders.pop("model")
+    assert set(folders) == {"copy_image", "copy_clips", "ping_pong"}
+    for method, folder in folders.items():
+        frames = np.load(folder / "frames.npy")
+        assert frames.shape == (2, 100, 16, 16, 3)
+        assert (folder / "continuation.npy").read_bytes() == (base / "continuation.npy").read_bytes()
+        assert (folder / "truth.npz").is_file()
+        assert not (folder / "probe.npz").exists()
+        assert len(list((folder / "videos").iterdir())) == 2
+        assert (frames[:, 0] == frames[:, -1]).all() == (method == "copy_image")
+    assert np.array_equal(*(np.load(folders[m] / "frames.npy")[:, :5] for m in ("copy_clips", "ping_pong")))

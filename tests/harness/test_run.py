@@ -69,7 +69,7 @@ def start(tmp_path: Path, function: str, name: str = "command") -> subprocess.Po
     return subprocess.Popen(arguments, env=environment, start_new_session=True)
 
 
-def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

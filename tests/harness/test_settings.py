@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness import pipeline
+from harness.describe import describe
 from harness.errors import UseError
 from harness.experiments import EXPERIMENTS
 from harness.model import Model
@@ -12,10 +13,18 @@ from harness.profiles import PROFILES
 from harness.recipes import RECIPES
 from harness.settings import Settings
 from harness.signature import flat, leaves, unmarked
-from harness.spec import Variant, resolve
+from harness.spec import Variant, resolve, select
 from harness.stages import Reading
 
-KINDS = (pipeline.BACKBONE, pipeline.DATA, pipeline.TRAIN, pipeline.GENERATE, pipeline.SCORE, pipeline.REPORT)
+KINDS = (
+    pipeline.BACKBONE,
+    pipeline.DATA,
+    pipeline.TRAIN,
+    pipeline.GENERATE,
+    pipeline.ERRORS,
+    pipeline.SCORE,
+    pipeline.REPORT,
+)
 
 
 def request(recipes: tuple[str, ...] = (), overrides: dict[str, object] | None = None) -> pipeline.Request:
@@ -30,7 +39,10 @@ def test_every_field_is_marked() -> None:
 def test_every_identity_field_is_read_by_a_stage() -> None:
     wan = Settings.model_validate({"backbone": {"name": "folder"}})
     read = {name for kind in KINDS for settings in (Settings(), wan) for name in Model(settings).read(kind.reads)[0]}
-    assert set(flat(Settings(), "identity")) == read
+    chosen = {
+        name for name in flat(Settings(), "identity") if name.startswith("score.")
+    }  # of suites: harness/scoring.py
+    assert set(flat(Settings(), "identity")) - chosen == read
 
 
 def test_every_field_says_what_it_is() -> None:
@@ -89,11 +101,68 @@ def test_stages_are_shared_and_differ_only_where_they_must(tmp_path: Path) -> No
     built = pipeline.build(request(), tmp_path / "fingerprints.json")
     kinds = [node.kind for node in built.graph]
     assert {kind: kinds.count(kind) for kind in kinds} == {
-        "backbone": 1, "data": 1, "train": 5, "generate": 12, "score": 12, "report": 1
+        "backbone": 1, "data": 1, "train": 5, "generate": 18, "score": 18, "report": 1
     }  # fmt: skip
     full, without = (next(c for c in built.children if c.variant.name == name) for name in ("full", "no_e_img"))
     one, other = (built.graph[child.train["transformer"]].identity for child in (full, without))
     assert {key for key in one if one[key] != other[key]} == {"injection.p_img"}
+
+
+def chosen(only: str, tmp_path: Path, seeds: tuple[int, ...] = (0,), **overrides: object) -> pipeline.Pipeline:
+    experiment = select(EXPERIMENTS.get("ablation_eimg"), only).model_copy(update={"seeds": seeds})
+    return pipeline.build(pipeline.Request(experiment, "x", "tiny", (), overrides), tmp_path / "fingerprints.json")
+
+
+def test_a_copied_image_needs_no_model_and_has_no_seed(tmp_path: Path) -> None:
+    built = chosen("copy_image", tmp_path, seeds=(0, 1))
+    kinds = [node.kind for node in built.graph]
+    assert kinds == ["generate", "score", "generate", "score", "report"]  # two tracks
+    first, second = built.children
+    assert first.generate == second.generate
+    film = built.graph[first.generate["consistent-50s"]]
+    assert film.upstream == {}
+    assert not {key for key in film.identity if key.startswith(("tiny.", "backbone.", "speed.", "train."))}
+    assert {"generate.seed", "generate.steps"} & set(film.identity) == set()
+    assert built.graph.labels(film.signature) == (
+        "copy_image, seed 0, consistent-50s",
+        "copy_image, seed 1, consistent-50s",
+    )
+
+
+def test_show_names_them() -> None:
+    shown = describe("ablation_eimg").splitlines()
+    assert [line.split() for line in shown[-3:]] == [
+        [name, f"generate.method={name}"] for name in ("copy_image", "copy_clips", "ping_pong")
+    ]
+
+
+def test_a_repeated_clip_is_the_untrained_models(tmp_path: Path) -> None:
+    built = chosen("base,full,copy_clips,ping_pong", tmp_path, seeds=(0, 1))
+    films = {
+        (child.variant.name, child.seed): built.graph[child.generate["consistent-50s"]] for child in built.children
+    }
+    base, copies, pong = (films[name, 0] for name in ("base", "copy_clips", "ping_pong"))
+    assert base.upstream == copies.upstream == pong.upstream
+    assert set(base.upstream) == {"backbone"}
+    for film, method in ((copies, "copy_clips"), (pong, "ping_pong")):
+        differing = {key for key in base.identity if base.identity[key] != film.identity[key]}
+        assert differing == {"generate.method"}
+        assert film.identity["generate.method"] == method
+        assert film.work < base.work / 50
+    assert films["copy_clips", 1].identity["generate.seed"] == 1
+    trained = [child.variant.name for child in built.children if child.resolved.settings.train.enabled]
+    assert trained == ["full", "full"]
+    assert all(not child.train for child in built.children if child.variant.name != "full")
+    clips = next(child for child in built.children if child.variant.name == "copy_clips")
+    assert clips.resolved.origin["train.enabled"] == "generate.method=copy_clips"
+
+
+def test_a_copied_held_back_image_needs_the_clips_that_were_kept(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").write_bytes(b"one")
+    built = chosen("copy_image", tmp_path, **{"data.path": str(tmp_path / "videos")})
+    film = built.graph[built.children[0].generate["consistent-50s"]]
+    assert set(film.upstream) == {"data"}
 
 
 def test_a_stage_cannot_read_what_it_did_not_declare() -> None:
@@ -137,9 +206,16 @@ def test_settings_that_do_not_fit_are_refused(overrides: dict[str, object], said
         pipeline.build(request(overrides=overrides), tmp_path / "f.json")
 
 
+@pytest.mark.parametrize("track", ["talk-300s", "dance-50s"])
+def test_a_track_that_is_scored_only_is_refused(track: str, tmp_path: Path) -> None:
+    conditional = EXPERIMENTS.get("ablation_eimg").model_copy(update={"tracks": (track,)})
+    with pytest.raises(UseError, match=rf"{track}.*can be scored \(`harness score`\), not generated yet"):
+        pipeline.build(pipeline.Request(conditional, "x", "tiny"), tmp_path / "f.json")
+
+
 def test_an_unknown_published_table_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    wrong = EXPERIMENTS.get("ablation_eimg").model_copy(update={"compare_to": "svi-table-44"})
-    with pytest.raises(UseError, match="did you mean 'svi-table-4'"):
+    wrong = EXPERIMENTS.get("ablation_eimg").model_copy(update={"compare_to": "svi-44"})
+    with pytest.raises(UseError, match="did you mean 'svi-4'"):
         pipeline.build(pipeline.Request(wrong, "x", "tiny"), tmp_path / "f.json")
 
 

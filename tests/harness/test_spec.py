@@ -46,7 +46,7 @@ def declared(*variants: Variant, baseline: str = "full", about: str | None = "Wh
         yield from variants
 
     ablation.__doc__ = about
-    return experiment(baseline=baseline, tracks=("t",), **more)(ablation)
+    return experiment(baseline=baseline, tracks=("t",), **{"trivial": False, **more})(ablation)
 
 
 FULL, NO_IMG, NO_VID = (
@@ -67,6 +67,21 @@ def test_an_experiment_keeps_what_was_declared_in_order() -> None:
         made.name = "other"  # type: ignore[misc]
 
 
+def test_the_trivial_baselines_come_last_and_can_be_picked_and_dropped() -> None:
+    whole = declared(Variant("base"), FULL, trivial=True)
+    assert [v.name for v in whole.variants] == ["base", "full", "copy_image", "copy_clips", "ping_pong"]
+    assert [v.set for v in whole.variants[2:]] == [{"generate.method": v.name} for v in whole.variants[2:]]
+    assert [v.name for v in select(whole, "full,ping_pong").variants] == ["full", "ping_pong"]
+    assert [v.name for v in select(whole, "base,full").variants] == ["base", "full"]
+    copies = select(whole, "copy_*")
+    assert ([v.name for v in copies.variants], copies.baseline) == (["copy_image", "copy_clips"], "copy_image")
+    assert declared(FULL, trivial=True, baseline="copy_clips").baseline == "copy_clips"
+    with pytest.raises(
+        UseError, match=r"generate\.method=model on the command line.*copy_image, copy_clips, ping_pong"
+    ):
+        check_no_clash({"generate.method": "model"}, whole.variants)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -75,6 +90,9 @@ def test_an_experiment_keeps_what_was_declared_in_order() -> None:
         (lambda: declared(FULL, about=None), "ablation has no docstring"),
         (lambda: declared(FULL, about="  "), "ablation has no docstring"),
         (lambda: declared(), "has no variants"),
+        (lambda: declared(trivial=True), "has no variants"),
+        (lambda: declared(FULL, Variant("ping_pong"), trivial=True), "'ping_pong', which is added to every experiment"),
+        (lambda: declared("full", trivial=True), "variants.0='full'"),  # type: ignore[arg-type]
         (lambda: declared(FULL, seeds=()), "has no seeds"),
         (lambda: declared(FULL, seeds=(1, 1)), "has seeds twice: 1"),
         (lambda: declared("full"), "variants.0='full'"),  # type: ignore[arg-type]

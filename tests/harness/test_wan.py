@@ -96,6 +96,8 @@ def test_one_film_with_and_without_a_lora(tmp_path: Path, weights: Path) -> None
         (("--lora", "{weights}/model_index.json"), ["model_index.json"]),
         (("--lora", "{weights}"), ["a whole model, not a LoRA"]),
         (("generate.seed=3",), ["--seed"]),
+        (("generate.method=ping_pong",), ["generate.method=ping_pong", "made by the model"]),
+        (("eval.size=sample",), ["eval.size=sample", "data.height x data.width"]),
         (("--recipe", "svi-filn"), ["did you mean 'svi-film'"]),
     ],
 )

@@ -1,0 +1,172 @@
+"""Tables over more than one experiment: scored videos side by side or beside an experiment's variants, and the paper's tables."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.track import PAPER_CLIP_SECONDS
+from harness.errors import UseError
+from harness.profiles import PROFILES
+from harness.provenance import facts
+from harness.results import joined, report_info, results_frame
+from harness.scored import RECORDS, Record, records
+from harness.session import latest_report
+from harness.spec import matching
+from harness.store import Store
+from harness.worker import Job
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports import paper
+    from reports.info import ReportInfo
+
+OTHERS = "videos of other methods, scored as they are"
+
+
+def scored_table(store: Store, record: Record, others: Sequence[Record]) -> str:
+    """Markdown: the record's row, and those of `others` that were made and scored alike; says which were not, and why."""
+    from reports.judge import judged
+    from reports.summary import summarise
+    from reports.tables import markdown
+
+    own = record.rows(store)
+    rows, kept, notes = own, [record.name], []
+    for other in others:
+        more = joined([rows, other.rows(store)])
+        if reason := _refused(more, [*kept, other.name], record):
+            notes.append(f"{other.name} is left out. {reason}")
+        else:
+            rows, kept = more, [*kept, other.name]
+    if record.by_name:
+        notes.append("Nothing says which samples these are (--samples): lists compare by the files' names alone.")
+    info = _info(rows, kept, record)
+    parts = [markdown(summarise(rows, info), info), judged(own), "\n".join(f"- {note}" for note in notes)]
+    return "\n".join(part for part in parts if part)
+
+
+def with_scored(store: Store, experiment: str, names: Sequence[str], form: str) -> str:
+    """An experiment's newest report with rows of scored videos: Markdown, CSV or LaTeX.
+
+    Raises UseError for a name that is not scored on its tracks, or scores that were made differently.
+    """
+    from reports import tables
+    from reports.summary import summarise
+
+    job = _report_job(store, experiment)
+    info, frame = report_info(job), results_frame(job)
+    found = [one for one in records(store) if one.track in info.tracks]
+    for name in names:
+        if name not in {one.name for one in found}:
+            known = ", ".join(dict.fromkeys(one.name for one in found)) or "none"
+            raise UseError(
+                f"--with {name}: not scored on {', '.join(info.tracks)}; scored there: {known}. "
+                f"`harness score DIR --track {info.tracks[0]} --name {name}` scores it"
+            )
+    taken = [one for one in found if one.name in names]
+    for one in taken:
+        if one.name in info.variants:
+            raise UseError(
+                f"--with {one.name}: {experiment} has a variant of that name; score the videos under another one: "
+                f"harness score {one.videos} --track {one.track} --name OTHER"
+            )
+    frame = joined([frame, *(one.rows(store).assign(experiment=experiment) for one in taken)])
+    info = replace(info, variants={**info.variants, **{one.name: {} for one in taken}})
+    try:
+        summary = summarise(frame, info)
+    except ValueError as error:
+        raise UseError(str(error)) from error
+    return {
+        "md": lambda: tables.markdown(summary, info),
+        "csv": lambda: tables.csv(frame),
+        "latex": lambda: tables.latex(summary, info),
+    }[form]()
+
+
+def paper_table(store: Store, table: str, form: "paper.Form", only: str | None) -> str:
+    """A published table and beside it everything that the store has measured, or the rows that `only` names: a variant, the
+    name of scored videos, or experiment:variant.
+
+    Raises UseError for an unknown table, patterns that nothing matches, and scores that were made differently.
+    """
+    from reports.paper import nothing
+    from reports.paper import paper_table as table_of
+
+    frames, about = [], {}
+    for name in _reports(store):
+        try:
+            job = _report_job(store, name)
+        except UseError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        frames.append(results_frame(job))
+        about[name] = PROFILES.get(job.settings["profile"]).backbone
+    scored = records(store)
+    frames += [one.rows(store) for one in scored]
+    about |= {RECORDS: OTHERS} if scored else {}
+    frame = joined(frames) if frames else nothing()
+    if only is not None:
+        frame = _only(frame, only)
+    try:
+        return table_of(table, frame, about, form)
+    except ValueError as error:
+        raise UseError(str(error)) from error
+
+
+def _only(frame: "pd.DataFrame", patterns: str) -> "pd.DataFrame":
+    full = frame["experiment"].astype(str) + ":" + frame["variant"].astype(str)
+    names = set(matching(patterns, [*frame["variant"].unique(), *full.unique()], "row of ours"))
+    return frame[frame["variant"].isin(names) | full.isin(names)]
+
+
+def _refused(rows: "pd.DataFrame", names: Sequence[str], record: Record) -> str:
+    """Why these rows may not share a table; empty where they may."""
+    from reports.frame import validated
+
+    try:
+        validated(rows, _info(rows, names, record))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _info(rows: "pd.DataFrame", names: Sequence[str], record: Record) -> "ReportInfo":
+    from reports.info import ReportInfo
+
+    nothing: Mapping[str, Any] = {}
+    return ReportInfo(
+        experiment=RECORDS,
+        question=f"How do these videos fare on {record.track}?",
+        profile="none",
+        backbone=OTHERS,
+        baseline=record.name,
+        variants=dict.fromkeys(names, nothing),
+        tracks=[record.track],
+        seeds=[0],
+        compare_to=None,
+        caption="Each row was made by another method; nothing is known here of how.",
+        provenance=facts(),
+        reproduce=record.command,
+        videos={},
+        frames={},
+        costs={},
+        fps=float(rows["fps"].iloc[0]),
+        clip_seconds=PAPER_CLIP_SECONDS,
+        trained=False,
+    )
+
+
+def _reports(store: Store) -> list[str]:
+    return sorted(path.name for path in (store.root / "reports").glob("*") if (path / "report.md").is_file())
+
+
+def _report_job(store: Store, experiment: str) -> Job:
+    """The newest report's job as it was run, from its manifest."""
+    folder = Path(latest_report(store.root, experiment)).resolve()
+    manifest = store.manifest("report", folder.name)
+    if "scored" not in manifest["identity"]:
+        raise UseError(f"the report of {experiment} is of an older version; `harness run {experiment}` makes it anew")
+    inputs = {role: [store.find(one) for one in found] for role, found in manifest["upstream"].items()}
+    return Job("report", folder, {**manifest["identity"], "command": ""}, inputs, lambda *_: None, first_rank=True)
