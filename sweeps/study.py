@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from harness.console import Console
 from harness.errors import UseError
 from harness.executors import Local
-from harness.pipeline import Child, Pipeline, Request, build
+from harness.pipeline import CACHE, Child, Pipeline, Request, build
 from harness.plan import Graph
 from harness.provenance import facts
 from harness.run import run
@@ -100,19 +100,22 @@ class Search:
             run(stages, self.store, executor, console.event, console.tick)
         for trial, child in zip(batch, pipeline.children, strict=True):
             scored = child.score[self.sweep.track]
-            if not self.store.done("score", scored):
+            if not all(self.store.done("score", signature) for signature in scored.values()):
                 self.study.tell(trial, state=TrialState.FAIL)
                 return False
-            trial.set_user_attr("harness.signature", scored)
+            trial.set_user_attr("harness.signature", child.generate[self.sweep.track])
             self.study.tell(trial, self._value(child))
             say(f"trial {trial.number}: {self.sweep.metric} late {self._value(child):.4g}")
         return True
 
     def _value(self, child: Child) -> float:
         """Mean of the metric over films and the last clips."""
-        with np.load(self.store.artifact("score", child.score[self.sweep.track]) / "scores.npz") as scores:
-            values = scores[self.sweep.metric]
-        return float(np.nanmean(values[:, -max(1, round(values.shape[1] * LATE)) :]))
+        for signature in child.score[self.sweep.track].values():
+            with np.load(self.store.artifact("score", signature) / "scores.npz") as scores:
+                if self.sweep.metric in scores:
+                    values = scores[self.sweep.metric]
+                    return float(np.nanmean(values[:, -max(1, round(values.shape[1] * LATE)) :]))
+        raise UseError(f"sweep {self.name}: its metric {self.sweep.metric} was not scored on {self.sweep.track}")
 
     def _pipeline(self, numbers: Sequence[int], settings: Sequence[Mapping[str, float]]) -> Pipeline:
         variants = tuple(Variant(f"trial-{n:03d}", dict(chosen)) for n, chosen in zip(numbers, settings, strict=True))
@@ -126,4 +129,4 @@ class Search:
             compare_to=None,
         )
         request = Request(experiment, f"sweep_{self.name}", self.profile, overrides=self.overrides)
-        return build(request, self.store.root / "fingerprints.json")
+        return build(request, self.store.root / CACHE)
