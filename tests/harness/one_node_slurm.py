@@ -17,8 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from tests.debian import install, programs_at
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "setpriv")
-PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))  # where Debian puts daemons
+PACKAGES = ("slurm-wlm", "munge")
+PLACES = programs_at(("/usr/sbin", "/sbin"))
 PATIENCE = 120.0  # seconds
 CONF = """
 ClusterName=test
@@ -53,14 +56,6 @@ PartitionName=short Nodes={host} MaxTime=5 State=UP
 """
 
 MUNGE = ("socket", "key-file", "log-file", "pid-file", "seed-file")
-
-
-def install() -> None:
-    """Debian's packages, where they are not here and may be installed."""
-    if missing() and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for words in (("update", "-q"), ("install", "-y", "-q", "slurm-wlm", "munge")):
-            subprocess.run(("apt-get", *words), env=environment, stdout=subprocess.DEVNULL, timeout=600)
 
 
 def missing() -> list[str]:
@@ -148,7 +143,8 @@ def _until(condition: Callable[[], bool], message: str) -> None:
 
 def main() -> int:
     """Start, show, run, end. Returns the exit code."""
-    install()
+    if missing():
+        install(*PACKAGES)
     if lacking := missing():
         print(f"no Slurm here: {', '.join(lacking)} not installed (apt-get install slurm-wlm munge)", file=sys.stderr)
         return 1

@@ -24,7 +24,8 @@ from harness.slurm.records import record_of
 from harness.slurm.status import job_states
 from harness.slurm.submission import Submitter
 from harness.store import Store
-from tests.harness.one_node_slurm import OneNode, install, missing
+from tests.debian import install
+from tests.harness.one_node_slurm import PACKAGES, OneNode, missing
 from tests.harness.small import ONE_TRACK, ROOT, SMALL, command, environment
 from tests.harness.small import harness as once
 from tests.harness.stage_functions import STEPS, graph, node
@@ -52,7 +53,8 @@ sys.exit(0 if not outcome.failed else 1)
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[OneNode]:
-    install()
+    if missing():
+        install(*PACKAGES)
     if lacking := missing():
         pytest.skip(f"Slurm is not installed and could not be: no {', '.join(lacking)}")
     before = {name: os.environ.get(name) for name in ("PYTHONPATH", "OMP_NUM_THREADS")}
