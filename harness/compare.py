@@ -145,7 +145,7 @@ def _info(rows: "pd.DataFrame", names: Sequence[str], record: Record) -> "Report
         variants=dict.fromkeys(names, nothing),
         tracks=[record.track],
         seeds=[0],
-        compare_to=None,
+        compare_to=(),
         caption="Each row was made by another method; nothing is known here of how.",
         provenance=facts(),
         reproduce=record.command,

@@ -28,9 +28,9 @@ def markdown(summary: pd.DataFrame, info: ReportInfo) -> str:
         if said := answer(summary, info, track):
             parts.append(escape_markdown(said, in_cell=False))
         parts += map(markdown_grid, main_grids(summary, info, track))
-    if info.compare_to is not None:
+    if info.compare_to:
         parts += ["---", f"**Published, not ours.** {CAPTION}"]
-        parts += map(markdown_grid, published_grids(info.compare_to))
+        parts += [markdown_grid(grid) for name in info.compare_to for grid in published_grids(name)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -58,8 +58,8 @@ def latex(summary: pd.DataFrame, info: ReportInfo) -> str:
         said = [text for text in [answer(summary, info, track)] if text]
         parts.append(latex_grid(main, " ".join([f"{where}.", *said, *main.notes, info.caption])))
         parts += [latex_grid(grid, " ".join([f"{where}, drift of the above.", *grid.notes])) for grid in drift]
-    if info.compare_to is not None:
-        for grid in published_grids(info.compare_to):
+    for name in info.compare_to:
+        for grid in published_grids(name):
             parts.append(latex_grid(grid, f"Published, not ours. {grid.title}. {CAPTION}"))
     return "\n\n".join(parts) + "\n"
 

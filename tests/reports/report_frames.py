@@ -52,7 +52,7 @@ def info(**changes: Any) -> ReportInfo:
         "variants": VARIANTS,
         "tracks": list(TRACKS),
         "seeds": [0, 1],
-        "compare_to": "svi-4",
+        "compare_to": ("svi-4",),
         "caption": "A toy world says which mechanism matters in it, and nothing about size elsewhere.",
         "provenance": {"git commit": "0123abc"},
         "reproduce": "harness run ablation_eimg",
@@ -159,5 +159,5 @@ def _judged(scores: tuple[tuple[str, tuple[float, float]], ...], seeds: tuple[in
 def judged_info(**changes: Any) -> ReportInfo:
     """What goes with `judged`: copy_image is a trivial baseline, clips add 5 s."""
     settings: dict[str, Any] = {"variants": {"copy_image": {}, "base": {}, "full": {}}, "trivial": ("copy_image",)}
-    settings |= {"tracks": [TRACKS[0]], "clip_seconds": 5.0, "fps": 16.0, "compare_to": "svi-1"}
+    settings |= {"tracks": [TRACKS[0]], "clip_seconds": 5.0, "fps": 16.0, "compare_to": ("svi-1",)}
     return info(**(settings | changes))

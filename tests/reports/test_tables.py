@@ -74,20 +74,12 @@ def test_a_difference_that_does_not_outlive_the_number_of_comparisons_is_not_cla
 def test_bold_is_what_is_shown_to_be_best_in_every_form() -> None:
     summary = study_summary()
     bold = {row[0].text: [cell.best for cell in row] for row in main_grids(summary, info(), TRACK)[0].rows}
-    text, tex = markdown(summary, info(compare_to=None)), latex(summary, info(compare_to=None))
+    text, tex = markdown(summary, info(compare_to=())), latex(summary, info(compare_to=()))
     assert not any(bold["base"])
     assert any(bold["no_e_img"])  # eps, by far
-    assert (
-        text.count("| **")
-        == tex.count(r"\textbf{")
-        == sum(
-            cell.best
-            for track in info().tracks
-            for grid in main_grids(summary, info(), track)
-            for row in grid.rows
-            for cell in row
-        )
-    )
+    grids = [grid for track in info().tracks for grid in main_grids(summary, info(), track)]
+    count = sum(cell.best for grid in grids for row in grid.rows for cell in row)
+    assert text.count("| **") == tex.count(r"\textbf{") == count
     assert "- Bold: better than every other variant" in text
 
 
@@ -130,7 +122,7 @@ def test_the_published_table_stands_apart_below_ours() -> None:
     assert "without E_img" in published
     assert "73.82" in published
     assert "Wan 2.1 14B" in published
-    assert "Published" not in markdown(study_summary(), info(compare_to=None))
+    assert "Published" not in markdown(study_summary(), info(compare_to=()))
 
 
 def test_skipped_cells_say_so_and_name_the_reason() -> None:
@@ -257,7 +249,7 @@ def test_a_row_of_drift_holds_the_statistics_of_that_metric_and_variant() -> Non
 
 @pytest.mark.parametrize("form", [markdown, latex])
 def test_every_form_has_the_drift_right_behind_the_main_table(form: Callable[..., str]) -> None:
-    changed = judged_info(compare_to=None)
+    changed = judged_info(compare_to=())
     text = form(summarise(judged(), changed), changed)
     main, _, drift = text.partition("slope per minute")
     assert "subject consistency" in main
@@ -307,10 +299,10 @@ def test_consistency_without_dynamic_degree_is_said_to_reward_stillness() -> Non
     frame = frame[frame["metric"] != "dynamic_degree"]
     still = [skipped(name, "dynamic_degree", "no weights") for name in ("base", "full", "copy_image")]
     for scores in (frame, pd.concat([frame, *still])):
-        text = markdown(summarise(scores, judged_info()), judged_info(compare_to=None))
+        text = markdown(summarise(scores, judged_info()), judged_info(compare_to=()))
         assert "Dynamic degree was not scored: consistency alone rewards a film that stands still." in text
     assert "Not scored: dynamic degree: no weights." in text
-    assert "was not scored" not in markdown(summarise(judged(), judged_info()), judged_info(compare_to=None))
+    assert "was not scored" not in markdown(summarise(judged(), judged_info()), judged_info(compare_to=()))
 
 
 def test_trivial_baselines_stand_below_with_a_note_and_answer_nothing() -> None:
@@ -351,10 +343,10 @@ def test_a_variant_whose_metric_was_skipped_says_so_in_every_cell() -> None:
 
 def test_a_metric_of_a_set_has_one_value_a_seed() -> None:
     sets = [rows(name, "fvd", [300.0 + seed], sample="all", seed=seed) for name in ("base", "full") for seed in (0, 1)]
-    text = markdown(summarise(pd.concat(sets), info()), info(compare_to=None))
+    text = markdown(summarise(pd.concat(sets), info()), info(compare_to=()))
     assert "300.5 ± 0.5" in text
     assert "n = 2 seeds" in text
-    text = markdown(summarise(pd.concat(sets[::2]), info()), info(compare_to=None))
+    text = markdown(summarise(pd.concat(sets[::2]), info()), info(compare_to=()))
     assert "n = 1 seed." in text
     assert "± 0" not in text
 
@@ -419,7 +411,7 @@ def test_a_number_of_the_whole_film_without_a_curve_says_that_its_drift_is_not_k
         for name in "ab"
     ]
     frame = pd.concat([study(tracks=[TRACK]), judged({"base": (0.8, 0.4), "full": (0.97, 0.9)}), *official])
-    changed = info(tracks=[TRACK], compare_to=None)
+    changed = info(tracks=[TRACK], compare_to=())
     summary = summarise(frame.assign(weights=""), changed)
     grids = [*main_grids(summary, changed, TRACK), *further_grids(summary, changed, TRACK)]
     flat = [note for grid in grids for note in grid.notes if "no curve over clips" in note]
@@ -432,7 +424,7 @@ def test_a_number_of_the_whole_film_without_a_curve_says_that_its_drift_is_not_k
 
 
 def test_videos_made_elsewhere_have_no_variation_between_trainings_and_one_alone_no_answer() -> None:
-    changed = info(variants={"full": {}, "base": {}}, tracks=[TRACK], trained=False, compare_to=None)
+    changed = info(variants={"full": {}, "base": {}}, tracks=[TRACK], trained=False, compare_to=())
     frame = judged({"full": (0.97, 0.9), "base": (0.8, 0.4)}, seeds=(0,))
     both = markdown(summarise(frame, changed), changed)
     assert both.startswith("On late imaging quality")
