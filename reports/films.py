@@ -8,17 +8,21 @@ import base64
 import itertools
 import math
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from reports.info import ReportInfo
 
 VIDEO_BYTES = 24_000_000
 """Most bytes of video in a page, as embedded (base64)."""
+
+SOURCE = '<source src="{url}" type="video/mp4">'
+"""How a page names an address of a film."""
 
 Link = Callable[[Path], Sequence[str]]
 """Addresses of a film, relative to the page: a player takes the first that it finds."""
@@ -71,6 +75,17 @@ def films_beside(page: Path) -> Link:
         return [quote(f"{folder.name}/{target.name}")]
 
     return link
+
+
+def relinked(page: Path, link: Link) -> str:
+    """The text of a page for another place; a film that is gone keeps its address."""
+
+    def put(found: re.Match[str]) -> str:
+        places = (page.parent / unquote(url) for url in re.findall(r'src="([^"]*)"', found[0]))
+        film = next((place.resolve() for place in places if place.is_file()), None)
+        return found[0] if film is None else "".join(SOURCE.format(url=url) for url in link(film))
+
+    return re.sub(r'(?:<source src="(?!data:)[^"]*" type="video/mp4">)+', put, page.read_text(encoding="utf-8"))
 
 
 def video_uri(path: Path) -> str:
