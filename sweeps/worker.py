@@ -1,0 +1,108 @@
+"""One process's part of a study: some trials side by side, until no place is open."""
+
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, NoReturn
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import Trial
+
+from harness.console import Console
+from harness.executors import Local
+from sweeps.attempt import Attempt, AttemptError
+from sweeps.publish import StudyRun
+from sweeps.storage import Pulse, Watch
+
+if TYPE_CHECKING:
+    from sweeps.study import Search
+
+LOOK_EVERY = 2.0  # seconds between looks at what other workers do
+
+
+class Worker:
+    """Takes trials, carries them out in threads, and notices workers that are gone."""
+
+    def __init__(
+        self, search: "Search", executor: Local, console: Console, record: StudyRun, say: Callable[[str], None]
+    ) -> None:
+        self._search, self._executor, self._console, self._record, self._say = search, executor, console, record, say
+        # A stage of several ranks wants the cards that another trial's would take: then one trial at a time.
+        self._at_once = 1 if search.settings().train.ranks > 1 else executor.slots
+        self._leaving = False
+
+    def work(self, count: int) -> None:
+        """Carry trials out until none of `count` places is open. An interrupt gives back what is in hand."""
+        places, watch = self._search.places, Watch(self._search.study, self._search.storage)
+        watch.begin()
+        places.fill(count, retry_failed=True)
+        signal.signal(signal.SIGTERM, _interrupted)
+        with Pulse(self._search.storage) as pulse, ThreadPoolExecutor(self._at_once, "trial") as threads:
+            busy: set[Future[None]] = set()
+            try:
+                while busy or places.underway(count):
+                    while len(busy) < self._at_once and (trial := places.take()) is not None:
+                        pulse.hold(trial)
+                        busy.add(threads.submit(self._carry_out, self._attempt(trial), pulse))
+                    busy = _after_a_while(busy)
+                    watch.look()
+                    places.fill(count, retry_failed=False)
+            except BaseException:
+                self._leaving = True
+                self._executor.close()
+                raise
+
+    def _attempt(self, trial: Trial) -> Attempt:
+        search = self._search
+        pipeline = search.pipeline({trial_name(trial.number): trial.params})
+        self._say(f"trial {trial.number}: {', '.join(f'{key} {_short(v)}' for key, v in trial.params.items())}")
+        return Attempt(
+            trial,
+            pipeline,
+            search.sweep,
+            search.store,
+            self._executor,
+            self._console,
+            self._record.record(pipeline, search.store),
+            search.wish.pruner == "forecast",
+            self._say,
+        )
+
+    def _carry_out(self, attempt: Attempt, pulse: Pulse) -> None:
+        try:
+            attempt.carry_out()
+        except UpdateFinishedTrialError:
+            self._say(f"trial {attempt.trial.number}: another worker has taken it over")
+        except AttemptError as error:
+            attempt.give_up(None if self._leaving else str(error))
+        except BaseException:
+            attempt.give_up(None)
+            if not self._leaving:
+                raise
+        finally:
+            pulse.release(attempt.trial)
+
+
+def trial_name(number: int) -> str:
+    """What a trial is called as a variant."""
+    return f"trial-{number:03d}"
+
+
+def _after_a_while(busy: set[Future[None]]) -> set[Future[None]]:
+    """Those that still run. Raises what one of them raised."""
+    if not busy:
+        time.sleep(LOOK_EVERY)
+        return busy
+    ended, going = wait(busy, LOOK_EVERY, FIRST_COMPLETED)
+    for future in ended:
+        future.result()
+    return going
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _interrupted(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
