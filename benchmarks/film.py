@@ -62,6 +62,25 @@ class Probe:
     output_perturbed: Array
 
 
+class Probes:
+    """The probes of a file, one a film; those of several sizes are padded in it to the largest.
+
+    Raises:
+        ValueError: no such file, or arrays of it that are missing or not of `films` films.
+    """
+
+    def __init__(self, file: Path, films: int) -> None:
+        if not file.is_file():
+            raise ValueError(f"{file}: received no such file, expected the probes of {films} films")
+        self._arrays = _read_arrays(file, _PROBE_KEYS, films)
+        with np.load(file, allow_pickle=False) as content:
+            self._sizes = content.get("sizes")
+
+    def __getitem__(self, film: int) -> Probe:
+        height, width = self._arrays["condition"].shape[2:] if self._sizes is None else self._sizes[film]
+        return Probe(*(self._arrays[key][film][:, :height, :width] for key in _PROBE_KEYS))
+
+
 @dataclass(frozen=True, eq=False)
 class Film:
     """One film: frames uint8 [F, H, W, 3] (a view of a memory map, or a video) and the frames that each clip gave.
@@ -107,8 +126,8 @@ class Film:
 
 
 class FilmFolder:
-    """The films of one folder: frames.npy (memory-mapped) or the mp4s that film.json names, and truth.npz, continuation.npy
-    (memory-mapped too) and probe.npz where they exist.
+    """The films of one folder: frames.npy (memory-mapped) or the mp4s that film.json names, and truth.npz and continuation.npy
+    (memory-mapped too) where they exist; the `probe`, a file, was measured before the films were made.
 
     With a `reference` the true films are its videos. Small frames are enlarged in an mp4; what is known of their world then has
     another size and serves no metric. Films that were made each at its own size have a `size` in film.json, and probes padded
@@ -118,7 +137,7 @@ class FilmFolder:
         ValueError: a missing or malformed file, or arrays whose shapes contradict each other.
     """
 
-    def __init__(self, folder: Path, reference: "ReferenceFolder | None" = None) -> None:
+    def __init__(self, folder: Path, reference: "ReferenceFolder | None" = None, probe: Path | None = None) -> None:
         info = _read_info(folder / "film.json")
         self.names: list[str] = [sample["name"] for sample in info["samples"]]
         self.fps = info["fps"]
@@ -146,8 +165,7 @@ class FilmFolder:
         shape = (len(self.names), *self._shape)
         if self._continuation is not None and self._continuation.shape != shape:
             raise ValueError(f"continuation.npy: received {self._continuation.shape}, expected {shape}")
-        self._probe = _read_arrays(folder / "probe.npz", _PROBE_KEYS, len(self.names))
-        self._probe_sizes = _read_arrays(folder / "probe.npz", ("sizes",), len(self.names)) if own_sizes else {}
+        self._probes = None if probe is None else Probes(probe, len(self.names))
         self._reference = reference
         if reference is not None:
             reference.check(dict(zip(self.names, self._shapes, strict=True)), self.fps)
@@ -172,7 +190,7 @@ class FilmFolder:
     def missing(self, need: Need) -> str | None:
         """Why the films cannot serve a metric with that need; None if they can."""
         if need == "probe":
-            return None if self._probe else "needs the probe's latents (probe.npz), which these films do not have"
+            return None if self._probes else "needs the probe's latents, which these films do not have"
         if need == "continuation" and self._reference is not None:
             return None
         if self._enlarged:
@@ -192,12 +210,8 @@ class FilmFolder:
             clips=self.clips,
             truth=Truth(*(truth[key] for key in _TRUTH_KEYS)) if truth else None,
             continuation=self._true_film(index),
-            probe=self._probe_of(index) if self._probe else None,
+            probe=self._probes[index] if self._probes else None,
         )
-
-    def _probe_of(self, index: int) -> Probe:
-        height, width = self._probe_sizes["sizes"][index] if self._probe_sizes else self._probe["condition"].shape[2:]
-        return Probe(*(self._probe[key][index][:, :height, :width] for key in _PROBE_KEYS))
 
 
 def _read_info(path: Path) -> Mapping[str, Any]:

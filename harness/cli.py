@@ -99,13 +99,26 @@ def show(name: str) -> None:
 @experiment_options
 @JSON
 def plan(as_json: bool, **options: Any) -> None:
-    """What a run would do: each stage cached, partial or missing, why, and how long it may take."""
+    """What a run would do: each stage cached, partial or missing, why, how long it may take, and what forecasts advise."""
+    from harness.forecast import advice
     from harness.plan import Plan, render
     from harness.session import Session
 
     session = Session.open(**options)
     planned = Plan.of(session.pipeline.graph, session.store, session.jobs)
-    click.echo(json.dumps(planned.to_json(), indent=1) if as_json else render(planned))
+    if as_json:
+        click.echo(json.dumps(planned.to_json(), indent=1))
+        return
+    click.echo("\n\n".join((render(planned), *advice(session.pipeline, session.store, planned))))
+
+
+@cli.command()
+@experiment_options
+def forecast(**options: Any) -> None:
+    """Train, and say from one clip where each variant's long films will drift to; `run` goes on from there."""
+    from harness.session import Session
+
+    sys.exit(Session.open(**options).forecast())
 
 
 @cli.command()

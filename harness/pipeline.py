@@ -52,7 +52,9 @@ TRAIN = Kind(
     (*MODEL, *SIZE, "condition", "flow", "injection", "bank", "train", "speed.attention", "speed.compile"),
     30,
 )
-GENERATE = Kind("generate", 4, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed", "eval"), 20)
+GENERATE = Kind("generate", 5, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed", "eval"), 20)
+# Reads what the films will be made with, since it makes their first clip.
+FORECAST = Kind("forecast", 1, GENERATE.reads, 25)
 # Of the start image alone: no model, and nothing that depends on the seed.
 COPY = Kind(
     GENERATE.name,
@@ -67,7 +69,7 @@ ERRORS = Kind(
     (*MODEL, *SIZE, *CONDITION, "injection.img_run", "injection.img_spread", "generate.alpha", "speed"),
     15,
 )
-SCORE = Kind("score", 3, (), 10)
+SCORE = Kind("score", 4, (), 10)
 VIDEO_SCORES = Kind("video_scores", 1, (), 10)
 REPORT = Kind("report", 3, (), 0)
 MADE, COPIED = "model", "copy_image"  # how films are made (generate.method)
@@ -78,7 +80,8 @@ CACHE = "fingerprints.json"  # in a store: hashes of files by path, size and tim
 class Child:
     """One variant with one seed: its settings, and the signatures of its stages.
 
-    Train by the backbone's expert, empty for a base model; generate by track, score by track and suite; errors: one or none.
+    Train by the backbone's expert, empty for a base model; generate by track, score by track and suite; forecast by track,
+    empty where no model makes the films; errors: one or none.
     """
 
     variant: Variant
@@ -88,6 +91,7 @@ class Child:
     train: Mapping[str, str]
     generate: Mapping[str, str]
     score: Mapping[str, Mapping[str, str]]
+    forecast: Mapping[str, str]
     errors: tuple[str, ...] = ()
 
 
@@ -206,18 +210,21 @@ class Builder:
         upstream: dict[str, Any] = {role: base[role] for role in base if role in needed}
         if trained:
             upstream["train"] = tuple(trained.values())
-        made, scored = {}, {}
+        made, scored, forecast = {}, {}, {}
         for track_name in tracks:
             track = _track(track_name)
             films = {"track": track.name, "track.version": track.version, **self._samples(model, track)}
             made[track_name] = self.add(
                 kind, f"{name}, {track_name}", model, films, upstream, _denoised(settings, track)
             )
-            scored[track_name] = self.scores(
-                settings.score, track, f"{name}, {track_name}", {"generate": made[track_name]}
-            )
+            to_score = {"generate": made[track_name]}
+            if settings.generate.method == MADE:
+                forecast[track_name] = to_score["forecast"] = self.add(
+                    FORECAST, f"{name}, {track_name}", model, films, upstream, _probed(settings)
+                )
+            scored[track_name] = self.scores(settings.score, track, f"{name}, {track_name}", to_score)
         shown = (self.errors(name, model, base, trained),) if trained and settings.train.show_errors else ()
-        return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored, shown)
+        return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored, forecast, shown)
 
     def errors(self, name: str, model: Model, base: Mapping[str, str], trained: Mapping[str, str]) -> str:
         """The stage that decodes errors of a training; it alone reads the latent cache beside Train."""
@@ -268,6 +275,7 @@ class Builder:
             "train": tuple(s for c in children for s in c.train.values()),
             "generate": tuple(s for c in children for s in c.generate.values()),
             "errors": tuple(s for c in children for s in c.errors),
+            "forecast": tuple(s for c in children for s in c.forecast.values()),
             "score": tuple(s for c in children for suites in c.score.values() for s in suites.values()),
         }
         return self._put(REPORT, f"report of {experiment.name}", identity, {"command": request.command}, upstream)
@@ -282,7 +290,10 @@ class Builder:
         films: Mapping[str, Any] = MappingProxyType({}),
         places: Mapping[str, Any] = MappingProxyType({}),
     ) -> dict[str, str]:
-        """Add a stage a suite, of generated films or of those that `films` identifies; their signatures by suite."""
+        """Add a stage a suite, of generated films or of those that `films` identifies; their signatures by suite.
+
+        Only the embedded suite reads the forecast.
+        """
         if (settings, track) not in self._scorings:
             self._scorings[settings, track] = tuple(scorings(settings, track, self.cache))
         return {
@@ -291,7 +302,7 @@ class Builder:
                 label if suite == EMBEDDED else f"{label}, {suite}",
                 {**films, **identity},
                 {**places, **more},
-                upstream,
+                {role: given for role, given in upstream.items() if role != FORECAST.name or suite == EMBEDDED},
             )
             for suite, identity, more in self._scorings[settings, track]
         }
@@ -389,6 +400,12 @@ def _denoised(settings: Settings, track: Track) -> float:
     if made.method == COPIED:
         return clip * made.samples
     return (track.seconds if made.method == MADE else clip) * made.steps * made.samples
+
+
+def _probed(settings: Settings) -> float:
+    """The same for a forecast: one clip a film, twice."""
+    clip = settings.data.clip_frames / settings.data.fps
+    return 2 * clip * settings.generate.steps * settings.generate.samples
 
 
 def _held_back(settings: Settings) -> bool:

@@ -1,6 +1,6 @@
 """What there is to do, before it is done: a graph of stages held against a store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from statistics import median
@@ -79,6 +79,19 @@ class Graph:
     def __getitem__(self, signature: str) -> Node:
         return self._nodes[signature]
 
+    def upto(self, signatures: Iterable[str]) -> "Graph":
+        """These nodes and all that they stand on."""
+        wanted, open_ = set(), list(signatures)
+        while open_:
+            if (signature := open_.pop()) not in wanted:
+                wanted.add(signature)
+                open_ += self._nodes[signature].needs
+        part = Graph()
+        for signature, node in self._nodes.items():
+            if signature in wanted:
+                part._nodes[signature], part._labels[signature] = node, self._labels[signature]
+        return part
+
     def labels(self, signature: str) -> tuple[str, ...]:
         """Labels of all that share the node."""
         return tuple(self._labels[signature])
@@ -145,18 +158,22 @@ class Plan:
 
 def render(plan: Plan) -> str:
     """The plan as a plain text table with its totals below."""
-    table = [("stage", "for", "state", "time", "why")]
+    rows = [("stage", "for", "state", "time", "why")]
     for row in plan.rows:
         more = f" (+{len(row.labels) - 1})" if len(row.labels) > 1 else ""
         spent = "" if row.state == "cached" else "?" if row.estimate is None else duration(row.estimate)
-        table.append((row.node.kind, row.labels[0] + more, row.state, spent, row.why))
-    widths = [max(len(cells[column]) for cells in table) for column in range(5)]
-    lines = [GAP.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table]
+        rows.append((row.node.kind, row.labels[0] + more, row.state, spent, row.why))
     counts = f"{plan.count('cached')} cached, {plan.count('partial')} partial, {plan.count('missing')} missing"
     time = f"about {duration(plan.seconds)} with {plan.jobs} {'job' if plan.jobs == 1 else 'jobs'}"
     if plan.unknown:
         time += f", and {plan.unknown} of unknown time (none of that kind has run yet)"
-    return "\n".join([*lines, "", f"{len(plan.rows)} stages: {counts}; {time}"])
+    return "\n".join([*table(rows), "", f"{len(plan.rows)} stages: {counts}; {time}"])
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of a plain text table."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def duration(seconds: float) -> str:

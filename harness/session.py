@@ -95,6 +95,23 @@ class Session:
                 console.say(note)
         return self._conclude(outcome)
 
+    def forecast(self) -> int:
+        """Carry out all that the forecasts need, and no film; prints them. Returns the exit code."""
+        from harness.console import Console
+        from harness.forecast import forecasts, render
+        from harness.run import run
+
+        signal.signal(signal.SIGTERM, _interrupted)
+        pipeline = self.pipeline
+        graph = pipeline.graph.upto(s for child in pipeline.children for s in child.forecast.values())
+        with Console(len(graph)) as console, self._executor("local", console.say) as executor:
+            outcome = run(graph, self.store, executor, console.event, console.tick)
+        self._raise_use_errors(outcome)
+        for track in pipeline.request.experiment.tracks:
+            if found := forecasts(pipeline, self.store, track):
+                print(f"\n{track}, in units of the latents, with 95 % intervals\n{render(found)}")
+        return EXIT_FAILED if outcome.failed else 0
+
     def detach(self) -> int:
         """Submit all that is not done to Slurm, and leave. Returns the exit code."""
         return self._submitter(print).detach(self.pipeline.graph, self.store)
@@ -130,11 +147,14 @@ class Session:
                     yield f"data.path: {len(about['skipped'])} videos skipped"
                 yield from (f"  {name}: {why}" for name, why in about["skipped"])
 
-    def _conclude(self, outcome: "Outcome") -> int:
+    def _raise_use_errors(self, outcome: "Outcome") -> None:
         for event in outcome.failed.values():
             error = self.store.note(event.node.kind, event.node.signature, ERROR)
             if error and error["kind"] == UseError.__name__:
                 raise UseError(error["message"])
+
+    def _conclude(self, outcome: "Outcome") -> int:
+        self._raise_use_errors(outcome)
         if not self.store.done("report", self.pipeline.report):
             print(
                 f"\n{len(outcome.failed)} stages failed; the same command tries them again and keeps all that is done.",

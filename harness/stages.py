@@ -7,20 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from harness.errors import UseError
+from harness.forecast import FORECAST
 from harness.model import EXPERT
 from harness.settings import Settings
 from harness.worker import Job
 
-if TYPE_CHECKING:
-    from benchmarks.track import Track
-
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
 TRAINED = "trained"  # its file says that nothing is left to do but to tidy up
+PROBE = "probe.npz"
 
 
 class Reading:
@@ -179,42 +178,44 @@ def errors(job: Job) -> None:
         _save(job.folder / f"{name}.npz", {key: np.array(value) for key, value in vars(sheet).items()})
 
 
-def generate(job: Job) -> None:
-    """Generate: all films of one track, clip by clip, with their truth where the world is known, and the probe."""
-    from benchmarks.samples import starts_hash
-    from benchmarks.track import clip_slices, clips_per_prompt, film_length, get_track, prompts_for
-    from svi.reel import Script
+def forecast(job: Job) -> None:
+    """Forecast: gain and eps of every film's first clip, before the films are made; and the probes they come from."""
+    from benchmarks.film import Probes
+    from benchmarks.scorers.forecast import gain_and_eps
+    from harness.starts import begin
 
     read = Reading(job.settings)
-    track = get_track(job.settings["track"])
-    timing = (read.data.fps, read.data.clip_frames, read.condition.overlap)
-    length = film_length(track, *timing, read.generate.length)
-    lasting = clips_per_prompt(*timing)
-    starts, scenes = _starts(job, read, track, -(-length.n_clips // lasting))
-    scripts = [
-        Script(name, image, prompts_for(track, prompts, length.n_clips, lasting)) for name, image, prompts in starts
-    ]
+    scripts = begin(job, read).scripts
+    _save(job.folder / PROBE, _maker(job, read).probe(scripts))
+    probes = Probes(job.folder / PROBE, len(scripts))
+    measured = [gain_and_eps(probes[i]) for i in range(len(scripts))]
+    _save(job.folder / FORECAST, dict(zip(("gain", "eps"), np.array(measured).T, strict=True)))
 
+
+def generate(job: Job) -> None:
+    """Generate: all films of one track, clip by clip, with their truth where the world is known."""
+    from benchmarks.track import clip_slices
+    from harness.starts import begin, write_true_films
+
+    read = Reading(job.settings)
+    track, length, scripts, stories, digest = begin(job, read)
+    data, overlap = read.data, read.condition.overlap
     if read.generate.method == "model":
-        maker = _maker(job, read)
-        maker.films(
-            scripts, length.n_frames, read.data.fps, job.folder, lambda done, total: job.progress(done, total, "clip")
+        _maker(job, read).films(
+            scripts, length.n_frames, data.fps, job.folder, lambda done, total: job.progress(done, total, "clip")
         )
-        _save(job.folder / "probe.npz", maker.probe(scripts))
     else:
-        _repeated(job, read, scripts, clip_slices(length.n_frames, length.n_clips, *timing[1:]))
-    if scenes:
-        _save(job.folder / "truth.npz", _truth(scenes))
-        shape = (len(scripts), length.n_frames, *scripts[0].image.shape)
-        _write_true_films(job.folder / "continuation.npy", scenes, scripts, shape, timing[1] - timing[2])
+        _repeated(job, read, scripts, clip_slices(length.n_frames, length.n_clips, data.clip_frames, overlap))
+    if stories:
+        write_true_films(job.folder, stories, scripts, length.n_frames, data.clip_frames - overlap)
     about = {
         "track": track.name,
         "track_version": track.version,
         "method": read.generate.method,
-        "samples_hash": job.settings["eval.samples"] if read.eval.path is not None else starts_hash(starts),
-        "fps": read.data.fps,
-        "clip_frames": read.data.clip_frames,
-        "overlap": read.condition.overlap,
+        "samples_hash": digest,
+        "fps": data.fps,
+        "clip_frames": data.clip_frames,
+        "overlap": overlap,
         "n_clips": length.n_clips,
         "n_frames": length.n_frames,
         "samples": [
@@ -295,7 +296,8 @@ def score(job: Job) -> None:
     """Score: one suite's metrics of generated films."""
     from benchmarks.film import FilmFolder
 
-    _score(job, FilmFolder(job.inputs["generate"], _reference(job)))
+    probe = job.inputs["forecast"] / PROBE if "forecast" in job.inputs else None
+    _score(job, FilmFolder(job.inputs["generate"], _reference(job), probe))
 
 
 def video_scores(job: Job) -> None:
@@ -371,75 +373,3 @@ def _backbone(job: Job, read: Reading, experts: tuple[str, ...] | None = None) -
 
     settings = read.backbone if experts != () else read.backbone.model_copy(update={"boundary": None})
     return WanBackbone.load(Path(settings.weights), settings, read.data, experts=experts)
-
-
-def _starts(
-    job: Job, read: Reading, track: "Track", n_prompts: int
-) -> tuple[list[tuple[str, Any, tuple[str, ...]]], list[list[Any]]]:
-    """(name, image, prompts) of every film; for the embedded world also the scene of every prompt."""
-    from svi import world
-
-    height, width, count = read.data.height, read.data.width, read.generate.samples
-    if read.eval.path is not None:
-        return _from_samples(job, read, track), []
-    if job.settings["eval.samples"] == "held back":
-        with np.load(job.inputs["data"] / "held_back.npz") as held:
-            pairs = list(zip(held["images"], held["prompts"].tolist(), strict=True))[:count]
-        return [(f"held-back-{i:02d}", image, (prompt,)) for i, (image, prompt) in enumerate(pairs)], []
-    rng = np.random.default_rng(read.eval.seed)
-    stories = [
-        world.storyline(world.draw_scene(rng, height, width), n_prompts if track.kind == "creative" else 1, rng)
-        for _ in range(count)
-    ]
-    return [
-        (f"scene-{i:02d}", world.render(story[:1])[0], tuple(scene.prompt for scene in story))
-        for i, story in enumerate(stories)
-    ], stories
-
-
-def _from_samples(job: Job, read: Reading, track: "Track") -> list[tuple[str, Any, tuple[str, ...]]]:
-    """(name, image, prompts) of the samples that were planned. Raises UseError if they changed since."""
-    from PIL import Image
-
-    from benchmarks.samples import content_hash, load_samples
-    from svi.footage import fit_frames
-
-    samples = load_samples(read.eval.path, track)[0][: read.generate.samples]
-    if content_hash(samples) != job.settings["eval.samples"]:
-        raise UseError(f"eval.path={read.eval.path}: the samples changed since the command began; run it again")
-    starts = []
-    for sample in samples:
-        size = (read.data.height, read.data.width)
-        if read.eval.size == "sample":
-            size = sample.size(track, job.settings["eval.multiple"])
-        with Image.open(sample.image) as image:
-            frame = np.asarray(image.convert("RGB"))[None]
-        starts.append((sample.name, fit_frames(frame, *size)[0], sample.prompts))
-    return starts
-
-
-def _truth(stories: list[list[Any]]) -> dict[str, Any]:
-    """What is known of every scene: the scene without its object, and with it at every place."""
-    from svi import world
-
-    grids = [world.placements(story[0]) for story in stories]
-    return {
-        "background": np.stack([np.round(world.background(story[0]) * 255).astype(np.uint8) for story in stories]),
-        "object_renders": np.stack([renders for renders, _ in grids]),
-        "object_masks": np.stack([masks for _, masks in grids]),
-    }
-
-
-def _write_true_films(
-    file: Path, stories: list[list[Any]], scripts: list[Any], shape: tuple[int, ...], step: int
-) -> None:
-    """The true film of every script, frame by frame into an array on disk; clip i gives frames i * step onwards."""
-    from svi import world
-
-    films = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
-    for film, story, script in zip(films, stories, scripts, strict=True):
-        by_prompt = {scene.prompt: scene for scene in story}
-        last = len(script.prompts) - 1
-        scenes = [by_prompt[script.prompts[min(f // step, last)]] for f in range(len(film))]
-        for frame, image in zip(film, world.play(scenes), strict=True):
-            frame[:] = image

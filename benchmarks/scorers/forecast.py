@@ -1,14 +1,14 @@
 """A forecast of the long film from one clip: how much of an error survives, how much is new, and where that ends.
 
 If an error e of the condition leaves gain e + eps in the output that conditions the next clip, then clip after clip it
-tends to eps / (1 - gain); with a gain of 1 or more it grows without end.
+tends to eps / (1 - gain); with a gain of 1 or more it grows without end. `reports.forecast` has the intervals.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.film import Film
+from benchmarks.film import Film, Probe
 from benchmarks.scorer import Metric
 
 
@@ -36,14 +36,22 @@ class ForecastScorer:
         Raises:
             ValueError: the probe is missing, or its latents differ in shape.
         """
-        probe = film.probe
-        if probe is None:
+        if film.probe is None:
             raise ValueError("probe: received none, expected the latents of a clean and a perturbed condition")
-        latents = [probe.condition, probe.perturbation, probe.output_clean, probe.output_perturbed]
-        if len({latent.shape for latent in latents}) != 1:
-            raise ValueError(f"probe: received {[latent.shape for latent in latents]}, expected four equal shapes")
-        condition, perturbation, clean, perturbed = (latent.astype(np.float64).ravel() for latent in latents)
-        energy = float(perturbation @ perturbation)
-        gain = float((perturbed - clean) @ perturbation) / energy if energy > 0 else float("nan")
-        eps = float(np.sqrt(np.mean((clean - condition) ** 2)))
+        gain, eps = gain_and_eps(film.probe)
         return {"gain": gain, "eps": eps, "forecast_plateau": eps / (1 - gain) if gain < 1 else float("nan")}
+
+
+def gain_and_eps(probe: Probe) -> tuple[float, float]:
+    """Of one probe; the gain is NaN for a perturbation of zero.
+
+    Raises:
+        ValueError: its latents differ in shape.
+    """
+    latents = [probe.condition, probe.perturbation, probe.output_clean, probe.output_perturbed]
+    if len({latent.shape for latent in latents}) != 1:
+        raise ValueError(f"probe: received {[latent.shape for latent in latents]}, expected four equal shapes")
+    condition, perturbation, clean, perturbed = (latent.astype(np.float64).ravel() for latent in latents)
+    energy = float(perturbation @ perturbation)
+    gain = float((perturbed - clean) @ perturbation) / energy if energy > 0 else float("nan")
+    return gain, float(np.sqrt(np.mean((clean - condition) ** 2)))

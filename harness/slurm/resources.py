@@ -21,7 +21,7 @@ class Needs:
     time_min: int
 
 
-KINDS = ("backbone", "data", "train", "generate", "film", "score", "video_scores", "report")
+KINDS = ("backbone", "data", "train", "forecast", "generate", "film", "errors", "score", "video_scores", "report")
 EMBEDDED = Needs(cpus=1, mem_gb=4, gpus=0, time_min=120)
 # Host memory: weights pass through it in bfloat16, 28 GB of a 14B transformer and 11 GB of the text encoder. A day is what most
 # partitions allow.
@@ -29,6 +29,7 @@ OTHERS = Needs(cpus=8, mem_gb=48, gpus=1, time_min=480)
 AT_SIZE: Mapping[str, Needs] = {
     "data": Needs(cpus=8, mem_gb=96, gpus=1, time_min=1440),
     "train": Needs(cpus=8, mem_gb=96, gpus=1, time_min=1440),
+    "forecast": Needs(cpus=8, mem_gb=96, gpus=1, time_min=480),
     "generate": Needs(cpus=8, mem_gb=96, gpus=1, time_min=1440),
     "film": Needs(cpus=8, mem_gb=96, gpus=1, time_min=1440),
     "report": Needs(cpus=2, mem_gb=16, gpus=0, time_min=120),

@@ -33,7 +33,7 @@ def films(world, tmp_path):
     np.save(folder / "continuation.npy", np.stack([perfect, perfect]))
     condition, perturbation = np.random.default_rng(0).normal(size=(2, 2, 8, 4, 4))
     probe = {"condition": condition, "perturbation": perturbation, "output_clean": condition + 0.1}
-    np.savez(folder / "probe.npz", **probe, output_perturbed=condition + 0.1 + 0.5 * perturbation)
+    np.savez(tmp_path / "probe.npz", **probe, output_perturbed=condition + 0.1 + 0.5 * perturbation)
     return folder
 
 
@@ -46,7 +46,8 @@ def write_truth(folder, world):
 
 def scored(films, progress=lambda done, total: None):
     out = films.parent / "scores"
-    score_films(FilmFolder(films), EmbeddedSuite(), out, progress)
+    probe = films.parent / "probe.npz"
+    score_films(FilmFolder(films, probe=probe if probe.is_file() else None), EmbeddedSuite(), out, progress)
     with np.load(out / "scores.npz", allow_pickle=False) as file:
         return json.loads((out / "scores.json").read_text()), dict(file)
 
@@ -87,15 +88,15 @@ def test_scoring_twice_gives_the_same_bytes(films):
 
 
 def test_what_is_missing_is_skipped_with_the_reason_and_not_zero(films):
-    for name in ("truth.npz", "continuation.npy", "probe.npz"):
-        (films / name).unlink()
+    for name in ("films/truth.npz", "films/continuation.npy", "probe.npz"):
+        (films.parent / name).unlink()
     report, scores = scored(films)
     needy = {name for name, metric in METRICS.items() if metric.needs}
     assert set(report["skipped"]) == needy
     assert set(scores) == set(METRICS) - needy == {"colour_drift", "contrast_drift", "sharpness_drift", "motion"}
     assert "truth.npz" in report["skipped"]["background_psnr"]
     assert "continuation.npy" in report["skipped"]["ssim"]
-    assert "probe.npz" in report["skipped"]["gain"]
+    assert "needs the probe's latents" in report["skipped"]["gain"]
     assert set(report["metrics"]) == set(METRICS)
 
 

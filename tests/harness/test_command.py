@@ -43,7 +43,7 @@ def test_again_everything_is_cached_and_the_table_is_the_same(store: Path) -> No
     done = harness(*RUN, store=store)
     assert done.returncode == 0
     assert table(done.stdout) == (store.parent / "first.md").read_text()
-    assert "8 of 8 stages were done already" in done.stderr
+    assert "10 of 10 stages were done already" in done.stderr
     assert time.monotonic() - started < 30  # a stage that ran again would have loaded torch
 
 
@@ -96,14 +96,16 @@ def test_plan_says_why(store: Path) -> None:
     assert "injection.p_img 0.9 -> 0.0" in lines["train", "no_e_img,"]
     assert "upstream train changed" in lines["generate", "no_e_img,"]
     whole = json.loads(harness("plan", "ablation_eimg", ONE_TRACK, *SMALL, "--json", store=store).stdout)
-    assert whole["missing"] == 19
+    assert whole["missing"] == 23
 
 
 def test_a_runtime_setting_changes_nothing_an_identity_setting_does(store: Path) -> None:
     same = harness("plan", *RUN[1:], "tracking.uri=http://127.0.0.1:9", "--json", store=store)
-    assert json.loads(same.stdout)["cached"] == 8
+    assert json.loads(same.stdout)["cached"] == 10
     other = harness("plan", *RUN[1:], "bank.capacity=63", "--json", store=store)
-    assert json.loads(other.stdout)["cached"] == 4  # base model, latent cache, the films of base and their scores
+    assert (
+        json.loads(other.stdout)["cached"] == 5
+    )  # base model, latent cache, the films of base, their forecast and scores
 
 
 def test_reports_are_printed(store: Path, tmp_path: Path) -> None:
@@ -182,11 +184,11 @@ def test_a_users_own_file(store: Path, tmp_path: Path) -> None:
     )
     done = harness("plan", f"{tmp_path / 'mine.py'}:shorter", *SMALL, "--json", store=store)
     assert (
-        json.loads(done.stdout)["cached"] == 5
+        json.loads(done.stdout)["cached"] == 6
     )  # shared with the ablation: base model, cache, and all of full but its report
 
 
-def test_the_trivial_baselines_are_films_like_others_without_a_probe(store: Path) -> None:
+def test_the_trivial_baselines_are_films_like_others_without_a_forecast(store: Path) -> None:
     done = harness("run", "ablation_eimg", "--only", "base,copy_*,ping_pong", ONE_TRACK, *SMALL, store=store)
     assert done.returncode == 0, done.stderr[-2000:]
     assert re.search(r"^\| copy_image .*skipped", table(done.stdout), re.MULTILINE)  # its gain
@@ -199,7 +201,6 @@ def test_the_trivial_baselines_are_films_like_others_without_a_probe(store: Path
         assert frames.shape == (2, 100, 16, 16, 3)
         assert (folder / "continuation.npy").read_bytes() == (base / "continuation.npy").read_bytes()
         assert (folder / "truth.npz").is_file()
-        assert not (folder / "probe.npz").exists()
         assert len(list((folder / "videos").iterdir())) == 2
         assert (frames[:, 0] == frames[:, -1]).all() == (method == "copy_image")
     assert np.array_equal(*(np.load(folders[m] / "frames.npy")[:, :5] for m in ("copy_clips", "ping_pong")))

@@ -57,8 +57,12 @@ def films(built: pipeline.Pipeline) -> list[Node]:
 def run(node: Node, folder: Path) -> Path:
     """The generate stage itself, of a model in files."""
     folder.mkdir()
-    stages.generate(Job(node.kind, folder, {**node.identity, **node.runtime}, {}, lambda *_: None, True))
+    stages.generate(job(node, folder))
     return folder
+
+
+def job(node: Node, folder: Path) -> Job:
+    return Job(node.kind, folder, {**node.identity, **node.runtime}, {}, lambda *_: None, True)
 
 
 def test_a_real_model_without_anything_else_takes_the_bundled_samples(weights: Path, tmp_path: Path) -> None:
@@ -177,7 +181,9 @@ def test_films_have_their_images_sizes_and_what_is_known_of_them_is_written(weig
     }
     sizes = [[48, 64], [80, 32], [48, 64]]
     assert [sample["size"] for sample in about["samples"]] == sizes
-    found = FilmFolder(made)
+    (tmp_path / "forecast").mkdir()
+    stages.forecast(job(node, tmp_path / "forecast"))
+    found = FilmFolder(made, probe=tmp_path / "forecast" / "probe.npz")
     assert found.resolutions == [(144, 192), (320, 128), (144, 192)]  # enlarged for people
     for row, (height, width) in enumerate(sizes):
         factor = 3 if height == 48 else 4

@@ -255,7 +255,8 @@ def test_scored_videos_stand_beside_an_experiments_variants(weights: Path, tmp_p
     settings = (*SMALL, ONE_TRACK, f"eval.path={samples}", "generate.lossless=false")
     made = run(weights, "run", "ablation_eimg", "--only", "base,copy_image", *settings, store=store)
     assert made.returncode == 0, made.stderr
-    (still,) = [path for path in (store / "artifacts" / "generate").iterdir() if not (path / "probe.npz").is_file()]
+    films = (store / "artifacts" / "generate").glob("*/film.json")
+    (still,) = [path.parent for path in films if json.loads(path.read_text())["method"] == "copy_image"]
     named = ("score", str(still / "videos"), *TRACK, "--name", "Still", "--samples", str(samples), "score.vbench=none")
     assert run(weights, *named, store=store).returncode == 0
     both = run(weights, "report", "ablation_eimg", "--with", "Still", store=store)
