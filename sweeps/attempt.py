@@ -5,16 +5,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
 from harness.console import Console
 from harness.executors import Local
+from harness.forecast import clips_of, forecast_of
 from harness.pipeline import Child, Pipeline
-from harness.plan import Graph
 from harness.run import Event, Running, run
 from harness.store import Store
 from sweeps.places import FAILED
-from sweeps.pruning import PRUNED
+from sweeps.pruning import FORECAST, PRUNED, verdict
 from sweeps.publish import Record
 from sweeps.sweep import Sweep
 from sweeps.values import value
@@ -46,8 +47,8 @@ class Attempt:
         Raises AttemptError for a trial without a value, UpdateFinishedTrialError for one that another worker has taken over.
         """
         self._note_signatures()
-        self._run(self._until_forecast())
-        if (reason := self._reason_to_prune()) is not None:
+        self._run(self.child.forecast.values())
+        if (reason := self._forecast()) is not None:
             self.trial.set_user_attr(PRUNED, reason)
             self._end(TrialState.PRUNED, None, f"pruned: {reason}")
             return
@@ -77,16 +78,14 @@ class Attempt:
         self.trial.set_user_attr(SIGNATURE, child.generate[track])
         signatures = {
             "train": list(child.train.values()),
+            "forecast": child.forecast.get(track),
             "generate": child.generate[track],
             "score": dict(child.score[track]),
         }
         self.trial.set_user_attr(SIGNATURES, signatures)
 
-    def _until_forecast(self) -> Iterable[str]:
-        return self.child.train.values()
-
     def _run(self, wanted: Iterable[str]) -> None:
-        graph = _closure(self.pipeline.graph, wanted)
+        graph = self.pipeline.graph.upto(wanted)
         self.console.total += sum(not self.store.done(node.kind, node.signature) for node in graph)
 
         def tick(running: list[Running]) -> None:
@@ -101,8 +100,19 @@ class Attempt:
         for event in outcome.failed.values():
             raise AttemptError(f"{event.node.kind}: {event.message}")
 
-    def _reason_to_prune(self) -> str | None:
-        return None
+    def _forecast(self) -> str | None:
+        """Tell the study of the forecast; why it makes the films not worth their while, None if it does not."""
+        track = self.sweep.track
+        if track not in self.child.forecast:
+            return None
+        late = forecast_of(self.store, [self.child.forecast[track]], clips_of(self.child, track)).late
+        low = late.value if math.isnan(late.low) else late.low  # of one film nothing is known but the value
+        self.trial.set_user_attr(FORECAST, {"value": late.value, "low": low, "high": max(late.value, late.high)})
+        study = self.trial.study
+        if len(study.directions) == 1:  # Optuna takes no reports of several objectives
+            # In the study's direction, so that a sampler that learns from pruned trials learns the right way round.
+            self.trial.report(-late.value if study.direction == StudyDirection.MAXIMIZE else late.value, step=1)
+        return verdict(study, study.get_trials(deepcopy=False)[self.trial.number]) if self.prune else None
 
     def _values(self) -> list[float]:
         try:
@@ -121,18 +131,3 @@ class Attempt:
         self.trial.study.tell(self.trial, values, state=state)
         self.record.end("FINISHED", tags, named)
         self.say(f"trial {self.trial.number}: {summary}")
-
-
-def _closure(graph: Graph, wanted: Iterable[str]) -> Graph:
-    """The wanted stages and all that they stand on."""
-    needed, left = set[str](), list(wanted)
-    while left:
-        signature = left.pop()
-        if signature not in needed:
-            needed.add(signature)
-            left += graph[signature].needs
-    part = Graph()
-    for node in graph:
-        if node.signature in needed:
-            part.add(node)
-    return part

@@ -15,7 +15,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 from optuna.trial import FrozenTrial, TrialState
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
 from harness.errors import UseError
 from harness.pipeline import Child
@@ -44,7 +44,9 @@ def main(overrides: tuple[str, ...], name: str, trials: int, seed: int, store: P
     """Run both sweeps and print their costs side by side; what is done already is not done again."""
     _, sweep = load_sweep(name)
     if len(sweep.objectives) > 1:
-        raise UseError(f"sweep {name} has several objectives, so no best value to compare; choose one with a single objective")
+        raise UseError(
+            f"sweep {name} has several objectives, so no best value to compare; choose one with a single objective"
+        )
     proposals = drawn(sweep, trials - len(sweep.known), seed)
     sides = []
     for pruner, side_by_side in (("none", jobs), ("forecast", 1)):
@@ -53,7 +55,7 @@ def main(overrides: tuple[str, ...], name: str, trials: int, seed: int, store: P
         if code := search.run(trials, lambda line: click.echo(line, err=True)):
             sys.exit(code)
         sides.append(Side.of(search, trials))
-    click.echo("\n".join(report(*sides, np.random.default_rng(seed))))
+    click.echo("\n".join(report(sides[0], sides[1], np.random.default_rng(seed))))
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,6 @@ def report(everything: Side, pruned: Side, rng: np.random.Generator) -> Iterator
         ("total, s", (*BASE, *TRAIN, *FORECASTS, *FILMS)),
     ):
         full, less = (side.seconds(kinds) for side in sides)
-        # Nothing forecasts without the pruner, though both sweeps could: the stage is computed for the comparison below.
-        full -= everything.seconds(FORECASTS) if "forecast" in kinds else 0.0
         yield f"| {name} | {full:.0f} | {less:.0f} | {f'{1 - less / full:.0%}' if full else ''} |"
     name = everything.objective.name
     shown = [f"{side.best.values[0]:.4g} (trial {side.best.number})" for side in sides]
@@ -141,10 +141,11 @@ def _difference(everything: Side, pruned: Side, rng: np.random.Generator) -> str
 
 
 def _rank_correlation(side: Side, rng: np.random.Generator) -> str:
+    store, track = side.search.store, side.search.sweep.track
     pairs = [
-        (t.user_attrs[FORECAST]["value"], value(side.search.store, side.children[t.number], side.search.sweep.track, side.objective))
-        for t in side.trials
-        if FORECAST in t.user_attrs
+        (trial.user_attrs[FORECAST]["value"], value(store, side.children[trial.number], track, side.objective))
+        for trial in side.trials
+        if FORECAST in trial.user_attrs
     ]
     if len(pairs) < 4:
         return "Too few trials have a forecast for a rank correlation."
@@ -152,7 +153,10 @@ def _rank_correlation(side: Side, rng: np.random.Generator) -> str:
     drawn_rows = rng.integers(0, len(pairs), (RESAMPLES, len(pairs)))
     low, high = _interval(np.array([spearmanr(forecasts[rows], values[rows]).statistic for rows in drawn_rows]))
     rank = spearmanr(forecasts, values).statistic
-    return f"Spearman rank correlation of forecast error and {side.objective.name} over {len(pairs)} trials: {rank:.2f} [{low:.2f}, {high:.2f}]."
+    return (
+        f"Spearman rank correlation of forecast error and {side.objective.name} over {len(pairs)} trials: "
+        f"{rank:.2f} [{low:.2f}, {high:.2f}]."
+    )
 
 
 def _interval(draws: Floats) -> tuple[float, float]:

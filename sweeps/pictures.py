@@ -1,6 +1,7 @@
 """Pictures of a study: which settings matter, how, two at a time, and the Pareto front."""
 
 import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +80,18 @@ class Axis:
         """The setting's name, and what its ticks are where these are not its values."""
         return f"log10 {self.key}" if self.logarithmic else self.key
 
-    def ticks(self, axis: Any) -> None:
-        """Name the choices."""
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The whole dimension with a margin, so that no dot is cut."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return -0.3, len(self.distribution.choices) - 0.7
+        ends = np.array([self.distribution.low, self.distribution.high], dtype=np.float64)
+        low, high = np.log10(ends) if self.logarithmic else ends
+        return low - 0.04 * (high - low), high + 0.04 * (high - low)
+
+    def lay(self, axis: Any) -> None:
+        """Along one side of a panel: its limits, and the names of choices."""
+        axis.axes.set(**{f"{axis.axis_name}lim": self.limits})
         if isinstance(self.distribution, CategoricalDistribution):
             axis.set_ticks(range(len(self.distribution.choices)), [str(choice) for choice in self.distribution.choices])
 
@@ -115,7 +126,9 @@ def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str])
 def _importance(study: Study, goal: Goal) -> "Figure":
     """Shares by PED-ANOVA, Optuna's own choice: how far the better trials' settings differ from all trials' settings."""
     sign = -1 if goal.direction == StudyDirection.MAXIMIZE else 1  # it takes low for good
-    shares = get_param_importances(study, target=lambda trial: sign * goal.of(trial))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # says the same of every target
+        shares = get_param_importances(study, target=lambda trial: sign * goal.of(trial))
     figure, axes = _panels(1, 1, width=5.0, height=0.6 + 0.35 * len(shares))
     names, values = list(shares)[::-1], list(shares.values())[::-1]
     axes[0][0].barh(names, values, color=BLUE, height=0.6)
@@ -132,7 +145,7 @@ def _slice(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Figu
     for axis, panel in zip(axes, panels[0], strict=True):
         _dots(panel, trials, axis.at(trials), values)
         panel.set_xlabel(axis.label)
-        axis.ticks(panel.xaxis)
+        axis.lay(panel.xaxis)
     panels[0][0].set_ylabel(goal.name)
     panels[0][0].set_title(f"{goal.name} by each setting; orange: known settings")
     return figure
@@ -154,14 +167,14 @@ def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Fi
                 x, y, values, levels=np.linspace(values.min(), values.max() + 1e-12, 12), cmap="cividis"
             )
         _dots(panel, trials, x, y)
-        across.ticks(panel.xaxis)
-        up.ticks(panel.yaxis)
+        across.lay(panel.xaxis)
+        up.lay(panel.yaxis)
         if row == len(axes) - 2:
             panel.set_xlabel(across.label)
         if column == 0:
             panel.set_ylabel(up.label)
     if shade is not None:
-        figure.colorbar(shade, ax=np.array(panels), label=goal.name, shrink=0.8)
+        figure.colorbar(shade, ax=np.array(panels), label=goal.name, shrink=0.8, format="%.4g")
     return figure
 
 
@@ -196,4 +209,6 @@ def _panels(rows: int, columns: int, width: float = SIZE, height: float = SIZE) 
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * columns + 0.4, height * rows + 0.3))
-    return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
+    return figure, [
+        list(row) for row in figure.subplots(rows, columns, squeeze=False, sharey="row" if rows == 1 else "none")
+    ]

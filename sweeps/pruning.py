@@ -26,22 +26,21 @@ class Late(TypedDict):
 def verdict(study: Study, trial: FrozenTrial) -> str | None:
     """Why the trial is not worth its films; None if it is. Known settings always are.
 
-    Each forecast is measured on one clip, and the lowest are the best. A trial goes on unless a quarter of all forecasts (half, for
-    several objectives) lie below the whole interval of its own. Optuna's own pruners know but one objective and forget pruned
-    trials: their bar would rest where the finished ones put it.
+    Each forecast is measured on one clip, and the lowest are the best: a trial goes on while its own is among the best quarter of all
+    (half, for several objectives). Their values decide and not their intervals, which are over scenes that all trials share and so
+    are wider than what two trials may differ by. Optuna's own pruners know but one objective and forget pruned trials, so that
+    their bar would stay where the finished ones put it.
     """
     if KNOWN in trial.user_attrs or FORECAST not in trial.user_attrs:
         return None
     mine: Late = trial.user_attrs[FORECAST]
     others = _forecasts(study, trial)
-    better = sum(other < mine["low"] for other in others)
+    better = sum(other < mine["value"] for other in others)
     best = BEST if len(study.directions) == 1 else BEST_OF_FRONT
     if len(others) < FIRST or better < best * (len(others) + 1):
         return None
-    return (
-        f"late error forecast {mine['value']:.3g} ({mine['low']:.3g} to {mine['high']:.3g}): "
-        f"{better} of {len(others)} others lie below {mine['low']:.3g}"
-    )
+    interval = f"{mine['low']:.3g} to {mine['high']:.3g}"
+    return f"late error forecast {mine['value']:.3g} ({interval}): {better} of {len(others)} others have a lower one"
 
 
 def _forecasts(study: Study, trial: FrozenTrial) -> Sequence[float]:
