@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
@@ -14,7 +13,6 @@ from harness.forecast import clips_of, forecast_of
 from harness.pipeline import Child, Pipeline
 from harness.run import Event, Running, run
 from harness.store import Store
-from sweeps.places import FAILED
 from sweeps.pruning import FORECAST, PRUNED, verdict
 from sweeps.publish import Record
 from sweeps.sweep import Sweep
@@ -56,17 +54,6 @@ class Attempt:
         values = self._values()
         shown = ", ".join(f"{o.name} {v:.4g}" for o, v in zip(self.sweep.objectives, values, strict=True))
         self._end(TrialState.COMPLETE, values, shown)
-
-    def give_up(self, reason: str | None) -> None:
-        """End without a value; no reason is a worker that leaves, whose trial another may carry out."""
-        try:
-            if reason is not None:
-                self.trial.set_user_attr(FAILED, reason)
-            self.trial.study.tell(self.trial, state=TrialState.FAIL)
-        except (UpdateFinishedTrialError, ValueError):
-            return
-        self.record.end("FAILED", {"sweep.state": "failed" if reason else "given back"})
-        self.say(f"trial {self.trial.number}: {f'failed: {reason}' if reason else 'given back'}")
 
     @property
     def child(self) -> Child:

@@ -153,6 +153,8 @@ def _slice(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Figu
 
 def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Figure":
     """A panel for each pair of settings; between trials the value is interpolated linearly over triangles."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, panels = _panels(len(axes) - 1, len(axes) - 1)
     values = np.array([goal.of(trial) for trial in trials])
     shade = None
@@ -164,7 +166,7 @@ def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Fi
         x, y = across.at(trials), up.at(trials)
         if _spans_a_plane(x, y):
             shade = panel.tricontourf(
-                x, y, values, levels=np.linspace(values.min(), values.max() + 1e-12, 12), cmap="cividis"
+                x, y, values, levels=MaxNLocator(10).tick_values(values.min(), values.max()), cmap="cividis"
             )
         _dots(panel, trials, x, y)
         across.lay(panel.xaxis)
@@ -174,7 +176,7 @@ def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Fi
         if column == 0:
             panel.set_ylabel(up.label)
     if shade is not None:
-        figure.colorbar(shade, ax=np.array(panels), label=goal.name, shrink=0.8, format="%.4g")
+        figure.colorbar(shade, ax=np.array(panels), label=goal.name, shrink=0.8)
     return figure
 
 

@@ -65,6 +65,11 @@ class Places:
             self._study.tell(trial, state=TrialState.FAIL)
         return None
 
+    def begun(self, count: int) -> int:
+        """How many of the first `count` places have had a trial."""
+        tried = self._by_place()
+        return sum(place in tried for place in range(count))
+
     def finished(self, count: int) -> list[FrozenTrial]:
         """The complete and pruned trials of the first `count` places, a trial each."""
         tried = self._by_place()

@@ -26,10 +26,10 @@ class Late(TypedDict):
 def verdict(study: Study, trial: FrozenTrial) -> str | None:
     """Why the trial is not worth its films; None if it is. Known settings always are.
 
-    Each forecast is measured on one clip, and the lowest are the best: a trial goes on while its own is among the best quarter of all
-    (half, for several objectives). Their values decide and not their intervals, which are over scenes that all trials share and so
-    are wider than what two trials may differ by. Optuna's own pruners know but one objective and forget pruned trials, so that
-    their bar would stay where the finished ones put it.
+    Each forecast is measured on one clip, and the lowest are the best: a trial goes on while its own is among the best quarter of
+    all (half, for several objectives). Their values decide and not their intervals, which are over scenes that all trials share
+    and so are wider than what two trials may differ by. Optuna's own pruners know but one objective and forget pruned trials, so
+    that their bar would stay where the finished ones put it.
     """
     if KNOWN in trial.user_attrs or FORECAST not in trial.user_attrs:
         return None

@@ -3,12 +3,11 @@
 import shlex
 import threading
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study

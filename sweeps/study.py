@@ -1,6 +1,7 @@
 """An Optuna study whose trials are variants of an experiment, so equal settings are never computed twice."""
 
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import optuna
 from filelock import Timeout
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
 
 from harness.console import Console
 from harness.errors import UseError
@@ -62,21 +63,15 @@ class Search:
 
         Raises UseError for whatever cannot work, before a study is made.
         """
+        _quiet()
         self.name, self.sweep, self.wish, self.jobs = name, sweep, wish, jobs
         self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(wish.overrides)}
         self._check()
         self.store = Store(store)
         self.pipeline({"trial-000": sweep.known[0] if sweep.known else self._corner()})  # its inputs are there
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         rehearse(wish.sampler, sweep)
         self.storage = StudyStorage(wish.storage, self.store.root)
-        self.study = optuna.create_study(
-            storage=self.storage.optuna,
-            study_name=self.study_name,
-            directions=[objective.direction for objective in sweep.objectives],
-            sampler=OwnSeed(wish.sampler, wish.seed),
-            load_if_exists=True,
-        )
+        self.study, self.made_here = self._study()
         self.places = Places(self.study, self._space, sweep.known, proposals)
 
     @property
@@ -137,6 +132,16 @@ class Search:
         request = Request(experiment, reference or self.experiment, self.wish.profile, overrides=self.overrides)
         return build(request, self.store.root / CACHE)
 
+    def _study(self) -> tuple[optuna.Study, bool]:
+        """The study, and whether this worker has made it."""
+        sampler = OwnSeed(self.wish.sampler, self.wish.seed)
+        directions = [objective.direction for objective in self.sweep.objectives]
+        place = {"storage": self.storage.optuna, "study_name": self.study_name, "sampler": sampler}
+        try:
+            return optuna.create_study(**place, directions=directions), True
+        except DuplicatedStudyError:
+            return optuna.load_study(**place), False
+
     @cached_property
     def _space(self) -> dict[str, Any]:
         return {key: dimension.distribution for key, dimension in self.sweep.space.items()}
@@ -175,3 +180,11 @@ class Search:
                 self.settings({**self._corner(), key: value})
         for objective in self.sweep.objectives:
             check_metric(objective.metric, self.settings())
+
+
+def _quiet() -> None:
+    """Keep Optuna from telling people what they cannot change."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=ExperimentalWarning)
+    # It expects optimize() to beat; sweeps.storage does.
+    warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")

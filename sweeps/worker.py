@@ -6,13 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, NoReturn
 
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import Trial
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.trial import Trial, TrialState
 
 from harness.console import Console
+from harness.errors import UseError
 from harness.executors import Local
 from sweeps.attempt import Attempt, AttemptError
-from sweeps.publish import StudyRun
+from sweeps.places import FAILED
+from sweeps.publish import Record, StudyRun
 from sweeps.storage import Pulse, Watch
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Worker:
         """Carry trials out until none of `count` places is open. An interrupt gives back what is in hand."""
         places, watch = self._search.places, Watch(self._search.study, self._search.storage)
         watch.begin()
+        self._let_others_fill(count)
         places.fill(count, retry_failed=True)
         signal.signal(signal.SIGTERM, _interrupted)
         with Pulse(self._search.storage) as pulse, ThreadPoolExecutor(self._at_once, "trial") as threads:
@@ -43,8 +46,7 @@ class Worker:
             try:
                 while busy or places.underway(count):
                     while len(busy) < self._at_once and (trial := places.take()) is not None:
-                        pulse.hold(trial)
-                        busy.add(threads.submit(self._carry_out, self._attempt(trial), pulse))
+                        busy.add(threads.submit(self._carry_out, trial, pulse))
                     busy = _after_a_while(busy)
                     watch.look()
                     places.fill(count, retry_failed=False)
@@ -53,35 +55,52 @@ class Worker:
                 self._executor.close()
                 raise
 
-    def _attempt(self, trial: Trial) -> Attempt:
+    def _let_others_fill(self, count: int) -> None:
+        """Who has made the study fills its places; beginning together, two would add every trial twice."""
         search = self._search
-        pipeline = search.pipeline({trial_name(trial.number): trial.params})
-        self._say(f"trial {trial.number}: {', '.join(f'{key} {_short(v)}' for key, v in trial.params.items())}")
-        return Attempt(
-            trial,
-            pipeline,
-            search.sweep,
-            search.store,
-            self._executor,
-            self._console,
-            self._record.record(pipeline, search.store),
-            search.wish.pruner == "forecast",
-            self._say,
-        )
+        if search.made_here or search.storage.alone:
+            return
+        filled = search.places.begun(count)
+        while filled < count:
+            time.sleep(LOOK_EVERY)
+            before, filled = filled, search.places.begun(count)
+            if filled == before:  # there is no other, or it wants fewer
+                return
 
-    def _carry_out(self, attempt: Attempt, pulse: Pulse) -> None:
+    def _carry_out(self, trial: Trial, pulse: Pulse) -> None:
+        record = None
         try:
-            attempt.carry_out()
+            pulse.hold(trial)
+            search = self._search
+            self._say(f"trial {trial.number}: {', '.join(f'{key} {_short(v)}' for key, v in trial.params.items())}")
+            pipeline = search.pipeline({trial_name(trial.number): trial.params})
+            record = self._record.record(pipeline, search.store)
+            prune = search.wish.pruner == "forecast"
+            Attempt(
+                trial, pipeline, search.sweep, search.store, self._executor, self._console, record, prune, self._say
+            ).carry_out()
         except UpdateFinishedTrialError:
-            self._say(f"trial {attempt.trial.number}: another worker has taken it over")
-        except AttemptError as error:
-            attempt.give_up(None if self._leaving else str(error))
+            self._say(f"trial {trial.number}: another worker has taken it over")
+        except (AttemptError, UseError) as error:
+            self._give_up(trial, record, None if self._leaving else str(error))
         except BaseException:
-            attempt.give_up(None)
+            self._give_up(trial, record, None)
             if not self._leaving:
                 raise
         finally:
-            pulse.release(attempt.trial)
+            pulse.release(trial)
+
+    def _give_up(self, trial: Trial, record: Record | None, reason: str | None) -> None:
+        """End without a value; without a reason it was cut short, and another worker may carry it out."""
+        try:
+            if reason is not None:
+                trial.set_user_attr(FAILED, reason)
+            trial.study.tell(trial, state=TrialState.FAIL)
+        except (UpdateFinishedTrialError, StorageInternalError, ValueError):
+            return  # it is another's by now, or will be
+        if record is not None:
+            record.end("FAILED", {"sweep.state": "failed" if reason else "given back"})
+        self._say(f"trial {trial.number}: {f'failed: {reason}' if reason else 'given back'}")
 
 
 def trial_name(number: int) -> str:
