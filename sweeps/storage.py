@@ -33,10 +33,6 @@ class StudyStorage:
 
         Raises UseError for a place that cannot be opened.
         """
-        warnings.filterwarnings("ignore", category=ExperimentalWarning)
-        warnings.filterwarnings(
-            "ignore", message="Heartbeat of storage is supposed"
-        )  # of optimize(); ours beats as well
         text = text or f"sqlite:///{(root / 'optuna.db').absolute()}"
         self._journal = _journal_path(text)
         self._url = None if self._journal else _url(text)
