@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from math import lcm
 from pathlib import Path
@@ -12,7 +12,7 @@ from benchmarks.samples import BUNDLED, MULTIPLE
 from harness.cards import cards
 from harness.errors import UseError
 from harness.settings import Settings
-from harness.signature import fingerprint, flat
+from harness.signature import fingerprint, flat, leaves
 from svi.models import Geometry, find_weights, geometry, weights_digest
 from svi.settings import BackboneSettings
 
@@ -42,15 +42,21 @@ class Model:
 
     def read(self, reads: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Identity and runtime settings among `reads` (a section, or one field), without those of another kind of model."""
-        foreign = "backbone" if self.embedded else "tiny"
+        mine = _mine(tuple(reads), self.embedded)
+        identity, runtime = ({key: part[key] for key in mine if key in part} for part in self._flat)
+        return {**identity, **(self.identity if "backbone.name" in mine else {})}, runtime
 
-        def mine(key: str) -> bool:
-            section = key.partition(".")[0]
-            known = key in reads or section in reads
-            return known and (section != foreign or key == "backbone.name")
 
-        identity, runtime = ({key: value for key, value in part.items() if mine(key)} for part in self._flat)
-        return {**identity, **(self.identity if mine("backbone.name") else {})}, runtime
+@cache
+def _mine(reads: tuple[str, ...], embedded: bool) -> tuple[str, ...]:
+    """Dotted names of the settings among `reads`; the same for every variant of a plan."""
+    foreign = "backbone" if embedded else "tiny"
+
+    def wanted(key: str) -> bool:
+        section = key.partition(".")[0]
+        return (key in reads or section in reads) and (section != foreign or key == "backbone.name")
+
+    return tuple(filter(wanted, leaves(Settings)))
 
 
 @dataclass(frozen=True)

@@ -226,7 +226,7 @@ def _items(identity: Mapping[str, Any]) -> Items:
 def _row(node: Node, labels: tuple[str, ...], store: Store, past: _Past) -> Row:
     if store.done(node.kind, node.signature):
         return Row(node, labels, "cached", "", 0.0)
-    items = _items(node.identity)
+    items = _items(node.identity) if past.newest else frozenset()
     nearest = past.nearest(items)
     estimate = median(seen.pace for seen in nearest) * node.work if nearest else None
     if store.partial(node.kind, node.signature).is_dir():

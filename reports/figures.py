@@ -1,4 +1,4 @@
-"""Figures: drift curves by clip, differences to the baseline, and the forecast from one clip against the long film.
+"""Figures: drift curves by clip, and differences to the baseline.
 
 Trivial baselines are in none of them.
 """
@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.frame import PREFIX, WINDOW
-from reports.grid import MINUS
 from reports.info import ReportInfo
 from reports.measures import ARROWS, Measure, lead_measure, measure_label, measured, metric_label
 from reports.style import MUTED, colour, dashes, figure_style, label_points
@@ -90,46 +89,6 @@ def delta_figure(summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure 
         axes.spines["left"].set_visible(False)
         unit = _unit(rows)
         axes.set_xlabel(f"difference to {info.baseline} in {measure_label(lead)}{unit}, 95 % interval")
-    return figure
-
-
-def forecast_points(summary: pd.DataFrame, info: ReportInfo, track: str) -> pd.DataFrame:
-    """Index variant; columns forecast = eps / (1 - gain) of the variant's means, measured, se.
-
-    A variant with a gain of 1 or more has no plateau and is left out.
-    """
-    lead = lead_measure(summary, track)
-    of_track = summary[(summary["track"] == track) & (summary["status"] == "ok")]
-    means = of_track[of_track["statistic"] == "value"].pivot(index="variant", columns="metric", values="mean")
-    if lead is None or not {"gain", "eps"} <= set(means.columns):
-        return pd.DataFrame(columns=["forecast", "measured", "se"])
-    late = _measure_rows(summary, track, lead).set_index("variant")
-    stable = means[means["gain"] < 1]
-    forecast = stable["eps"] / (1 - stable["gain"])
-    points = pd.DataFrame({"forecast": forecast, "measured": late["mean"], "se": late["se"]})
-    return points.reindex(list(info.compared)).dropna(subset=["forecast", "measured"])
-
-
-def forecast_figure(summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure | None:
-    """The lead measure at the end of the film against the plateau forecast from one clip; None without a probe."""
-    points, lead = forecast_points(summary, info, track), lead_measure(summary, track)
-    if lead is None or len(points) < 2:
-        return None
-    rank = points["forecast"].rank().corr(points["measured"].rank())
-    with figure_style():
-        figure = Figure(figsize=(9.2, 3.3), layout="constrained")
-        axes = figure.add_subplot()
-        for variant, point in points.iterrows():
-            error, ink = None if math.isnan(point["se"]) else point["se"], colour(info, str(variant))
-            axes.errorbar(point["forecast"], point["measured"], yerr=error, fmt="o", ms=6, color=ink)
-        axes.margins(y=0.12)
-        places = {str(name): (row["forecast"], row["measured"]) for name, row in points.iterrows()}
-        label_points(figure, axes, places, info)
-        axes.set_xlabel(f"forecast from one clip: eps / (1 {MINUS} gain)")
-        unit = _unit(_measure_rows(summary, track, lead))
-        axes.set_ylabel(f"{measure_label(lead)}{unit}")
-        rank_text = f"{rank:.2f}".replace("-", MINUS)
-        axes.set_title(f"Spearman rank correlation {rank_text} over {len(points)} variants", color=MUTED)
     return figure
 
 

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata  # type: ignore[import-untyped]
 
 from reports.drift import LATE_SHARE
 
 Floats = npt.NDArray[np.float64]
 DRAWS, SEED = 2000, 0  # of the bootstrap
+FEWEST = 5  # models, below which a correlation has no interval
 
 
 class Interval(NamedTuple):
@@ -66,6 +68,29 @@ def errors(gain: Floats, eps: Floats, clips: int) -> Floats:
     """The error after each clip, [N, clips], of N pairs of gain and eps."""
     powers: Floats = gain[:, None] ** np.arange(clips)
     found: Floats = eps[:, None] * powers.cumsum(axis=1)
+    return found
+
+
+def rank_correlation(x: Floats, y: Floats) -> Interval:
+    """Spearman's, of N pairs; its interval by drawing pairs again, NaN below five.
+
+    Draws in which one side is all equal say nothing and are left out.
+    """
+    whole = _spearman(np.asarray(x, np.float64)[None], np.asarray(y, np.float64)[None])
+    if len(x) < FEWEST:
+        return Interval(float(whole[0]), np.nan, np.nan)
+    drawn = np.random.default_rng(SEED).integers(len(x), size=(DRAWS, len(x)))
+    found = _spearman(np.asarray(x, np.float64)[drawn], np.asarray(y, np.float64)[drawn])
+    low, high = np.nanquantile(found, [0.025, 0.975])
+    return Interval(float(whole[0]), float(low), float(high))
+
+
+def _spearman(x: Floats, y: Floats) -> Floats:
+    """Of each row: Pearson's correlation of ranks, those of equal values averaged."""
+    ranks = [rankdata(values, axis=1) for values in (x, y)]
+    a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    with np.errstate(invalid="ignore"):
+        found: Floats = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return found
 
 

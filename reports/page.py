@@ -14,7 +14,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from reports.answer import answer
-from reports.figures import curve_panels, delta_figure, drift_panel, forecast_figure
+from reports.figures import curve_panels, delta_figure, drift_panel
+from reports.foresight import forecast_curves, forecast_figure, forecast_grid
 from reports.frame import PREFIX, validated
 from reports.grid import further_grids, main_grids
 from reports.info import ReportInfo
@@ -79,9 +80,15 @@ def _track(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: 
         "panels": panels,
         "prefixed": any(panel.view == PREFIX for panel in drawn),
         "length": _inline(length_figure(length_table(frame, summary, info, track), frame, info)),
-        "forecast": _inline(forecast_figure(summary, info, track)),
+        "forecast": _forecast(frame, summary, info, track),
         "sheet": _sheet(info, track),
     }
+
+
+def _forecast(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: str) -> dict[str, object]:
+    """A table, or none, and the figures that there are."""
+    figures = [make(frame, summary, info, track) for make in (forecast_curves, forecast_figure)]
+    return {"grid": forecast_grid(frame, summary, info, track), "figures": [_inline(one) for one in figures if one]}
 
 
 def _inline(figure: Figure | None) -> Markup | None:

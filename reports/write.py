@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from reports import tables
-from reports.figures import delta_figure, drift_figure, forecast_figure
+from reports.figures import delta_figure, drift_figure
+from reports.foresight import forecast_curves, forecast_figure, forecast_grid
 from reports.frame import validated
 from reports.info import ReportInfo
 from reports.length import length_figure, length_table
@@ -32,7 +33,7 @@ def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path) -> None:
         ("summary.csv", tables.csv(summary)),
         ("report.tex", tables.latex(summary, info)),
         ("table.md", tables.markdown(summary, info)),
-        ("report.md", _markdown(summary, info, figures)),
+        ("report.md", _markdown(frame, summary, info, figures)),
         ("report.html", page(frame, summary, info)),
     ):
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
@@ -49,7 +50,8 @@ def _write_figures(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo,
             "drift": drift,
             "length": length_figure(lengths, frame, info),
             "deltas": delta_figure(summary, info, track),
-            "forecast": forecast_figure(summary, info, track),
+            "forecast": forecast_figure(frame, summary, info, track),
+            "forecast-curves": forecast_curves(frame, summary, info, track),
             "sheet": sheet_figure(info, track),
         }
         for kind, figure in drawn.items():
@@ -73,7 +75,7 @@ def _file_name(track: str) -> str:
     return track if track == plain else f"{plain}-{zlib.crc32(track.encode()):08x}"
 
 
-def _markdown(summary: pd.DataFrame, info: ReportInfo, figures: list[str]) -> str:
+def _markdown(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, figures: list[str]) -> str:
     settings = [f"- {_text(variant)}: {_settings(info, variant)}" for variant in info.variants]
     costs = [f"- {_text(kind)}: {duration(seconds)}" for kind, seconds in info.costs.items()]
     provenance = [f"- {_text(name)}: {_text(value)}" for name, value in info.provenance.items()]
@@ -84,6 +86,7 @@ def _markdown(summary: pd.DataFrame, info: ReportInfo, figures: list[str]) -> st
         tables.markdown(summary, info).rstrip(),
         f"## What these numbers may claim\n\n{_text(info.caption)}",
         f"## Further measures\n\n{tables.markdown_further(summary, info)}".rstrip(),
+        *_forecasts(frame, summary, info),
         "## Figures\n\n" + "\n\n".join(f"![{name.removesuffix('.png')}](figures/{name})" for name in figures),
         "## Settings of the variants\n\n" + "\n".join(settings),
         "## Costs\n\n" + "\n".join(costs),
@@ -91,6 +94,11 @@ def _markdown(summary: pd.DataFrame, info: ReportInfo, figures: list[str]) -> st
         f"## Reproduce\n\n{_code(info.reproduce, at_least=3, lines=True)}",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _forecasts(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo) -> list[str]:
+    grids = [grid for track in info.tracks if (grid := forecast_grid(frame, summary, info, track))]
+    return ["## Forecast from one clip", *map(tables.markdown_grid, grids)] if grids else []
 
 
 def _settings(info: ReportInfo, variant: str) -> str:

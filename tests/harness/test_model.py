@@ -68,7 +68,7 @@ def test_a_base_model_with_images_of_its_own_needs_no_footage(one: Path, tmp_pat
     (sample / "prompt.txt").write_text("a dog")
     overrides: dict[str, object] = {"data.path": None, "eval.path": str(sample.parent), "injection.img_run": 1}
     kinds = {node.kind for node in build(one, sample.parent, only="base", **overrides).graph}
-    assert kinds == {"generate", "score", "report"}
+    assert kinds == {"forecast", "generate", "score", "report"}
 
 
 def test_weights_are_known_by_their_content_not_their_place(one: Path, videos: Path, tmp_path: Path) -> None:

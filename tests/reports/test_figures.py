@@ -11,8 +11,6 @@ from reports.figures import (
     delta_figure,
     drift_figure,
     drift_panel,
-    forecast_figure,
-    forecast_points,
 )
 from reports.frame import validated
 from reports.sheet import sheet_figure, tiles
@@ -58,21 +56,6 @@ def test_names_are_text_not_mathematics_or_markup() -> None:
     assert "<b>" not in text
 
 
-def test_the_forecast_is_eps_over_one_minus_gain() -> None:
-    points = forecast_points(study_summary(), info(), TRACK)
-    assert points.at["full", "forecast"] == pytest.approx(0.17 / 0.8, rel=0.05)
-    assert points.at["full", "measured"] == pytest.approx(30, abs=0.5)
-    assert forecast_figure(study_summary(), info(), TRACK) is not None
-
-
-def test_a_gain_of_one_has_no_forecast_and_no_probe_no_figure() -> None:
-    frame = study()
-    frame.loc[(frame["metric"] == "gain") & (frame["variant"] == "base"), "value"] = 1.02
-    assert "base" not in forecast_points(summarise(frame, info()), info(), TRACK).index
-    unprobed = summarise(frame[~frame["metric"].isin(["gain", "eps"])], info())
-    assert forecast_figure(unprobed, info(), TRACK) is None
-
-
 def test_the_delta_figure_has_a_dot_a_variant_and_needs_a_baseline() -> None:
     figure = delta_figure(study_summary(), info(), TRACK)
     assert figure is not None
@@ -115,8 +98,6 @@ def test_trivial_baselines_are_in_no_figure(tmp_path: Path) -> None:
     deltas = delta_figure(summary, judged_info(), TRACK)
     assert deltas is not None
     assert [label.get_text() for label in deltas.axes[0].get_yticklabels()] == ["base"]
-    probed = summarise(study(), info(trivial=("no_e_vid",)))
-    assert list(forecast_points(probed, info(trivial=("no_e_vid",)), TRACK).index) == ["base", "full", "no_e_img"]
     path = str(films(tmp_path, (16, 16)))
     sheet = sheet_figure(judged_info(frames={TRACK: {"full": path, "copy_image": path}}), TRACK)
     assert sheet is not None

@@ -151,7 +151,7 @@ def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films
         write_report(frame, info(**films), tmp_path / name)
     first = {path.relative_to(tmp_path / "one"): path.read_bytes() for path in (tmp_path / "one").rglob("*.*")}
     second = {path.relative_to(tmp_path / "two"): path.read_bytes() for path in (tmp_path / "two").rglob("*.*")}
-    kinds = ("drift", "deltas", "forecast", "sheet")
+    kinds = ("drift", "deltas", "forecast", "forecast-curves", "sheet")
     texts = (
         "table.md",
         "report.md",
