@@ -89,7 +89,7 @@ def list_() -> None:
 @cli.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """An experiment, a profile, a recipe, or `settings`: what it sets, and what each setting means."""
+    """An experiment, a sweep, a profile, a recipe, or `settings`: what it sets, and what each setting means."""
     from harness.describe import describe
 
     click.echo(describe(name))

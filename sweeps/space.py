@@ -22,6 +22,9 @@ class Float:
     def __post_init__(self) -> None:
         _check_ends(self, self.low, self.high, self.log)
 
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}{', logarithmic' if self.log else ''}"
+
     @property
     def distribution(self) -> "BaseDistribution":
         """As Optuna knows it."""
@@ -47,6 +50,9 @@ class Int:
             raise UseError(f"{self}: expected whole numbers; Float takes others")
         _check_ends(self, self.low, self.high, self.log)
 
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}{', logarithmic' if self.log else ''}"
+
     @property
     def distribution(self) -> "BaseDistribution":
         """As Optuna knows it."""
@@ -71,6 +77,9 @@ class Choice:
 
     def __repr__(self) -> str:
         return f"Choice({', '.join(map(repr, self.values))})"
+
+    def __str__(self) -> str:
+        return " or ".join(map(str, self.values))
 
     @property
     def distribution(self) -> "BaseDistribution":
