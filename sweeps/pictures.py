@@ -1,6 +1,7 @@
 """Pictures of a study: which settings matter, how, two at a time, and the Pareto front."""
 
 import itertools
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,9 @@ def draw(study: Study, objectives: Sequence[str], folder: Path) -> None:
         return
     with mpl.rc_context(STYLE):
         for name, figure in _figures(study, trials, objectives):
-            figure.savefig(folder / f"{name}.png", dpi=160, facecolor="white", metadata={"Software": None})
+            fresh = folder / f".{name}.{os.getpid()}"  # another worker may write it too
+            figure.savefig(fresh, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+            fresh.replace(folder / f"{name}.png")
 
 
 def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str]) -> "Iterator[tuple[str, Figure]]":

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.errors import UseError
 from harness.executors import Local
-from harness.pipeline import Pipeline
+from harness.pipeline import Child
 from harness.run import run
 from harness.session import link_report
 from harness.store import write_json
@@ -125,18 +126,17 @@ def _report(
 ) -> Path | None:
     """A report of the trials whose films are in this store, for other workers may have their own; None if none are."""
     variants = {trial_name(trial.number): trial.params for trial in trials}
-    pipeline = search.pipeline(variants, f"{experiment}:{search.experiment}", name)
-    here = [child.variant.name for child in pipeline.children if _scored(search, pipeline, child.variant.name)]
+    planned = search.pipeline(variants)
+    here = {child.variant.name: variants[child.variant.name] for child in planned.children if _scored(search, child)}
     if not here:
         return None
-    if len(here) < len(variants):
-        pipeline = search.pipeline({key: variants[key] for key in here}, f"{experiment}:{search.experiment}", name)
-    run(pipeline.graph, search.store, executor, lambda _: None, lambda _: None)
+    pipeline = search.pipeline(here, f"{experiment}:{search.experiment}", name)
+    outcome = run(pipeline.graph, search.store, executor, lambda _: None, lambda _: None)
+    for event in outcome.failed.values():
+        raise UseError(f"the report {name} was not written: {event.message}; the same command tries again")
     link_report(search.store.root, name, search.store.artifact("report", pipeline.report))
     return search.store.artifact("report", pipeline.report)
 
 
-def _scored(search: "Search", pipeline: Pipeline, variant: str) -> bool:
-    (child,) = (child for child in pipeline.children if child.variant.name == variant)
-    scored = [signature for suites in child.score.values() for signature in suites.values()]
-    return all(search.store.done("score", signature) for signature in scored)
+def _scored(search: "Search", child: Child) -> bool:
+    return all(search.store.done("score", signature) for signature in child.score[search.sweep.track].values())

@@ -129,7 +129,10 @@ class Search:
             seeds=(self.wish.seed,),
             compare_to=None,
         )
-        request = Request(experiment, reference or self.experiment, self.wish.profile, overrides=self.overrides)
+        only = ",".join(variants) if reference else None  # the file that it names declares other trials too
+        request = Request(
+            experiment, reference or self.experiment, self.wish.profile, overrides=self.overrides, only=only
+        )
         return build(request, self.store.root / CACHE)
 
     def _study(self) -> tuple[optuna.Study, bool]:
