@@ -38,7 +38,7 @@ class Worker:
         """Carry trials out until none of `count` places is open. An interrupt gives back what is in hand."""
         places, watch = self._search.places, Watch(self._search.study, self._search.storage)
         watch.begin()
-        self._let_others_fill(count)
+        let_others_fill(self._search, count)
         places.fill(count, retry_failed=True)
         signal.signal(signal.SIGTERM, _interrupted)
         with Pulse(self._search.storage) as pulse, ThreadPoolExecutor(self._at_once, "trial") as threads:
@@ -54,18 +54,6 @@ class Worker:
                 self._leaving = True
                 self._executor.close()
                 raise
-
-    def _let_others_fill(self, count: int) -> None:
-        """Who has made the study fills its places; beginning together, two would add every trial twice."""
-        search = self._search
-        if search.made_here or search.storage.alone:
-            return
-        filled = search.places.begun(count)
-        while filled < count:
-            time.sleep(LOOK_EVERY)
-            before, filled = filled, search.places.begun(count)
-            if filled == before:  # there is no other, or it wants fewer
-                return
 
     def _carry_out(self, trial: Trial, pulse: Pulse) -> None:
         record = None
@@ -101,6 +89,18 @@ class Worker:
         if record is not None:
             record.end("FAILED", {"sweep.state": "failed" if reason else "given back"})
         self._say(f"trial {trial.number}: {f'failed: {reason}' if reason else 'given back'}")
+
+
+def let_others_fill(search: "Search", count: int) -> None:
+    """Wait while whoever has made the study adds its trials: beginning together, two would add each of them twice."""
+    if search.made_here or search.storage.alone:
+        return
+    begun = search.places.begun(count)
+    while begun < count:
+        time.sleep(LOOK_EVERY)
+        before, begun = begun, search.places.begun(count)
+        if begun == before:  # there is no other, or it wants fewer
+            return
 
 
 def trial_name(number: int) -> str:

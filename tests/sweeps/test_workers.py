@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -12,15 +13,18 @@ import pytest
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 
+from sweeps import worker
 from sweeps.attempt import RUN
 from sweeps.places import PLACE
+from sweeps.study import Search, Wish
 from tests import postgresql
 from tests.harness.small import SMALL, command, environment, harness
+from tests.sweeps.studies import MIXED
 
 TRIALS = 40
 QUICK = {"data.fps": 1, "train.steps": 2, "generate.steps": 1, "train.checkpoint_every": 2}
 KILL_AFTER = 8  # finished trials
-DEADLINE = 400.0  # seconds
+DEADLINE = 1500.0  # seconds; three minutes on two idle cores
 
 
 def words(storage: str) -> list[str]:
@@ -60,6 +64,22 @@ def wait_for_trials(storage: str, count: int, deadline: float) -> None:
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
+def test_workers_that_begin_together_add_each_trial_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "LOOK_EVERY", 0.5)
+    wish = Wish(storage=str(tmp_path / "study.journal"))
+    first, second = (Search("mixed", MIXED, wish, tmp_path / "runs", 1) for _ in range(2))
+    assert (first.made_here, second.made_here) == (True, False)
+    filling = threading.Thread(target=first.places.fill, args=(TRIALS, True))
+    filling.start()
+    worker.let_others_fill(second, TRIALS)
+    second.places.fill(TRIALS, retry_failed=True)
+    filling.join()
+    assert len(second.study.trials) == TRIALS
+    worker.let_others_fill(second, TRIALS + 5)  # nobody adds these: it does not wait for ever
+    second.places.fill(TRIALS + 5, retry_failed=True)
+    assert len(first.study.trials) == TRIALS + 5
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(postgresql.programs() is None, reason="no PostgreSQL here: apt-get install postgresql")
 def test_forty_trials_by_two_workers_of_which_one_is_killed(tmp_path: Path) -> None:
@@ -73,9 +93,9 @@ def test_forty_trials_by_two_workers_of_which_one_is_killed(tmp_path: Path) -> N
             workers[0].wait()
             assert workers[1].wait(timeout=deadline - time.monotonic()) == 0, (tmp_path / "1.log").read_text()[-3000:]
         finally:
-            for worker in workers:
-                worker.kill()
-                worker.wait()
+            for one in workers:
+                one.kill()
+                one.wait()
         study = study_in(storage)
         assert study is not None
         trials = study.get_trials()
