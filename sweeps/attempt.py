@@ -92,7 +92,10 @@ class Attempt:
         track = self.sweep.track
         if track not in self.child.forecast:
             return None
-        late = forecast_of(self.store, [self.child.forecast[track]], clips_of(self.child, track)).late
+        try:
+            late = forecast_of(self.store, [self.child.forecast[track]], clips_of(self.child, track)).late
+        except ValueError as error:
+            raise AttemptError(f"its forecast: {error}") from error
         low = late.value if math.isnan(late.low) else late.low  # of one film nothing is known but the value
         self.trial.set_user_attr(FORECAST, {"value": late.value, "low": low, "high": max(late.value, late.high)})
         study = self.trial.study

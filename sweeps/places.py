@@ -75,6 +75,12 @@ class Places:
         tried = self._by_place()
         return [trial for place in range(count) for trial in tried[place] if trial.state in DONE]
 
+    def lost(self, count: int) -> list[FrozenTrial]:
+        """Trials whose workers are gone, of the first `count` places."""
+        tried = self._by_place()
+        trials = [trial for place in range(count) for trial in tried[place]]
+        return [trial for trial in trials if trial.state == TrialState.FAIL and FAILED not in trial.user_attrs]
+
     def underway(self, count: int) -> bool:
         """Whether some of the first `count` places are being filled, by any worker."""
         tried = self._by_place()

@@ -11,6 +11,7 @@ from harness.store import Store
 from harness.tracking import RunInfo, Tracker
 from sweeps.sweep import Sweep
 
+LOST = "lost"  # a trial whose worker died or left; another trial has its settings
 PATIENCE = 15.0  # seconds for MLflow's word how a run is called, once; it is imported with the first
 
 

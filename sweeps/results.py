@@ -18,7 +18,7 @@ from sweeps.attempt import RUN, SIGNATURE
 from sweeps.pictures import draw
 from sweeps.places import KNOWN
 from sweeps.pruning import FORECAST, PRUNED
-from sweeps.publish import StudyRun
+from sweeps.publish import LOST, StudyRun
 from sweeps.worker import trial_name
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ def conclude(search: "Search", count: int, executor: Local, record: StudyRun, sa
     folder.mkdir(parents=True, exist_ok=True)
     write_trials(search, finished, folder)
     draw(search.study, [objective.name for objective in search.sweep.objectives], folder)
+    for trial in search.places.lost(count):  # nobody else ends the run of a worker that was killed
+        if trial.params:
+            pipeline = search.pipeline({trial_name(trial.number): trial.params})
+            record.record(pipeline, search.store).end("FAILED", {"sweep.state": LOST})
     if not complete:
         record.finish({"study": folder}, complete=False)
         return

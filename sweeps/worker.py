@@ -14,7 +14,7 @@ from harness.errors import UseError
 from harness.executors import Local
 from sweeps.attempt import Attempt, AttemptError
 from sweeps.places import FAILED
-from sweeps.publish import Record, StudyRun
+from sweeps.publish import LOST, Record, StudyRun
 from sweeps.storage import Pulse, Watch
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Worker:
                 trial, pipeline, search.sweep, search.store, self._executor, self._console, record, prune, self._say
             ).carry_out()
         except UpdateFinishedTrialError:
+            if record is not None:
+                record.end("FAILED", {"sweep.state": LOST})
             self._say(f"trial {trial.number}: another worker has taken it over")
         except (AttemptError, UseError) as error:
             self._give_up(trial, record, None if self._leaving else str(error))
@@ -87,7 +89,7 @@ class Worker:
         except (UpdateFinishedTrialError, StorageInternalError, ValueError):
             return  # it is another's by now, or will be
         if record is not None:
-            record.end("FAILED", {"sweep.state": "failed" if reason else "given back"})
+            record.end("FAILED", {"sweep.state": "failed" if reason else LOST})
         self._say(f"trial {trial.number}: {f'failed: {reason}' if reason else 'given back'}")
 
 

@@ -49,6 +49,7 @@ def test_a_lost_trial_is_done_again_once_at_the_settings_it_had(tmp_path: Path) 
     taken(one), taken(one)
     lost = taken(one)
     fail(lost)
+    assert [trial.number for trial in one.lost(3)] == [lost.number]
     one.fill(3, retry_failed=False)
     other.fill(3, retry_failed=False)
     again = taken(other)

@@ -140,6 +140,7 @@ def check_mlflow(store: Path, done: list[FrozenTrial]) -> None:
     assert experiment is not None
     runs = {run.info.run_id: run for run in client.search_runs([experiment.experiment_id], max_results=1000)}
     (parent,) = (key for key, run in runs.items() if "mlflow.parentRunId" not in run.data.tags)
+    assert not [run for run in runs.values() if run.info.status == "RUNNING"]
     for trial in done:
         run = runs[trial.user_attrs[RUN]]
         assert run.data.tags["mlflow.parentRunId"] == parent
