@@ -77,6 +77,11 @@ class Axis:
         return bool(getattr(self.distribution, "log", False))
 
     @property
+    def ordered(self) -> bool:
+        """Whether there is anything between two values."""
+        return not isinstance(self.distribution, CategoricalDistribution)
+
+    @property
     def label(self) -> str:
         """The setting's name, and what its ticks are where these are not its values."""
         return f"log10 {self.key}" if self.logarithmic else self.key
@@ -155,31 +160,34 @@ def _slice(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Figu
 
 
 def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Figure":
-    """A panel for each pair of settings; between trials the value is interpolated linearly over triangles."""
+    """A panel for each pair of settings: the value over triangles between trials, or where one is a choice, at the trials alone."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import BoundaryNorm
     from matplotlib.ticker import MaxNLocator
 
     figure, panels = _panels(len(axes) - 1, len(axes) - 1)
     values = np.array([goal.of(trial) for trial in trials])
-    shade = None
+    levels = MaxNLocator(10).tick_values(values.min(), values.max())
+    norm = BoundaryNorm(levels, 256)
+    shade = ScalarMappable(norm, "cividis")
     for row, column in itertools.product(range(len(axes) - 1), repeat=2):
         panel, across, up = panels[row][column], axes[column], axes[row + 1]
         if column > row:
             panel.set_axis_off()
             continue
         x, y = across.at(trials), up.at(trials)
-        if _spans_a_plane(x, y):
-            shade = panel.tricontourf(
-                x, y, values, levels=MaxNLocator(10).tick_values(values.min(), values.max()), cmap="cividis"
-            )
-        _dots(panel, trials, x, y)
+        if across.ordered and up.ordered and _spans_a_plane(x, y):
+            panel.tricontourf(x, y, values, levels=levels, norm=norm, cmap=shade.cmap)
+            _dots(panel, trials, x, y)
+        else:
+            panel.scatter(x, y, c=values, norm=norm, cmap=shade.cmap, s=26, edgecolor=MUTED, linewidth=0.5)
         across.lay(panel.xaxis)
         up.lay(panel.yaxis)
         if row == len(axes) - 2:
             panel.set_xlabel(across.label)
         if column == 0:
             panel.set_ylabel(up.label)
-    if shade is not None:
-        figure.colorbar(shade, ax=np.array(panels), label=goal.name, shrink=0.8)
+    figure.colorbar(shade, ax=np.array(panels), label=goal.name, shrink=0.8)
     return figure
 
 
@@ -190,11 +198,11 @@ def _front(study: Study, trials: list[FrozenTrial], one: Goal, other: Goal) -> "
     if len(study.directions) == 2:
         panel.plot([one.of(trial) for trial in best], [other.of(trial) for trial in best], color=INK, lw=1, zorder=1)
     for trial in best:
-        panel.annotate(f" {trial.number}", (one.of(trial), other.of(trial)), va="center")
+        panel.annotate(f" {trial.number}", (one.of(trial), other.of(trial)), va="bottom")
     ways = {StudyDirection.MAXIMIZE: "more is better", StudyDirection.MINIMIZE: "less is better"}
     panel.set_xlabel(f"{one.name} ({ways[one.direction]})")
     panel.set_ylabel(f"{other.name} ({ways[other.direction]})")
-    panel.set_title("Pareto front: numbered trials are beaten by none; orange: known settings")
+    panel.set_title("Trials of the Pareto front by number; orange: known settings")
     return figure
 
 
