@@ -68,14 +68,14 @@ def list_() -> None:
     from harness.profiles import PROFILES
     from harness.recipes import RECIPES
     from reports.sources import table_names
-    from sweeps.space import SWEEPS
+    from sweeps.sweep import SWEEPS
 
     sections = {
         "experiments": {name: EXPERIMENTS.get(name).question for name in EXPERIMENTS.names()},
         "profiles": {name: PROFILES.get(name).about for name in PROFILES.names()},
         "recipes": {name: RECIPES.get(name).about for name in RECIPES.names() if "/" not in name},
         "tracks": {name: track.about for name, track in TRACKS.items()},
-        "sweeps": {name: SWEEPS.get(name).about for name in SWEEPS.names()},
+        "sweeps": {name: SWEEPS.get(name).question for name in SWEEPS.names()},
         "tables": {name: f"Table {name.partition('-')[2]} of arXiv 2510.09212" for name in table_names()},
     }
     width = max(len(name) for rows in sections.values() for name in rows)
@@ -89,7 +89,7 @@ def list_() -> None:
 @cli.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """An experiment, a profile, a recipe, or `settings`: what it sets, and what each setting means."""
+    """An experiment, a sweep, a profile, a recipe, or `settings`: what it sets, and what each setting means."""
     from harness.describe import describe
 
     click.echo(describe(name))
@@ -211,20 +211,48 @@ def lora(source: Path, target: Path, form: str, alpha: float | None, store: Path
 @click.argument("name", metavar="SWEEP")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
-    "--trials", type=click.IntRange(1), default=10, show_default=True, help="finished trials the study shall have"
+    "--trials",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="finished trials the study shall have, over all workers",
+)
+@click.option(
+    "--sampler", default="tpe", show_default=True, help="any of Optuna's: tpe, random, qmc, cmaes, nsgaii, gp ..."
+)
+@click.option(
+    "--pruner",
+    type=click.Choice(["forecast", "none"]),
+    default="forecast",
+    show_default=True,
+    help="forecast: no films for trials whose drift forecast is clearly worse",
+)
+@click.option(
+    "--storage",
+    default=None,
+    metavar="journal:PATH|URL",
+    help="where the study lies; several workers need a journal or PostgreSQL  [default: sqlite in the store]",
 )
 @PROFILE
 @click.option(
-    "--seed", type=click.IntRange(0), default=100, show_default=True, help="of the sampler and of every training"
+    "--seed",
+    type=click.IntRange(0),
+    default=100,
+    show_default=True,
+    help="of every training and, with its worker's first trial added, of the sampler",
 )
 @STORE
 @JOBS
-def sweep(name: str, overrides: tuple[str, ...], trials: int, profile: str, seed: int, store: Path, jobs: int) -> None:
-    """Search settings with Optuna; every trial is a variant, cached and resumed like any other."""
-    from sweeps.space import SWEEPS
-    from sweeps.study import Search
+def sweep(name: str, trials: int, store: Path, jobs: int, **wish: Any) -> None:
+    """Search settings with Optuna; every trial is a variant, cached and resumed like any other.
 
-    search = Search(name, SWEEPS.get(name), profile, overrides, store, jobs, seed)
+    SWEEP is a name of `harness list`, or my_sweep.py:NAME. The same command, given again or elsewhere with the same --storage, goes
+    on with the same study (docs/sweeps.md).
+    """
+    from sweeps.study import Search, Wish
+    from sweeps.sweep import load_sweep
+
+    search = Search(*load_sweep(name), Wish(**wish), store, jobs)
     sys.exit(search.run(trials, click.echo))
 
 

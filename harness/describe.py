@@ -18,10 +18,11 @@ from harness.slurm.status import JobState, job_states
 from harness.spec import Experiment, load_experiment
 from harness.store import PROGRESS, Store
 from svi.models import FOLDER, MODELS
+from sweeps.sweep import SWEEPS
 
 
 def describe(name: str) -> str:
-    """An experiment, a profile, a recipe, every setting, or the backbones. Raises UseError for an unknown name."""
+    """An experiment, a sweep, a profile, a recipe, every setting, or the backbones. Raises UseError for an unknown name."""
     if name == "settings":
         return "\n".join(_settings())
     if name == "backbones":
@@ -41,7 +42,9 @@ def describe(name: str) -> str:
         return "\n".join(_recipe(name))
     if name in EXPERIMENTS.names() or ".py" in name:
         return "\n".join(_experiment(load_experiment(name, EXPERIMENTS)))
-    known = [*EXPERIMENTS.names(), *PROFILES.names(), *RECIPES.names(), "settings", "backbones"]
+    if name in SWEEPS.names():
+        return "\n".join(_sweep(name))
+    known = [*EXPERIMENTS.names(), *SWEEPS.names(), *PROFILES.names(), *RECIPES.names(), "settings", "backbones"]
     raise UseError(f"nothing is called {name!r}: {suggestion(name, known)}")
 
 
@@ -53,6 +56,16 @@ def _experiment(experiment: Experiment) -> Iterator[str]:
     for variant in experiment.variants:
         sets = ", ".join(f"{key}={value}" for key, value in variant.set.items()) or "the recipe as it is"
         yield f"  {variant.name:<{width}} {sets}"
+
+
+def _sweep(name: str) -> Iterator[str]:
+    sweep = SWEEPS.get(name)
+    yield f"{name}: {sweep.question}"
+    objectives = ", ".join(f"{objective.direction} {objective.name}" for objective in sweep.objectives)
+    yield f"track {sweep.track}; {objectives}"
+    yield from (f"  {key:<24} {dimension}" for key, dimension in sweep.space.items())
+    for settings in sweep.known:
+        yield "  known first: " + ", ".join(f"{key}={value}" for key, value in settings.items())
 
 
 def _backbones() -> Iterator[str]:

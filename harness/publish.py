@@ -1,6 +1,8 @@
 """What of an experiment goes into MLflow: a parent run, a child for each variant and seed, and their artifacts."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from harness.pipeline import Child, Pipeline
 from harness.provenance import facts, git_state
@@ -12,13 +14,20 @@ from harness.tracking import RunInfo, Tracker, score_curves
 class Publisher:
     """Mirrors the finished stages of a pipeline; every call may be repeated, nothing is sent twice."""
 
-    def __init__(self, pipeline: Pipeline, store: Store, tracker: Tracker) -> None:
-        """Declares the parent run and its children."""
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        store: Store,
+        tracker: Tracker,
+        parent: str | None = None,
+        tags: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Declares the parent run and its children, with `tags`; with a `parent` from elsewhere, the children alone."""
         self.pipeline, self.store, self.tracker = pipeline, store, tracker
         self._handed: set[tuple[str, str]] = set()  # (artifact, run) handed over by this command
         request, seeds = pipeline.request, pipeline.request.experiment.seeds
         declared = request.experiment
-        self.tags = {"backbone": pipeline.profile.backbone, "profile": request.profile}
+        self.tags = {"backbone": pipeline.profile.backbone, "profile": request.profile, **tags}
         info = RunInfo(
             name=f"{declared.name} · {request.profile} · {len(seeds)} seed{'s' if len(seeds) > 1 else ''}",
             params={
@@ -33,7 +42,7 @@ class Publisher:
             tags={**self.tags, **git_state(), "harness.signature": pipeline.report},
             description=f"**{declared.question}**\n\n`{request.command}`\n\nBaseline of all deltas: `{declared.baseline}`.",
         )
-        self.parent = tracker.parent(pipeline.report, info)
+        self.parent = parent or tracker.parent(pipeline.report, info)
         self.runs = {(c.variant.name, c.seed): self._declare(c) for c in pipeline.children}
 
     def _declare(self, child: Child) -> str:

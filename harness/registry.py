@@ -15,19 +15,19 @@ class Registry(Generic[T]):
 
     def __init__(self, noun: str) -> None:
         """`noun` says in messages what is registered, for example "experiment"."""
-        self._noun = noun
+        self.noun = noun
         self._targets: dict[str, T | str] = {}
 
     def add(self, name: str, target: T | str) -> None:
         """Register under a name. Raises ValueError when the name is taken."""
         if name in self._targets:
-            raise ValueError(f"{self._noun} {name!r} is registered twice")
+            raise ValueError(f"{self.noun} {name!r} is registered twice")
         self._targets[name] = target
 
     def get(self, name: str) -> T:
         """The target of that name. Raises UseError for an unknown one."""
         if name not in self._targets:
-            raise UseError(f"unknown {self._noun} {name!r}: {suggestion(name, self._targets)}")
+            raise UseError(f"unknown {self.noun} {name!r}: {suggestion(name, self._targets)}")
         target = self._targets[name]
         if isinstance(target, str):
             module, _, attribute = target.partition(":")

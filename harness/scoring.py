@@ -10,7 +10,9 @@ from benchmarks.track import Track
 from benchmarks.vbench.files import FILES
 from benchmarks.weights import WeightFile
 from harness.errors import UseError
-from harness.settings import ScoreSettings
+from harness.model import TINY
+from harness.registry import suggestion
+from harness.settings import ScoreSettings, Settings
 from harness.signature import fingerprint
 
 if TYPE_CHECKING:
@@ -41,6 +43,22 @@ def scorings(settings: ScoreSettings, track: Track, cache: Path) -> Iterator[Sco
         from benchmarks.fvd.files import FVD_FILES
 
         yield _scoring(FVD, FVD_FILES, cache, reference)
+
+
+def check_metric(name: str, settings: Settings) -> None:
+    """Raises UseError unless films made with these settings will have a score of that name."""
+    from benchmarks.suites.embedded import EmbeddedSuite
+
+    metrics = {metric.name: metric for metric in EmbeddedSuite.metrics}
+    known = [*metrics, *settings.score.dimensions]
+    if name not in known:
+        raise UseError(f"no metric {name!r}: {suggestion(name, known)}")
+    real = settings.data.path or settings.eval.path or settings.backbone.name != TINY
+    if real and name in metrics and metrics[name].needs:
+        raise UseError(
+            f"{name} needs {', '.join(metrics[name].needs)}, which only the embedded world has; leave data.path, eval.path and "
+            "other profiles out, or choose a metric that any film has, such as one of VBench"
+        )
 
 
 def suite_of(settings: Mapping[str, Any]) -> "Suite":

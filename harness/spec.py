@@ -21,6 +21,7 @@ from harness.signature import leaves
 
 Scalar = bool | int | float | str | None
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 @validated_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -115,14 +116,21 @@ def _check_names(experiment: str, variants: Sequence[object]) -> None:
 
 def load_experiment(reference: str, registry: Registry[Experiment]) -> Experiment:
     """A registered experiment by its name, or one of a user's file by "path/to/file.py:name". Raises UseError."""
+    return load_declared(reference, registry, Experiment, "decorate a function with @experiment")
+
+
+def load_declared(reference: str, registry: Registry[T], kind: type[T], how: str) -> T:
+    """What is registered by that name, or what a user's file declares by "path/to/file.py:name". Raises UseError.
+
+    `how` says how one is declared, for a file that has none.
+    """
     file, _, name = reference.rpartition(":") if ".py:" in reference else (reference, "", "")
     if not file.endswith(".py"):
         return registry.get(reference)
-    found = {key: value for key, value in _load(Path(file)).items() if isinstance(value, Experiment)}
+    found = {key: value for key, value in _load(Path(file)).items() if isinstance(value, kind)}
     if name not in found:
-        said = f"there is no experiment {name!r} in {file}" if name else f"{file} names a file only"
-        available = ", ".join(found) or "none (decorate a function with @experiment)"
-        raise UseError(f"{said}; expected {file}:NAME with a NAME of: {available}")
+        said = f"there is no {registry.noun} {name!r} in {file}" if name else f"{file} names a file only"
+        raise UseError(f"{said}; expected {file}:NAME with a NAME of: {', '.join(found) or f'none ({how})'}")
     return found[name]
 
 

@@ -1,132 +1,193 @@
 """An Optuna study whose trials are variants of an experiment, so equal settings are never computed twice."""
 
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import optuna
 from filelock import Timeout
-from optuna.trial import TrialState
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
 
 from harness.console import Console
 from harness.errors import UseError
 from harness.executors import Local
-from harness.pipeline import CACHE, Child, Pipeline, Request, build
-from harness.plan import Graph
+from harness.pipeline import CACHE, Pipeline, Request, build, variant_settings
 from harness.provenance import facts
-from harness.run import run
-from harness.session import Session
-from harness.spec import Experiment, Variant, check_no_clash, parse_overrides
+from harness.scoring import check_metric
+from harness.settings import Settings
+from harness.spec import Experiment, Scalar, Variant, check_no_clash, parse_overrides
 from harness.store import Store
-from sweeps.space import Sweep
+from harness.tracking import Tracker, resolve_uri
+from sweeps.places import Places
+from sweeps.publish import StudyRun
+from sweeps.results import conclude
+from sweeps.samplers import OwnSeed, rehearse
+from sweeps.storage import StudyStorage
+from sweeps.sweep import Sweep
+from sweeps.worker import Worker
 
 EVAL_SEED = 4048  # a sweep chooses settings, so it must not see the scenes that ablations report
-LATE = 0.2  # share of a film's clips whose mean is maximised
+EXIT_FAILED = 1
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks of a sweep."""
+
+    profile: str = "tiny"
+    overrides: Sequence[str] = ()
+    seed: int = 100
+    sampler: str = "tpe"
+    storage: str | None = None
+    pruner: str = "forecast"
 
 
 class Search:
-    """One sweep in one store; a study that exists goes on where it stopped."""
+    """One sweep in one store; a study that exists goes on where it stopped, and others may work on it."""
 
     def __init__(
-        self, name: str, sweep: Sweep, profile: str, overrides: Sequence[str], store: Path, jobs: int, seed: int
+        self,
+        name: str,
+        sweep: Sweep,
+        wish: Wish,
+        store: Path,
+        jobs: int,
+        proposals: Sequence[Mapping[str, Scalar]] = (),
     ) -> None:
-        """`jobs` trials side by side; every trial trains with `seed`. Raises UseError for bad settings."""
-        self.name, self.sweep, self.profile, self.jobs, self.seed = name, sweep, profile, jobs, seed
-        self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(overrides)}
-        check_no_clash(self.overrides, [Variant("searched", dict.fromkeys(sweep.space, 0.0))])
-        if self.overrides.get("data.path") or self.overrides.get("eval.path"):
-            raise UseError(
-                f"sweep {name} maximises {sweep.metric}, which needs the embedded world; leave the paths out"
-            )
+        """`proposals` are settings to try after the known ones, before the sampler draws.
+
+        Raises UseError for whatever cannot work, before a study is made.
+        """
+        _quiet()
+        self.name, self.sweep, self.wish, self.jobs = name, sweep, wish, jobs
+        self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(wish.overrides)}
+        self._check()
         self.store = Store(store)
-        self._pipeline([0], [sweep.known[0]])  # refuses settings that do not fit before a study is made
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.study = optuna.create_study(
-            storage=self.storage, study_name=self.study_name, direction="maximize", load_if_exists=True
-        )
-        # Seeded, but not with what it has drawn before: a study that goes on must not repeat itself.
-        self.study.sampler = optuna.samplers.TPESampler(seed=seed + len(self.study.trials))
-        for known in sweep.known:
-            self.study.enqueue_trial(dict(known), skip_if_exists=True)
+        self.pipeline({"trial-000": sweep.known[0] if sweep.known else self._corner()})  # its inputs are there
+        rehearse(wish.sampler, sweep)
+        self.storage = StudyStorage(wish.storage, self.store.root)
+        self.study, self.made_here = self._study()
+        self.places = Places(self.study, self._space, sweep.known, proposals)
 
     @property
     def study_name(self) -> str:
-        """Trials that were not made the same way are not of one study: profile, seed and overrides are in its name."""
-        words = [self.name, self.profile, f"seed{self.seed}", *(f"{k}={v}" for k, v in sorted(self.overrides.items()))]
-        return " ".join(words)
-
-    @property
-    def storage(self) -> str:
-        """URL of the study's database, also for optuna-dashboard."""
-        return f"sqlite:///{(self.store.root / 'optuna.db').absolute()}"
+        """Trials that were not made the same way are not of one study: it names profile, seed, overrides and declaration."""
+        declared = hashlib.sha256(
+            repr((self.sweep.space, self.sweep.track, self.sweep.objectives)).encode()
+        ).hexdigest()
+        overrides = [f"{key}={value}" for key, value in sorted(self.overrides.items())]
+        return " ".join([self.name, self.wish.profile, f"seed{self.wish.seed}", *overrides, f"declared {declared[:8]}"])
 
     def run(self, trials: int, say: Callable[[str], None]) -> int:
-        """Go on until `trials` trials are finished, then report them all as one experiment. Returns the exit code."""
+        """Go on until `trials` trials are finished by all workers together, then report. Returns the exit code."""
+        uri = resolve_uri(self.settings().tracking.uri, self.store.root)
         try:
-            with self.store.lock("study", hashlib.sha256(self.study_name.encode()).hexdigest()).acquire(timeout=0):
-                return self._run(trials, say)
+            with (
+                self._alone(),
+                Console(0) as console,
+                Tracker(uri, self.store.root, self.experiment, console.say) as tracker,
+                Local(self.jobs, facts()) as executor,
+            ):
+                record = StudyRun(tracker, self.experiment, self.study_name, self.sweep, self._params(trials))
+                Worker(self, executor, console, record, say).work(trials)
+                conclude(self, trials, executor, record, say)
         except Timeout as error:
-            raise UseError(f"another command works on the study {self.study_name!r} in {self.store.root}") from error
+            raise UseError(
+                f"another command works on the study {self.study_name!r} in {self.store.root}; for several, give each "
+                "--storage journal:PATH or --storage postgresql+psycopg://..."
+            ) from error
+        except StorageInternalError as error:
+            shown = self.storage.shown
+            raise UseError(
+                f"the study in {shown} is out of reach ({error}); the same command goes on with it"
+            ) from error
+        if missing := trials - len(self.places.finished(trials)):
+            say(f"{missing} of {trials} trials failed, see above; the same command tries again")
+            return EXIT_FAILED
+        return 0
 
-    def _run(self, trials: int, say: Callable[[str], None]) -> int:
-        for stale in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-            self.study.enqueue_trial(stale.params, skip_if_exists=False)  # cut short: its stages resume
-            self.study.tell(stale.number, state=TrialState.FAIL)
-        while (missing := trials - len(self._finished())) > 0:
-            batch = [self.study.ask() for _ in range(min(self.jobs, missing))]
-            if not self._carry_out(batch, say):
-                say("a trial failed, see above; the same command goes on")
-                return 1
-        finished, best = self._finished(), self.study.best_trial
-        pipeline = self._pipeline([t.number for t in finished], [t.params for t in finished])
-        code = Session(pipeline, self.store, self.jobs).run()
-        say(f"best: trial {best.number}, {self.sweep.metric} late {best.value:.4g} at {best.params}")
-        say(f"study: optuna-dashboard {self.storage}")
-        return code
+    @property
+    def experiment(self) -> str:
+        """What the trials are called together: in MLflow, and as a report."""
+        return f"sweep_{self.name}"
 
-    def _finished(self) -> list[optuna.trial.FrozenTrial]:
-        return list(self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]))
-
-    def _carry_out(self, batch: Sequence[optuna.Trial], say: Callable[[str], None]) -> bool:
-        """Run the trials side by side and tell the study; False if one of them failed."""
-        chosen = [{key: limits.suggest(trial, key) for key, limits in self.sweep.space.items()} for trial in batch]
-        pipeline = self._pipeline([trial.number for trial in batch], chosen)
-        stages = Graph()
-        for node in pipeline.graph:
-            if node.signature != pipeline.report:
-                stages.add(node)
-        with Console(len(stages)) as console, Local(self.jobs, facts()) as executor:
-            run(stages, self.store, executor, console.event, console.tick)
-        for trial, child in zip(batch, pipeline.children, strict=True):
-            scored = child.score[self.sweep.track]
-            if not all(self.store.done("score", signature) for signature in scored.values()):
-                self.study.tell(trial, state=TrialState.FAIL)
-                return False
-            trial.set_user_attr("harness.signature", child.generate[self.sweep.track])
-            self.study.tell(trial, self._value(child))
-            say(f"trial {trial.number}: {self.sweep.metric} late {self._value(child):.4g}")
-        return True
-
-    def _value(self, child: Child) -> float:
-        """Mean of the metric over films and the last clips."""
-        for signature in child.score[self.sweep.track].values():
-            with np.load(self.store.artifact("score", signature) / "scores.npz") as scores:
-                if self.sweep.metric in scores:
-                    values = scores[self.sweep.metric]
-                    return float(np.nanmean(values[:, -max(1, round(values.shape[1] * LATE)) :]))
-        raise UseError(f"sweep {self.name}: its metric {self.sweep.metric} was not scored on {self.sweep.track}")
-
-    def _pipeline(self, numbers: Sequence[int], settings: Sequence[Mapping[str, float]]) -> Pipeline:
-        variants = tuple(Variant(f"trial-{n:03d}", dict(chosen)) for n, chosen in zip(numbers, settings, strict=True))
+    def pipeline(
+        self, variants: Mapping[str, Mapping[str, Any]], reference: str | None = None, name: str | None = None
+    ) -> Pipeline:
+        """Trials as variants of one experiment; the first is its baseline."""
         experiment = Experiment(
-            name=f"sweep_{self.name}",
-            question=self.sweep.about,
-            variants=variants,
-            baseline=variants[0].name,
+            name=name or self.experiment,
+            question=self.sweep.question,
+            variants=tuple(Variant(name, dict(settings)) for name, settings in variants.items()),
+            baseline=next(iter(variants)),
             tracks=(self.sweep.track,),
-            seeds=(self.seed,),
+            seeds=(self.wish.seed,),
             compare_to=None,
         )
-        request = Request(experiment, f"sweep_{self.name}", self.profile, overrides=self.overrides)
+        only = ",".join(variants) if reference else None  # the file that it names declares other trials too
+        request = Request(
+            experiment, reference or self.experiment, self.wish.profile, overrides=self.overrides, only=only
+        )
         return build(request, self.store.root / CACHE)
+
+    def _study(self) -> tuple[optuna.Study, bool]:
+        """The study, and whether this worker has made it."""
+        sampler = OwnSeed(self.wish.sampler, self.wish.seed)
+        directions = [objective.direction for objective in self.sweep.objectives]
+        place = {"storage": self.storage.optuna, "study_name": self.study_name, "sampler": sampler}
+        try:
+            return optuna.create_study(**place, directions=directions), True
+        except DuplicatedStudyError:
+            return optuna.load_study(**place), False
+
+    @cached_property
+    def _space(self) -> dict[str, Any]:
+        return {key: dimension.distribution for key, dimension in self.sweep.space.items()}
+
+    def _params(self, trials: int) -> dict[str, object]:
+        wish = self.wish
+        about = {"profile": wish.profile, "seed": wish.seed, "sampler": wish.sampler, "pruner": wish.pruner}
+        return {**about, "trials": trials, **self.overrides}
+
+    def _alone(self) -> AbstractContextManager[object]:
+        if not self.storage.alone:
+            return nullcontext()
+        return self.store.lock("study", hashlib.sha256(self.study_name.encode()).hexdigest()).acquire(timeout=0)
+
+    def _corner(self) -> dict[str, Scalar]:
+        return {key: next(dimension.corners()) for key, dimension in self.sweep.space.items()}
+
+    def settings(self, chosen: Mapping[str, Scalar] | None = None) -> Settings:
+        """Those of a trial that chose these values; none given: the first value of every dimension."""
+        variant = Variant("searched", dict(self._corner() if chosen is None else chosen))
+        experiment = Experiment(
+            name=self.name,
+            question=self.sweep.question,
+            variants=(variant,),
+            baseline="searched",
+            tracks=(self.sweep.track,),
+        )
+        request = Request(experiment, self.name, self.wish.profile, overrides=self.overrides)
+        return variant_settings(request, variant, self.wish.seed).settings
+
+    def _check(self) -> None:
+        """The settings take every end and choice of the space, and the films will have the metrics."""
+        check_no_clash(self.overrides, [Variant("searched", dict.fromkeys(self.sweep.space))])
+        for key, dimension in self.sweep.space.items():
+            for value in dimension.corners():
+                self.settings({**self._corner(), key: value})
+        for objective in self.sweep.objectives:
+            check_metric(objective.metric, self.settings())
+
+
+def _quiet() -> None:
+    """Keep Optuna from telling people what they cannot change."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=ExperimentalWarning)
+    # It expects optimize() to beat; sweeps.storage does.
+    warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")

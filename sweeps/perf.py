@@ -1,0 +1,171 @@
+"""python -m sweeps.perf: the same sweep with and without the forecast pruner: what it saves, and what it misses.
+
+Both try the same settings in one store: the known ones, then draws of a seeded random sampler. So every stage is computed
+once, and what each sweep costs is the sum of the seconds that the manifests of its stages state. The pruned sweep tries them one
+after another, in the order of their numbers.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+from optuna.trial import FrozenTrial, TrialState
+from scipy.stats import spearmanr  # type: ignore[import-untyped]
+
+from harness.errors import UseError
+from harness.pipeline import Child
+from sweeps.pruning import FORECAST
+from sweeps.results import best_trials
+from sweeps.samplers import drawn
+from sweeps.study import Search, Wish
+from sweeps.sweep import Objective, load_sweep
+from sweeps.values import film_values, value
+from sweeps.worker import trial_name
+
+RESAMPLES = 10_000
+SHARE = (2.5, 97.5)  # percentiles of a 95 % interval
+BASE, TRAIN, FORECASTS, FILMS = ("backbone", "data"), ("train",), ("forecast",), ("generate", "score")
+Floats = npt.NDArray[np.float64]
+
+
+@click.command()
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--sweep", "name", default="injection", show_default=True, help="with one objective")
+@click.option("--trials", type=click.IntRange(4), default=40, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=100, show_default=True)
+@click.option("--store", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="cores")
+def main(overrides: tuple[str, ...], name: str, trials: int, seed: int, store: Path, jobs: int) -> None:
+    """Run both sweeps and print their costs side by side; what is done already is not done again."""
+    _, sweep = load_sweep(name)
+    if len(sweep.objectives) > 1:
+        raise UseError(
+            f"sweep {name} has several objectives, so no best value to compare; choose one with a single objective"
+        )
+    proposals = drawn(sweep, trials - len(sweep.known), seed)
+    sides = []
+    for pruner, side_by_side in (("none", jobs), ("forecast", 1)):
+        wish = Wish(overrides=overrides, seed=seed, sampler="random", pruner=pruner)
+        search = Search(f"{name}_pruner_{pruner}", sweep, wish, store, side_by_side, proposals)
+        if code := search.run(trials, lambda line: click.echo(line, err=True)):
+            sys.exit(code)
+        sides.append(Side.of(search, trials))
+    click.echo("\n".join(report(sides[0], sides[1], np.random.default_rng(seed))))
+
+
+@dataclass(frozen=True)
+class Side:
+    """One sweep that is finished: its trials with their stages, and its best one."""
+
+    search: Search
+    trials: list[FrozenTrial]
+    children: dict[int, Child]
+    best: FrozenTrial
+
+    @classmethod
+    def of(cls, search: Search, count: int) -> "Side":
+        """Read from the study."""
+        trials = search.places.finished(count)
+        children = {t.number: search.pipeline({trial_name(t.number): t.params}).children[0] for t in trials}
+        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        return cls(search, trials, children, best_trials(search, complete)[0])
+
+    @property
+    def pruned(self) -> int:
+        """How many trials have no films."""
+        return sum(trial.state == TrialState.PRUNED for trial in self.trials)
+
+    def seconds(self, kinds: Iterable[str]) -> float:
+        """Of all stages of these kinds that the sweep needed, each once."""
+        stages = {pair for trial in self.trials for pair in self._stages(trial) if pair[0] in kinds}
+        return sum(float(self.search.store.manifest(*pair)["seconds"]) for pair in stages)
+
+    def films(self, trial: FrozenTrial) -> Floats:
+        """The objective of each film."""
+        return film_values(self.search.store, self.children[trial.number], self.search.sweep.track, self.objective)
+
+    @property
+    def objective(self) -> Objective:
+        """What the sweep is after."""
+        return self.search.sweep.objectives[0]
+
+    def _stages(self, trial: FrozenTrial) -> Iterator[tuple[str, str]]:
+        child, track = self.children[trial.number], self.search.sweep.track
+        pipeline = self.search.pipeline({trial_name(trial.number): trial.params})
+        wanted = {*child.base, *child.train.values(), *filter(None, [child.forecast.get(track)])}
+        if trial.state == TrialState.COMPLETE:
+            wanted |= {child.generate[track], *child.score[track].values()}
+        yield from ((node.kind, node.signature) for node in pipeline.graph if node.signature in wanted)
+
+
+def report(everything: Side, pruned: Side, rng: np.random.Generator) -> Iterator[str]:
+    """Lines of Markdown: the table, what was found, and how well forecasts rank the trials."""
+    sides = (everything, pruned)
+    yield from ("| | without pruning | forecast pruner | saved |", "|---|---|---|---|")
+    yield f"| trials | {len(everything.trials)} | {len(pruned.trials)} | |"
+    yield f"| pruned | {everything.pruned} | {pruned.pruned} | |"
+    for name, kinds in (
+        ("base model and latent cache, s", BASE),
+        ("training, s", TRAIN),
+        ("forecasts, s", FORECASTS),
+        ("generation and scoring, s", FILMS),
+        ("forecasts, generation and scoring, s", (*FORECASTS, *FILMS)),
+        ("total, s", (*BASE, *TRAIN, *FORECASTS, *FILMS)),
+    ):
+        full, less = (side.seconds(kinds) for side in sides)
+        yield f"| {name} | {full:.0f} | {less:.0f} | {f'{1 - less / full:.0%}' if full else ''} |"
+    name = everything.objective.name
+    shown = [f"{side.best.values[0]:.4g} (trial {side.best.number})" for side in sides]
+    yield f"| best {name} | {shown[0]} | {shown[1]} | |"
+    yield ""
+    yield _difference(everything, pruned, rng)
+    yield _rank_correlation(everything, rng)
+
+
+def _difference(everything: Side, pruned: Side, rng: np.random.Generator) -> str:
+    """Paired over films, which start from the same scenes with the same seeds."""
+    sign = 1 if everything.objective.direction == "maximize" else -1
+    delta = sign * (pruned.films(pruned.best) - everything.films(everything.best))
+    delta = delta[~np.isnan(delta)]
+    low, high = _interval(delta[rng.integers(0, len(delta), (RESAMPLES, len(delta)))].mean(axis=1))
+    verdict = "no worse" if high >= 0 else "worse"
+    return (
+        f"Best of the pruned sweep against best of all, paired over {len(delta)} films (positive is better): "
+        f"{delta.mean():+.3g} [{low:+.3g}, {high:+.3g}]: {verdict}."
+    )
+
+
+def _rank_correlation(side: Side, rng: np.random.Generator) -> str:
+    store, track = side.search.store, side.search.sweep.track
+    pairs = [
+        (trial.user_attrs[FORECAST]["value"], value(store, side.children[trial.number], track, side.objective))
+        for trial in side.trials
+        if FORECAST in trial.user_attrs
+    ]
+    if len(pairs) < 4:
+        return "Too few trials have a forecast for a rank correlation."
+    forecasts, values = np.array(pairs).T
+    drawn_rows = rng.integers(0, len(pairs), (RESAMPLES, len(pairs)))
+    low, high = _interval(np.array([spearmanr(forecasts[rows], values[rows]).statistic for rows in drawn_rows]))
+    rank = spearmanr(forecasts, values).statistic
+    return (
+        f"Spearman rank correlation of forecast error and {side.objective.name} over {len(pairs)} trials: "
+        f"{rank:.2f} [{low:.2f}, {high:.2f}]."
+    )
+
+
+def _interval(draws: Floats) -> tuple[float, float]:
+    low, high = np.nanpercentile(draws, SHARE)
+    return float(low), float(high)
+
+
+if __name__ == "__main__":
+    try:
+        main(standalone_mode=False)
+    except UseError as error:
+        sys.exit(f"sweeps.perf: {error}")

@@ -1,0 +1,85 @@
+"""What of a sweep goes into MLflow: a run for the study, and in it a run for each trial, with what any variant's run has."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from harness.pipeline import Pipeline
+from harness.publish import Publisher
+from harness.store import Store
+from harness.tracking import RunInfo, Tracker
+from sweeps.sweep import Sweep
+
+LOST = "lost"  # a trial whose worker died or left; another trial has its settings
+PATIENCE = 15.0  # seconds for MLflow's word how a run is called, once; it is imported with the first
+
+
+class StudyRun:
+    """The study's run."""
+
+    def __init__(self, tracker: Tracker, name: str, study: str, sweep: Sweep, params: Mapping[str, object]) -> None:
+        """`study` is the study's name, which all its workers share, and so its run."""
+        self._tracker = tracker
+        self._patience = PATIENCE
+        objectives = "\n".join(f"- {objective.direction} `{objective.name}`" for objective in sweep.objectives)
+        space = "\n".join(f"- `{key}`: {dimension}" for key, dimension in sweep.space.items())
+        info = RunInfo(
+            name=f"{name} · sweep · {params['profile']}",
+            params=params,
+            config={"study": study, "space": {key: repr(dimension) for key, dimension in sweep.space.items()}},
+            tags={"sweep.study": study, "sweep.track": sweep.track},
+            description=f"**{sweep.question}**\n\nOn `{sweep.track}`:\n\n{objectives}\n\nSearched:\n\n{space}",
+        )
+        self.run = tracker.parent(study, info)
+
+    def record(self, pipeline: Pipeline, store: Store) -> "Record":
+        """The run of one trial, nested in the study's."""
+        return Record(self._tracker, self, pipeline, store)
+
+    def run_id(self, run: str) -> str | None:
+        """MLflow's id of a run, waited for a moment; None while the server is away."""
+        end = time.monotonic() + self._patience
+        while (found := self._tracker.run_id(run)) is None and time.monotonic() < end:
+            time.sleep(0.1)
+        if found is None:
+            self._patience = 0.0  # no trial shall wait for it again
+        return found
+
+    def finish(self, folders: Mapping[str, Path], complete: bool) -> None:
+        """Send folders of results by their names, and end the run where every trial is finished."""
+        for name, folder in folders.items():
+            self._tracker.artifact(self.run, name, folder, name)
+        if complete:
+            self._tracker.finish(self.run, "FINISHED")
+
+
+class Record:
+    """One trial's run."""
+
+    def __init__(self, tracker: Tracker, study: StudyRun, pipeline: Pipeline, store: Store) -> None:
+        self._tracker, self._study, self._pipeline, self._store = tracker, study, pipeline, store
+        self._publisher = self._declare({"sweep.state": "running"})
+        (self._run,) = self._publisher.runs.values()
+
+    def update(self) -> None:
+        """Send what is new of its stages."""
+        self._publisher.update()
+
+    def run_id(self) -> str | None:
+        """MLflow's id, None while the server is away."""
+        return self._study.run_id(self._run)
+
+    def end(self, status: str, tags: Mapping[str, str], values: Mapping[str, float] = MappingProxyType({})) -> None:
+        """Send the rest, how the trial ended, and its objectives."""
+        self._publisher = self._declare(tags)
+        self._publisher.update()
+        if values:
+            curves = {f"objective/{name.replace(' ', '_')}": [(0, value)] for name, value in values.items()}
+            # A time that a command which sends it again has as well.
+            self._tracker.curve(self._run, "objectives", curves, identity=repr(sorted(values.items())), measured=0.0)
+        self._tracker.finish(self._run, "FAILED" if status == "FAILED" else "FINISHED")
+
+    def _declare(self, tags: Mapping[str, str]) -> Publisher:
+        trial = self._pipeline.request.experiment.variants[0].name
+        return Publisher(self._pipeline, self._store, self._tracker, self._study.run, {"sweep.trial": trial, **tags})

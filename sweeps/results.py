@@ -1,0 +1,146 @@
+"""What a study leaves: reports of its trials, a table, pictures, and its trials as an experiment that can be run."""
+
+import csv
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.errors import UseError
+from harness.executors import Local
+from harness.pipeline import Child
+from harness.run import run
+from harness.session import link_report
+from harness.store import write_json
+from sweeps.attempt import RUN, SIGNATURE
+from sweeps.pictures import draw
+from sweeps.places import KNOWN
+from sweeps.pruning import FORECAST, PRUNED
+from sweeps.publish import LOST, StudyRun
+from sweeps.worker import trial_name
+
+if TYPE_CHECKING:
+    from sweeps.study import Search
+
+BEST = "_best"  # after a sweep's name: the report of its best trials beside the known settings
+
+
+def conclude(search: "Search", count: int, executor: Local, record: StudyRun, say: Callable[[str], None]) -> None:
+    """Write all of it for the first `count` places, and say where it is and which trial is best."""
+    finished = search.places.finished(count)
+    complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
+    folder = search.store.root / "sweeps" / search.name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_trials(search, finished, folder)
+    draw(search.study, [objective.name for objective in search.sweep.objectives], folder)
+    for trial in search.places.lost(count):  # nobody else ends the run of a worker that was killed
+        if trial.params:
+            pipeline = search.pipeline({trial_name(trial.number): trial.params})
+            record.record(pipeline, search.store).end("FAILED", {"sweep.state": LOST})
+    if not complete:
+        record.finish({"study": folder}, complete=False)
+        return
+    experiment = write_experiment(search, complete, folder)
+    best = best_trials(search, complete)
+    known = [trial for trial in complete if KNOWN in trial.user_attrs]
+    reports = {
+        search.experiment: _report(search, search.experiment, complete, experiment, executor),
+        search.experiment + BEST: _report(search, search.experiment + BEST, [*known, *best], experiment, executor),
+    }
+    sent = {name: path for name, path in reports.items() if path is not None}
+    record.finish({"study": folder, **sent}, complete=len(finished) == count)
+    for trial in best:
+        values = zip(search.sweep.objectives, trial.values, strict=True)
+        shown = ", ".join(f"{objective.name} {value:.4g}" for objective, value in values)
+        say(f"{'best' if len(best) == 1 else 'on the front'}: trial {trial.number}, {shown} at {trial.params}")
+    pruned = len(finished) - len(complete)
+    say(f"{len(finished)} trials finished, {pruned} of them pruned: {folder / 'trials.csv'}, pictures beside it")
+    for name in sent:
+        say(f"films: harness report {name} --format html --store {search.store.root}")
+    say(f"study: {search.storage.dashboard}")
+
+
+def best_trials(search: "Search", complete: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The best trial, or the trials of the Pareto front, best of the first objective first."""
+    signs = [1 if objective.direction == "maximize" else -1 for objective in search.sweep.objectives]
+    scored = [([sign * value for sign, value in zip(signs, trial.values, strict=True)], trial) for trial in complete]
+
+    def beaten(values: list[float]) -> bool:
+        return any(other != values and all(map(float.__ge__, other, values)) for other, _ in scored)
+
+    front = sorted((pair for pair in scored if not beaten(pair[0])), key=lambda pair: (pair[0], -pair[1].number))[::-1]
+    return [trial for _, trial in front][: 1 if len(signs) == 1 else None]
+
+
+def write_trials(search: "Search", trials: Sequence[FrozenTrial], folder: Path) -> None:
+    """trials.json, and trials.csv: a row each."""
+    rows = [_row(search, trial) for trial in trials]
+    about = {"study": search.study_name, "storage": search.storage.shown, "question": search.sweep.question}
+    write_json(folder / "trials.json", {**about, "trials": rows})
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    fresh = folder / f".trials.csv.{os.getpid()}"
+    with fresh.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    fresh.replace(folder / "trials.csv")
+
+
+def _row(search: "Search", trial: FrozenTrial) -> dict[str, Any]:
+    attributes = trial.user_attrs
+    forecast: Mapping[str, float] = attributes.get(FORECAST, {})
+    values = trial.values or [None] * len(search.sweep.objectives)
+    return {
+        "trial": trial.number,
+        "state": trial.state.name.lower(),
+        **trial.params,
+        **{objective.name: value for objective, value in zip(search.sweep.objectives, values, strict=True)},
+        **{f"forecast {key}": forecast.get(key) for key in ("value", "low", "high")},
+        "pruned": attributes.get(PRUNED),
+        "films": attributes.get(SIGNATURE),
+        "mlflow_run": attributes.get(RUN),
+    }
+
+
+def write_experiment(search: "Search", complete: Sequence[FrozenTrial], folder: Path) -> Path:
+    """The trials as an experiment's file, so that each can be planned, run and reported like any variant."""
+    experiment, track, seed = search.experiment, search.sweep.track, search.wish.seed
+    lines = [
+        f'"""Trials of the study {search.study_name}; written by `harness sweep`."""',
+        "",
+        "from harness.spec import Variant, experiment",
+        "",
+        "",
+        f"@experiment(baseline={trial_name(complete[0].number)!r}, tracks=({track!r},), seeds=({seed},), trivial=False)",
+        f"def {experiment}():",
+        f"    {search.sweep.question!r}",
+        *(f"    yield Variant({trial_name(trial.number)!r}, {trial.params!r})" for trial in complete),
+        "",
+    ]
+    path = folder / f"{experiment}.py"
+    fresh = folder / f".{experiment}.{os.getpid()}"
+    fresh.write_text("\n".join(lines), encoding="utf-8")
+    return fresh.replace(path)
+
+
+def _report(
+    search: "Search", name: str, trials: Sequence[FrozenTrial], experiment: Path, executor: Local
+) -> Path | None:
+    """A report of the trials whose films are in this store, for other workers may have their own; None if none are."""
+    variants = {trial_name(trial.number): trial.params for trial in trials}
+    planned = search.pipeline(variants)
+    here = {child.variant.name: variants[child.variant.name] for child in planned.children if _scored(search, child)}
+    if not here:
+        return None
+    pipeline = search.pipeline(here, f"{experiment}:{search.experiment}", name)
+    outcome = run(pipeline.graph, search.store, executor, lambda _: None, lambda _: None)
+    for event in outcome.failed.values():
+        raise UseError(f"the report {name} was not written: {event.message}; the same command tries again")
+    link_report(search.store.root, name, search.store.artifact("report", pipeline.report))
+    return search.store.artifact("report", pipeline.report)
+
+
+def _scored(search: "Search", child: Child) -> bool:
+    return all(search.store.done("score", signature) for signature in child.score[search.sweep.track].values())

@@ -1,0 +1,199 @@
+"""Where a study lies, who works on it, and how a worker that died is noticed."""
+
+import shlex
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from harness.errors import UseError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+BEAT = 10  # seconds between a worker's signs of life
+GRACE = 60  # seconds without one after which its trials are another's
+LEASE = "harness.lease"  # of a trial: how often its worker has renewed it
+JOURNAL = "journal:"
+ATTEMPTS = 5  # at making a database's tables, which several workers may do at the same moment
+
+
+class StudyStorage:
+    """A database by its URL, or a journal file. `alone`: one process at a time may use it, as with sqlite."""
+
+    def __init__(self, text: str | None, root: Path) -> None:
+        """`text`: journal:PATH, a path that ends in .journal, or a database's URL; None: sqlite in the store at `root`.
+
+        Raises UseError for a place that cannot be opened.
+        """
+        text = text or f"sqlite:///{(root / 'optuna.db').absolute()}"
+        self._journal = _journal_path(text)
+        self._url = None if self._journal else _url(text)
+        self.alone = self._url is not None and self._url.get_backend_name() == "sqlite"
+        self.optuna = self._open()
+
+    @property
+    def shown(self) -> str:
+        """The place as it may be printed, without a password."""
+        return str(self._journal or (self._url and self._url.render_as_string(hide_password=True)))
+
+    @property
+    def dashboard(self) -> str:
+        """The command that shows the study in a browser."""
+        kind = ["--storage-class", "JournalFileStorage"] if self._journal else []
+        return shlex.join(["optuna-dashboard", *kind, self.shown])
+
+    def beat(self, trial: Trial, count: int) -> None:
+        """A sign of life: the database's own heartbeat, or a lease in the journal."""
+        if self._beats:
+            self.optuna.record_heartbeat(trial._trial_id)
+        if count == 0 or not self._beats:  # in a database it says once that the heart beats
+            trial.set_user_attr(LEASE, count)
+
+    @property
+    def _beats(self) -> bool:
+        return isinstance(self.optuna, RDBStorage)
+
+    def _open(self) -> BaseStorage:
+        if self._journal is not None:
+            try:
+                self._journal.parent.mkdir(parents=True, exist_ok=True)
+                return JournalStorage(JournalFileBackend(str(self._journal)))
+            except OSError as error:
+                raise UseError(f"--storage {self._journal}: cannot be written ({error.strerror})") from error
+        assert self._url is not None
+        return _database(self._url, {} if self.alone else {"heartbeat_interval": BEAT, "grace_period": GRACE})
+
+
+class Pulse:
+    """A thread that gives signs of life for the trials that this worker has in hand; to be used in a `with`."""
+
+    def __init__(self, storage: StudyStorage) -> None:
+        self._storage = storage
+        self._held: dict[int, tuple[Trial, int]] = {}
+        self._guard = threading.Lock()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="pulse", daemon=True)
+
+    def hold(self, trial: Trial) -> None:
+        """Begin with a trial."""
+        if not self._storage.alone:
+            self._storage.beat(trial, 0)
+            with self._guard:
+                self._held[trial.number] = trial, 1
+
+    def release(self, trial: Trial) -> None:
+        """The trial has ended."""
+        with self._guard:
+            self._held.pop(trial.number, None)
+
+    def __enter__(self) -> "Pulse":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._end.wait(BEAT):
+            with self._guard:
+                held = list(self._held.items())
+            for number, (trial, count) in held:
+                try:
+                    self._storage.beat(trial, count)
+                except (UpdateFinishedTrialError, StorageInternalError):
+                    continue  # taken over by another worker, or the database is away: the next beat tries again
+                with self._guard:
+                    if number in self._held:
+                        self._held[number] = trial, count + 1
+
+
+class Watch:
+    """Fails the trials of workers that are gone, so that they can be carried out again."""
+
+    def __init__(self, study: Study, storage: StudyStorage) -> None:
+        self._study, self._storage = study, storage
+        self._signs: dict[int, tuple[object, float]] = {}  # by trial: the last lease, and when it was first seen
+
+    def begin(self) -> None:
+        """Where one process works at a time, what an earlier one left running is not running."""
+        if self._storage.alone:
+            for trial in self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+                fail(self._study, trial.number)
+
+    def look(self) -> None:
+        """Leases are timed by this machine's own clock, from when it first saw them: clocks of others do not matter."""
+        if self._storage.alone:
+            return
+        if isinstance(self._storage.optuna, RDBStorage):
+            optuna.storages.fail_stale_trials(self._study)
+        for trial in self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            sign = trial.user_attrs.get(LEASE)
+            if isinstance(self._storage.optuna, RDBStorage) and sign is not None:
+                continue  # its heartbeat is the database's; without a first one, that would never miss it
+            last, since = self._signs.get(trial.number, (None, None))
+            if since is None or last != sign:
+                self._signs[trial.number] = sign, time.monotonic()
+            elif time.monotonic() - since > GRACE:
+                fail(self._study, trial.number)
+
+
+def fail(study: Study, number: int) -> None:
+    """End a trial without a result, unless it has ended."""
+    try:
+        study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+    except (UpdateFinishedTrialError, ValueError):  # it ended between the look and the word
+        return
+
+
+def _journal_path(text: str) -> Path | None:
+    if text.startswith(JOURNAL) or text.endswith(".journal"):
+        return Path(text.removeprefix(JOURNAL)).absolute()
+    return None
+
+
+def _url(text: str) -> "URL":
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(text)
+    except ArgumentError:
+        raise UseError(
+            f"--storage {text}: expected journal:PATH, a path that ends in .journal, or a database's URL such as "
+            "postgresql+psycopg://user:password@host/database"
+        ) from None
+
+
+def _database(url: "URL", beats: dict[str, int]) -> RDBStorage:
+    from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
+
+    shown = url.render_as_string(hide_password=True)
+    for attempt in range(ATTEMPTS):
+        try:
+            return RDBStorage(url.render_as_string(hide_password=False), **beats)
+        except (IntegrityError, ProgrammingError) as error:  # another worker makes the tables now
+            if attempt + 1 == ATTEMPTS:
+                raise UseError(f"--storage {shown}: its tables cannot be made: {_line(error)}") from error
+            time.sleep(1 + attempt)
+        except NoSuchModuleError as error:
+            raise UseError(f"--storage {shown}: unknown kind of database {url.drivername!r}") from error
+        except ImportError as error:
+            raise UseError(
+                f"--storage {shown} needs a package ({_line(error)}); PostgreSQL's is in svi-harness[postgresql]"
+            ) from error
+        except SQLAlchemyError as error:
+            raise UseError(f"--storage {shown} cannot be opened: {_line(error)}") from error
+    raise AssertionError
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

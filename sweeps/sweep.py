@@ -1,0 +1,85 @@
+"""What a sweep varies and what it is after; declared like an ablation, in a few lines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import UseError
+from harness.registry import Registry, suggestion
+from harness.settings import Settings
+from harness.signature import flat
+from harness.spec import Scalar, load_declared
+from sweeps.space import Choice, Dimension, Float, Int, contains
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One metric of the films, and which way is better.
+
+    `statistic`: the mean over the films' late clips (the last fifth), or over all clips; a metric of whole films has one value
+    either way.
+    """
+
+    metric: str
+    direction: Literal["maximize", "minimize"] = "maximize"
+    statistic: Literal["late", "mean"] = "late"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("direction", ("maximize", "minimize")), ("statistic", ("late", "mean"))):
+            if getattr(self, name) not in allowed:
+                raise UseError(
+                    f"objective {self.metric}: {name}={getattr(self, name)!r}; expected {' or '.join(allowed)}"
+                )
+
+    @property
+    def name(self) -> str:
+        """Such as "background_psnr late"."""
+        return f"{self.metric} {self.statistic}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A search over dotted settings for the best late films on one track; several objectives give a Pareto front.
+
+    `known` are settings worth trying first, such as the paper's: they are always carried out in full. A key that one of them leaves
+    out is drawn. Raises UseError for an empty space, unknown settings, and known values that lie outside.
+    """
+
+    question: str
+    space: Mapping[str, Dimension]
+    track: str
+    objectives: tuple[Objective, ...]
+    known: tuple[Mapping[str, Scalar], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.question or not self.space or not self.objectives:
+            raise UseError("a sweep needs a question, a space and an objective, each not empty")
+        if len({objective.metric for objective in self.objectives}) < len(self.objectives):
+            raise UseError("a sweep has the same metric twice as an objective; expected each once")
+        identity = flat(Settings(), "identity")
+        for key, dimension in self.space.items():
+            if not isinstance(dimension, Float | Int | Choice):
+                raise UseError(f"{key}={dimension!r} in a sweep's space; expected Float, Int or Choice")
+            if key in flat(Settings(), "runtime"):
+                raise UseError(f"{key} in a sweep's space changes no result, only where or how fast it is computed")
+            if key not in identity:
+                raise UseError(f"unknown setting {key!r} in a sweep's space: {suggestion(key, identity)}")
+        for settings in self.known:
+            for key, value in settings.items():
+                if key not in self.space:
+                    raise UseError(f"known settings set {key}, which is not searched: {suggestion(key, self.space)}")
+                if not contains(self.space[key], value):
+                    raise UseError(f"known settings set {key}={value!r}, which lies outside {self.space[key]}")
+
+
+SWEEPS: Registry[Sweep] = Registry("sweep")
+
+SWEEPS.add("injection", "sweeps.declared:INJECTION")
+SWEEPS.add("injection_front", "sweeps.declared:INJECTION_FRONT")
+SWEEPS.add("bank", "sweeps.declared:BANK")
+
+
+def load_sweep(reference: str) -> tuple[str, Sweep]:
+    """Name and sweep of a registered name, or of "path/to/file.py:name". Raises UseError."""
+    found = load_declared(reference, SWEEPS, Sweep, "NAME = Sweep(...)")
+    return reference.rpartition(":")[2], found

@@ -1,0 +1,129 @@
+"""One process's part of a study: some trials side by side, until no place is open."""
+
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, NoReturn
+
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.trial import Trial, TrialState
+
+from harness.console import Console
+from harness.errors import UseError
+from harness.executors import Local
+from sweeps.attempt import Attempt, AttemptError
+from sweeps.places import FAILED
+from sweeps.publish import LOST, Record, StudyRun
+from sweeps.storage import Pulse, Watch
+
+if TYPE_CHECKING:
+    from sweeps.study import Search
+
+LOOK_EVERY = 2.0  # seconds between looks at what other workers do
+
+
+class Worker:
+    """Takes trials, carries them out in threads, and notices workers that are gone."""
+
+    def __init__(
+        self, search: "Search", executor: Local, console: Console, record: StudyRun, say: Callable[[str], None]
+    ) -> None:
+        self._search, self._executor, self._console, self._record, self._say = search, executor, console, record, say
+        # A stage of several ranks wants the cards that another trial's would take: then one trial at a time.
+        self._at_once = 1 if search.settings().train.ranks > 1 else executor.slots
+        self._leaving = False
+
+    def work(self, count: int) -> None:
+        """Carry trials out until none of `count` places is open. An interrupt gives back what is in hand."""
+        places, watch = self._search.places, Watch(self._search.study, self._search.storage)
+        watch.begin()
+        let_others_fill(self._search, count)
+        places.fill(count, retry_failed=True)
+        signal.signal(signal.SIGTERM, _interrupted)
+        with Pulse(self._search.storage) as pulse, ThreadPoolExecutor(self._at_once, "trial") as threads:
+            busy: set[Future[None]] = set()
+            try:
+                while busy or places.underway(count):
+                    while len(busy) < self._at_once and (trial := places.take()) is not None:
+                        busy.add(threads.submit(self._carry_out, trial, pulse))
+                    busy = _after_a_while(busy)
+                    watch.look()
+                    places.fill(count, retry_failed=False)
+            except BaseException:
+                self._leaving = True
+                self._executor.close()
+                raise
+
+    def _carry_out(self, trial: Trial, pulse: Pulse) -> None:
+        record = None
+        try:
+            pulse.hold(trial)
+            search = self._search
+            self._say(f"trial {trial.number}: {', '.join(f'{key} {_short(v)}' for key, v in trial.params.items())}")
+            pipeline = search.pipeline({trial_name(trial.number): trial.params})
+            record = self._record.record(pipeline, search.store)
+            prune = search.wish.pruner == "forecast"
+            Attempt(
+                trial, pipeline, search.sweep, search.store, self._executor, self._console, record, prune, self._say
+            ).carry_out()
+        except UpdateFinishedTrialError:
+            if record is not None:
+                record.end("FAILED", {"sweep.state": LOST})
+            self._say(f"trial {trial.number}: another worker has taken it over")
+        except (AttemptError, UseError) as error:
+            self._give_up(trial, record, None if self._leaving else str(error))
+        except BaseException:
+            self._give_up(trial, record, None)
+            if not self._leaving:
+                raise
+        finally:
+            pulse.release(trial)
+
+    def _give_up(self, trial: Trial, record: Record | None, reason: str | None) -> None:
+        """End without a value; without a reason it was cut short, and another worker may carry it out."""
+        try:
+            if reason is not None:
+                trial.set_user_attr(FAILED, reason)
+            trial.study.tell(trial, state=TrialState.FAIL)
+        except (UpdateFinishedTrialError, StorageInternalError, ValueError):
+            return  # it is another's by now, or will be
+        if record is not None:
+            record.end("FAILED", {"sweep.state": "failed" if reason else LOST})
+        self._say(f"trial {trial.number}: {f'failed: {reason}' if reason else 'given back'}")
+
+
+def let_others_fill(search: "Search", count: int) -> None:
+    """Wait while whoever has made the study adds its trials: beginning together, two would add each of them twice."""
+    if search.made_here or search.storage.alone:
+        return
+    begun = search.places.begun(count)
+    while begun < count:
+        time.sleep(LOOK_EVERY)
+        before, begun = begun, search.places.begun(count)
+        if begun == before:  # there is no other, or it wants fewer
+            return
+
+
+def trial_name(number: int) -> str:
+    """What a trial is called as a variant."""
+    return f"trial-{number:03d}"
+
+
+def _after_a_while(busy: set[Future[None]]) -> set[Future[None]]:
+    """Those that still run. Raises what one of them raised."""
+    if not busy:
+        time.sleep(LOOK_EVERY)
+        return busy
+    ended, going = wait(busy, LOOK_EVERY, FIRST_COMPLETED)
+    for future in ended:
+        future.result()
+    return going
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _interrupted(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

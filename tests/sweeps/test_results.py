@@ -1,0 +1,86 @@
+"""What a study leaves: the best trials, a table, and its trials as an experiment."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from optuna.trial import FrozenTrial
+
+from harness.experiments import EXPERIMENTS
+from harness.spec import load_experiment
+from sweeps.pruning import FORECAST, PRUNED
+from sweeps.results import best_trials, write_experiment, write_trials
+from sweeps.study import Search, Wish
+from sweeps.sweep import Objective, Sweep
+from tests.sweeps.studies import MIXED
+
+
+def search(folder: Path, objectives: tuple[Objective, ...] = MIXED.objectives) -> Search:
+    """A search that nothing has run."""
+    sweep = Sweep(MIXED.question, MIXED.space, MIXED.track, objectives, MIXED.known)
+    return Search("mixed", sweep, Wish(), folder / "runs", 1)
+
+
+def finished(made: Search, values: Sequence[Sequence[float] | None]) -> list[FrozenTrial]:
+    """Trials with these values; None is a pruned one."""
+    from optuna.trial import TrialState
+
+    made.places.fill(len(values), retry_failed=True)
+    for given in values:
+        trial = made.places.take()
+        assert trial is not None
+        trial.set_user_attr(FORECAST, {"value": 1.0, "low": 0.5, "high": 2.0})
+        if given is None:
+            trial.set_user_attr(PRUNED, "too much drift")
+            made.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            made.study.tell(trial, list(given))
+    return made.places.finished(len(values))
+
+
+BOTH = (Objective("background_psnr"), Objective("colour_drift", "minimize"))
+
+
+@pytest.mark.parametrize(
+    ("objectives", "values", "best"),
+    [
+        (MIXED.objectives, [(1.0,), (3.0,), (2.0,), (3.0,)], [1]),
+        (BOTH, [(1.0, 5.0), (3.0, 6.0), (2.0, 6.0), (0.5, 1.0)], [1, 0, 3]),
+    ],
+)
+def test_the_best_trials(
+    objectives: tuple[Objective, ...], values: list[tuple[float, ...]], best: list[int], tmp_path: Path
+) -> None:
+    made = search(tmp_path, objectives)
+    assert [trial.number for trial in best_trials(made, finished(made, values))] == best
+
+
+def test_the_table_and_the_experiment_hold_every_trial(tmp_path: Path) -> None:
+    made = search(tmp_path)
+    trials = finished(made, [(1.0,), (3.0,), None, (2.0,)])
+    write_trials(made, trials, tmp_path)
+    rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
+    assert [row["state"] for row in rows] == ["complete", "complete", "pruned", "complete"]
+    assert (rows[2]["background_psnr late"], rows[2]["pruned"], rows[2]["forecast low"]) == (
+        "",
+        "too much drift",
+        "0.5",
+    )
+    assert json.loads((tmp_path / "trials.json").read_text())["trials"][0]["bank.capacity"] == 500
+    complete = [trial for trial in trials if trial.values]
+    path = write_experiment(made, complete, tmp_path)
+    experiment = load_experiment(f"{path}:sweep_mixed", EXPERIMENTS)
+    assert [dict(variant.set) for variant in experiment.variants] == [trial.params for trial in complete]
+    assert (experiment.baseline, experiment.seeds) == ("trial-000", (100,))
+
+
+def test_studies_that_are_not_made_alike_have_different_names(tmp_path: Path) -> None:
+    names = [
+        Search("mixed", MIXED, Wish(**words), tmp_path / "runs", 1).study_name  # type: ignore[arg-type]
+        for words in ({}, {"seed": 101}, {"overrides": ("train.steps=5",)}, {"sampler": "random"}, {"pruner": "none"})
+    ]
+    assert len({*names[:3]}) == 3
+    assert names[0] == names[3] == names[4]
+    assert search(tmp_path, BOTH).study_name not in names

@@ -1,0 +1,114 @@
+"""Where a study may lie, and how a dead worker is noticed there."""
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from harness.errors import UseError
+from sweeps import storage
+from sweeps.storage import Pulse, StudyStorage, Watch
+from tests.sweeps.studies import in_journal, places, taken
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tenths of seconds in place of minutes."""
+    monkeypatch.setattr(storage, "BEAT", 0.1)
+    monkeypatch.setattr(storage, "GRACE", 0.6)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nonsense", "journal:PATH"),
+        ("nonsense://host/database", "unknown kind of database"),
+        ("postgresql+psycopg://user:secret@127.0.0.1:1/study", "Connection refused"),
+        ("oracle+cx_oracle://user:secret@host/study", "needs a package"),
+        ("journal:/proc/nowhere/study", "cannot be written"),
+    ],
+)
+def test_a_place_that_cannot_be_opened_is_a_use_error_without_its_password(
+    text: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UseError, match=said) as error:
+        StudyStorage(text, tmp_path)
+    assert "secret" not in str(error.value)
+
+
+def test_the_dashboard_command_names_the_storage(tmp_path: Path) -> None:
+    assert StudyStorage(None, tmp_path).dashboard == f"optuna-dashboard sqlite:///{tmp_path / 'optuna.db'}"
+    journal = f"optuna-dashboard --storage-class JournalFileStorage {tmp_path / 'a.journal'}"
+    assert StudyStorage(str(tmp_path / "a.journal"), tmp_path).dashboard == journal
+    assert StudyStorage(f"journal:{tmp_path / 'a.journal'}", tmp_path).dashboard == journal
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_journal_trial_whose_lease_is_not_renewed_is_failed_once(tmp_path: Path) -> None:
+    file = tmp_path / "study.journal"
+    study, other = in_journal(file, 0), in_journal(file, 1)
+    worker, leases = places(study), StudyStorage(str(file), tmp_path)
+    worker.fill(3, retry_failed=True)
+    watches = [Watch(one, leases) for one in (study, other)]
+    with Pulse(leases) as pulse:
+        alive, dead, unborn = taken(worker), taken(worker), taken(worker)
+        pulse.hold(alive)
+        pulse.hold(dead)  # the third dies before its first sign of life
+        pulse.release(dead)
+        for _ in range(12):
+            for watch in watches:
+                watch.look()
+            time.sleep(0.1)
+        states = [study.get_trials()[trial.number].state for trial in (alive, dead, unborn)]
+        assert states == [TrialState.RUNNING, TrialState.FAIL, TrialState.FAIL]
+        for one in (worker, places(other)):
+            one.fill(3, retry_failed=False)
+        waiting = [trial for trial in study.get_trials() if trial.state == TrialState.WAITING]
+        assert [trial.params for trial in waiting] == [dead.params, unborn.params]
+
+
+def test_what_sqlite_left_running_is_not_running(tmp_path: Path) -> None:
+    import optuna
+
+    place = StudyStorage(None, tmp_path)
+    assert place.alone
+    study = optuna.create_study(storage=place.optuna, direction="maximize")
+    worker = places(study)
+    worker.fill(1, retry_failed=True)
+    trial = taken(worker)
+    Watch(study, place).begin()
+    assert study.trials[trial.number].state == TrialState.FAIL
+
+
+def test_the_dashboard_opens_a_journal(tmp_path: Path) -> None:
+    """Where optuna-dashboard is installed: the printed command answers with the study."""
+    import shutil
+    import urllib.request
+
+    if shutil.which("optuna-dashboard") is None:
+        pytest.skip("no optuna-dashboard here: pip install optuna-dashboard")
+    file = tmp_path / "study.journal"
+    worker = places(in_journal(file))
+    worker.fill(1, retry_failed=True)
+    taken(worker)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [*StudyStorage(str(file), tmp_path).dashboard.split(), "--port", str(port), "--server", "wsgiref"]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 18
+        while True:
+            try:
+                answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=5).read()
+                break
+            except OSError:
+                assert time.monotonic() < end, "no answer"
+                time.sleep(0.3)
+        assert b'"study_name": "study"' in answer
+    finally:
+        server.kill()
+        server.wait()
