@@ -8,7 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.tracking.inputs import Dataset, ExperimentPage
 from harness.tracking.ledger import Ledger
+from harness.tracking.models import TrainedModel
 from harness.tracking.pieces import Curve, Document, Files, MetricsFile, Params, Piece, Points, RunStatus, Status, Tags
 from harness.tracking.server import KEY_TAG, Server, ServerAwayError, shown
 
@@ -97,6 +99,18 @@ class Tracker:
     def artifact(self, run: str, piece: str, path: Path, to_folder: str = "", *, identity: str | None = None) -> None:
         """Upload a file, or all that a folder holds, once for each identity (None: its content) into `to_folder`."""
         self._enqueue(run, Files(piece, path, to_folder, identity))
+
+    def dataset(self, run: str, data: Dataset) -> None:
+        """Log data as an input of the run, once for each content."""
+        self._enqueue(run, data)
+
+    def model(self, run: str, trained: TrainedModel) -> None:
+        """Log trained weights as a model of the run: the weights once, the card again when it tells something else."""
+        self._enqueue(run, trained)
+
+    def page(self, parent: str, page: ExperimentPage) -> None:
+        """Describe the MLflow experiment that the run is in."""
+        self._enqueue(parent, page)
 
     def finish(self, run: str, status: Status) -> None:
         """End the run as FINISHED, FAILED or KILLED. One that did not finish is RUNNING again when declared again."""
