@@ -56,18 +56,20 @@ class Publisher:
             description=parent_text(request, self.store.artifact("report", pipeline.report) if done else None),
         )
         parent = self.tracker.parent(pipeline.report, info)
-        self.tracker.page(parent, ExperimentPage(declared.question, "tags.variant != ''", self._columns()))
+        self.tracker.page(parent, self._page())
         return parent
 
-    def _columns(self) -> list[str]:
-        """What a table of the variants shows beside their names: settings that they set, and late scores."""
-        rows = dict.fromkeys((row.track, row.metric) for child in self.pipeline.children for row in self._rows(child))
-        late = [
-            [metric for t, metric in rows if t == track][:COLUMNS] for track in self.pipeline.request.experiment.tracks
-        ]
-        named = zip(self.pipeline.request.experiment.tracks, late, strict=True)
-        sets = dict.fromkeys(key for child in self.pipeline.children for key in child.variant.set)
-        return [f"params.`{key}`" for key in sets] + [f"metrics.`late/{t}/{m}`" for t, some in named for m in some]
+    def _page(self) -> ExperimentPage:
+        """A table of the variants: late scores, of each track the first ones, and the settings that variants set."""
+        declared, children = self.pipeline.request.experiment, self.pipeline.children
+        rows = [row for child in children for row in self._rows(child)]
+        metrics: list[str] = []
+        for track in declared.tracks:
+            late = dict.fromkeys(f"metrics.`late/{track}/{r.metric}`" for r in rows if r.track == track and r.per_clip)
+            metrics += list(late)[:COLUMNS]
+        settings = dict.fromkeys(f"params.`{key}`" for child in children for key in child.variant.set)
+        rising = bool(rows) and rows[0].direction == "lower"
+        return ExperimentPage(declared.question, "tags.variant != ''", [*metrics, *settings], rising)
 
     def _declare(self, child: Child) -> str:
         settings = child.resolved.settings

@@ -19,6 +19,7 @@ class Row(NamedTuple):
     late: float
     unit: str
     direction: str
+    per_clip: bool
 
 
 def parent_text(request: Request, report: Path | None) -> str:
@@ -72,6 +73,7 @@ def rows_of(
     for metric, about in metrics.items():
         points = curves.get(f"score/{track}/{metric}/window") or curves.get(f"score/{track}/{metric}")
         if points:
-            late = curves.get(f"late/{track}/{metric}", points)[-1][1]
-            found.append(Row(track, metric, points[0][1], late, about["unit"], about["direction"]))
+            late = curves.get(f"late/{track}/{metric}")
+            last = (late or points)[-1][1]
+            found.append(Row(track, metric, points[0][1], last, about["unit"], about["direction"], late is not None))
     return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DIGEST_LENGTH = 36  # MLflow's limit
-VIEW = "Scores"
+VIEW, COLUMN_WIDTH = "Scores", 260  # pixels: the name of a metric begins with its track
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,27 @@ class Dataset:
 
 @dataclass(frozen=True)
 class ExperimentPage:
-    """The experiment's description, in Markdown, and a saved view: the runs that match `rows`, one below the other.
+    """The experiment's description, in Markdown, and a saved view of its runs: those that match `rows`, in one flat table.
 
-    Columns are named as in MLflow's search: metrics.`late/x`, params.`y`, tags.`z`.
+    Columns are named as in MLflow's search: metrics.`late/x`, params.`y`, tags.`z`. The first orders the rows, rising or not:
+    without an order of its own MLflow would nest them.
     """
 
     description: str
     rows: str
     columns: Sequence[str]
+    rising: bool
     name = "experiment"
 
     def tags(self) -> dict[str, str]:
-        """The experiment's tags. Older pages take it for an app without the first, and leave the view aside."""
-        state = {"searchFilter": self.rows, "selectedColumns": list(self.columns)}
+        """The experiment's tags: what kind it is, which some versions of the pages ask, its description, and the view."""
+        state = {
+            "searchFilter": self.rows,
+            "selectedColumns": list(self.columns),
+            "columnWidths": dict.fromkeys(self.columns, COLUMN_WIDTH),
+            "orderByKey": self.columns[0] if self.columns else "tags.`mlflow.runName`",
+            "orderByAsc": self.rising,
+        }
         packed = base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
         view = {"name": VIEW, "createdAt": 0, "updatedAt": 0, "state": f"deflate;{packed}"}
         return {
