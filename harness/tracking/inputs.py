@@ -62,6 +62,7 @@ class ExperimentPage:
         state = {
             "searchFilter": self.rows,
             "selectedColumns": list(self.columns),
+            "columnOrder": ["attributes.`Run Name`", *self.columns],
             "columnWidths": dict.fromkeys(self.columns, COLUMN_WIDTH),
             "orderByKey": self.columns[0] if self.columns else "tags.`mlflow.runName`",
             "orderByAsc": self.rising,
