@@ -181,7 +181,7 @@ class Tracker:
             run, name = place
             piece = self._queue[place]
             try:
-                self._upload(run, piece)
+                self._upload_again(run, piece)
             except ServerAwayError as error:
                 self._postpone(str(error))
                 continue
@@ -205,6 +205,17 @@ class Tracker:
                 if self._closing:
                     return None
                 self._change.wait(pause if self._queue else None)
+
+    def _upload_again(self, run: str, piece: Piece) -> None:
+        """Upload; commands that share a server may meet at the same row, which each can write a moment later."""
+        for pause in (0.1, 0.5, 2.0):
+            try:
+                return self._upload(run, piece)
+            except Exception as error:
+                if not self._server.conflict(error):
+                    raise
+                time.sleep(pause)
+        return self._upload(run, piece)
 
     def _upload(self, run: str, piece: Piece) -> None:
         if not self._seen_deleted:
