@@ -69,7 +69,7 @@ def mirror(store: Path, uri: str, said: list[str], extra: str = "") -> int:
         tracker.curve(full, extra, {extra: [(0, 1.0)]}, identity=extra, measured=1e9)
     for run in (full, parent):
         tracker.finish(run, "FINISHED")
-    return tracker.close()
+    return tracker.close(wait_s=240.0)  # of a machine that is busy with other tests
 
 
 def check_complete(uri: str) -> None:
@@ -149,7 +149,7 @@ def serving(backend: str, artifacts: Path, port: int) -> Iterator[str]:
     environment = {**os.environ, **ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with subprocess.Popen([sys.executable, "-m", "mlflow", "server", *options, *stored], env=environment) as process:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 240
             while reason := unreachable(f"http://127.0.0.1:{port}"):
                 assert time.monotonic() < deadline, reason
                 time.sleep(0.2)

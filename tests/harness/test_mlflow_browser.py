@@ -63,7 +63,7 @@ def ask(address: str, what: str, **about: Any) -> Any:
 @pytest.fixture(scope="module")
 def context() -> Iterator[Any]:
     with chromium.pages() as opened:
-        opened.set_default_timeout(45_000)
+        opened.set_default_timeout(90_000)
         opened.add_init_script(CHOSEN)
         yield opened
 
@@ -115,7 +115,9 @@ def test_two_variants_are_compared_in_a_chart(page: Any, address: str, ids: dict
     view = "viewStateShareKey=harness&compareRunsMode=CHART"
     page.goto(f"{address}/#/experiments/{ids['experiment']}/runs?{view}")
     page.get_by_placeholder("Search metric charts").fill("score/consistent-50s/background_psnr")
-    page.locator(".js-plotly-plot .scatterlayer .trace").nth(1).wait_for()  # a curve over clips for each variant
+    page.locator(".js-plotly-plot .scatterlayer .trace").nth(1).wait_for()
+    for name in ("full", "base"):  # a curve over clips for each variant
+        page.get_by_text(f"{name} · seed 0 (score/").first.wait_for()
     page.goto("about:blank")
     runs = json.dumps([ids["full"], ids["base"]])
     page.goto(f'{address}/#/compare-runs?runs={runs}&experiments=["{ids["experiment"]}"]')
@@ -142,7 +144,7 @@ def test_a_model_has_its_card(page: Any, address: str, ids: dict[str, str]) -> N
     page.get_by_text("All parameters of a transformer, the embedded tiny world, trained").wait_for()
     page.get_by_role("cell", name="background_psnr").first.wait_for()
     page.get_by_role("link", name="full · seed 0").first.wait_for()  # its source run
-    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("Artifacts", exact=True).click()
     for name in ("MLmodel", "config.json", "diffusion_pytorch_model.safetensors", "README.md"):
         page.get_by_text(name, exact=True).first.wait_for()
     page.get_by_text("README.md", exact=True).first.click()

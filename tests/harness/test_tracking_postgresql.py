@@ -44,7 +44,7 @@ def at_once(uri: str, *stores: Path) -> list[str]:
         here.mkdir()
         command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}){MIRROR}", str(store), uri]
         runs.append(subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, text=True))
-    printed = [run.communicate(timeout=100)[0] for run in runs]
+    printed = [run.communicate(timeout=400)[0] for run in runs]
     for number, store in enumerate(stores):
         assert list((store.parent / f"here-{number}").iterdir()) == []  # no ./mlruns, no ./mlartifacts
     return printed
