@@ -82,5 +82,7 @@ class TrainedModel:
             about.save(str(Path(folder) / "MLmodel"))
             client.log_model_artifacts(model_id, folder)
         if self.folder is not None:
+            if not self.folder.is_dir():  # of which MLflow would upload nothing, without a word
+                raise FileNotFoundError(self.folder)
             client.log_model_artifacts(model_id, str(self.folder))
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)

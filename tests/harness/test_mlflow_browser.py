@@ -127,7 +127,7 @@ def test_two_variants_are_compared_in_a_chart(page: Any, address: str, ids: dict
 
 def test_a_run_tells_what_differs_its_scores_data_and_model(page: Any, address: str, ids: dict[str, str]) -> None:
     page.goto(f"{address}/#/runs/{ids['base']}")
-    page.get_by_role("cell", name="baseline (full)").wait_for()
+    page.get_by_text("baseline (full)").wait_for()
     page.get_by_role("cell", name="background_psnr ↑").first.wait_for()
     link = page.get_by_role("link", name="All runs of the experiment, and its report")
     assert link.get_attribute("href").endswith(f"#/runs/{ids['ablation_eimg']}")
