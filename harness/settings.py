@@ -76,6 +76,10 @@ class TrackingSettings(Frozen):
     """Where results are logged."""
 
     uri: str | None = runtime(None, "MLflow tracking URI; none: sqlite in the store")
+    models: Literal["light", "all", "none"] = runtime(
+        "light",
+        "weights that go to MLflow with a model's card: LoRAs and the embedded model's, all (28 GB and more), or none",
+    )
 
 
 class SlurmSettings(Frozen):

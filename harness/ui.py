@@ -71,7 +71,7 @@ def _announce(server: subprocess.Popen[bytes], port: int, remark: str, say: Call
     say("MLflow starts; its pages take some seconds")
     while server.poll() is None:
         if unreachable(address) is None:
-            say(f"MLflow: {address}{remark}; Ctrl-C stops it")
+            say(f"MLflow: {address}{remark}; choose Model training at its top left; Ctrl-C stops it")
             return
         time.sleep(0.2)
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from harness.pipeline import Pipeline
 from harness.publish import Publisher
 from harness.store import Store
-from harness.tracking import RunInfo, Tracker
+from harness.tracking import ExperimentPage, RunInfo, Tracker
 from sweeps.sweep import Sweep
 
 LOST = "lost"  # a trial whose worker died or left; another trial has its settings
@@ -32,6 +32,12 @@ class StudyRun:
             description=f"**{sweep.question}**\n\nOn `{sweep.track}`:\n\n{objectives}\n\nSearched:\n\n{space}",
         )
         self.run = tracker.parent(study, info)
+        columns = [f"metrics.`{_metric(objective.name)}`" for objective in sweep.objectives]
+        rising = sweep.objectives[0].direction == "minimize"
+        settings = [f"params.`{key}`" for key in sweep.space]
+        tracker.page(
+            self.run, ExperimentPage(sweep.question, "tags.`sweep.trial` != ''", [*columns, *settings], rising)
+        )
 
     def record(self, pipeline: Pipeline, store: Store) -> "Record":
         """The run of one trial, nested in the study's."""
@@ -75,7 +81,7 @@ class Record:
         self._publisher = self._declare(tags)
         self._publisher.update()
         if values:
-            curves = {f"objective/{name.replace(' ', '_')}": [(0, value)] for name, value in values.items()}
+            curves = {_metric(name): [(0, value)] for name, value in values.items()}
             # A time that a command which sends it again has as well.
             self._tracker.curve(self._run, "objectives", curves, identity=repr(sorted(values.items())), measured=0.0)
         self._tracker.finish(self._run, "FAILED" if status == "FAILED" else "FINISHED")
@@ -83,3 +89,7 @@ class Record:
     def _declare(self, tags: Mapping[str, str]) -> Publisher:
         trial = self._pipeline.request.experiment.variants[0].name
         return Publisher(self._pipeline, self._store, self._tracker, self._study.run, {"sweep.trial": trial, **tags})
+
+
+def _metric(objective: str) -> str:
+    return f"objective/{objective.replace(' ', '_')}"

@@ -23,6 +23,7 @@ T = TypeVar("T")
 # Limits of the oldest servers still in use, so that a value accepted here is accepted everywhere.
 PARAM_LENGTH, TAG_LENGTH, KEY_LENGTH = 500, 5000, 250
 METRICS_PER_CALL, PARAMS_PER_CALL = 1000, 100
+NOTE, LINK = "mlflow.note.content", "All runs of the experiment, and its report"
 
 
 class Piece(Protocol):
@@ -41,7 +42,7 @@ class Piece(Protocol):
 
 @dataclass(frozen=True)
 class Tags:
-    """The run's tags; those of a child name its parent, whose MLflow id may change."""
+    """The run's tags; those of a child name its parent, whose MLflow id may change, and link to it."""
 
     tags: Mapping[str, str]
     parent_id: Callable[[], str | None] = lambda: None
@@ -50,11 +51,14 @@ class Tags:
     def complete(self) -> dict[str, str]:
         """Every tag as it is sent, cut to what MLflow takes."""
         parent_id = self.parent_id()
-        tags = {**self.tags, "mlflow.parentRunId": parent_id} if parent_id else self.tags
-        return {_key(key): _cut(value, TAG_LENGTH) for key, value in tags.items()}
+        tags = dict(self.tags)
+        if parent_id:
+            room = TAG_LENGTH - len(link := f"\n\n[{LINK}](#/runs/{parent_id})")
+            tags |= {"mlflow.parentRunId": parent_id, NOTE: cut(tags.get(NOTE, ""), room) + link}
+        return {_key(key): cut(value, TAG_LENGTH) for key, value in tags.items()}
 
     def pending(self, mark: Mark | None) -> bool:
-        return mark != _digest(self.complete())
+        return mark != digest(self.complete())
 
     def send(self, client: "MlflowClient", run_id: str, _: Mark | None) -> Iterator[Mark]:
         from mlflow.entities import RunTag
@@ -62,7 +66,7 @@ class Tags:
         tags = self.complete()
         for some in _blocks(list(tags.items()), PARAMS_PER_CALL):
             client.log_batch(run_id, tags=[RunTag(key, value) for key, value in some])
-        yield _digest(tags)
+        yield digest(tags)
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,12 @@ class Params:
     def send(self, client: "MlflowClient", run_id: str, _: Mark | None) -> Iterator[Mark]:
         from mlflow.entities import Param
 
-        params = {_key(key): _cut(_text(value), PARAM_LENGTH) for key, value in _flat(self.params)}
+        params = {_key(key): cut(text(value), PARAM_LENGTH) for key, value in _flat(self.params)}
         there = client.get_run(run_id).data.params
         missing = [Param(key, value) for key, value in params.items() if key not in there]
         for some in _blocks(missing, PARAMS_PER_CALL):
             client.log_batch(run_id, params=some)
-        yield _digest(params)
+        yield digest(params)
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,11 @@ class Document:
     content: Mapping[str, object]
 
     def pending(self, mark: Mark | None) -> bool:
-        return mark != _digest(self.content)
+        return mark != digest(self.content)
 
     def send(self, client: "MlflowClient", run_id: str, _: Mark | None) -> Iterator[Mark]:
         client.log_text(run_id, json.dumps(self.content, indent=2, default=str), self.name)
-        yield _digest(self.content)
+        yield digest(self.content)
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,7 @@ class Files:
             return self.identity
         files = sorted(path for path in self.path.rglob("*") if path.is_file()) if self.path.is_dir() else [self.path]
         hashes = [(str(path.relative_to(self.path)), _file_digest(path)) for path in files]
-        return _digest(hashes)
+        return digest(hashes)
 
     def pending(self, mark: Mark | None) -> bool:
         return mark != self.content
@@ -222,9 +226,11 @@ def score_curves(folder: Path, track: str) -> dict[str, list[tuple[int, float]]]
     """Curves of a Score artifact by MLflow key `score/<track>/<metric>`: (clip, mean over the samples without NaN).
 
     A metric of whole films is one point at step 0; clips that no sample defines have no point. `<metric>@window` becomes
-    `<metric>/window`.
+    `<metric>/window`. Each curve also has its late mean, as in reports, at `late/<track>/<metric>`: one point.
     """
     import numpy as np
+
+    from reports.drift import curve_statistics
 
     curves = {}
     with np.load(folder / "scores.npz") as scores:
@@ -234,6 +240,10 @@ def score_curves(folder: Path, track: str) -> dict[str, list[tuple[int, float]]]
             means = np.nansum(per_clip, axis=0) / np.maximum(defined, 1)
             key = metric.replace("@", "/")
             curves[f"score/{track}/{key}"] = [(int(clip), float(means[clip])) for clip in np.flatnonzero(defined)]
+            if values.ndim > 1 and defined.any() and not metric.endswith("@prefix"):
+                films = curve_statistics(values, np.full(len(values), values.shape[1]), 1.0)["late"]
+                if not np.isnan(films).all():
+                    curves[f"late/{track}/{key.removesuffix('/window')}"] = [(0, float(np.nanmean(films)))]
     return curves
 
 
@@ -258,12 +268,14 @@ def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{key}", value
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """A value in one line."""
     return json.dumps(value, default=str) if isinstance(value, list | tuple | Mapping) else str(value)
 
 
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def cut(whole: str, length: int) -> str:
+    """The text, or as much of it as fits."""
+    return whole if len(whole) <= length else f"{whole[: length - 1]}…"
 
 
 def _key(key: str) -> str:
@@ -275,7 +287,8 @@ def _blocks(entities: list[T], size: int) -> Iterator[list[T]]:
         yield entities[start : start + size]
 
 
-def _digest(content: object) -> str:
+def digest(content: object) -> str:
+    """A short hash of plain values."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -29,9 +29,14 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
 }
+
+
+# How databases, and MLflow, say that another command wrote the same at the same moment.
+CONFLICTS = ("uniqueviolation", "unique constraint", "duplicate entry", "deadlock", "already exists")
 
 
 class ServerAwayError(Exception):
@@ -138,6 +143,10 @@ class Server:
         status = getattr(error, "get_http_status_code", None)  # of an MlflowException, also where its import failed
         database = type(error).__module__.startswith("sqlalchemy") or (status is not None and status() >= 500)
         return str(error) if database else None
+
+    def conflict(self, error: Exception) -> bool:
+        """Whether another command was a moment faster, so that trying again finds what it made."""
+        return any(said in str(error).lower() for said in CONFLICTS)
 
     def _find_experiment(self, client: "MlflowClient") -> str:
         experiment = client.get_experiment_by_name(self._experiment)

@@ -8,7 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.tracking.inputs import Dataset, ExperimentPage
 from harness.tracking.ledger import Ledger
+from harness.tracking.models import TrainedModel
 from harness.tracking.pieces import Curve, Document, Files, MetricsFile, Params, Piece, Points, RunStatus, Status, Tags
 from harness.tracking.server import KEY_TAG, Server, ServerAwayError, shown
 
@@ -98,6 +100,18 @@ class Tracker:
         """Upload a file, or all that a folder holds, once for each identity (None: its content) into `to_folder`."""
         self._enqueue(run, Files(piece, path, to_folder, identity))
 
+    def dataset(self, run: str, data: Dataset) -> None:
+        """Log data as an input of the run, once for each content."""
+        self._enqueue(run, data)
+
+    def model(self, run: str, trained: TrainedModel) -> None:
+        """Log trained weights as a model of the run: the weights once, the card again when it tells something else."""
+        self._enqueue(run, trained)
+
+    def page(self, parent: str, page: ExperimentPage) -> None:
+        """Describe the MLflow experiment that the run is in."""
+        self._enqueue(parent, page)
+
     def finish(self, run: str, status: Status) -> None:
         """End the run as FINISHED, FAILED or KILLED. One that did not finish is RUNNING again when declared again."""
         self._enqueue(run, RunStatus(status))
@@ -167,7 +181,7 @@ class Tracker:
             run, name = place
             piece = self._queue[place]
             try:
-                self._upload(run, piece)
+                self._upload_again(run, piece)
             except ServerAwayError as error:
                 self._postpone(str(error))
                 continue
@@ -191,6 +205,17 @@ class Tracker:
                 if self._closing:
                     return None
                 self._change.wait(pause if self._queue else None)
+
+    def _upload_again(self, run: str, piece: Piece) -> None:
+        """Upload; commands that share a server may meet at the same row, which each can write a moment later."""
+        for pause in (0.1, 0.5, 2.0):
+            try:
+                return self._upload(run, piece)
+            except Exception as error:
+                if not self._server.conflict(error):
+                    raise
+                time.sleep(pause)
+        return self._upload(run, piece)
 
     def _upload(self, run: str, piece: Piece) -> None:
         if not self._seen_deleted:

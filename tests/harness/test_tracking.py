@@ -5,21 +5,30 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.tracking import RunInfo, Tracker, resolve_uri, score_curves
-from harness.tracking.server import ENVIRONMENT, shown, unreachable
+from harness.tracking import Tracker, resolve_uri, score_curves
+from harness.tracking.server import ENVIRONMENT, shown
+from tests.harness.mirrored import (
+    check_complete,
+    filled,
+    free_port,
+    in_process,
+    info,
+    mirror,
+    serving,
+    trained,
+    write_metrics,
+)
 
 os.environ.update(ENVIRONMENT)
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -36,78 +45,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(tmp_path: Path, migrated: Path) -> Path:
     """A store with an empty database and the files that a small experiment leaves."""
     shutil.copy(migrated, tmp_path / "mlflow.db")
-    (tmp_path / "lora").mkdir()
-    (tmp_path / "lora" / "adapter_config.json").write_text("{}")
-    (tmp_path / "report.html").write_text("<p>report</p>")
-    write_metrics(tmp_path / "metrics.jsonl", range(1, 701))
-    return tmp_path
-
-
-def write_metrics(path: Path, steps: range, started: float = 1e9) -> None:
-    lines = [{"step": step, "time": started + step, "train/loss": 1 / step, "bank/fill": step / 10} for step in steps]
-    lines[0]["train/loss"] = float("nan")
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-
-
-def info(name: str, **params: object) -> RunInfo:
-    return RunInfo(name, {"svi": {"p_img": 0.5, **params}}, {"name": name}, {"variant": name}, f"**{name}**")
-
-
-def mirror(store: Path, uri: str, said: list[str], extra: str = "") -> int:
-    """One whole command; returns the number of pieces that were left out."""
-    tracker = Tracker(uri, store, "ablation_test", said.append)
-    parent = tracker.parent("aa", info("test · tiny"))
-    full = tracker.child(parent, "full-0", info("full · seed 0", prompts=["word " * 400, "x"]))
-    tracker.child(parent, "base-0", info("base · seed 0"))
-    tracker.metrics_file(full, store / "metrics.jsonl")
-    points = [(clip, 20.0 - clip / 100) for clip in range(1100)]
-    points[7] = (7, float("nan"))
-    curves = {"score/consistent-50s/psnr": points, "score/consistent-50s/gain": [(0, 1.25)]}
-    tracker.curve(full, "score consistent-50s", curves, identity="sig1", measured=1e9)
-    tracker.artifact(full, "lora", store / "lora", "lora", identity="sig2")
-    tracker.artifact(parent, "report", store / "report.html")
-    if extra:
-        tracker.curve(full, extra, {extra: [(0, 1.0)]}, identity=extra, measured=1e9)
-    for run in (full, parent):
-        tracker.finish(run, "FINISHED")
-    return tracker.close()
-
-
-def check_complete(uri: str) -> None:
-    """Everything that `mirror` sends is there exactly once."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("ablation_test")
-    assert experiment is not None
-    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
-    assert sorted(runs) == ["base · seed 0", "full · seed 0", "test · tiny"]
-    assert len(client.search_runs([experiment.experiment_id])) == 3
-    full, parent = runs["full · seed 0"], runs["test · tiny"]
-    assert [runs[name].info.status for name in sorted(runs)] == ["RUNNING", "FINISHED", "FINISHED"]
-    nested = client.search_runs([experiment.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
-    assert {run.info.run_id for run in nested} == {full.info.run_id, runs["base · seed 0"].info.run_id}
-    assert full.data.tags["variant"] == "full · seed 0"
-    assert full.data.tags["mlflow.note.content"] == "**full · seed 0**"
-    assert full.data.params["svi.p_img"] == "0.5"
-    assert len(full.data.params["svi.prompts"]) == 500
-    loss = client.get_metric_history(full.info.run_id, "train/loss")
-    assert sorted(point.step for point in loss) == list(range(2, 701))
-    assert {point.timestamp - point.step * 1000 for point in loss} == {10**12}
-    assert sorted(p.step for p in client.get_metric_history(full.info.run_id, "bank/fill")) == list(range(1, 701))
-    psnr = client.get_metric_history(full.info.run_id, "score/consistent-50s/psnr")
-    assert sorted(point.step for point in psnr) == [clip for clip in range(1100) if clip != 7]
-    assert [p.value for p in client.get_metric_history(full.info.run_id, "score/consistent-50s/gain")] == [1.25]
-    assert {file.path for file in client.list_artifacts(full.info.run_id)} == {"config.json", "lora"}
-    assert [file.path for file in client.list_artifacts(full.info.run_id, "lora")] == ["lora/adapter_config.json"]
-    assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"config.json", "report.html"}
-
-
-def in_process(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run code that begins with this module's names in a fresh interpreter."""
-    begin = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\nfrom test_tracking import *\n"
-    command = [sys.executable, "-c", begin + textwrap.dedent(code), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return filled(tmp_path)
 
 
 def ledger_of(store: Path) -> Path:
@@ -271,6 +209,48 @@ def test_a_run_that_failed_goes_on_when_declared_again(store: Path) -> None:
     assert status_after(None, KeyboardInterrupt) == "FINISHED"
 
 
+def test_a_model_cut_short_is_completed_and_its_card_told_again_without_its_weights(store: Path) -> None:
+    from mlflow import MlflowClient
+    from mlflow.artifacts import list_artifacts, load_text
+
+    def send(card: str, told: str) -> list[str]:
+        said: list[str] = []
+        tracker = Tracker(resolve_uri(None, store), store, "ablation_test", said.append)
+        tracker.model(tracker.parent("aa", info("film")), replace(trained(store, card), told=told))
+        tracker.close()
+        return said
+
+    (store / "lora").rename(store / "away")
+    assert "model of run 'film'" in send("# none yet", "nothing")[0]  # made, and nothing in it
+    (store / "away").rename(store / "lora")
+    assert send("# untold", "nothing") == []
+    (store / "lora").rename(store / "away")
+    assert send("# told", "a score") == []
+    (model,) = MlflowClient(resolve_uri(None, store)).search_logged_models(["1"])
+    assert load_text(f"{model.artifact_location}/README.md") == "# told"
+    assert model.tags["mlflow.note.content"] == "# told"
+    assert "adapter_config.json" in {Path(file.path).name for file in list_artifacts(model.artifact_location)}
+
+
+def test_weights_that_stay_away_have_a_card(store: Path) -> None:
+    from mlflow import MlflowClient
+    from mlflow.artifacts import list_artifacts
+
+    uri = resolve_uri(None, store)
+    tracker = Tracker(uri, store, "ablation_test", print)
+    tracker.model(tracker.parent("aa", info("film")), replace(trained(store), folder=None))
+    assert tracker.close() == 0
+    (model,) = MlflowClient(uri).search_logged_models(["1"])
+    assert {Path(file.path).name for file in list_artifacts(model.artifact_location)} == {"MLmodel", "README.md"}
+
+
+def test_an_upload_of_everything_imports_no_torch(store: Path) -> None:
+    result = in_process(
+        "print(mirror(Path(sys.argv[1]), sys.argv[2], []), 'torch' in sys.modules)", store, resolve_uri(None, store)
+    )
+    assert result.stdout == "0 False\n", result.stderr
+
+
 def test_a_piece_that_cannot_be_sent_stops_no_other(store: Path) -> None:
     from mlflow import MlflowClient
 
@@ -303,31 +283,14 @@ def test_changed_content_is_uploaded_again(store: Path) -> None:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
 def start_server(store: Path, port: int) -> Iterator[Callable[[], None]]:
     """Starts `mlflow server` on the port; before that the port is closed, as with a server that is away."""
-    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level error"]
-    stored = ["--backend-store-uri", f"sqlite:///{store}/mlflow.db", "--artifacts-destination", f"{store}/served"]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    command = [sys.executable, "-m", "mlflow", "server", *options, *stored]
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start() -> None:
-        started.append(subprocess.Popen(command, env=environment))
-        deadline = time.monotonic() + 60
-        while reason := unreachable(f"http://127.0.0.1:{port}"):
-            assert time.monotonic() < deadline, reason
-            time.sleep(0.2)
-
-    yield start
-    for process in started:
-        process.terminate()
-        process.wait(timeout=20)
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(serving(f"sqlite:///{store}/mlflow.db", store / "served", port))
 
 
 def test_a_server_that_was_away_gets_everything_later(store: Path, port: int, start_server: Callable[[], None]) -> None:
@@ -335,7 +298,7 @@ def test_a_server_that_was_away_gets_everything_later(store: Path, port: int, st
 
     uri, said = f"http://127.0.0.1:{port}", list[str]()
     began = time.monotonic()
-    assert mirror(store, uri, said) == 15
+    assert mirror(store, uri, said) == 19
     assert time.monotonic() - began < 5
     (line,) = said
     assert uri in line
@@ -380,11 +343,13 @@ def test_a_server_that_comes_back_is_used_by_the_same_command(store: Path, monke
 def test_score_curves_are_means_over_the_samples_that_are_defined(tmp_path: Path) -> None:
     nan = float("nan")
     psnr = np.array([[10.0, nan, nan], [20.0, 30.0, nan]])
-    np.savez(tmp_path / "scores.npz", psnr=psnr, gain=np.array([1.0, 2.0]), eps=np.array([nan, nan]))
+    np.savez(tmp_path / "scores.npz", psnr=psnr, gain=np.array([1.0, 2.0]), eps=np.array([nan, nan]), ssim=psnr[:, :2])
     assert score_curves(tmp_path, "consistent-50s") == {
         "score/consistent-50s/psnr": [(0, 15.0), (1, 30.0)],
         "score/consistent-50s/gain": [(0, 1.5)],
         "score/consistent-50s/eps": [],
+        "score/consistent-50s/ssim": [(0, 15.0), (1, 30.0)],
+        "late/consistent-50s/ssim": [(0, 30.0)],  # of the film whose last fifth has a value
     }
 
 

@@ -1,0 +1,79 @@
+"""What a run of MLflow's says of itself, in Markdown."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.pipeline import Child, Request
+from harness.signature import flat
+
+ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
+
+
+class Row(NamedTuple):
+    """One metric of one run's films: at the first clip and late (the same for a metric of whole films)."""
+
+    track: str
+    metric: str
+    first: float
+    late: float
+    unit: str
+    direction: str
+    per_clip: bool
+
+
+def parent_text(request: Request, report: Path | None) -> str:
+    """The question, the answer and its tables once there is a report, and the command."""
+    parts = [f"**{request.experiment.question}**"]
+    if report is not None:
+        ours, _, _ = (report / "table.md").read_text().partition("\n---\n")  # behind it: published figures
+        parts += [ours.strip(), "All of it: Artifacts, `report/report.html`; as text: `report/report.md`."]
+    parts += [f"Made by `{request.command}`", f"Baseline of all differences: `{request.experiment.baseline}`."]
+    return "\n\n".join(parts)
+
+
+def child_text(child: Child, baseline: Child | None, rows: Iterable[Row]) -> str:
+    """The settings in which it differs from the baseline, and its scores by now."""
+    parts = [f"Variant **{child.variant.name}**, seed {child.seed}"]
+    if baseline is not None and baseline is not child:
+        parts.append(_differences(child, baseline))
+    elif child.variant.set:
+        parts.append(_table(("setting", "value"), child.variant.set.items()))
+    if scored := sorted(set(rows)):
+        head = ("track", "metric", "clip 1", "last 20 % of clips", "unit")
+        cells = [
+            (r.track, f"{r.metric} {ARROWS[r.direction]}", f"{r.first:.4g}", f"{r.late:.4g}", r.unit) for r in scored
+        ]
+        parts.append(_table(head, cells))
+    return "\n\n".join(parts)
+
+
+def _differences(child: Child, baseline: Child) -> str:
+    ours, theirs = (flat(c.resolved.settings, "identity") for c in (child, baseline))
+    differ = [(key, ours[key], theirs[key]) for key in ours if ours[key] != theirs[key]]
+    if not differ:
+        return f"The same settings as the baseline, {baseline.variant.name}."
+    return _table(("setting", "here", f"baseline ({baseline.variant.name})"), differ)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[Iterable[object]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(_cell(value) for value in row)} |" for row in rows)])
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|")
+
+
+def rows_of(
+    track: str, curves: Mapping[str, list[tuple[int, float]]], metrics: Mapping[str, Mapping[str, str]]
+) -> list[Row]:
+    """A row for each metric that has a value, from what goes into MLflow as curves."""
+    found = []
+    for metric, about in metrics.items():
+        points = curves.get(f"score/{track}/{metric}/window") or curves.get(f"score/{track}/{metric}")
+        if points:
+            late = curves.get(f"late/{track}/{metric}")
+            last = (late or points)[-1][1]
+            found.append(Row(track, metric, points[0][1], last, about["unit"], about["direction"], late is not None))
+    return found
