@@ -36,7 +36,7 @@ def many(count: int) -> tuple[pd.DataFrame, pd.DataFrame, ReportInfo]:
 def test_films_of_all_seeds_are_pooled() -> None:
     found = variant_forecasts(study(), info(), TRACK)
     assert found["full"].plateau.value == pytest.approx(0.17 / 0.8, rel=0.05)
-    assert (found["full"].films, found["full"].clips) == (6, 20)
+    assert (found["full"].films, found["full"].clips) == (12, 20)
 
 
 def test_the_table_stands_in_the_order_of_the_forecast() -> None:
