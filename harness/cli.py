@@ -309,22 +309,23 @@ def cancel(names: tuple[str, ...], store: Path) -> None:
 
 
 @cli.command()
-@click.argument("name", metavar="[EXPERIMENT]", required=False)
-@click.option("--format", "form", type=click.Choice(["md", "csv", "latex", "html"]), default="md", show_default=True)
+@click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
+@click.option(
+    "--format", "form", type=click.Choice(["md", "csv", "latex", "html"]), default=None,
+    help="print all of it, or with html the page's path  [default: the tables, and where the page is]",
+)  # fmt: skip
 @click.option("--table", default=None, help="svi-1 to svi-8: the paper's table, with all that is measured beside it")
 @click.option("--only", default=None, help="with --table: rows of ours to take, as shell patterns: 'FramePack,full'")
 @click.option(
-    "--with", "others", default=None, help="names of scored videos to put beside the variants: 'FramePack,...'"
+    "--with", "others", default=None, help="scored videos to put beside the variants, by name: 'FramePack,...'"
 )
 @click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="html: file to write  [default: EXPERIMENT.html in the store]",
-)
+    "--output", type=click.Path(path_type=Path), default=None,
+    help="file for the page; films that are too large for it are put beside it",
+)  # fmt: skip
 @STORE
 def report(
-    name: str | None,
+    names: tuple[str, ...],
     form: Any,
     table: str | None,
     only: str | None,
@@ -332,44 +333,35 @@ def report(
     output: Path | None,
     store: Path,
 ) -> None:
-    """The newest report of an experiment: printed, or with --format html written as one page; or a table of the paper."""
-    from harness.session import latest_report
+    """The newest report of an experiment, as tables and a page; several and scored videos compared; or a table of the paper."""
     from harness.store import Store
 
-    if (name is None) == (table is None):
+    if (not names) == (table is None):
         raise UseError("expected the name of an experiment or --table, one of them: `harness list` has both")
     if only is not None and table is None:
         raise UseError("--only goes with --table; `harness run` has its own")
     if table is not None and others is not None:
         raise UseError("--with goes with an experiment; --table has all scored videos, of which --only takes some")
-    if (form == "html" or output) and (table or others):
-        raise UseError("--table and --with are printed, as md, csv or latex; send them to a file with >")
+    if table is not None and (form == "html" or output):
+        raise UseError("--table is printed, as md, csv or latex; send it to a file with >")
+    opened = Store(_existing(store))
     if table is not None:
         from harness.compare import paper_table
 
-        click.echo(paper_table(Store(_existing(store)), table, form, only), nl=False)
+        click.echo(paper_table(opened, table, form or "md", only), nl=False)
         return
-    assert name is not None
-    if others is not None:
-        from harness.compare import with_scored
+    from harness.report import show_report
 
-        names = [other.strip() for other in others.split(",")]
-        click.echo(with_scored(Store(_existing(store)), name, names, form), nl=False)
-        return
-
-    if output is not None and form != "html":
-        raise UseError(f"--output {output} goes with --format html; {form} is printed, so send it to a file with >")
-    folder = latest_report(Store(_existing(store)).root, name)
-    if form == "html":
-        target = output or store / f"{name}.html"
-        try:
-            target.write_bytes((folder / "report.html").read_bytes())
-        except OSError as error:
-            raise UseError(f"--output {target} cannot be written: {error.strerror}") from error
-        click.echo(str(target))
-        return
-    file = {"md": "report.md", "csv": "results.csv", "latex": "report.tex"}[form]
-    click.echo((folder / file).read_text(), nl=False)
+    scored = [other.strip() for other in (others or "").split(",") if other.strip()]
+    show_report(
+        opened,
+        list(dict.fromkeys(names)),
+        scored,
+        form,
+        output,
+        lambda text: click.echo(text, nl=False),
+        lambda text: click.echo(text, err=True),
+    )
 
 
 @cli.command()

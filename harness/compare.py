@@ -1,8 +1,7 @@
-"""Tables over more than one experiment: scored videos side by side or beside an experiment's variants, and the paper's tables."""
+"""Tables of scored videos side by side, and the paper's tables with all that the store holds."""
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from benchmarks.track import PAPER_CLIP_SECONDS
 from harness.errors import UseError
 from harness.profiles import PROFILES
 from harness.provenance import facts
-from harness.results import joined, report_info, results_frame
+from harness.results import joined, results_frame
 from harness.scored import RECORDS, Record, records
 from harness.session import latest_report
 from harness.spec import matching
@@ -47,44 +46,6 @@ def scored_table(store: Store, record: Record, others: Sequence[Record]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def with_scored(store: Store, experiment: str, names: Sequence[str], form: str) -> str:
-    """An experiment's newest report with rows of scored videos: Markdown, CSV or LaTeX.
-
-    Raises UseError for a name that is not scored on its tracks, or scores that were made differently.
-    """
-    from reports import tables
-    from reports.summary import summarise
-
-    job = _report_job(store, experiment)
-    info, frame = report_info(job), results_frame(job)
-    found = [one for one in records(store) if one.track in info.tracks]
-    for name in names:
-        if name not in {one.name for one in found}:
-            known = ", ".join(dict.fromkeys(one.name for one in found)) or "none"
-            raise UseError(
-                f"--with {name}: not scored on {', '.join(info.tracks)}; scored there: {known}. "
-                f"`harness score DIR --track {info.tracks[0]} --name {name}` scores it"
-            )
-    taken = [one for one in found if one.name in names]
-    for one in taken:
-        if one.name in info.variants:
-            raise UseError(
-                f"--with {one.name}: {experiment} has a variant of that name; score the videos under another one: "
-                f"harness score {one.videos} --track {one.track} --name OTHER"
-            )
-    frame = joined([frame, *(one.rows(store).assign(experiment=experiment) for one in taken)])
-    info = replace(info, variants={**info.variants, **{one.name: {} for one in taken}})
-    try:
-        summary = summarise(frame, info)
-    except ValueError as error:
-        raise UseError(str(error)) from error
-    return {
-        "md": lambda: tables.markdown(summary, info),
-        "csv": lambda: tables.csv(frame),
-        "latex": lambda: tables.latex(summary, info),
-    }[form]()
-
-
 def paper_table(store: Store, table: str, form: "paper.Form", only: str | None) -> str:
     """A published table and beside it everything that the store has measured, or the rows that `only` names: a variant, the
     name of scored videos, or experiment:variant.
@@ -97,7 +58,7 @@ def paper_table(store: Store, table: str, form: "paper.Form", only: str | None) 
     frames, about = [], {}
     for name in _reports(store):
         try:
-            job = _report_job(store, name)
+            job = report_job(store, name)
         except UseError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
@@ -145,7 +106,7 @@ def _info(rows: "pd.DataFrame", names: Sequence[str], record: Record) -> "Report
         variants=dict.fromkeys(names, nothing),
         tracks=[record.track],
         seeds=[0],
-        compare_to=None,
+        compare_to=(),
         caption="Each row was made by another method; nothing is known here of how.",
         provenance=facts(),
         reproduce=record.command,
@@ -162,11 +123,15 @@ def _reports(store: Store) -> list[str]:
     return sorted(path.name for path in (store.root / "reports").glob("*") if (path / "report.md").is_file())
 
 
-def _report_job(store: Store, experiment: str) -> Job:
+def report_job(store: Store, experiment: str) -> Job:
     """The newest report's job as it was run, from its manifest."""
     folder = Path(latest_report(store.root, experiment)).resolve()
     manifest = store.manifest("report", folder.name)
     if "scored" not in manifest["identity"]:
         raise UseError(f"the report of {experiment} is of an older version; `harness run {experiment}` makes it anew")
     inputs = {role: [store.find(one) for one in found] for role, found in manifest["upstream"].items()}
-    return Job("report", folder, {**manifest["identity"], "command": ""}, inputs, lambda *_: None, first_rank=True)
+    command = folder / "reproduce.txt"
+    told = {
+        "command": command.read_text(encoding="utf-8").strip() if command.is_file() else f"harness run {experiment}"
+    }
+    return Job("report", folder, {**manifest["identity"], **told}, inputs, lambda *_: None, first_rank=True)

@@ -16,9 +16,11 @@ from harness.worker import Job
 if TYPE_CHECKING:
     import pandas as pd
 
+    from reports.films import Link
     from reports.info import ReportInfo
 
 METHOD, MODEL = "generate.method", "model"
+SIGNATURE_DIGITS = 16  # of an artifact's folder
 SHOWN_DIGITS = 12  # of a hash, enough to tell any two apart
 
 
@@ -95,6 +97,14 @@ def _rows(sample: Any, view: str, clip: Any, value: Any, status: str, reason: An
     return {"sample": sample, "view": view, "clip": clip, "value": value, "status": status, "reason": reason}
 
 
+def film_link(job: Job) -> "Link":
+    """Films where the store has them, from a finished report's folder and from reports/NAME, which points to it."""
+    from reports.films import relative_links
+
+    artifacts = job.inputs["generate"][0].resolve().parents[1]
+    return relative_links(artifacts / "report" / "any", artifacts.parent / "reports" / "any")
+
+
 def report_info(job: Job) -> "ReportInfo":
     """The declaration, the films of the first seed, costs and provenance."""
     from reports.info import ReportInfo
@@ -120,25 +130,47 @@ def report_info(job: Job) -> "ReportInfo":
         variants=settings["variants"],
         tracks=settings["tracks"],
         seeds=settings["seeds"],
-        compare_to=settings["compare_to"],
+        compare_to=(settings["compare_to"],) if settings["compare_to"] else (),
         caption=profile.caption,
         provenance=facts(),
         reproduce=settings["command"],
         videos=videos,
         frames=frames,
-        costs=_costs(job),
+        costs=costs([job]),
         fps=films[0]["fps"],
         clip_seconds=(films[0]["clip_frames"] - films[0]["overlap"]) / films[0]["fps"],
         trivial=tuple(name for name, sets in settings["variants"].items() if sets.get(METHOD, MODEL) != MODEL),
         errors=errors,
+        settings=_settings(job),
     )
 
 
-def _costs(job: Job) -> dict[str, float]:
+def _settings(job: Job) -> dict[str, dict[str, object]]:
+    """Variant -> the values of all settings that any variant sets, as its stages read them."""
+    keys = {key for sets in job.settings["variants"].values() for key in sets}
+    found: dict[str, dict[str, object]] = {}
+    for (variant, _, _), folder in zip(job.settings["rows"], job.inputs["generate"], strict=True):
+        if variant not in found:
+            found[variant] = {key: value for key, value in _read_by(folder) if key in keys}
+    return found
+
+
+def _read_by(folder: Path) -> Iterator[tuple[str, object]]:
+    """The settings that an artifact depends on: those of its own stage and of all before it."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    yield from manifest["identity"].items()
+    for given in manifest["upstream"].values():
+        for signature in given if isinstance(given, list) else [given]:
+            for before in folder.parents[1].glob(f"*/{signature[:SIGNATURE_DIGITS]}"):
+                yield from _read_by(before)
+
+
+def costs(jobs: Iterable[Job]) -> dict[str, float]:
     """Seconds by kind of stage, each artifact counted once."""
-    folders = {folder for given in job.inputs.values() for folder in (given if isinstance(given, list) else [given])}
-    costs: dict[str, float] = {}
+    inputs = [given for job in jobs for given in job.inputs.values()]
+    folders = {folder for given in inputs for folder in (given if isinstance(given, list) else [given])}
+    spent: dict[str, float] = {}
     for folder in sorted(folders):
         manifest = json.loads((folder / "manifest.json").read_text())
-        costs[manifest["kind"]] = costs.get(manifest["kind"], 0.0) + manifest["seconds"]
-    return costs
+        spent[manifest["kind"]] = spent.get(manifest["kind"], 0.0) + manifest["seconds"]
+    return spent

@@ -343,10 +343,10 @@ def _reference(job: Job) -> Any:
 
 def report(job: Job) -> None:
     """Report: tables, figures and the page."""
-    from harness.results import report_info, results_frame
+    from harness.results import film_link, report_info, results_frame
     from reports.write import write_report
 
-    write_report(results_frame(job), report_info(job), job.folder)
+    write_report(results_frame(job), report_info(job), job.folder, film_link(job))
 
 
 def _save(file: Path, arrays: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Figures: drift curves by clip, and differences to the baseline.
+"""Figures: drift curves over the film, and differences to the baseline.
 
 Trivial baselines are in none of them.
 """
@@ -15,7 +15,7 @@ from reports.frame import PREFIX, WINDOW
 from reports.info import ReportInfo
 from reports.measures import ARROWS, Measure, lead_measure, measure_label, measured, metric_label
 from reports.style import MUTED, colour, dashes, figure_style, label_points
-from reports.summary import curves
+from reports.summary import clip_counts, curves, film_seconds
 
 PANELS_A_ROW = 3
 
@@ -88,7 +88,7 @@ def delta_figure(summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure 
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         unit = _unit(rows)
-        axes.set_xlabel(f"difference to {info.baseline} in {measure_label(lead)}{unit}, 95 % interval")
+        axes.set_xlabel(f"difference to {info.baseline} in {measure_label(lead)}{unit}, paired 95 % interval")
     return figure
 
 
@@ -96,24 +96,27 @@ def _draw_curves(
     figure: Figure, axes: Axes, frame: pd.DataFrame, info: ReportInfo, track: str, panel: Panel, lead: bool
 ) -> None:
     found = {name: curve for name, curve in curves(frame, track, *panel).items() if name in info.compared}
-    ends = {}
+    clips, seconds, ends = clip_counts(frame), film_seconds(frame, info).get(track, 0.0), {}
     # The baseline last: it is what the others are read against, so nothing covers it.
     for variant in sorted(found, key=lambda name: (name == info.baseline, list(info.variants).index(name))):
         curve, ink = found[variant].dropna(subset=["mean"]), colour(info, variant)
         if curve.empty:
             continue
-        clips, mean, se = curve.index.to_numpy() + 1, curve["mean"], curve["se"].fillna(0)
-        axes.fill_between(clips, mean - se, mean + se, color=ink, alpha=0.16, lw=0)
+        # A clip's own score stands at its middle, a score of all frames so far at its end.
+        place = curve.index.to_numpy() + (0.5 if panel.view == WINDOW else 1.0)
+        times = place * seconds / clips[track, variant]
+        mean, se = curve["mean"], curve["se"].fillna(0)
+        axes.fill_between(times, mean - se, mean + se, color=ink, alpha=0.16, lw=0)
         width = 2.0 if variant == info.baseline else 1.4
-        axes.plot(clips, mean, color=ink, ls=dashes(info, variant), lw=width)
-        ends[variant] = (float(clips[-1]), float(mean.iloc[-1]))
+        axes.plot(times, mean, color=ink, ls=dashes(info, variant), lw=width)
+        ends[variant] = (float(times[-1]), float(mean.iloc[-1]))
     axes.set_title(panel_title(frame, panel))
     axes.margins(x=0)
-    axes.set_xlim(left=1)
-    axes.xaxis.set_major_locator(MaxNLocator(6 if lead else 4, integer=True))
-    axes.xaxis.set_major_formatter(lambda clip, _: f"{clip:g}\n{clip * info.clip_seconds:g} s")
+    axes.set_xlim(0, seconds or None)
+    axes.xaxis.set_major_locator(MaxNLocator(8 if lead else 5))
+    axes.xaxis.set_major_formatter(lambda time, _: f"{time:g} s")
     if lead:
-        axes.set_xlabel("clips, and seconds of film")
+        axes.set_xlabel("time in the film")
         label_points(figure, axes, ends, info)
 
 

@@ -3,11 +3,12 @@
 import itertools
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
+from reports.bootstrap import DRAWS, FEWEST
 from reports.drift import CONTRAST_SHARE, LATE_SHARE, SEGMENTS
 from reports.info import ReportInfo
 from reports.measures import (
@@ -32,16 +33,18 @@ NONE = "\N{EN DASH}"
 SKIPPED = "skipped"
 ABSENT = "no result"
 INTERVAL = "95 % interval"
+BOLD = f"Bold: better than every other variant, the {INTERVAL} of each paired difference excluding 0 (bootstrap)."
 VDE = f"VDE = sum of the relative changes from the first of at most {SEGMENTS} segments, as LV-Bench weights them"
 Row = Mapping[Hashable, Any]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A text, and the reason where it stands for a missing number."""
+    """A text, the reason where it stands for a missing number, and whether it is shown to be the best of its column."""
 
     text: str
     reason: str = ""
+    best: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,8 @@ def _by_variant(rows: pd.DataFrame) -> dict[str, Row]:
 
 
 def _mean_cell(row: Row | None, digits: int) -> Cell:
-    return _cell(row, lambda found: with_error(number(found["mean"], digits), found["se"], digits))
+    cell = _cell(row, lambda found: with_error(number(found["mean"], digits), found["se"], digits))
+    return replace(cell, best=row is not None and bool(row["best"]))
 
 
 def _delta_cell(row: Row | None, digits: int) -> Cell:
@@ -224,8 +228,9 @@ def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_d
     used = rows[shown]
     notes = [population_note(used, info.trained)]
     if with_delta:
-        paired = f"Δ: paired with {info.baseline} by seed and sample"
-        notes.append(f"{paired}; {INTERVAL}s by Student's t, one comparison at a time.")
+        notes.append(_delta_note(used, info))
+    if used["direction"].ne("none").any() and used.loc[used["variant"].isin(info.compared), "variant"].nunique() > 1:
+        notes.append(BOLD)
     notes.append(_legend(used, measures))
     curves = used[(used["statistic"] != "value") & (used["status"] == "ok")].drop_duplicates("variant")
     lengths = zip(curves["clips"], curves["clip_seconds"], strict=True)
@@ -243,6 +248,13 @@ def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_d
     if absent:
         notes.append(f"No result: {', '.join(absent)} (no scored film on this track).")
     return notes
+
+
+def _delta_note(rows: pd.DataFrame, info: ReportInfo) -> str:
+    drawn = "samples and of seeds" if len(info.seeds) > 1 else "samples"
+    note = f"Δ: to {info.baseline}, of films paired by seed and sample; ± by {DRAWS:,} bootstrap draws of {drawn}"
+    few = bool(rows["delta_n"].between(1, FEWEST - 1).any())
+    return f"{note}; none from fewer than {FEWEST} samples, too few to trust." if few else f"{note}."
 
 
 def _skipped_of(rows: pd.DataFrame, used: pd.DataFrame) -> list[str]:

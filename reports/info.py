@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 class ReportInfo:
     """An experiment's declaration, films and provenance.
 
-    `variants`: name -> the settings that the variant sets, in the order of declaration. `videos` and `frames`: absolute
-    paths by track and variant, of the first seed; videos are aligned by sample. `costs`: stage kind -> seconds.
+    `variants`: name -> the settings that the variant sets, in the order of declaration; `settings`: the values of the same
+    settings in the variants that leave them to the recipe. `compare_to`: names of published tables. `videos` and `frames`: absolute
+    paths by track and variant, of the first seed; a video is called as its sample. `costs`: stage kind -> seconds.
     `clip_seconds`: of film that a clip of the baseline adds. Films of a track last equally long, so a variant with another
     number of clips there has clips of clip_seconds x clips of the baseline / its own clips. `trivial`: variants that only
     repeat what they are given (copy_image, copy_clips, ping_pong); they stand in tables, below the others, and nowhere
@@ -28,7 +29,7 @@ class ReportInfo:
     variants: Mapping[str, Mapping[str, object]]
     tracks: list[str]
     seeds: list[int]
-    compare_to: str | None
+    compare_to: tuple[str, ...]
     caption: str
     provenance: Mapping[str, str]
     reproduce: str
@@ -40,6 +41,7 @@ class ReportInfo:
     trivial: tuple[str, ...] = ()
     trained: bool = True
     errors: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.baseline not in self.variants:

@@ -2,8 +2,6 @@
 
 import base64
 import io
-import math
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from matplotlib.figure import Figure
 
 from reports.answer import answer
 from reports.figures import curve_panels, delta_figure, drift_panel
+from reports.films import VIDEO_BYTES, Link, film_rows
 from reports.foresight import forecast_curves, forecast_figure, forecast_grid
 from reports.frame import PREFIX, validated
 from reports.grid import further_grids, main_grids
@@ -22,25 +21,22 @@ from reports.info import ReportInfo
 from reports.length import length_figure, length_table
 from reports.pictures import error_figures
 from reports.published import CAPTION, published_grids
+from reports.settings import settings_grid
 from reports.sheet import Tiles, tiles
 from reports.style import INK, colour, png, svg
 
-VIDEO_BYTES = 24_000_000
-"""Most bytes of video in a page, as embedded (base64)."""
 
-
-def page(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, video_bytes: int = VIDEO_BYTES) -> str:
-    """The HTML text. Rows of videos are embedded track after track while they fit into `video_bytes`.
+def page(
+    frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, link: Link, video_bytes: int = VIDEO_BYTES
+) -> str:
+    """The HTML text. Samples' films are embedded while they fit into `video_bytes`, those of others linked.
 
     Raises:
         ValueError: a frame that `validated` refuses, an unknown published table, or frames of another shape.
     """
     frame = validated(frame, info)
-    tracks = []
-    for track in info.tracks:
-        row = _video_row(info, track, video_bytes)
-        video_bytes -= sum(len(uri) for _, uri in row.videos)
-        tracks.append(_track(frame, summary, info, track) | {"video_row": row})
+    films = film_rows(info, link, video_bytes)
+    tracks = [_track(frame, summary, info, track) | {"films": films[track]} for track in info.tracks]
     environment = Environment(
         loader=FunctionLoader(_template),
         autoescape=True,
@@ -52,7 +48,8 @@ def page(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, video_byt
         info=info,
         tracks=tracks,
         key=[(variant, _css_colour(info, variant)) for variant in info.compared],
-        published=published_grids(info.compare_to) if info.compare_to else [],
+        published=[grid for name in info.compare_to for grid in published_grids(name)],
+        settings=settings_grid(info),
         published_caption=CAPTION,
         errors=[(name, _picture_uri(figure)) for name, figure in error_figures(info)],
         costs=[(kind, duration(seconds)) for kind, seconds in info.costs.items()],
@@ -73,7 +70,7 @@ def _track(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: 
     panels = [_inline(drift_panel(frame, info, track, panel, lead=panel == drawn[0])) for panel in drawn]
     return {
         "name": track,
-        "answer": answer(summary, info, track).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"),
+        "answer": answer(summary, info, track),
         "grids": main_grids(summary, info, track),
         "further": further_grids(summary, info, track),
         "deltas": _inline(delta_figure(summary, info, track)),
@@ -119,31 +116,6 @@ def _image_uri(image: Tiles) -> str:
     buffer = io.BytesIO()
     matplotlib.image.imsave(buffer, image, format="png", metadata={"Software": ""})
     return _data_uri("image/png", buffer.getvalue())
-
-
-@dataclass(frozen=True)
-class _VideoRow:
-    """Variant and data URI of each film, their sample, or a note why there are none."""
-
-    videos: list[tuple[str, str]]
-    sample: str
-    note: str
-
-
-def _video_row(info: ReportInfo, track: str, budget: int) -> _VideoRow:
-    """The first sample's film of every variant, all or none: half a row would compare what is not side by side."""
-    films = info.videos.get(track, {})
-    first = [(variant, Path(films[variant][0])) for variant in info.compared if films.get(variant)]
-    paths = [(variant, path) for variant, path in first if path.is_file()]
-    if not paths:
-        return _VideoRow([], "", "No videos are kept for this track.")
-    size = sum(4 * math.ceil(path.stat().st_size / 3) for _, path in paths)
-    sample, folder = paths[0][1].stem, paths[0][1].parent
-    if size > budget:
-        left_out = f"{len(paths)} videos ({size / 1e6:.1f} MB) are left out to keep this page small"
-        return _VideoRow([], sample, f"{left_out}; the first lies in {folder}.")
-    videos = [(variant, _data_uri("video/mp4", path.read_bytes())) for variant, path in paths]
-    return _VideoRow(videos, sample, "")
 
 
 def _data_uri(kind: str, content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Statistics of the results frame: means, standard errors, intervals, and paired differences to the baseline.
+"""Statistics of the results frame: means, standard errors, intervals, paired differences to the baseline, and which is best.
 
 A film's curve over clips (view `window`) gives the statistics of `reports.drift`; a number of the whole film, or of a
 set of films, is kept as `value`. A metric may have both.
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
+from reports.bootstrap import Difference, holm, paired_difference
 from reports.drift import CURVE_STATISTICS, curve_statistics
 from reports.frame import FILM, SET, WINDOW, validated
 from reports.info import ReportInfo
@@ -52,12 +53,14 @@ def half_width(se: float, n: int) -> float:
 def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     """One row a (track, variant, metric, statistic), variants as in `info.rows`, metrics as in `statistics_of`.
 
-    Columns: mean, se, n and over (`seeds` or `samples`), low and high: the mean's 95 % interval; delta, delta_se,
-    delta_n, delta_low and delta_high: the difference to the baseline paired over seed x sample, with its 95 % interval;
-    direction (of better, for that statistic), unit, version, status, reason and note (what a reader must know). A
-    skipped metric keeps its rows, without numbers. clips and clip_seconds: how many clips the variant's films have on the
-    track (0 without any curve there) and how much film each adds, which the slope goes by: films of a track last equally
-    long, see `ReportInfo`.
+    Columns: mean, se, n and over (`seeds` or `samples`), low and high: the mean's 95 % interval by Student's t. delta,
+    delta_se, delta_n, delta_low, delta_high and delta_p: the difference to the baseline, of films paired by seed and
+    sample, by the bootstrap of `reports.bootstrap`; delta_holm: that p, corrected for as many variants as are compared.
+    best: whether it is better than every other compared variant, each paired interval excluding 0 (all must, so that this
+    needs no correction). direction (of better, for that statistic), unit, version, status, reason and note (what a reader
+    must know). A skipped metric keeps its rows, without numbers. clips and clip_seconds: how many clips the variant's films
+    have on the track (0 without any curve there) and how much film each adds, which the slope goes by: films of a track
+    last equally long, see `ReportInfo`.
 
     Raises:
         ValueError: a frame that `validated` refuses.
@@ -73,6 +76,10 @@ def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     rows = []
     for track in info.tracks:
         statistics = statistics_of(frame.loc[frame["track"] == track, ["metric", "view", "status"]])
+        best = {
+            pair: _best(values, track, pair, _direction(about[pair[0]]["direction"], pair[1]), info)
+            for pair in statistics
+        }
         for variant, (metric, statistic) in itertools.product(info.rows, statistics):
             reason = reasons.get((track, variant, metric))
             own = values.get((track, variant, metric, statistic))
@@ -83,19 +90,20 @@ def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
             row |= {"track": track, "variant": variant, "metric": metric, "statistic": statistic}
             row |= {"unit": _unit(about[metric]["unit"], statistic), "version": about[metric]["version"]}
             row["direction"] = _direction(about[metric]["direction"], statistic)
+            row["best"] = variant == best[metric, statistic]
             row["status"] = "ok" if row["n"] else "skipped"
             row["reason"] = reason or ("" if row["n"] else UNDEFINED)
             row["note"] = noted.get((track, variant, metric), "")
             clips = row["clips"] = counts.get((track, variant), 0)
             row["clip_seconds"] = seconds[track] / clips if clips else np.nan
             rows.append(row)
-    return pd.DataFrame(rows, columns=list(_SUMMARY_COLUMNS))
+    return _corrected(pd.DataFrame(rows, columns=list(_SUMMARY_COLUMNS)), info)
 
 
 _SUMMARY_COLUMNS = (
     "track", "variant", "metric", "statistic", "direction", "unit", "version", "mean", "se", "n", "over",
-    "low", "high", "delta", "delta_se", "delta_n", "delta_low", "delta_high", "status", "reason", "note",
-    "clips", "clip_seconds",
+    "low", "high", "delta", "delta_se", "delta_n", "delta_low", "delta_high", "delta_p", "delta_holm", "best",
+    "status", "reason", "note", "clips", "clip_seconds",
 )  # fmt: skip
 
 
@@ -172,18 +180,48 @@ def _values(statistics: pd.DataFrame) -> dict[tuple[str, ...], "pd.Series[float]
 
 
 def _numbers(own: "pd.Series[float]", base: "pd.Series[float]") -> dict[str, object]:
-    own_estimate, delta = estimate(own), estimate((own - base).dropna())
-    own_width, width = (half_width(each.se, each.n) for each in (own_estimate, delta))
+    found, delta = estimate(own), difference(own, base)
+    width = half_width(found.se, found.n)
     return {
-        **own_estimate._asdict(),
-        "low": own_estimate.mean - own_width,
-        "high": own_estimate.mean + own_width,
-        "delta": delta.mean,
-        "delta_se": delta.se,
-        "delta_n": delta.n,
-        "delta_low": delta.mean - width,
-        "delta_high": delta.mean + width,
+        **found._asdict(),
+        "low": found.mean - width,
+        "high": found.mean + width,
+        **{"delta" if name == "mean" else f"delta_{name}": value for name, value in delta._asdict().items()},
     }
+
+
+def difference(own: "pd.Series[float]", other: "pd.Series[float]") -> Difference:
+    """Of values indexed by (seed, sample), those that both have; what a set of films has is paired by seed."""
+    paired = (own - other).dropna()
+    table = paired.unstack("sample").to_numpy() if len(paired) else np.empty((0, 0))
+    of_set = len(paired) and (paired.index.get_level_values("sample") == SET).all()
+    return paired_difference(table.T if of_set else table)
+
+
+def _best(
+    values: Mapping[tuple[str, ...], "pd.Series[float]"],
+    track: str,
+    pair: tuple[str, str],
+    direction: str,
+    info: ReportInfo,
+) -> str | None:
+    """The compared variant that is better than each other one, or None where no such can be shown."""
+    found = {name: own for name in info.compared if (own := values.get((track, name, *pair))) is not None}
+    means = {name: own.mean() for name, own in found.items() if own.notna().any()}
+    if direction == "none" or len(means) < 2:
+        return None
+    sign = 1 if direction == "higher" else -1
+    best = max(means, key=lambda name: sign * means[name])
+    others = (difference(found[best], found[name]) for name in means if name != best)
+    return best if all(other.significant and other.mean * sign > 0 for other in others) else None
+
+
+def _corrected(summary: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
+    """With delta_holm, over the compared variants of each track, metric and statistic."""
+    compared = summary[summary["variant"].isin(info.compared)]
+    for _, rows in compared.groupby(["track", "metric", "statistic"], observed=True):
+        summary.loc[rows.index, "delta_holm"] = holm(rows["delta_p"].to_numpy(dtype=np.float64))
+    return summary
 
 
 def _direction(of_metric: str, statistic: str) -> str:

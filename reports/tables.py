@@ -28,9 +28,9 @@ def markdown(summary: pd.DataFrame, info: ReportInfo) -> str:
         if said := answer(summary, info, track):
             parts.append(escape_markdown(said, in_cell=False))
         parts += map(markdown_grid, main_grids(summary, info, track))
-    if info.compare_to is not None:
+    if info.compare_to:
         parts += ["---", f"**Published, not ours.** {CAPTION}"]
-        parts += map(markdown_grid, published_grids(info.compare_to))
+        parts += [markdown_grid(grid) for name in info.compare_to for grid in published_grids(name)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -58,8 +58,8 @@ def latex(summary: pd.DataFrame, info: ReportInfo) -> str:
         said = [text for text in [answer(summary, info, track)] if text]
         parts.append(latex_grid(main, " ".join([f"{where}.", *said, *main.notes, info.caption])))
         parts += [latex_grid(grid, " ".join([f"{where}, drift of the above.", *grid.notes])) for grid in drift]
-    if info.compare_to is not None:
-        for grid in published_grids(info.compare_to):
+    for name in info.compare_to:
+        for grid in published_grids(name):
             parts.append(latex_grid(grid, f"Published, not ours. {grid.title}. {CAPTION}"))
     return "\n\n".join(parts) + "\n"
 
@@ -86,8 +86,8 @@ def _literal_start(found: re.Match[str]) -> str:
 
 def markdown_grid(grid: Grid) -> str:
     """The title, the table aligned for a terminal, and its notes as a list."""
-    texts = [grid.heads, *([cell.text for cell in row] for row in _named_once(grid))]
-    escaped = [[escape_markdown(text) for text in row] for row in texts]
+    heads = [escape_markdown(head) for head in grid.heads]
+    escaped = [heads, *([_markdown_cell(cell) for cell in row] for row in _named_once(grid))]
     widths = [max(3, *(len(row[column]) for row in escaped)) for column in range(len(grid.heads))]
     names = grid.names
     rule = [
@@ -106,6 +106,16 @@ def _named_once(grid: Grid) -> list[list[Cell]]:
     return [[row[0] if place == 0 else Cell(""), *row[1:]] for group in grid.groups for place, row in enumerate(group)]
 
 
+def _markdown_cell(cell: Cell) -> str:
+    text = escape_markdown(cell.text)
+    return f"**{text}**" if cell.best else text
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = escape_latex(cell.text)
+    return rf"\textbf{{{text}}}" if cell.best else text
+
+
 def _markdown_row(cells: list[str], widths: list[int], names: int) -> str:
     justify: list[Callable[[str, int], str]] = [*[str.ljust] * names, *[str.rjust] * (len(cells) - names)]
     padded = [place(cell, width) for place, cell, width in zip(justify, cells, widths, strict=True)]
@@ -117,7 +127,7 @@ def latex_grid(grid: Grid, caption: str) -> str:
     rows = []
     for index, row in enumerate(_named_once(grid)):
         space = r"\addlinespace " if grid.grouped and index and row[0].text else ""
-        rows.append(space + " & ".join(escape_latex(cell.text) for cell in row) + r" \\")
+        rows.append(space + " & ".join(map(_latex_cell, row)) + r" \\")
     return "\n".join(
         [
             r"\begin{table}[t]",

@@ -8,19 +8,26 @@ import pandas as pd
 
 from reports import tables
 from reports.figures import delta_figure, drift_figure
+from reports.films import Link
 from reports.foresight import forecast_curves, forecast_figure, forecast_grid
 from reports.frame import validated
 from reports.info import ReportInfo
 from reports.length import length_figure, length_table
 from reports.page import duration, page
 from reports.pictures import error_figures
+from reports.settings import settings_grid
 from reports.sheet import sheet_figure
 from reports.style import png, svg
 from reports.summary import summarise
 
+REPRODUCE = "reproduce.txt"
 
-def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path) -> None:
-    """Write table.md (for a terminal), report.md, report.html, report.tex, results.csv, summary.csv and figures/ into `folder`.
+
+def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path, link: Link) -> None:
+    """Write into `folder`: table.md (for a terminal), report.md, report.html, report.tex, results.csv, summary.csv, reproduce.txt
+    and figures/.
+
+    `link` says where the page finds films that are too large for it.
 
     Raises:
         ValueError: a frame that `validated` refuses, an unknown published table, or frames.npy of another shape.
@@ -34,7 +41,8 @@ def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path) -> None:
         ("report.tex", tables.latex(summary, info)),
         ("table.md", tables.markdown(summary, info)),
         ("report.md", _markdown(frame, summary, info, figures)),
-        ("report.html", page(frame, summary, info)),
+        (REPRODUCE, f"{info.reproduce}\n"),
+        ("report.html", page(frame, summary, info, link)),
     ):
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
@@ -76,7 +84,7 @@ def _file_name(track: str) -> str:
 
 
 def _markdown(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, figures: list[str]) -> str:
-    settings = [f"- {_text(variant)}: {_settings(info, variant)}" for variant in info.variants]
+    settings = settings_grid(info)
     costs = [f"- {_text(kind)}: {duration(seconds)}" for kind, seconds in info.costs.items()]
     provenance = [f"- {_text(name)}: {_text(value)}" for name, value in info.provenance.items()]
     about = f"Profile {info.profile}, backbone {info.backbone}, seeds {', '.join(map(str, info.seeds))}."
@@ -88,7 +96,7 @@ def _markdown(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, figu
         f"## Further measures\n\n{tables.markdown_further(summary, info)}".rstrip(),
         *_forecasts(frame, summary, info),
         "## Figures\n\n" + "\n\n".join(f"![{name.removesuffix('.png')}](figures/{name})" for name in figures),
-        "## Settings of the variants\n\n" + "\n".join(settings),
+        *([f"## Settings\n\n{tables.markdown_grid(settings)}".rstrip()] if settings else []),
         "## Costs\n\n" + "\n".join(costs),
         "## Provenance\n\n" + "\n".join(provenance),
         f"## Reproduce\n\n{_code(info.reproduce, at_least=3, lines=True)}",
@@ -99,11 +107,6 @@ def _markdown(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, figu
 def _forecasts(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo) -> list[str]:
     grids = [grid for track in info.tracks if (grid := forecast_grid(frame, summary, info, track))]
     return ["## Forecast from one clip", *map(tables.markdown_grid, grids)] if grids else []
-
-
-def _settings(info: ReportInfo, variant: str) -> str:
-    settings = info.variants[variant]
-    return ", ".join(_code(f"{key} = {value}") for key, value in settings.items()) or "the recipe as it stands"
 
 
 def _text(text: str) -> str:

@@ -1,60 +1,308 @@
 "use strict";
-for (const films of document.querySelectorAll(".films")) {
-  const videos = [...films.querySelectorAll("video")];
-  const button = films.querySelector("button"), range = films.querySelector("input");
-  const clock = films.querySelector("output"), speed = films.querySelector("select");
-  // The longest film leads: the others hold their last frame until it ends.
-  const length = (video) => video.duration || 0;
-  const leader = () => videos.reduce((longest, video) => (length(video) > length(longest) ? video : longest));
-  let playing = false;
 
-  const seek = (time) => {
-    for (const video of videos) video.currentTime = Math.min(time, length(video));
-  };
-  const show = (time) => {
-    range.value = time;
-    clock.value = `${time.toFixed(1)} s`;
-  };
-  const pause = () => {
-    playing = false;
-    button.textContent = "Play";
-    for (const video of videos) video.pause();
-  };
-  const step = () => {
-    if (!playing) return;
-    const lead = leader(), time = lead.currentTime;
-    show(time);
-    for (const video of videos) {
-      if (Math.abs(video.currentTime - Math.min(time, length(video))) > 0.15) video.currentTime = Math.min(time, length(video));
-    }
-    if (lead.ended) pause();
-    else requestAnimationFrame(step);
-  };
-  const play = () => {
-    if (leader().ended) seek(0);
-    playing = true;
-    button.textContent = "Pause";
-    for (const video of videos) {
-      video.playbackRate = Number(speed.value);
-      if (!video.ended) video.play().catch(pause);
-    }
-    requestAnimationFrame(step);
-  };
-
-  for (const video of videos) {
-    video.addEventListener("loadedmetadata", () => { range.max = length(leader()); });
+// One transport moves all films of a sample. The longest one leads: its clock is the time. The others are held to it: by a
+// slightly other speed where they are off by more than a quarter of a frame, by a jump where that would take long. Whoever has
+// to load is waited for by all. Standing still, all show the same frame, in whose middle their clocks stand.
+class Player {
+  constructor(root) {
+    this.root = root;
+    this.fps = Number(root.dataset.fps);
+    this.clip = Number(root.dataset.clip);
+    this.rows = [...root.querySelectorAll(".row")];
+    this.films = [];
+    this.time = 0;
+    this.playing = false;
+    const find = (name) => root.querySelector(name);
+    this.button = find(".play");
+    this.scrub = find(".scrub");
+    this.clock = find(".clock");
+    this.marks = find(".marks");
+    this.speeds = find(".speed");
+    this.samples = find(".sample");
+    this.hidden = new Set();
+    find(".transport").hidden = false;
+    this.offerVariants(find(".variants"));
+    this.listen();
+    this.rows.forEach((row, index) => { row.hidden = index > 0; row.querySelector(".sample-name").hidden = true; });
+    this.samples.parentElement.hidden = this.rows.length < 2;
+    // Films are decoded once they come near: a page of many tracks opens as fast as one of few.
+    const near = new IntersectionObserver((seen) => {
+      if (!seen.some((entry) => entry.isIntersecting)) return;
+      near.disconnect();
+      this.choose(0);
+    }, { rootMargin: "600px" });
+    near.observe(root);
   }
-  if (leader().duration) range.max = length(leader());
-  button.addEventListener("click", () => (playing ? pause() : play()));
-  range.addEventListener("input", () => {
-    pause();
-    seek(Number(range.value));
-    show(Number(range.value));
-  });
-  speed.addEventListener("change", () => {
-    for (const video of videos) video.playbackRate = Number(speed.value);
-  });
+
+  offerVariants(fieldset) {
+    const names = new Set([...this.root.querySelectorAll("figure")].map((figure) => figure.dataset.variant));
+    fieldset.hidden = names.size < 2;
+    for (const name of names) {
+      const label = document.createElement("label"), box = document.createElement("input");
+      Object.assign(box, { type: "checkbox", checked: true });
+      box.addEventListener("change", () => this.show(name, box));
+      label.append(box, name);
+      fieldset.append(label);
+    }
+  }
+
+  listen() {
+    this.button.addEventListener("click", () => this.toggle());
+    this.scrub.addEventListener("input", () => this.go(this.middle(this.frame(Number(this.scrub.value)))));
+    this.speeds.addEventListener("change", () => { for (const { video } of this.films) video.playbackRate = this.speed; });
+    this.samples.addEventListener("change", () => this.choose(this.samples.selectedIndex));
+    this.marks.addEventListener("click", (event) => this.goToClip(this.clipAt(event)));
+    this.marks.addEventListener("pointermove", (event) => {
+      const clip = this.clipAt(event);
+      this.marks.title = `clip ${clip + 1}, from ${(clip * this.clip).toFixed(1)} s`;
+    });
+    for (const button of this.root.querySelectorAll("[data-key]")) {
+      button.addEventListener("click", () => this.press(button.dataset.key));
+    }
+    this.root.addEventListener("keydown", (event) => this.key(event));
+    addEventListener("resize", () => this.drawMarks());
+  }
+
+  get speed() { return Number(this.speeds.value); }
+  get lead() { return this.films.reduce((longest, film) => (film.length > longest.length ? film : longest), this.films[0]); }
+  get length() { return this.films.length ? this.lead.length : 0; }
+  get clips() { return Math.max(1, Math.round(this.length / this.clip)); }
+  get lastFrame() { return Math.max(0, Math.round(this.length * this.fps) - 1); }
+  frame(time) { return Math.floor(time * this.fps + 1e-3); }
+  middle(frame) { return (Math.min(Math.max(frame, 0), this.lastFrame) + 0.5) / this.fps; }
+
+  choose(index) {
+    const time = this.time;
+    this.pause();
+    for (const film of this.films) film.close();
+    this.films = [];
+    this.rows.forEach((row, place) => { row.hidden = place !== index; });
+    for (const figure of this.rows[index].querySelectorAll("figure")) {
+      figure.hidden = this.hidden.has(figure.dataset.variant);
+      if (!figure.hidden) this.films.push(new Film(figure, this));
+    }
+    this.time = time;
+  }
+
+  show(name, box) {
+    if (!box.checked && this.films.length < 2) { box.checked = true; return; }  // one stays
+    if (box.checked) this.hidden.delete(name); else this.hidden.add(name);
+    this.choose(Math.max(0, this.samples.selectedIndex));
+  }
+
+  // A film knows its length now: marks, range and place follow.
+  ready(film) {
+    this.scrub.max = this.length;
+    this.drawMarks();
+    film.aim(this.time = Math.min(Math.max(this.time, this.middle(0)), this.middle(this.lastFrame)));
+    this.tell();
+  }
+
+  go(time) {
+    this.pause();
+    this.time = time;
+    for (const film of this.films) film.aim(time);
+    this.tell();
+  }
+
+  goToClip(clip) { this.go(this.middle(Math.round(Math.min(Math.max(clip, 0), this.clips - 1) * this.clip * this.fps))); }
+
+  stepClip(by) {
+    const clip = Math.floor((this.time + 1e-3) / this.clip), begin = this.middle(Math.round(clip * this.clip * this.fps));
+    this.goToClip(by < 0 && this.time > begin + 1e-3 ? clip : clip + by);
+  }
+
+  toggle() { if (this.playing) this.halt(); else this.play(); }
+
+  play() {
+    if (!this.length) return;
+    for (const other of players) if (other !== this && other.playing) other.halt();
+    if (this.frame(this.time) >= this.lastFrame) this.go(this.middle(0));
+    this.playing = true;
+    this.button.textContent = "Pause";
+    requestAnimationFrame(() => this.tick());
+  }
+
+  pause() {
+    this.playing = false;
+    this.button.textContent = "Play";
+    for (const { video } of this.films) video.pause();
+  }
+
+  // Where the leader stood when it was stopped is where all stand.
+  halt() { this.go(this.middle(this.frame(this.films.length ? this.lead.video.currentTime : 0))); }
+
+  tick() {
+    if (!this.playing) return;
+    const lead = this.lead;
+    if (lead.video.ended) { this.go(this.middle(this.lastFrame)); return; }
+    this.time = lead.video.currentTime;
+    const live = this.films.filter((film) => film === lead || this.time < film.length - 0.5 / this.fps);
+    if (live.some((film) => film.loading)) {
+      for (const { video } of this.films) video.pause();
+    } else {
+      for (const film of live) film.run();
+      if (!Film.tellsFrames) for (const film of live) film.follow();
+    }
+    this.tell();
+    requestAnimationFrame(() => this.tick());
+  }
+
+  tell() {
+    const frame = this.frame(this.time), clip = Math.min(Math.floor((this.time + 1e-3) / this.clip), this.clips - 1);
+    this.scrub.value = this.time;
+    this.clock.textContent = `${(frame / this.fps).toFixed(2)} s · frame ${frame} · clip ${clip + 1} of ${this.clips}`;
+    this.scrub.setAttribute("aria-valuetext", `${(frame / this.fps).toFixed(1)} seconds, clip ${clip + 1} of ${this.clips}`);
+    Object.assign(this.marks.firstElementChild.style, { left: `${(100 * clip) / this.clips}%`, width: `${100 / this.clips}%` });
+  }
+
+  clipAt(event) {
+    const box = this.marks.getBoundingClientRect();
+    return Math.min(Math.max(Math.floor(((event.clientX - box.left) / box.width) * this.clips), 0), this.clips - 1);
+  }
+
+  // A mark at each clip's boundary, or at every few where they would run together; seconds at round places.
+  drawMarks() {
+    const width = this.marks.clientWidth;
+    if (!this.length || !width) return;
+    const each = [1, 2, 5, 10, 20, 50, 100].find((many) => (width * many) / this.clips >= 5) ?? 200;
+    this.marks.style.backgroundSize = `${(100 * each * this.clip) / this.length}% 100%`;
+    const apart = [1, 2, 5, 10, 20, 50, 100].find((seconds) => (width * seconds) / this.length >= 48) ?? 200;
+    const labels = this.root.querySelector(".seconds");
+    labels.replaceChildren();
+    for (let second = 0; second <= this.length; second += apart) {
+      const label = document.createElement("span");
+      label.textContent = `${second} s`;
+      label.style.left = `${(100 * second) / this.length}%`;
+      labels.append(label);
+    }
+  }
+
+  key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("select")) return;
+    if (event.key === " " && event.target.matches("button, [type=checkbox]")) return;  // it is theirs
+    if (this.press((event.shiftKey ? "Shift+" : "") + event.key)) event.preventDefault();
+  }
+
+  press(key) {
+    const here = this.playing && this.films.length ? this.lead.video.currentTime : this.time;
+    const step = (frames) => this.go(this.middle(this.frame(here) + frames));
+    const faster = (by) => {
+      const last = this.speeds.options.length - 1;
+      this.speeds.selectedIndex = Math.min(Math.max(this.speeds.selectedIndex + by, 0), last);
+      this.speeds.dispatchEvent(new Event("change"));
+    };
+    const does = {
+      " ": () => this.toggle(),
+      ArrowLeft: () => step(-1),
+      ArrowRight: () => step(1),
+      "Shift+ArrowLeft": () => this.stepClip(-1),
+      "Shift+ArrowRight": () => this.stepClip(1),
+      Home: () => this.go(this.middle(0)),
+      End: () => this.go(this.middle(this.lastFrame)),
+      ArrowUp: () => faster(1),
+      ArrowDown: () => faster(-1),
+    }[key];
+    does?.();
+    return Boolean(does);
+  }
 }
+
+// A variant's film of the sample that is shown. Its address waits in a <noscript>, which costs nothing until it is read and
+// plays by itself where there are no scripts.
+class Film {
+  static tellsFrames = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
+
+  constructor(figure, player) {
+    this.figure = figure;
+    this.player = player;
+    this.wanted = 0;
+    this.sources = [...figure.querySelector("noscript").textContent.matchAll(/<source src="([^"]*)"/g)].map((found) => found[1]);
+    const video = this.video = document.createElement("video");
+    Object.assign(video, { muted: true, playsInline: true, preload: "auto" });
+    video.setAttribute("aria-label", figure.dataset.variant);
+    video.addEventListener("loadedmetadata", () => {
+      video.classList.toggle("small", video.videoWidth <= 256);
+      player.ready(this);
+    });
+    video.addEventListener("seeked", () => { if (!player.playing) this.aim(this.wanted); });
+    video.addEventListener("error", () => this.next());
+    video.addEventListener("click", () => player.toggle());
+    figure.prepend(video);
+    if (Film.tellsFrames) this.watch();
+    this.next();
+  }
+
+  get length() { return this.video.duration || 0; }
+  get loading() { return this.video.seeking || this.video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA; }
+
+  // The next address: data become a file in memory, which is decoded once and not with each seek.
+  next() {
+    const source = this.sources.shift();
+    if (source === undefined) { this.fail(); return; }
+    const data = "data:video/mp4;base64,";
+    if (source.startsWith(data)) {
+      const bytes = Uint8Array.from(atob(source.slice(data.length)), (letter) => letter.charCodeAt(0));
+      this.url = URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
+    } else {
+      this.address = source;
+    }
+    this.video.src = this.url ?? source;
+  }
+
+  fail() {
+    const note = document.createElement("p");
+    note.className = "lost";
+    note.textContent = `Not playable here: ${decodeURIComponent(this.address ?? "its film")} is not beside this page, or not in a format that this browser plays.`;
+    this.video.replaceWith(note);
+    this.player.films = this.player.films.filter((film) => film !== this);
+  }
+
+  close() {
+    this.closed = true;
+    this.video.pause();
+    this.video.remove();
+    this.figure.querySelector(".lost")?.remove();
+    this.video.removeAttribute("src");
+    this.video.load();
+    if (this.url) URL.revokeObjectURL(this.url);
+  }
+
+  // Stand at a time; one that has ended holds its last frame. A jump under way is finished first: scrubbing shows what it can.
+  aim(time) {
+    this.wanted = time;
+    const target = Math.min(time, Math.max(0, this.length - 0.5 / this.player.fps));
+    if (this.length && !this.video.seeking && Math.abs(this.video.currentTime - target) > 1e-3) this.video.currentTime = target;
+  }
+
+  run() {
+    if (!this.video.paused) return;
+    this.video.playbackRate = this.player.speed;
+    this.video.play().catch(() => {});  // interrupted by a pause; the next tick knows
+  }
+
+  // With each frame that this film shows its clock is compared with the leader's.
+  watch() {
+    this.video.requestVideoFrameCallback(() => {
+      if (this.closed) return;
+      if (this.player.playing) this.follow();
+      this.watch();
+    });
+  }
+
+  follow() {
+    const { player, video } = this, lead = player.lead;
+    if (lead === this || video.paused || lead.loading) return;
+    const ahead = video.currentTime - lead.video.currentTime, frames = Math.abs(ahead) * player.fps;
+    if (lead.video.currentTime >= this.length) return;
+    if (frames > 4 && Math.abs(ahead) > 0.3) video.currentTime = lead.video.currentTime;
+    const rate = frames < 0.25 ? 1 : Math.min(Math.max(1 - 4 * ahead, 0.5), 1.5);
+    video.playbackRate = player.speed * rate;
+  }
+}
+
+const players = [...document.querySelectorAll(".player")].map((root) => new Player(root));
+
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
 });

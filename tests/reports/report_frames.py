@@ -52,7 +52,7 @@ def info(**changes: Any) -> ReportInfo:
         "variants": VARIANTS,
         "tracks": list(TRACKS),
         "seeds": [0, 1],
-        "compare_to": "svi-4",
+        "compare_to": ("svi-4",),
         "caption": "A toy world says which mechanism matters in it, and nothing about size elsewhere.",
         "provenance": {"git commit": "0123abc"},
         "reproduce": "harness run ablation_eimg",
@@ -105,7 +105,7 @@ def _study(
     fall = 1 - np.exp(-np.arange(clips) / 3)
     for track in tracks:
         for variant, late in variants:
-            for seed, sample in [(seed, sample) for seed in seeds for sample in ("a", "b", "c")]:
+            for seed, sample in [(seed, sample) for seed in seeds for sample in "abcdef"]:
                 where: dict[str, Any] = {"seed": seed, "sample": sample, "track": track}
                 psnr = 31 + (late - 31) * fall + generator.normal(0, 0.3, clips)
                 gain, eps = GAIN_EPS.get(variant, (0.5, 0.1))
@@ -146,12 +146,12 @@ def judged(
 def _judged(scores: tuple[tuple[str, tuple[float, float]], ...], seeds: tuple[int, ...], clips: int) -> pd.DataFrame:
     parts, generator = [], np.random.default_rng(1)
     for variant, (end, moves) in scores:
-        for seed, (index, sample) in [(seed, pair) for seed in seeds for pair in enumerate("abc")]:
+        for seed, (index, sample) in [(seed, pair) for seed in seeds for pair in enumerate("abcdef")]:
             where: dict[str, Any] = {"seed": seed, "sample": sample, "weights": "0a1b2c3d4e5f"}
             for metric in VBENCH:
                 curve = np.linspace(1.0, end, clips) - generator.uniform(0, 0.01, clips) * (end < 1)
                 if metric == "dynamic_degree":
-                    curve = np.full(clips, float(index < 3 * moves))
+                    curve = np.full(clips, float(index < 6 * moves))
                 parts.append(whole(variant, metric, float(curve.mean()), list(curve), **where))
     return pd.concat(parts, ignore_index=True)
 
@@ -159,5 +159,5 @@ def _judged(scores: tuple[tuple[str, tuple[float, float]], ...], seeds: tuple[in
 def judged_info(**changes: Any) -> ReportInfo:
     """What goes with `judged`: copy_image is a trivial baseline, clips add 5 s."""
     settings: dict[str, Any] = {"variants": {"copy_image": {}, "base": {}, "full": {}}, "trivial": ("copy_image",)}
-    settings |= {"tracks": [TRACKS[0]], "clip_seconds": 5.0, "fps": 16.0, "compare_to": "svi-1"}
+    settings |= {"tracks": [TRACKS[0]], "clip_seconds": 5.0, "fps": 16.0, "compare_to": ("svi-1",)}
     return info(**(settings | changes))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from reports.figures import (
@@ -32,10 +33,19 @@ def test_the_lead_panel_names_every_variant_and_small_ones_the_metric() -> None:
     assert len(figure.axes[2].lines) == 3  # SSIM is skipped for base
 
 
-def test_a_line_is_the_mean_curve_from_clip_1() -> None:
+def test_a_line_is_the_mean_curve_over_the_seconds_of_film() -> None:
     frame = validated(rows("full", "motion", [1.0, 3.0, 2.0]), info())
     line = drift_panel(frame, info(), TRACK, Panel("motion"), lead=False).axes[0].lines[0]
-    np.testing.assert_allclose(np.asarray(line.get_xydata()), [[1, 1], [2, 3], [3, 2]])
+    np.testing.assert_allclose(np.asarray(line.get_xydata()), [[0.25, 1], [0.75, 3], [1.25, 2]])
+
+
+def test_curves_of_films_with_other_clips_line_up_in_time() -> None:
+    films = [rows("full", "motion", [0.0] * 20), rows("base", "motion", [0.0] * 4)]
+    figure = drift_panel(validated(pd.concat(films), info()), info(), TRACK, Panel("motion"), lead=True)
+    base, full = (np.asarray(line.get_xdata()) for line in figure.axes[0].lines)
+    assert (full[0], full[-1]) == (0.25, 9.75)  # 20 clips of half a second
+    assert list(base) == [1.25, 3.75, 6.25, 8.75]  # the same 10 s in 4
+    assert figure.axes[0].get_xlim() == (0, 10)
 
 
 def test_figures_are_the_same_bytes_again() -> None:

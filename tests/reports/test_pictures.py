@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reports.films import relative_links
 from reports.pictures import error_figures, picture_sheet
 from reports.write import write_report
 from tests.reports.report_frames import info, study
@@ -39,9 +40,8 @@ def test_only_the_sheets_that_are_there(tmp_path: Path) -> None:
 
 def test_a_report_shows_them(tmp_path: Path) -> None:
     folder = sheet(sheet(tmp_path / "errors"), "injected")
-    write_report(
-        study(tracks=["consistent-50s"]), info(tracks=["consistent-50s"], errors={"full": str(folder)}), tmp_path
-    )
+    about = info(tracks=["consistent-50s"], errors={"full": str(folder)})
+    write_report(study(tracks=["consistent-50s"]), about, tmp_path, relative_links(tmp_path))
     assert "(figures/errors-injected-full.png)" in (tmp_path / "report.md").read_text()
     assert (tmp_path / "figures" / "errors-own-full.png").is_file()
     page = (tmp_path / "report.html").read_text()

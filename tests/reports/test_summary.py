@@ -61,13 +61,68 @@ def test_several_seeds_have_their_standard_error_over_the_means_of_seeds() -> No
 
 def test_deltas_are_paired_by_seed_and_sample() -> None:
     # Samples differ by 10 and the variant by 1 to 3: unpaired, the error would hide the difference.
-    films = [rows("full", "gain", [value], sample=sample) for sample, value in zip("abc", (0, 10, 20), strict=True)]
-    films += [rows("base", "gain", [value], sample=sample) for sample, value in zip("cba", (23, 12, 1), strict=True)]
+    names, more = "abcdefg", (1, 2, 3, 1, 2, 3, 2)
+    films = [rows("full", "gain", [10.0 * place], sample=name) for place, name in enumerate(names)]
+    films += [
+        rows("base", "gain", [10.0 * place + more[place]], sample=names[place]) for place in (3, 1, 0, 2, 6, 5, 4)
+    ]
     found = row(summarise(pd.concat(films), info()), "base", "gain", "value")
-    assert (found["delta"], found["delta_n"]) == (2, 3)
-    assert found["delta_se"] == pytest.approx(1 / math.sqrt(3))
-    assert found["delta_low"] == pytest.approx(2 - 4.302653 / math.sqrt(3))  # Student's t, 2 degrees of freedom
-    assert found["delta_high"] == pytest.approx(2 + 4.302653 / math.sqrt(3))
+    assert (found["delta"], found["delta_n"]) == (2, 7)
+    assert found["delta_se"] == pytest.approx(np.std(more, ddof=1) / math.sqrt(7), rel=0.03)
+    assert 1 < found["delta_low"] < 1.5 < 2.5 < found["delta_high"] < 3
+    assert found["delta_p"] < 0.01
+
+
+def test_few_samples_give_a_difference_and_no_interval() -> None:
+    films = [
+        rows(name, "gain", [value], sample=sample)
+        for name, value in (("full", 0.2), ("base", 0.9))
+        for sample in "abcde"
+    ]
+    found = row(summarise(pd.concat(films), info()), "base", "gain", "value")
+    assert (found["delta"], found["delta_n"]) == (pytest.approx(0.7), 5)
+    assert all(math.isnan(found[f"delta_{name}"]) for name in ("se", "low", "high", "p", "holm"))
+
+
+def gains(**means: float) -> pd.DataFrame:
+    """Eight films each; those of one sample are alike, whatever the variant."""
+    films = np.random.default_rng(3).normal(0, 0.1, 8)
+    own = np.random.default_rng(4).normal(0, 0.01, (len(means), 8))
+    parts = [
+        rows(name, "gain", [mean + films[place] + own[index, place]], sample=f"film-{place}")
+        for index, (name, mean) in enumerate(means.items())
+        for place in range(8)
+    ]
+    return pd.concat(parts)
+
+
+def best(frame: pd.DataFrame, **changes: Any) -> list[str]:
+    found = summarise(frame, info(**changes))
+    return list(found.loc[found["best"], "variant"])
+
+
+def test_the_best_is_better_than_each_other_one_or_there_is_none() -> None:
+    assert best(gains(full=0.3, base=0.9, no_e_img=0.5)) == ["full"]
+    assert best(gains(full=0.3, base=0.9, no_e_img=0.301)) == []  # not told apart from the runner-up
+    assert best(gains(base=0.3, no_e_img=0.5)) == ["base"]  # whether the baseline is there or not
+    assert best(gains(base=0.3)) == []
+
+
+def test_a_trivial_baseline_is_never_best_and_keeps_no_other_from_it() -> None:
+    frame = gains(full=0.3, base=0.9, no_e_img=0.1)
+    assert best(frame) == ["no_e_img"]
+    assert best(frame, trivial=("no_e_img",)) == ["full"]
+
+
+def test_p_is_corrected_for_as_many_variants_as_are_compared() -> None:
+    found = summarise(gains(full=0.3, base=0.31, no_e_img=0.9, no_e_vid=0.3), info())
+    of = found.set_index("variant")
+    raw, corrected = of["delta_p"].drop("full"), of["delta_holm"].drop("full")
+    assert corrected["no_e_img"] == pytest.approx(3 * raw["no_e_img"])
+    assert (corrected >= raw).all()
+    trivial = summarise(gains(full=0.3, base=0.31, no_e_img=0.9), info(trivial=("base",))).set_index("variant")
+    assert trivial.at["no_e_img", "delta_holm"] == trivial.at["no_e_img", "delta_p"]
+    assert math.isnan(trivial.at["base", "delta_holm"])
 
 
 def test_a_film_without_its_pair_counts_in_the_mean_and_not_in_the_delta() -> None:
@@ -188,7 +243,8 @@ def test_sets_are_paired_by_seed() -> None:
         for seed in (0, 1, 2)
     ]
     found = row(summarise(pd.concat(sets), info()), "base", "fvd", "value")
-    assert (found["delta"], found["delta_se"], found["delta_n"]) == (40, 0, 3)
+    assert (found["delta"], found["delta_n"]) == (40, 3)
+    assert math.isnan(found["delta_low"])  # three sets are too few
 
 
 def test_trivial_baselines_are_the_last_rows() -> None:

@@ -29,30 +29,58 @@ from tests.reports.report_frames import (
 TRACK = "consistent-50s"
 
 
-def test_the_answer_says_which_intervals_exclude_zero() -> None:
+def test_the_answer_says_which_end_worse_with_their_intervals() -> None:
     text = answer(summarise(study(seeds=(0,)), info()), info(), "consistent-50s")
-    assert text.startswith("On late background PSNR (consistent-50s), base (\N{MINUS SIGN}13.")
-    assert "no_e_img (\N{MINUS SIGN}" in text.partition("end worse than full (each 95 % interval excludes 0)")[0]
-    rest = text.partition("excludes 0); ")[2]
-    assert rest.startswith("no_e_vid (")
-    assert rest.endswith("dB) is not told apart from full (the 95 % interval includes 0).")
+    number = r"[+\N{MINUS SIGN}][\d.]+"
+    told = rf"\({number} dB, 95 % interval {number} to {number}\)"
+    worse, same = text.split("; ")
+    assert re.fullmatch(
+        rf"On late background PSNR \(consistent-50s\), base {told} and no_e_img "
+        rf"\({number} dB, {number} to {number}\) end worse than full",
+        worse,
+    )
+    assert re.fullmatch(rf"no_e_vid {told} makes no difference to full that these films can show\.", same)
 
 
 def test_the_answer_knows_that_lower_can_be_better() -> None:
-    values = {"full": (0.30, 0.31, 0.32), "base": (0.10, 0.12, 0.11)}
+    values = {"full": (0.30, 0.31, 0.32, 0.31, 0.30, 0.32), "base": (0.10, 0.12, 0.11, 0.10, 0.12, 0.11)}
     films = [
         rows(variant, "colour_drift", [value] * 5, sample=sample)
         for variant, curve in values.items()
-        for sample, value in zip("abc", curve, strict=True)
+        for sample, value in zip("abcdef", curve, strict=True)
     ]
     text = answer(summarise(pd.concat(films), info()), info(), "consistent-50s")
-    assert re.search(r"base \(\N{MINUS SIGN}0\.20\d* ± 0\.\d+\) ends better than full", text)  # a share has no unit
+    assert re.search(
+        r"base \(\N{MINUS SIGN}0\.20\d*, 95 % interval .*\) ends better than full", text
+    )  # a share has no unit
 
 
-def test_one_film_gives_no_interval() -> None:
+def test_few_films_give_no_interval() -> None:
     films = [rows("full", "background_psnr", [30.0] * 5), rows("base", "background_psnr", [20.0] * 5)]
     text = answer(summarise(pd.concat(films), info()), info(), "consistent-50s")
-    assert "the 95 % interval cannot be given" in text
+    assert text.endswith("dB over 1 sample) cannot be told apart from full: an interval needs 6 samples.")
+    notes = main_grids(summarise(pd.concat(films), info()), info(), "consistent-50s")[0].notes
+    assert any("none from fewer than 6 samples, too few to trust" in note for note in notes)
+
+
+def test_a_difference_that_does_not_outlive_the_number_of_comparisons_is_not_claimed() -> None:
+    summary = study_summary()
+    summary.loc[summary["variant"] == "no_e_img", "delta_holm"] = 0.06
+    text = answer(summary, info(), "consistent-50s")
+    assert "base" in text.partition("ends worse than full")[0]
+    assert re.search(r"no_e_img \([^)]*\) differs from full, but not once 3 comparisons are accounted for", text)
+
+
+def test_bold_is_what_is_shown_to_be_best_in_every_form() -> None:
+    summary = study_summary()
+    bold = {row[0].text: [cell.best for cell in row] for row in main_grids(summary, info(), TRACK)[0].rows}
+    text, tex = markdown(summary, info(compare_to=())), latex(summary, info(compare_to=()))
+    assert not any(bold["base"])
+    assert any(bold["no_e_img"])  # eps, by far
+    grids = [grid for track in info().tracks for grid in main_grids(summary, info(), track)]
+    count = sum(cell.best for grid in grids for row in grid.rows for cell in row)
+    assert text.count("| **") == tex.count(r"\textbf{") == count
+    assert "- Bold: better than every other variant" in text
 
 
 def test_without_the_baseline_no_difference_is_stated() -> None:
@@ -83,7 +111,7 @@ def test_markdown_has_a_row_a_variant_and_at_most_nine_aligned_columns() -> None
 
 def test_one_seed_says_that_training_is_not_in_the_error() -> None:
     text = markdown(summarise(study(seeds=(0,)), info()), info())
-    assert "n = 3 samples of one seed: the variation between trainings is not in it" in text
+    assert "n = 6 samples of one seed: the variation between trainings is not in it" in text
 
 
 def test_the_published_table_stands_apart_below_ours() -> None:
@@ -94,7 +122,7 @@ def test_the_published_table_stands_apart_below_ours() -> None:
     assert "without E_img" in published
     assert "73.82" in published
     assert "Wan 2.1 14B" in published
-    assert "Published" not in markdown(study_summary(), info(compare_to=None))
+    assert "Published" not in markdown(study_summary(), info(compare_to=()))
 
 
 def test_skipped_cells_say_so_and_name_the_reason() -> None:
@@ -216,12 +244,12 @@ def test_a_row_of_drift_holds_the_statistics_of_that_metric_and_variant() -> Non
         pytest.approx(-0.125 - 12.7062 * 0.025, abs=0.006),
         pytest.approx(-0.125 + 12.7062 * 0.025, abs=0.006),
     )
-    assert texts(grid.rows[0])[3] == "\N{MINUS SIGN}0.15 ± 0.05"
+    assert texts(grid.rows[0])[3] == "\N{MINUS SIGN}0.15"  # two samples: no error of a difference
 
 
 @pytest.mark.parametrize("form", [markdown, latex])
 def test_every_form_has_the_drift_right_behind_the_main_table(form: Callable[..., str]) -> None:
-    changed = judged_info(compare_to=None)
+    changed = judged_info(compare_to=())
     text = form(summarise(judged(), changed), changed)
     main, _, drift = text.partition("slope per minute")
     assert "subject consistency" in main
@@ -271,10 +299,10 @@ def test_consistency_without_dynamic_degree_is_said_to_reward_stillness() -> Non
     frame = frame[frame["metric"] != "dynamic_degree"]
     still = [skipped(name, "dynamic_degree", "no weights") for name in ("base", "full", "copy_image")]
     for scores in (frame, pd.concat([frame, *still])):
-        text = markdown(summarise(scores, judged_info()), judged_info(compare_to=None))
+        text = markdown(summarise(scores, judged_info()), judged_info(compare_to=()))
         assert "Dynamic degree was not scored: consistency alone rewards a film that stands still." in text
     assert "Not scored: dynamic degree: no weights." in text
-    assert "was not scored" not in markdown(summarise(judged(), judged_info()), judged_info(compare_to=None))
+    assert "was not scored" not in markdown(summarise(judged(), judged_info()), judged_info(compare_to=()))
 
 
 def test_trivial_baselines_stand_below_with_a_note_and_answer_nothing() -> None:
@@ -290,7 +318,10 @@ def test_trivial_baselines_stand_below_with_a_note_and_answer_nothing() -> None:
 
 def test_only_trivial_baselines_leave_no_difference_to_state() -> None:
     summary = summarise(judged({"full": (0.97, 0.9), "copy_image": (1.0, 0.0)}), judged_info())
-    assert "no variant shares a scored film with full" in answer(summary, judged_info(), TRACK)
+    only = judged_info(variants={"full": {}, "copy_image": {}})
+    assert answer(summary, only, TRACK).endswith(
+        "only trivial baselines stand beside full: there is nothing to compare it with."
+    )
 
 
 def test_an_undefined_drift_error_is_undefined_not_skipped() -> None:
@@ -312,10 +343,10 @@ def test_a_variant_whose_metric_was_skipped_says_so_in_every_cell() -> None:
 
 def test_a_metric_of_a_set_has_one_value_a_seed() -> None:
     sets = [rows(name, "fvd", [300.0 + seed], sample="all", seed=seed) for name in ("base", "full") for seed in (0, 1)]
-    text = markdown(summarise(pd.concat(sets), info()), info(compare_to=None))
+    text = markdown(summarise(pd.concat(sets), info()), info(compare_to=()))
     assert "300.5 ± 0.5" in text
     assert "n = 2 seeds" in text
-    text = markdown(summarise(pd.concat(sets[::2]), info()), info(compare_to=None))
+    text = markdown(summarise(pd.concat(sets[::2]), info()), info(compare_to=()))
     assert "n = 1 seed." in text
     assert "± 0" not in text
 
@@ -380,7 +411,7 @@ def test_a_number_of_the_whole_film_without_a_curve_says_that_its_drift_is_not_k
         for name in "ab"
     ]
     frame = pd.concat([study(tracks=[TRACK]), judged({"base": (0.8, 0.4), "full": (0.97, 0.9)}), *official])
-    changed = info(tracks=[TRACK], compare_to=None)
+    changed = info(tracks=[TRACK], compare_to=())
     summary = summarise(frame.assign(weights=""), changed)
     grids = [*main_grids(summary, changed, TRACK), *further_grids(summary, changed, TRACK)]
     flat = [note for grid in grids for note in grid.notes if "no curve over clips" in note]
@@ -393,11 +424,11 @@ def test_a_number_of_the_whole_film_without_a_curve_says_that_its_drift_is_not_k
 
 
 def test_videos_made_elsewhere_have_no_variation_between_trainings_and_one_alone_no_answer() -> None:
-    changed = info(variants={"full": {}, "base": {}}, tracks=[TRACK], trained=False, compare_to=None)
+    changed = info(variants={"full": {}, "base": {}}, tracks=[TRACK], trained=False, compare_to=())
     frame = judged({"full": (0.97, 0.9), "base": (0.8, 0.4)}, seeds=(0,))
     both = markdown(summarise(frame, changed), changed)
     assert both.startswith("On late imaging quality")
-    assert "- Mean ± standard error, n = 3 samples.\n" in both
+    assert "- Mean ± standard error, n = 6 samples.\n" in both
     alone = summarise(frame[frame["variant"] == "full"], changed)
     assert answer(alone, changed, TRACK) == ""
     assert markdown(alone, changed).startswith(f"**{TRACK}**\n\n| variant")
