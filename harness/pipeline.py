@@ -71,7 +71,7 @@ ERRORS = Kind(
 )
 SCORE = Kind("score", 4, (), 10)
 VIDEO_SCORES = Kind("video_scores", 1, (), 10)
-REPORT = Kind("report", 3, (), 0)
+REPORT = Kind("report", 4, (), 0)
 MADE, COPIED = "model", "copy_image"  # how films are made (generate.method)
 CACHE = "fingerprints.json"  # in a store: hashes of files by path, size and time of change
 
