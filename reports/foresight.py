@@ -125,7 +125,7 @@ def _arms(interval: Interval) -> list[list[float]] | None:
 def forecast_curves(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: str) -> Figure | None:
     """Clip by clip: what was measured of the lead metric, and below it the error that one clip forecast.
 
-    A measure in decibels, which fall by 20 log10 of the growth of an error, has the forecast drawn from its own first clip too.
+    A measure in decibels has the forecast drawn from its own first clip too (`growth_in_decibels`).
     None without a forecast or a measured curve.
     """
     found, lead = variant_forecasts(frame, info, track), lead_measure(summary, track)
@@ -149,7 +149,7 @@ def forecast_curves(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo
                 above.plot(time, curve.iloc[0] - growth_in_decibels(found[name]), color=style["color"], ls=":", lw=1.1)
             _draw_error(below, found[name], time, style)
         some = f", {len(names)} of {len(found)} models" if len(names) < len(found) else ""
-        dots = ", dots: forecast from clip 1" if unit == DECIBEL else ""
+        dots = ", dots: forecast from clip 1, errors of clips independent" if unit == DECIBEL else ""
         above.set_title(f"measured {metric_label(lead.metric)}{unit_suffix(unit).replace(' ', ', ', 1)}{dots}{some}")
         below.set_title("forecast error, units of the latents")
         below.set_xlabel("seconds of film")
@@ -166,9 +166,13 @@ def _spread(names: list[str]) -> list[str]:
 
 
 def growth_in_decibels(found: Forecast) -> Floats:
-    """How far a signal-to-noise ratio falls from the first clip to each, [clips]: 20 log10(e_n / e_1)."""
-    growth = errors(np.array([found.gain.value]), np.ones(1), found.clips)[0]
-    decibels: Floats = 20 * np.log10(np.maximum(growth, np.finfo(float).tiny))
+    """How far a signal-to-noise ratio falls from the first clip to each, if clips err independently of each other, [clips].
+
+    Independent errors add as squares: 10 log10 of the sum of gain^(2k), k < n. All in one direction, they would add as they are,
+    which ranks models (`reports.forecast`) but foretold falls 7 dB too deep where this was 2 dB off (docs/forecast.md).
+    """
+    growth = errors(np.array([found.gain.value]) ** 2, np.ones(1), found.clips)[0]
+    decibels: Floats = 10 * np.log10(growth)
     return decibels
 
 

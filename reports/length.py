@@ -33,10 +33,11 @@ def length_table(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, t
     clips, lead = clip_counts(frame), lead_measure(summary, track)
     metrics = [*([lead.metric] if lead else []), *(measure.metric for measure in measured(summary, track))]
     rows: list[dict[str, object]] = []
+    whole = film_seconds(frame, info).get(track, 0.0)
     for metric in dict.fromkeys(metrics):
         so_far = _so_far(here[here["metric"] == metric])
         for variant, curve in curves(so_far, track, metric, PREFIX).items():
-            clip_seconds = film_seconds(frame, info)[track] / clips[track, variant]
+            clip_seconds = whole / clips[track, variant]
             for clip in _cuts(len(curve), clip_seconds):
                 seconds = (clip + 1) * clip_seconds
                 about = {"track": track, "metric": metric, "variant": variant}
