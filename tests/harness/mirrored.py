@@ -116,7 +116,7 @@ def check_data(run: "Run") -> None:
 
 def check_model(client: "MlflowClient", run: "Run") -> None:
     """One model, linked to its run in both directions, with its card as a file and as its description."""
-    from mlflow.artifacts import list_artifacts, load_text
+    from mlflow.artifacts import download_artifacts, list_artifacts
 
     (model,) = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
     assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
@@ -125,7 +125,8 @@ def check_model(client: "MlflowClient", run: "Run") -> None:
     assert model.tags["mlflow.note.content"].startswith("# film, seed 0\n")
     listed = list_artifacts(artifact_uri=model.artifact_location, tracking_uri=client.tracking_uri)
     assert {Path(file.path).name for file in listed} == {"MLmodel", "README.md", "adapter_config.json"}
-    assert load_text(f"{model.artifact_location}/README.md") == CARD
+    there = f"{model.artifact_location}/README.md"
+    assert Path(download_artifacts(there, tracking_uri=client.tracking_uri)).read_text() == CARD
 
 
 def in_process(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:

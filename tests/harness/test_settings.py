@@ -101,7 +101,7 @@ def test_stages_are_shared_and_differ_only_where_they_must(tmp_path: Path) -> No
     built = pipeline.build(request(), tmp_path / "fingerprints.json")
     kinds = [node.kind for node in built.graph]
     assert {kind: kinds.count(kind) for kind in kinds} == {
-        "backbone": 1, "data": 1, "train": 5, "generate": 18, "score": 18, "report": 1
+        "backbone": 1, "data": 1, "train": 5, "forecast": 12, "generate": 18, "score": 18, "report": 1
     }  # fmt: skip
     full, without = (next(c for c in built.children if c.variant.name == name) for name in ("full", "no_e_img"))
     one, other = (built.graph[child.train["transformer"]].identity for child in (full, without))

@@ -272,7 +272,9 @@ def share(rank: int, folder: Path) -> None:
 
 
 def test_two_ranks_that_share_a_file_do_what_one_process_does(tmp_path: Path) -> None:
-    ranks = [FORK.Process(target=share, args=(rank, tmp_path)) for rank in range(2)]
+    # Fresh ones: this process may be a group of its own by now, which a fork would inherit.
+    spawned = multiprocessing.get_context("spawn")
+    ranks = [spawned.Process(target=share, args=(rank, tmp_path)) for rank in range(2)]
     for process in ranks:
         process.start()
     for process in ranks:
