@@ -12,6 +12,7 @@ from reports.info import ReportInfo
 from reports.measures import decimals, lead_measure, measure_label, unit_suffix
 
 LEVEL = 0.05
+NAMED = 6  # variants that one clause names
 
 
 def answer(summary: pd.DataFrame, info: ReportInfo, track: str) -> str:
@@ -62,9 +63,10 @@ def _clauses(rows: pd.DataFrame, digits: int, name: str) -> list[str]:
 
 
 def _clause(rows: pd.DataFrame, digits: int, verb: tuple[str, str], says: str) -> str:
-    """`a (-3.1 dB, 95 % interval -3.6 to -2.7) and b (...) end worse than ...`, the largest difference first."""
+    """`a (-3.1 dB, 95 % interval -3.6 to -2.7) and b (...) end worse than ...`, the largest first; the table has all."""
     ranked = rows.loc[rows["delta"].abs().sort_values(ascending=False, kind="stable").index]
-    named = [_named(row, digits, first=place == 0) for place, row in enumerate(ranked.to_dict("records"))]
+    named = [_named(row, digits, first=place == 0) for place, row in enumerate(ranked[:NAMED].to_dict("records"))]
+    named += [f"{len(ranked) - NAMED} more"] if len(ranked) > NAMED else []
     subject = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
     return f"{subject} {verb[len(named) > 1]} {says}"
 

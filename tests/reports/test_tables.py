@@ -42,6 +42,14 @@ def test_the_answer_says_which_end_worse_with_their_intervals() -> None:
     assert re.fullmatch(rf"no_e_vid {told} makes no difference to full that these films can show\.", same)
 
 
+def test_the_answer_names_the_largest_differences_where_there_are_many() -> None:
+    late = {"full": 30.0, **{f"v{n:02d}": 10.0 + n for n in range(9)}}
+    about = info(variants={name: {} for name in late}, tracks=[TRACK])
+    said = answer(summarise(study(variants=late, tracks=[TRACK]), about), about, TRACK)
+    assert [f"v{n:02d}" in said for n in range(9)] == [True] * 6 + [False] * 3
+    assert " and 3 more end worse than full." in said
+
+
 def test_the_answer_knows_that_lower_can_be_better() -> None:
     values = {"full": (0.30, 0.31, 0.32, 0.31, 0.30, 0.32), "base": (0.10, 0.12, 0.11, 0.10, 0.12, 0.11)}
     films = [
