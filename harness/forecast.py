@@ -18,10 +18,10 @@ FORECAST = "forecast.npz"  # gain and eps of every film, [S] each
 
 
 def forecast_of(store: Store, signatures: Sequence[str], clips: int) -> "Forecast":
-    """Of finished Forecast stages, the films of several seeds pooled, for films of `clips` clips.
+    """Of finished Forecast stages, a seed each, for films of `clips` clips.
 
     Raises:
-        ValueError: no stage, or a gain that is not defined.
+        ValueError: no stage, or no film with a gain and eps.
     """
     from reports.forecast import forecast
 
@@ -29,7 +29,7 @@ def forecast_of(store: Store, signatures: Sequence[str], clips: int) -> "Forecas
     for signature in signatures:
         with np.load(store.artifact(KIND, signature) / FORECAST) as measured:
             found.append((measured["gain"], measured["eps"]))
-    gain, eps = (np.concatenate(parts) for parts in zip(*found, strict=True)) if found else (np.empty(0), np.empty(0))
+    gain, eps = (np.stack(parts) for parts in zip(*found, strict=True)) if found else (np.empty(0), np.empty(0))
     return forecast(gain, eps, clips)
 
 
@@ -89,6 +89,7 @@ def advice(pipeline: "Pipeline", store: Store, plan: Plan) -> Iterator[str]:
         if len(found) < len({child.variant.name for child in probed}):
             missing = sum(not store.done(KIND, child.forecast[track]) for child in probed)
             yield f"{track}: {missing} of {len(probed)} forecasts are missing; `harness forecast` measures them on one clip"
+            continue
         if len(found) < 2:
             continue
         worse = clearly_worse(found)
@@ -98,7 +99,8 @@ def advice(pipeline: "Pipeline", store: Store, plan: Plan) -> Iterator[str]:
             continue
         spared = sum(_cost(child, track, estimates) for child in probed if child.variant.name in worse)
         kept = [name for name in found if name not in worse]
-        only = ",".join(dict.fromkeys((*kept, pipeline.request.experiment.baseline)))
+        asked = pipeline.request.experiment
+        only = ",".join(v.name for v in asked.variants if v.name not in worse or v.name == asked.baseline)
         yield (
             f"Worth long films: {', '.join(kept)}. Clearly worse already by one clip: {', '.join(worse)}. --only '{only}' "
             f"spares their films{f' and {duration(spared)}' if spared else ''}; a control may be wanted all the same."

@@ -57,12 +57,24 @@ def paired_difference(differences: Floats) -> Difference:
     mean = float(np.nanmean(differences))
     if n < FEWEST:
         return Difference(mean, np.nan, n, np.nan, np.nan, np.nan)
-    drawn = _drawn_means(_spread(differences))
+    drawn = drawn_means(differences)
     widen = np.sqrt(n / (n - 1))
-    edge = float(ndtr(widen * stdtrit(n - 1, (1 - LEVEL) / 2)))
-    low, high = np.quantile(drawn, [edge, 1 - edge])
     p = float(2 * stdtr(n - 1, _beyond(drawn) / widen))
-    return Difference(mean, float(drawn.std()) * widen, n, float(low), float(high), p)
+    return Difference(mean, float(drawn.std()) * widen, n, *ends(drawn, n), p)
+
+
+def drawn_means(values: Floats) -> Floats:
+    """Of [seeds, samples] the mean of each draw [DRAWS], NaN pairs weighing nothing; arrays of one shape are drawn alike."""
+    return _drawn_means(_spread(values))
+
+
+def ends(drawn: Floats, n: int) -> tuple[float, float]:
+    """The expanded 95 % percentile interval of draws from n samples; NaN below `FEWEST`. Infinite draws may be its end."""
+    if n < FEWEST:
+        return np.nan, np.nan
+    edge = float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - LEVEL) / 2)))
+    low, high = np.quantile(drawn, [edge, 1 - edge], method="inverted_cdf")
+    return float(low), float(high)
 
 
 def holm(p: Floats) -> Floats:

@@ -12,15 +12,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata  # type: ignore[import-untyped]
 
+from reports.bootstrap import drawn_means, ends
 from reports.drift import LATE_SHARE
 
 Floats = npt.NDArray[np.float64]
-DRAWS, SEED = 2000, 0  # of the bootstrap
-FEWEST = 5  # models, below which a correlation has no interval
+DRAWS, SEED = 2000, 0  # of models, for a correlation
+FEWEST = 10  # models, below which a correlation has no interval: drawn from few, it would be much too short
 
 
 class Interval(NamedTuple):
-    """A value and its 95 % interval; NaN where there is only one film to draw from."""
+    """A value and its 95 % interval; NaN where there are too few to draw from."""
 
     value: float
     low: float
@@ -45,23 +46,29 @@ class Forecast:
 
 
 def forecast(gain: Floats, eps: Floats, clips: int) -> Forecast:
-    """From every film's gain and eps, [S] each; intervals by drawing films again (percentile bootstrap, 2,000 draws).
+    """From every film's gain and eps, [seeds, films] each; intervals by drawing films, and seeds, again (`reports.bootstrap`).
+
+    Films of which one is NaN say nothing and are left out. Below six films no interval is given.
 
     Raises:
-        ValueError: no film, arrays of different lengths, or values that are not finite.
+        ValueError: no film with both, or arrays of different shapes.
     """
-    gain, eps = np.asarray(gain, np.float64), np.asarray(eps, np.float64)
-    films = len(gain)
-    if not films or gain.shape != eps.shape or not np.isfinite([gain, eps]).all():
-        raise ValueError(f"received gain {gain} and eps {eps}, expected a finite number each a film")
-    drawn = np.random.default_rng(SEED).integers(films, size=(DRAWS, films))
-    gains, news = (np.append(values.mean(), values[drawn].mean(axis=1)) for values in (gain, eps))
+    gain, eps = np.atleast_2d(np.asarray(gain, np.float64)), np.atleast_2d(np.asarray(eps, np.float64))
+    if gain.shape != eps.shape:
+        raise ValueError(f"received gain {gain.shape} and eps {eps.shape}, expected a number each a film")
+    defined = np.isfinite(gain) & np.isfinite(eps)
+    told = defined.any(axis=0)
+    gain, eps = (np.where(defined, values, np.nan)[:, told] for values in (gain, eps))
+    samples = int(told.sum())
+    if not samples:
+        raise ValueError("received no film with a finite gain and eps, expected one at least")
+    gains, news = (np.append(np.nanmean(values), drawn_means(values)) for values in (gain, eps))
     with np.errstate(divide="ignore"):
         settling = np.where(gains < 1, 1 / np.maximum(1 - gains, 0), np.inf)
     late = errors(gains, news, clips)[:, -max(1, round(clips * LATE_SHARE)) :].mean(axis=1)
     drawn_too = (gains, news, news * settling, settling, late)
-    gain_of, eps_of, plateau, time_constant, late_error = (_interval(values, films) for values in drawn_too)
-    return Forecast(gain_of, eps_of, plateau, time_constant, late_error, clips, films)
+    ratio, new, plateau, constant, end = (Interval(float(v[0]), *ends(v[1:], samples)) for v in drawn_too)
+    return Forecast(ratio, new, plateau, constant, end, clips, int(defined.sum()))
 
 
 def errors(gain: Floats, eps: Floats, clips: int) -> Floats:
@@ -72,7 +79,7 @@ def errors(gain: Floats, eps: Floats, clips: int) -> Floats:
 
 
 def rank_correlation(x: Floats, y: Floats) -> Interval:
-    """Spearman's, of N pairs; its interval by drawing pairs again, NaN below five.
+    """Spearman's, of N pairs; its interval by drawing pairs again, NaN below ten.
 
     Draws in which one side is all equal say nothing and are left out.
     """
@@ -92,12 +99,3 @@ def _spearman(x: Floats, y: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
         found: Floats = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return found
-
-
-def _interval(values: Floats, films: int) -> Interval:
-    """Of the value itself, which comes first, and the draws."""
-    if films < 2:
-        return Interval(float(values[0]), np.nan, np.nan)
-    # An infinite end is an answer: some draws never settle.
-    low, high = np.quantile(values[1:], [0.025, 0.975], method="inverted_cdf")
-    return Interval(float(values[0]), float(low), float(high))

@@ -29,13 +29,16 @@ def variant_forecasts(frame: pd.DataFrame, info: ReportInfo, track: str) -> dict
     probed = probed[probed["metric"].isin(["gain", "eps"])]
     if probed.empty:
         return {}
-    wide = probed.pivot_table(index=["variant", "seed", "sample"], columns="metric", values="value", observed=True)
-    wide, clips = wide.reindex(columns=["gain", "eps"]).dropna(), clip_counts(frame)
-    return {
-        name: forecast(films["gain"].to_numpy(), films["eps"].to_numpy(), clips[track, name])
-        for name in info.compared
-        if (track, name) in clips and len(films := wide[wide.index.get_level_values("variant") == name])
-    }
+    clips, found = clip_counts(frame), {}
+    for name in info.compared:
+        films = probed[probed["variant"] == name].pivot_table(
+            index="seed", columns=["metric", "sample"], values="value", observed=True
+        )
+        if (track, name) in clips and {"gain", "eps"} <= set(films.columns.get_level_values("metric")):
+            gain, eps = films["gain"].align(films["eps"])
+            if (gain.notna() & eps.notna()).to_numpy().any():
+                found[name] = forecast(gain.to_numpy(), eps.to_numpy(), clips[track, name])
+    return found
 
 
 def measured_late(summary: pd.DataFrame, track: str) -> pd.DataFrame:

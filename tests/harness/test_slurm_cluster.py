@@ -334,7 +334,7 @@ def test_the_table_is_the_same_as_on_this_machine(stores: tuple[Path, Path]) -> 
     assert len(table(there.stdout)) >= 4
     assert "Slurm job" in there.stderr
     again = harness("run", *ABLATION, "--only", "full,base", *ON_SLURM, store=stores[1])
-    assert "8 of 8 stages were done already" in again.stderr
+    assert "10 of 10 stages were done already" in again.stderr
     assert "Slurm job" not in again.stderr
 
 
@@ -342,15 +342,15 @@ def test_detached_stages_run_in_order_and_status_shows_them(stores: tuple[Path, 
     words = ("run", *ABLATION, "--only", "full,no_e_img", *ON_SLURM)
     detached = harness(*words, "--detach", store=stores[1])
     assert detached.returncode == 0, detached.stderr
-    assert "4 jobs submitted, 0 under way already, 5 stages done" in detached.stdout
+    assert "5 jobs submitted, 0 under way already, 6 stages done" in detached.stdout
     rows = json.loads(harness("status", "--json", store=stores[1]).stdout)["partial"]
     states = {row["stage"].partition("-")[0]: row["slurm"] for row in rows}
-    assert set(states) == {"train", "generate", "score", "report"}
+    assert set(states) == {"train", "forecast", "generate", "score", "report"}
     assert (states["generate"]["state"], states["generate"]["why"]) == ("PENDING", "Dependency")
     shown = harness("status", store=stores[1]).stdout
     for state in states.values():
         assert f"Slurm job {state['job']}, {state['label']}: " in shown
-    assert "4 under way already" in harness(*words, "--detach", store=stores[1]).stdout
+    assert "5 under way already" in harness(*words, "--detach", store=stores[1]).stdout
     followed = harness(*words, store=stores[1])
     assert followed.returncode == 0, followed.stderr[-3000:]
     assert any(line.startswith("| no_e_img ") for line in table(followed.stdout))
