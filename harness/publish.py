@@ -77,7 +77,8 @@ class Publisher:
             late = dict.fromkeys(f"metrics.`late/{track}/{r.metric}`" for r in rows if r.track == track and r.per_clip)
             metrics += list(late)[:COLUMNS]
         settings = dict.fromkeys(f"params.`{key}`" for child in children for key in child.variant.set)
-        rising = bool(rows) and rows[0].direction == "lower"
+        lead = next((row for row in rows if row.per_clip), None)  # the first column's
+        rising = lead is not None and lead.direction == "lower"
         return ExperimentPage(declared.question, "tags.variant != ''", [*metrics, *settings], rising)
 
     def _declare(self, child: Child) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from harness.pipeline import Child, Request
 from harness.signature import flat
 
+TEXT_LENGTH = 4800  # characters of a description: MLflow takes 5,000 of a tag
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 
 
@@ -23,12 +24,20 @@ class Row(NamedTuple):
 
 
 def parent_text(request: Request, report: Path | None) -> str:
-    """The question, the answer and its tables once there is a report, and the command."""
-    parts = [f"**{request.experiment.question}**"]
-    if report is not None:
-        ours, _, _ = (report / "table.md").read_text().partition("\n---\n")  # behind it: published figures
-        parts += [ours.strip(), "All of it: Artifacts, `report/report.html`; as text: `report/report.md`."]
-    parts += [f"Made by `{request.command}`", f"Baseline of all differences: `{request.experiment.baseline}`."]
+    """The question and the command; once there is a report, where it is, its answers, and its tables as far as they fit."""
+    parts = [f"**{request.experiment.question}**", f"Made by `{request.command}`"]
+    parts.append(f"Baseline of all differences: `{request.experiment.baseline}`.")
+    if report is None:
+        return "\n\n".join(parts)
+    parts.append("All of it: Artifacts, `report/report.html`; as text: `report/report.md`.")
+    ours, _, _ = (report / "table.md").read_text().partition("\n---\n")  # behind it: published figures
+    room = TEXT_LENGTH - sum(len(part) + 2 for part in parts)
+    for block in ours.strip().split("\n\n"):
+        if len(block) + 2 > room:
+            parts.append("The rest does not fit here: see the report.")
+            break
+        parts.append(block)
+        room -= len(block) + 2
     return "\n\n".join(parts)
 
 

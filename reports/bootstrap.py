@@ -12,6 +12,10 @@ Phi(-sqrt(n / (n - 1)) t(.975, n - 1)) and one minus that instead (the expanded 
 The two-sided p is that of the same interval: p < .05 where it excludes 0. Where fewer than ten draws fall beyond 0, too few
 to count by, the normal curve with the draws' mean and spread says how many would.
 
+Of two or three seeds the draws have a handful of means, and no percentile of them is wide enough. With several seeds the interval
+is therefore Student's t about the mean, its standard error that of the draws, its degrees of freedom Satterthwaite's: near the
+number of seeds where trainings differ more than films, near that of samples where they hardly do.
+
 Draws are the same in every process: the same films give the same interval.
 """
 
@@ -59,8 +63,14 @@ def paired_difference(differences: Floats) -> Difference:
         return Difference(mean, np.nan, n, np.nan, np.nan, np.nan)
     drawn = drawn_means(differences)
     widen = np.sqrt(n / (n - 1))
+    se = float(drawn.std()) * widen
+    if len(differences) > 1:
+        freedom = _freedom(differences)
+        half = -float(stdtrit(freedom, (1 - LEVEL) / 2)) * se
+        p = float(2 * stdtr(freedom, -abs(mean) / se)) if se else float(mean == 0)
+        return Difference(mean, se, n, mean - half, mean + half, p)
     p = float(2 * stdtr(n - 1, _beyond(drawn) / widen))
-    return Difference(mean, float(drawn.std()) * widen, n, *ends(drawn, n), p)
+    return Difference(mean, se, n, *ends(drawn, n), p)
 
 
 def drawn_means(values: Floats) -> Floats:
@@ -87,6 +97,16 @@ def holm(p: Floats) -> Floats:
     factors = np.arange(len(order), 0, -1)
     corrected[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0) if len(order) else []
     return corrected
+
+
+def _freedom(differences: Floats) -> float:
+    """Satterthwaite's degrees of freedom of the mean of [seeds, samples]."""
+    parts = []
+    for axis in (0, 1):  # means of seeds, then of samples: how far they spread, and from how many that is known
+        means = np.nanmean(differences, axis=1 - axis)
+        parts.append((float(means.var(ddof=1)) / len(means), len(means) - 1))
+    below = sum(variance**2 / freedom for variance, freedom in parts)
+    return sum(variance for variance, _ in parts) ** 2 / below if below else float(parts[0][1])
 
 
 def _beyond(drawn: Floats) -> float:

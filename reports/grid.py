@@ -251,7 +251,7 @@ def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_d
 
 
 def _delta_note(rows: pd.DataFrame, info: ReportInfo) -> str:
-    drawn = "samples and of seeds" if len(info.seeds) > 1 else "samples"
+    drawn = "samples and of seeds, intervals by Student's t" if len(info.seeds) > 1 else "samples"
     note = f"Δ: to {info.baseline}, of films paired by seed and sample; ± by {DRAWS:,} bootstrap draws of {drawn}"
     few = bool(rows["delta_n"].between(1, FEWEST - 1).any())
     return f"{note}; none from fewer than {FEWEST} samples, too few to trust." if few else f"{note}."

@@ -81,3 +81,22 @@ def test_holm_multiplies_the_smallest_most_and_never_turns_an_order() -> None:
     assert list(holm(np.array([0.03, 0.04]))) == pytest.approx([0.06, 0.06])
     assert holm(np.array([0.9, 0.8])).max() <= 1
     assert np.isnan(holm(np.array([np.nan]))).all()
+
+
+@pytest.mark.parametrize(("seeds", "most"), [(2, 0.14), (3, 0.1)])
+@pytest.mark.parametrize("spread", [0.0, 1.0, 3.0])
+def test_few_trainings_that_differ_by_chance_are_seldom_called_different(
+    seeds: int, most: float, spread: float
+) -> None:
+    random, false = np.random.default_rng(1), 0
+    for _ in range(200):
+        by_seed = random.normal(0, spread, (seeds, 1))
+        found = paired_difference(by_seed + random.normal(0, 1, 16) + random.normal(0, 0.5, (seeds, 16)))
+        false += found.significant
+        assert (found.p < 0.05) == found.significant
+    assert false / 200 <= most
+
+
+def test_seeds_that_agree_to_the_digit_have_no_spread() -> None:
+    assert paired_difference(np.full((3, 8), 2.0))[3:] == (2.0, 2.0, 0.0)
+    assert paired_difference(np.zeros((3, 8))).p == 1
