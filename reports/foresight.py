@@ -149,10 +149,14 @@ def forecast_curves(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo
             ends[name] = ((float(curve.index[-1]) + 1) * clip, float(curve.iloc[-1]))
             time: Floats = np.arange(1.0, found[name].clips + 1) * float(clip)
             if unit == DECIBEL:
-                above.plot(time, curve.iloc[0] - growth_in_decibels(found[name]), color=style["color"], ls=":", lw=1.1)
+                least, most = growth_in_decibels(found[name])
+                above.fill_between(
+                    time, curve.iloc[0] - most, curve.iloc[0] - least, color=style["color"], alpha=0.07, lw=0
+                )
+                above.plot(time, curve.iloc[0] - least, color=style["color"], ls=":", lw=1.1)
             _draw_error(below, found[name], time, style)
         some = f", {len(names)} of {len(found)} models" if len(names) < len(found) else ""
-        dots = ", dots: forecast from clip 1, errors of clips independent" if unit == DECIBEL else ""
+        dots = "; shaded: forecast from clip 1" if unit == DECIBEL else ""
         above.set_title(f"measured {metric_label(lead.metric)}{unit_suffix(unit).replace(' ', ', ', 1)}{dots}{some}")
         below.set_title("forecast error, units of the latents")
         below.set_xlabel("seconds of film")
@@ -168,15 +172,16 @@ def _spread(names: list[str]) -> list[str]:
     return [names[int(place)] for place in places]
 
 
-def growth_in_decibels(found: Forecast) -> Floats:
-    """How far a signal-to-noise ratio falls from the first clip to each, if clips err independently of each other, [clips].
+def growth_in_decibels(found: Forecast) -> tuple[Floats, Floats]:
+    """How far a signal-to-noise ratio falls from the first clip to each, [clips]: at least, and at most.
 
-    Independent errors add as squares: 10 log10 of the sum of gain^(2k), k < n. All in one direction, they would add as they are,
-    which ranks models (`reports.forecast`) but foretold falls 7 dB too deep where this was 2 dB off (docs/forecast.md).
+    Errors of clips that are independent of each other add as squares, 10 log10 of the sum of gain^(2k), k < n; errors that all
+    point the same way add as they are, 20 log10 of the sum of gain^k.
     """
-    growth = errors(np.array([found.gain.value]) ** 2, np.ones(1), found.clips)[0]
-    decibels: Floats = 10 * np.log10(growth)
-    return decibels
+    gain, one = np.array([found.gain.value]), np.ones(1)
+    least: Floats = 10 * np.log10(errors(gain**2, one, found.clips)[0])
+    most: Floats = 20 * np.log10(np.maximum(errors(gain, one, found.clips)[0], np.finfo(float).tiny))
+    return least, np.maximum(least, most)
 
 
 def _draw_error(axes: Axes, found: Forecast, time: Floats, style: Mapping[str, Any]) -> None:

@@ -98,10 +98,11 @@ def test_a_curve_in_decibels_has_the_forecast_drawn_from_its_first_clip() -> Non
 
 
 def test_the_growth_of_an_error_in_decibels() -> None:
-    found = growth_in_decibels(forecast(np.full(3, 0.5), np.full(3, 0.1), 40))
-    assert found[0] == 0
-    assert found[1] == pytest.approx(10 * np.log10(1 + 0.5**2))
-    assert found[-1] == pytest.approx(10 * np.log10(1 / (1 - 0.5**2)))
+    least, most = growth_in_decibels(forecast(np.full(3, 0.5), np.full(3, 0.1), 40))
+    assert least[0] == most[0] == 0
+    assert least[1] == pytest.approx(10 * np.log10(1 + 0.5**2))
+    assert least[-1] == pytest.approx(10 * np.log10(1 / (1 - 0.5**2)))
+    assert most[-1] == pytest.approx(20 * np.log10(2))
 
 
 def test_costs_are_told_only_where_they_are_known() -> None:
