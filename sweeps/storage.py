@@ -1,12 +1,15 @@
 """Where a study lies, who works on it, and how a worker that died is noticed."""
 
+import hashlib
 import shlex
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
+from filelock import FileLock
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -37,7 +40,18 @@ class StudyStorage:
         self._journal = _journal_path(text)
         self._url = None if self._journal else _url(text)
         self.alone = self._url is not None and self._url.get_backend_name() == "sqlite"
+        self._file = _file(self._url) if self._url is not None and self.alone else None
         self.optuna = self._open()
+
+    def lock(self, study: str) -> AbstractContextManager[object]:
+        """Held while a process works on the study, where one at a time may. Raises filelock.Timeout if another holds it.
+
+        It lies beside the database, for commands with different stores may name the same one.
+        """
+        if self._file is None:
+            return nullcontext()
+        digest = hashlib.sha256(study.encode()).hexdigest()[:16]
+        return FileLock(self._file.with_name(f"{self._file.name}-{digest}.lock")).acquire(timeout=0)
 
     @property
     def shown(self) -> str:
@@ -171,6 +185,13 @@ def _url(text: str) -> "URL":
             f"--storage {text}: expected journal:PATH, a path that ends in .journal, or a database's URL such as "
             "postgresql+psycopg://user:password@host/database"
         ) from None
+
+
+def _file(url: "URL") -> Path:
+    """Of an sqlite database. Raises UseError where it is no file that another command finds."""
+    if url.database in (None, "", ":memory:") or str(url.database).startswith("file:"):
+        raise UseError(f"--storage {url}: expected a file, such as sqlite:////folder/study.db")
+    return Path(str(url.database)).resolve()
 
 
 def _database(url: "URL", beats: dict[str, int]) -> RDBStorage:

@@ -3,7 +3,6 @@
 import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,7 +87,7 @@ class Search:
         uri = resolve_uri(self.settings().tracking.uri, self.store.root)
         try:
             with (
-                self._alone(),
+                self.storage.lock(self.study_name),
                 Console(0) as console,
                 Tracker(uri, self.store.root, self.experiment, console.say) as tracker,
                 Local(self.jobs, facts()) as executor,
@@ -98,7 +97,7 @@ class Search:
                 conclude(self, trials, executor, record, say)
         except Timeout as error:
             raise UseError(
-                f"another command works on the study {self.study_name!r} in {self.store.root}; for several, give each "
+                f"another command works on the study {self.study_name!r} in {self.storage.shown}; for several, give each "
                 "--storage journal:PATH or --storage postgresql+psycopg://..."
             ) from error
         except StorageInternalError as error:
@@ -153,11 +152,6 @@ class Search:
         wish = self.wish
         about = {"profile": wish.profile, "seed": wish.seed, "sampler": wish.sampler, "pruner": wish.pruner}
         return {**about, "trials": trials, **self.overrides}
-
-    def _alone(self) -> AbstractContextManager[object]:
-        if not self.storage.alone:
-            return nullcontext()
-        return self.store.lock("study", hashlib.sha256(self.study_name.encode()).hexdigest()).acquire(timeout=0)
 
     def _corner(self) -> dict[str, Scalar]:
         return {key: next(dimension.corners()) for key, dimension in self.sweep.space.items()}

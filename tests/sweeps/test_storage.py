@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import Timeout
 from optuna.trial import TrialState
 
 from harness.errors import UseError
@@ -29,6 +30,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         ("postgresql+psycopg://user:secret@127.0.0.1:1/study", "Connection refused"),
         ("oracle+cx_oracle://user:secret@host/study", "needs a package"),
         ("journal:/proc/nowhere/study", "cannot be written"),
+        ("sqlite://", "expected a file"),
     ],
 )
 def test_a_place_that_cannot_be_opened_is_a_use_error_without_its_password(
@@ -81,6 +83,17 @@ def test_what_sqlite_left_running_is_not_running(tmp_path: Path) -> None:
     trial = taken(worker)
     Watch(study, place).begin()
     assert study.trials[trial.number].state == TrialState.FAIL
+
+
+def test_two_stores_that_name_one_database_share_its_lock(tmp_path: Path) -> None:
+    one, other = (StudyStorage(f"sqlite:///{tmp_path / 'study.db'}", tmp_path / name) for name in ("a", "b"))
+    with one.lock("mixed"):
+        with pytest.raises(Timeout):
+            other.lock("mixed")
+        with other.lock("another"):
+            pass
+    with other.lock("mixed"):
+        pass
 
 
 def test_the_dashboard_opens_a_journal(tmp_path: Path) -> None:
