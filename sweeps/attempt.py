@@ -15,6 +15,7 @@ from harness.run import Event, Running, run
 from harness.store import Store
 from sweeps.pruning import FORECAST, PRUNED, verdict
 from sweeps.publish import Record
+from sweeps.storage import tell
 from sweeps.sweep import Sweep
 from sweeps.values import value
 
@@ -118,6 +119,6 @@ class Attempt:
         tags = {"sweep.state": state.name.lower()} | ({"sweep.pruned": summary} if state == TrialState.PRUNED else {})
         if (run_id := self.record.run_id()) is not None:
             self.trial.set_user_attr(RUN, run_id)
-        self.trial.study.tell(self.trial, values, state=state)
+        tell(self.trial, state, values)
         self.record.end("FINISHED", tags, named)
         self.say(f"trial {self.trial.number}: {summary}")

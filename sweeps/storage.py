@@ -4,6 +4,7 @@ import hashlib
 import shlex
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,6 +159,16 @@ class Watch:
                 self._signs[trial.number] = sign, time.monotonic()
             elif time.monotonic() - since > GRACE:
                 fail(self._study, trial.number)
+
+
+def tell(trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> None:
+    """End a trial that this worker has in hand. Raises UpdateFinishedTrialError where another has ended it."""
+    try:
+        trial.study.tell(trial, values, state=state)
+    except ValueError as error:
+        if trial.study.get_trials(deepcopy=False)[trial.number].state == TrialState.RUNNING:
+            raise
+        raise UpdateFinishedTrialError(str(error)) from error
 
 
 def fail(study: Study, number: int) -> None:

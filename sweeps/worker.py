@@ -15,7 +15,7 @@ from harness.executors import Local
 from sweeps.attempt import Attempt, AttemptError
 from sweeps.places import FAILED
 from sweeps.publish import LOST, Record, StudyRun
-from sweeps.storage import Pulse, Watch
+from sweeps.storage import Pulse, Watch, tell
 
 if TYPE_CHECKING:
     from sweeps.study import Search
@@ -85,8 +85,8 @@ class Worker:
         try:
             if reason is not None:
                 trial.set_user_attr(FAILED, reason)
-            trial.study.tell(trial, state=TrialState.FAIL)
-        except (UpdateFinishedTrialError, StorageInternalError, ValueError):
+            tell(trial, TrialState.FAIL)
+        except (UpdateFinishedTrialError, StorageInternalError):
             return  # it is another's by now, or will be
         if record is not None:
             record.end("FAILED", {"sweep.state": "failed" if reason else LOST})

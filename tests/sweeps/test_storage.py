@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from filelock import Timeout
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from harness.errors import UseError
 from sweeps import storage
-from sweeps.storage import Pulse, StudyStorage, Watch
+from sweeps.storage import Pulse, StudyStorage, Watch, fail, tell
 from tests.sweeps.studies import in_journal, places, taken
 
 
@@ -83,6 +84,17 @@ def test_what_sqlite_left_running_is_not_running(tmp_path: Path) -> None:
     trial = taken(worker)
     Watch(study, place).begin()
     assert study.trials[trial.number].state == TrialState.FAIL
+
+
+def test_a_slow_worker_hears_that_its_trial_is_anothers(tmp_path: Path) -> None:
+    slow, quick = (in_journal(tmp_path / "study.journal", seed) for seed in range(2))
+    worker = places(slow)
+    worker.fill(1, retry_failed=True)
+    trial = taken(worker)
+    fail(quick, trial.number)
+    with pytest.raises(UpdateFinishedTrialError):
+        tell(trial, TrialState.COMPLETE, [1.0])
+    assert slow.trials[trial.number].values is None
 
 
 def test_two_stores_that_name_one_database_share_its_lock(tmp_path: Path) -> None:
