@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.importance import get_param_importances
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -132,11 +132,13 @@ def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str])
 
 
 def _importance(study: Study, goal: Goal) -> "Figure":
-    """Shares by PED-ANOVA, Optuna's own choice: how far the better trials' settings differ from all trials' settings."""
+    """Shares by PED-ANOVA: how far the better trials' settings differ from all trials' settings."""
     sign = -1 if goal.direction == StudyDirection.MAXIMIZE else 1  # it takes low for good
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # says the same of every target
-        shares = get_param_importances(study, target=lambda trial: sign * goal.of(trial))
+        shares = get_param_importances(
+            study, evaluator=PedAnovaImportanceEvaluator(), target=lambda trial: sign * goal.of(trial)
+        )
     figure, axes = _panels(1, 1, width=5.0, height=0.6 + 0.35 * len(shares))
     names, values = list(shares)[::-1], list(shares.values())[::-1]
     axes[0][0].barh(names, values, color=BLUE, height=0.6)
