@@ -45,7 +45,7 @@ class Worker:
             busy: set[Future[None]] = set()
             try:
                 while busy or places.underway(count):
-                    while len(busy) < self._at_once and (trial := places.take()) is not None:
+                    while len(busy) < self._at_once and (trial := places.take(count)) is not None:
                         busy.add(threads.submit(self._carry_out, trial, pulse))
                     busy = _after_a_while(busy)
                     watch.look()

@@ -29,7 +29,7 @@ def finished(made: Search, values: Sequence[Sequence[float] | None]) -> list[Fro
 
     made.places.fill(len(values), retry_failed=True)
     for given in values:
-        trial = made.places.take()
+        trial = made.places.take(len(values))
         assert trial is not None
         trial.set_user_attr(FORECAST, {"value": 1.0, "low": 0.5, "high": 2.0})
         if given is None:
