@@ -76,9 +76,9 @@ class Search:
     @property
     def study_name(self) -> str:
         """Trials that were not made the same way are not of one study: it names profile, seed, overrides and declaration."""
-        declared = hashlib.sha256(
-            repr((self.sweep.space, self.sweep.track, self.sweep.objectives)).encode()
-        ).hexdigest()
+        sweep = self.sweep
+        parts = repr((sweep.space, sweep.track, sweep.objectives, sweep.known))
+        declared = hashlib.sha256(parts.encode()).hexdigest()
         overrides = [f"{key}={value}" for key, value in sorted(self.overrides.items())]
         return " ".join([self.name, self.wish.profile, f"seed{self.wish.seed}", *overrides, f"declared {declared[:8]}"])
 
