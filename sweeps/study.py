@@ -23,6 +23,7 @@ from harness.spec import Experiment, Scalar, Variant, check_no_clash, parse_over
 from harness.store import Store
 from harness.tracking import Tracker, resolve_uri
 from sweeps.places import Places
+from sweeps.pruning import default_pruner, doubt
 from sweeps.publish import StudyRun
 from sweeps.results import conclude
 from sweeps.samplers import OwnSeed, rehearse
@@ -43,7 +44,7 @@ class Wish:
     seed: int = 100
     sampler: str = "tpe"
     storage: str | None = None
-    pruner: str = "forecast"
+    pruner: str | None = None  # the forecast where it speaks of the objective
 
 
 class Search:
@@ -65,6 +66,7 @@ class Search:
         _quiet()
         self.name, self.sweep, self.wish, self.jobs = name, sweep, wish, jobs
         self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(wish.overrides)}
+        self.pruner = wish.pruner or default_pruner(sweep)
         self._check()
         self.store = Store(store)
         self.pipeline({"trial-000": sweep.known[0] if sweep.known else self._corner()})  # its inputs are there
@@ -84,6 +86,8 @@ class Search:
 
     def run(self, trials: int, say: Callable[[str], None]) -> int:
         """Go on until `trials` trials are finished by all workers together, then report. Returns the exit code."""
+        if (against := doubt(self.pruner, self.sweep)) is not None:
+            say(against)
         uri = resolve_uri(self.settings().tracking.uri, self.store.root)
         try:
             with (
@@ -150,7 +154,7 @@ class Search:
 
     def _params(self, trials: int) -> dict[str, object]:
         wish = self.wish
-        about = {"profile": wish.profile, "seed": wish.seed, "sampler": wish.sampler, "pruner": wish.pruner}
+        about = {"profile": wish.profile, "seed": wish.seed, "sampler": wish.sampler, "pruner": self.pruner}
         return {**about, "trials": trials, **self.overrides}
 
     def _corner(self) -> dict[str, Scalar]:

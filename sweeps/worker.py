@@ -63,7 +63,7 @@ class Worker:
             self._say(f"trial {trial.number}: {', '.join(f'{key} {_short(v)}' for key, v in trial.params.items())}")
             pipeline = search.pipeline({trial_name(trial.number): trial.params})
             record = self._record.record(pipeline, search.store)
-            prune = search.wish.pruner == "forecast"
+            prune = search.pruner == "forecast"
             Attempt(
                 trial, pipeline, search.sweep, search.store, self._executor, self._console, record, prune, self._say
             ).carry_out()
