@@ -56,8 +56,10 @@ class StudyStorage:
 
     @property
     def shown(self) -> str:
-        """The place as it may be printed, without a password."""
-        return str(self._journal or (self._url and self._url.render_as_string(hide_password=True)))
+        """The place as it may be printed: without a password, which PGPASSWORD or ~/.pgpass may give in its stead."""
+        if self._url is None:
+            return str(self._journal)
+        return _bare(self._url).render_as_string()
 
     @property
     def dashboard(self) -> str:
@@ -198,6 +200,13 @@ def _url(text: str) -> "URL":
         ) from None
 
 
+def _bare(url: "URL") -> "URL":
+    """Without its password; set() would take None for no change."""
+    from sqlalchemy.engine import URL
+
+    return URL.create(**{**url._asdict(), "password": None}).difference_update_query(["password"])
+
+
 def _file(url: "URL") -> Path:
     """Of an sqlite database. Raises UseError where it is no file that another command finds."""
     if url.database in (None, "", ":memory:") or str(url.database).startswith("file:"):
@@ -208,7 +217,7 @@ def _file(url: "URL") -> Path:
 def _database(url: "URL", beats: dict[str, int]) -> RDBStorage:
     from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
 
-    shown = url.render_as_string(hide_password=True)
+    shown = _bare(url)
     for attempt in range(ATTEMPTS):
         try:
             return RDBStorage(url.render_as_string(hide_password=False), **beats)

@@ -49,6 +49,12 @@ def test_the_dashboard_command_names_the_storage(tmp_path: Path) -> None:
     assert StudyStorage(f"journal:{tmp_path / 'a.journal'}", tmp_path).dashboard == journal
 
 
+def test_the_dashboard_command_has_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(storage, "_database", lambda url, beats: None)  # no server is there
+    place = StudyStorage("postgresql+psycopg://me:secret@host:5432/study?sslmode=require&password=secret", tmp_path)
+    assert place.dashboard == "optuna-dashboard 'postgresql+psycopg://me@host:5432/study?sslmode=require'"
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_journal_trial_whose_lease_is_not_renewed_is_failed_once(tmp_path: Path) -> None:
     file = tmp_path / "study.journal"
