@@ -181,6 +181,7 @@ class Search:
                 self.settings({**self._corner(), key: value})
         for objective in self.sweep.objectives:
             check_metric(objective.metric, self.settings())
+            objective.check_direction()
 
 
 def _quiet() -> None:

@@ -60,7 +60,7 @@ def test_known_settings_and_the_first_trials_always_go_on() -> None:
     [
         (Objective("background_psnr"), "forecast"),
         (Objective("object_kept"), "none"),
-        (Objective("eps", "minimize"), "none"),
+        (Objective("eps"), "none"),
     ],
 )
 def test_only_what_the_forecast_foretells_is_pruned_by_it_unasked(objective: Objective, pruner: str) -> None:
