@@ -1,7 +1,6 @@
 """Pictures of a study: which settings matter, how, two at a time, and the Pareto front."""
 
 import itertools
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from sweeps.files import replacing
 from sweeps.places import KNOWN
 
 if TYPE_CHECKING:
@@ -111,9 +111,8 @@ def draw(study: Study, objectives: Sequence[str], folder: Path) -> None:
         return
     with mpl.rc_context(STYLE):
         for name, figure in _figures(study, trials, objectives):
-            fresh = folder / f".{name}.{os.getpid()}"  # another worker may write it too
-            figure.savefig(fresh, format="png", dpi=160, facecolor="white", metadata={"Software": None})
-            fresh.replace(folder / f"{name}.png")
+            with replacing(folder / f"{name}.png") as fresh:
+                figure.savefig(fresh, format="png", dpi=160, facecolor="white", metadata={"Software": None})
 
 
 def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str]) -> "Iterator[tuple[str, Figure]]":
