@@ -223,9 +223,9 @@ def lora(source: Path, target: Path, form: str, alpha: float | None, store: Path
 @click.option(
     "--pruner",
     type=click.Choice(["forecast", "none"]),
-    default="forecast",
-    show_default=True,
-    help="forecast: no films for trials whose drift forecast is clearly worse",
+    default=None,
+    show_default="forecast where it speaks of the first objective",
+    help="forecast: films only for trials whose drift forecast is among the best quarter so far, half for several objectives",
 )
 @click.option(
     "--storage",

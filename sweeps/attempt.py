@@ -15,6 +15,7 @@ from harness.run import Event, Running, run
 from harness.store import Store
 from sweeps.pruning import FORECAST, PRUNED, verdict
 from sweeps.publish import Record
+from sweeps.storage import tell
 from sweeps.sweep import Sweep
 from sweeps.values import value
 
@@ -44,7 +45,7 @@ class Attempt:
 
         Raises AttemptError for a trial without a value, UpdateFinishedTrialError for one that another worker has taken over.
         """
-        self._note_signatures()
+        self._note()
         self._run(self.child.forecast.values())
         if (reason := self._forecast()) is not None:
             self.trial.set_user_attr(PRUNED, reason)
@@ -60,7 +61,8 @@ class Attempt:
         """Its one variant and seed."""
         return self.pipeline.children[0]
 
-    def _note_signatures(self) -> None:
+    def _note(self) -> None:
+        """Tell the study what the trial is made of, and which run of MLflow is its own, before anything can fail."""
         child, track = self.child, self.sweep.track
         self.trial.set_user_attr(SIGNATURE, child.generate[track])
         signatures = {
@@ -70,6 +72,8 @@ class Attempt:
             "score": dict(child.score[track]),
         }
         self.trial.set_user_attr(SIGNATURES, signatures)
+        if (run_id := self.record.run_id()) is not None:
+            self.trial.set_user_attr(RUN, run_id)
 
     def _run(self, wanted: Iterable[str]) -> None:
         graph = self.pipeline.graph.upto(wanted)
@@ -116,8 +120,6 @@ class Attempt:
     def _end(self, state: TrialState, values: list[float] | None, summary: str) -> None:
         named = dict(zip((o.name for o in self.sweep.objectives), values or (), strict=False))
         tags = {"sweep.state": state.name.lower()} | ({"sweep.pruned": summary} if state == TrialState.PRUNED else {})
-        if (run_id := self.record.run_id()) is not None:
-            self.trial.set_user_attr(RUN, run_id)
-        self.trial.study.tell(self.trial, values, state=state)
+        tell(self.trial, state, values)
         self.record.end("FINISHED", tags, named)
         self.say(f"trial {self.trial.number}: {summary}")

@@ -8,7 +8,8 @@ after another, in the order of their numbers.
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -24,10 +25,11 @@ from sweeps.results import best_trials
 from sweeps.samplers import drawn
 from sweeps.study import Search, Wish
 from sweeps.sweep import Objective, load_sweep
-from sweeps.values import film_values, value
+from sweeps.values import film_values, metrics, value
 from sweeps.worker import trial_name
 
 RESAMPLES = 10_000
+FEWEST = 4  # trials that a rank correlation says something of
 SHARE = (2.5, 97.5)  # percentiles of a 95 % interval
 BASE, TRAIN, FORECASTS, FILMS = ("backbone", "data"), ("train",), ("forecast",), ("generate", "score")
 Floats = npt.NDArray[np.float64]
@@ -125,38 +127,64 @@ def report(everything: Side, pruned: Side, rng: np.random.Generator) -> Iterator
     yield ""
     yield _difference(everything, pruned, rng)
     yield _rank_correlation(everything, rng)
+    yield from _other_correlations(everything)
 
 
 def _difference(everything: Side, pruned: Side, rng: np.random.Generator) -> str:
     """Paired over films, which start from the same scenes with the same seeds."""
     sign = 1 if everything.objective.direction == "maximize" else -1
+    if pruned.best.params == everything.best.params:
+        return "Best of the pruned sweep and best of all: the same setting."
     delta = sign * (pruned.films(pruned.best) - everything.films(everything.best))
     delta = delta[~np.isnan(delta)]
     low, high = _interval(delta[rng.integers(0, len(delta), (RESAMPLES, len(delta)))].mean(axis=1))
-    verdict = "no worse" if high >= 0 else "worse"
     return (
         f"Best of the pruned sweep against best of all, paired over {len(delta)} films (positive is better): "
-        f"{delta.mean():+.3g} [{low:+.3g}, {high:+.3g}]: {verdict}."
+        f"{delta.mean():+.3g} [{low:+.3g}, {high:+.3g}]: {verdict(low, high)}."
     )
+
+
+def verdict(low: float, high: float) -> str:
+    """What an interval of differences shows, where positive is better."""
+    if high < 0:
+        return "worse"
+    return "better" if low > 0 else "not shown to differ"
 
 
 def _rank_correlation(side: Side, rng: np.random.Generator) -> str:
-    store, track = side.search.store, side.search.sweep.track
-    pairs = [
-        (trial.user_attrs[FORECAST]["value"], value(store, side.children[trial.number], track, side.objective))
-        for trial in side.trials
-        if FORECAST in trial.user_attrs
-    ]
-    if len(pairs) < 4:
+    forecasts, values = _forecasts_and_values(side, side.objective)
+    if len(forecasts) < FEWEST:
         return "Too few trials have a forecast for a rank correlation."
-    forecasts, values = np.array(pairs).T
-    drawn_rows = rng.integers(0, len(pairs), (RESAMPLES, len(pairs)))
+    drawn_rows = rng.integers(0, len(forecasts), (RESAMPLES, len(forecasts)))
     low, high = _interval(np.array([spearmanr(forecasts[rows], values[rows]).statistic for rows in drawn_rows]))
     rank = spearmanr(forecasts, values).statistic
     return (
-        f"Spearman rank correlation of forecast error and {side.objective.name} over {len(pairs)} trials: "
+        f"Spearman rank correlation of forecast error and {side.objective.name} over {len(forecasts)} trials: "
         f"{rank:.2f} [{low:.2f}, {high:.2f}]."
     )
+
+
+def _other_correlations(side: Side) -> Iterator[str]:
+    """With everything else that was scored: which objectives the forecast may prune for."""
+    first = side.children[side.trials[0].number]
+    for metric in metrics(side.search.store, first, side.search.sweep.track):
+        objective = replace(side.objective, metric=metric)
+        forecasts, values = _forecasts_and_values(side, objective)
+        if metric != side.objective.metric and len(forecasts) >= FEWEST and len(set(values)) > 1:
+            yield f"With {objective.name}: {spearmanr(forecasts, values).statistic:.2f}."
+
+
+def _forecasts_and_values(side: Side, objective: Objective) -> tuple[Floats, Floats]:
+    """Of the trials that have both."""
+    store, track = side.search.store, side.search.sweep.track
+    pairs = []
+    for trial in side.trials:
+        with suppress(ValueError):  # no film defines it
+            worth = value(store, side.children[trial.number], track, objective)
+            if FORECAST in trial.user_attrs:
+                pairs.append((trial.user_attrs[FORECAST]["value"], worth))
+    forecasts, values = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    return forecasts, values
 
 
 def _interval(draws: Floats) -> tuple[float, float]:
@@ -166,6 +194,7 @@ def _interval(draws: Floats) -> tuple[float, float]:
 
 if __name__ == "__main__":
     try:
-        main(standalone_mode=False)
+        main()
     except UseError as error:
-        sys.exit(f"sweeps.perf: {error}")
+        click.echo(f"sweeps.perf: {error}", err=True)
+        sys.exit(2)

@@ -1,7 +1,6 @@
 """Pictures of a study: which settings matter, how, two at a time, and the Pareto front."""
 
 import itertools
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.importance import get_param_importances
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from sweeps.files import replacing
 from sweeps.places import KNOWN
 
 if TYPE_CHECKING:
@@ -111,9 +111,8 @@ def draw(study: Study, objectives: Sequence[str], folder: Path) -> None:
         return
     with mpl.rc_context(STYLE):
         for name, figure in _figures(study, trials, objectives):
-            fresh = folder / f".{name}.{os.getpid()}"  # another worker may write it too
-            figure.savefig(fresh, format="png", dpi=160, facecolor="white", metadata={"Software": None})
-            fresh.replace(folder / f"{name}.png")
+            with replacing(folder / f"{name}.png") as fresh:
+                figure.savefig(fresh, format="png", dpi=160, facecolor="white", metadata={"Software": None})
 
 
 def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str]) -> "Iterator[tuple[str, Figure]]":
@@ -132,11 +131,13 @@ def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str])
 
 
 def _importance(study: Study, goal: Goal) -> "Figure":
-    """Shares by PED-ANOVA, Optuna's own choice: how far the better trials' settings differ from all trials' settings."""
+    """Shares by PED-ANOVA: how far the better trials' settings differ from all trials' settings."""
     sign = -1 if goal.direction == StudyDirection.MAXIMIZE else 1  # it takes low for good
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # says the same of every target
-        shares = get_param_importances(study, target=lambda trial: sign * goal.of(trial))
+        shares = get_param_importances(
+            study, evaluator=PedAnovaImportanceEvaluator(), target=lambda trial: sign * goal.of(trial)
+        )
     figure, axes = _panels(1, 1, width=5.0, height=0.6 + 0.35 * len(shares))
     names, values = list(shares)[::-1], list(shares.values())[::-1]
     axes[0][0].barh(names, values, color=BLUE, height=0.6)

@@ -2,9 +2,11 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -55,15 +57,23 @@ class Places:
                 again = place < len(self._given) or sum(FAILED in trial.user_attrs for trial in trials) < TRIES
                 self._retry(trials[-1]) if again else self._add(place)
 
-    def take(self) -> Trial | None:
-        """The next waiting trial, in order of their numbers; None if there is none."""
-        while self._study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
-            trial = self._study.ask(self._space)
-            if self._counts(trial):
+    def take(self, count: int) -> Trial | None:
+        """The next waiting trial of the first `count` places, in order of their numbers; None if there is none."""
+        while True:
+            waiting = self._study.get_trials(deepcopy=False, states=[TrialState.WAITING])
+            beyond = [trial for trial in waiting if trial.user_attrs.get(PLACE, 0) >= count]
+            if len(beyond) == len(waiting):
+                return None
+            with self._held(beyond):
+                trial = self._study.ask(self._space)
+            place = trial.user_attrs.get(PLACE, 0)
+            if place >= count:  # added and taken since the look
+                self._put_back(trial)
+            elif self._counts(trial):
                 return trial
-            trial.set_user_attr(SURPLUS, True)
-            self._study.tell(trial, state=TrialState.FAIL)
-        return None
+            else:
+                trial.set_user_attr(SURPLUS, True)
+                self._study.tell(trial, state=TrialState.FAIL)
 
     def begun(self, count: int) -> int:
         """How many of the first `count` places have had a trial."""
@@ -99,6 +109,24 @@ class Places:
             return False
         rivals = self._by_place()[trial.user_attrs[PLACE]]
         return not any(rival.number < trial.number and rival.state != TrialState.FAIL for rival in rivals)
+
+    @contextmanager
+    def _held(self, trials: Sequence[FrozenTrial]) -> Iterator[None]:
+        """Keep Optuna from asking for these, by taking them for that moment. One left so by a crash is failed and done again."""
+        held: list[FrozenTrial] = []
+        try:
+            for trial in trials:
+                with suppress(UpdateFinishedTrialError):  # another worker has had it since
+                    if self._study._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
+                        held.append(trial)
+            yield
+        finally:
+            for trial in held:
+                self._put_back(trial)
+
+    def _put_back(self, trial: FrozenTrial | Trial) -> None:
+        with suppress(UpdateFinishedTrialError):
+            self._study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
 
     def _add(self, place: int) -> None:
         given = self._given[place] if place < len(self._given) else {}

@@ -1,4 +1,4 @@
-"""Which trials are not worth their films: those whose forecast is clearly worse than that of enough others."""
+"""Which trials are not worth their films: those whose forecast is not among the best quarter of forecasts so far."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -7,12 +7,17 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.places import KNOWN
+from sweeps.sweep import Sweep
 
 FORECAST = "harness.forecast"  # of a trial: error forecast at the film's late clips, in latent units
 PRUNED = "harness.pruned"  # why
 FIRST = 4  # forecasts that a rank says something among
 BEST = 0.25  # share of forecasts whose films are made
 BEST_OF_FRONT = 0.5  # with several objectives, of which the forecast tells but one
+
+# What the forecast ranks the right way: late means that follow it over 40 trainings (docs/sweeps.md). What is not here has no
+# such number, or one that is small or of the wrong sign: the forecast is of errors of the frame, not of what is in it.
+FORETOLD = ("background_psnr", "contrast_drift", "psnr", "ssim")
 
 
 class Late(TypedDict):
@@ -21,6 +26,21 @@ class Late(TypedDict):
     value: float
     low: float
     high: float
+
+
+def default_pruner(sweep: Sweep) -> str:
+    """The forecast where it speaks of the first objective."""
+    return "forecast" if sweep.objectives[0].metric in FORETOLD else "none"
+
+
+def doubt(pruner: str, sweep: Sweep) -> str | None:
+    """What there is to say against pruning this sweep; None if nothing."""
+    if pruner == "none" or (metric := sweep.objectives[0].metric) in FORETOLD:
+        return None
+    return (
+        f"--pruner forecast: the forecast is known to rank {', '.join(FORETOLD)}, not {metric}; it may prune the best trials "
+        "(docs/sweeps.md)"
+    )
 
 
 def verdict(study: Study, trial: FrozenTrial) -> str | None:

@@ -1,7 +1,6 @@
 """What a study leaves: reports of its trials, a table, pictures, and its trials as an experiment that can be run."""
 
 import csv
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from harness.run import run
 from harness.session import link_report
 from harness.store import write_json
 from sweeps.attempt import RUN, SIGNATURE
+from sweeps.files import replacing
 from sweeps.pictures import draw
 from sweeps.places import KNOWN
 from sweeps.pruning import FORECAST, PRUNED
@@ -80,12 +80,10 @@ def write_trials(search: "Search", trials: Sequence[FrozenTrial], folder: Path) 
     about = {"study": search.study_name, "storage": search.storage.shown, "question": search.sweep.question}
     write_json(folder / "trials.json", {**about, "trials": rows})
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    fresh = folder / f".trials.csv.{os.getpid()}"
-    with fresh.open("w", newline="", encoding="utf-8") as file:
+    with replacing(folder / "trials.csv") as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    fresh.replace(folder / "trials.csv")
 
 
 def _row(search: "Search", trial: FrozenTrial) -> dict[str, Any]:
@@ -120,9 +118,9 @@ def write_experiment(search: "Search", complete: Sequence[FrozenTrial], folder: 
         "",
     ]
     path = folder / f"{experiment}.py"
-    fresh = folder / f".{experiment}.{os.getpid()}"
-    fresh.write_text("\n".join(lines), encoding="utf-8")
-    return fresh.replace(path)
+    with replacing(path) as fresh:
+        fresh.write_text("\n".join(lines), encoding="utf-8")
+    return path
 
 
 def _report(

@@ -65,23 +65,26 @@ class OwnSeed(BaseSampler):  # type: ignore[misc]
         self._inner: BaseSampler | None = None
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._of(trial).before_trial(study, trial)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return dict(self._of(trial).infer_relative_search_space(study, trial))
-
-    def sample_relative(self, study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        return dict(self._of(trial).sample_relative(study, trial, space))
-
-    def sample_independent(self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
-        return self._of(trial).sample_independent(study, trial, name, distribution)
-
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
-        self._of(trial).after_trial(study, trial, state, values)
-
-    def _of(self, trial: FrozenTrial) -> BaseSampler:
         if self._inner is None:
             self._inner = self._make(seed=self._seed + trial.number)
+        self._inner.before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return dict(self._begun.infer_relative_search_space(study, trial))
+
+    def sample_relative(self, study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        return dict(self._begun.sample_relative(study, trial, space))
+
+    def sample_independent(self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
+        return self._begun.sample_independent(study, trial, name, distribution)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
+        if self._inner is not None:  # else it is a dead worker's trial, ended before this one has any
+            self._inner.after_trial(study, trial, state, values)
+
+    @property
+    def _begun(self) -> BaseSampler:
+        assert self._inner is not None  # before_trial comes first
         return self._inner
 
 

@@ -1,12 +1,16 @@
 """Where a study lies, who works on it, and how a worker that died is noticed."""
 
+import hashlib
 import shlex
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
+from filelock import FileLock
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -37,12 +41,25 @@ class StudyStorage:
         self._journal = _journal_path(text)
         self._url = None if self._journal else _url(text)
         self.alone = self._url is not None and self._url.get_backend_name() == "sqlite"
+        self._file = _file(self._url) if self._url is not None and self.alone else None
         self.optuna = self._open()
+
+    def lock(self, study: str) -> AbstractContextManager[object]:
+        """Held while a process works on the study, where one at a time may. Raises filelock.Timeout if another holds it.
+
+        It lies beside the database, for commands with different stores may name the same one.
+        """
+        if self._file is None:
+            return nullcontext()
+        digest = hashlib.sha256(study.encode()).hexdigest()[:16]
+        return FileLock(self._file.with_name(f"{self._file.name}-{digest}.lock")).acquire(timeout=0)
 
     @property
     def shown(self) -> str:
-        """The place as it may be printed, without a password."""
-        return str(self._journal or (self._url and self._url.render_as_string(hide_password=True)))
+        """The place as it may be printed: without a password, which PGPASSWORD or ~/.pgpass may give in its stead."""
+        if self._url is None:
+            return str(self._journal)
+        return _bare(self._url).render_as_string()
 
     @property
     def dashboard(self) -> str:
@@ -146,6 +163,16 @@ class Watch:
                 fail(self._study, trial.number)
 
 
+def tell(trial: Trial, state: TrialState, values: Sequence[float] | None = None) -> None:
+    """End a trial that this worker has in hand. Raises UpdateFinishedTrialError where another has ended it."""
+    try:
+        trial.study.tell(trial, values, state=state)
+    except ValueError as error:
+        if trial.study.get_trials(deepcopy=False)[trial.number].state == TrialState.RUNNING:
+            raise
+        raise UpdateFinishedTrialError(str(error)) from error
+
+
 def fail(study: Study, number: int) -> None:
     """End a trial without a result, unless it has ended."""
     try:
@@ -173,10 +200,24 @@ def _url(text: str) -> "URL":
         ) from None
 
 
+def _bare(url: "URL") -> "URL":
+    """Without its password; set() would take None for no change."""
+    from sqlalchemy.engine import URL
+
+    return URL.create(**{**url._asdict(), "password": None}).difference_update_query(["password"])
+
+
+def _file(url: "URL") -> Path:
+    """Of an sqlite database. Raises UseError where it is no file that another command finds."""
+    if url.database in (None, "", ":memory:") or str(url.database).startswith("file:"):
+        raise UseError(f"--storage {url}: expected a file, such as sqlite:////folder/study.db")
+    return Path(str(url.database)).resolve()
+
+
 def _database(url: "URL", beats: dict[str, int]) -> RDBStorage:
     from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
 
-    shown = url.render_as_string(hide_password=True)
+    shown = _bare(url)
     for attempt in range(ATTEMPTS):
         try:
             return RDBStorage(url.render_as_string(hide_password=False), **beats)

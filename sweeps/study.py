@@ -3,7 +3,6 @@
 import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ from harness.spec import Experiment, Scalar, Variant, check_no_clash, parse_over
 from harness.store import Store
 from harness.tracking import Tracker, resolve_uri
 from sweeps.places import Places
+from sweeps.pruning import default_pruner, doubt
 from sweeps.publish import StudyRun
 from sweeps.results import conclude
 from sweeps.samplers import OwnSeed, rehearse
@@ -44,7 +44,7 @@ class Wish:
     seed: int = 100
     sampler: str = "tpe"
     storage: str | None = None
-    pruner: str = "forecast"
+    pruner: str | None = None  # the forecast where it speaks of the objective
 
 
 class Search:
@@ -66,6 +66,7 @@ class Search:
         _quiet()
         self.name, self.sweep, self.wish, self.jobs = name, sweep, wish, jobs
         self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(wish.overrides)}
+        self.pruner = wish.pruner or default_pruner(sweep)
         self._check()
         self.store = Store(store)
         self.pipeline({"trial-000": sweep.known[0] if sweep.known else self._corner()})  # its inputs are there
@@ -77,18 +78,20 @@ class Search:
     @property
     def study_name(self) -> str:
         """Trials that were not made the same way are not of one study: it names profile, seed, overrides and declaration."""
-        declared = hashlib.sha256(
-            repr((self.sweep.space, self.sweep.track, self.sweep.objectives)).encode()
-        ).hexdigest()
+        sweep = self.sweep
+        parts = repr((sweep.space, sweep.track, sweep.objectives, sweep.known))
+        declared = hashlib.sha256(parts.encode()).hexdigest()
         overrides = [f"{key}={value}" for key, value in sorted(self.overrides.items())]
         return " ".join([self.name, self.wish.profile, f"seed{self.wish.seed}", *overrides, f"declared {declared[:8]}"])
 
     def run(self, trials: int, say: Callable[[str], None]) -> int:
         """Go on until `trials` trials are finished by all workers together, then report. Returns the exit code."""
+        if (against := doubt(self.pruner, self.sweep)) is not None:
+            say(against)
         uri = resolve_uri(self.settings().tracking.uri, self.store.root)
         try:
             with (
-                self._alone(),
+                self.storage.lock(self.study_name),
                 Console(0) as console,
                 Tracker(uri, self.store.root, self.experiment, console.say) as tracker,
                 Local(self.jobs, facts()) as executor,
@@ -98,7 +101,7 @@ class Search:
                 conclude(self, trials, executor, record, say)
         except Timeout as error:
             raise UseError(
-                f"another command works on the study {self.study_name!r} in {self.store.root}; for several, give each "
+                f"another command works on the study {self.study_name!r} in {self.storage.shown}; for several, give each "
                 "--storage journal:PATH or --storage postgresql+psycopg://..."
             ) from error
         except StorageInternalError as error:
@@ -151,13 +154,8 @@ class Search:
 
     def _params(self, trials: int) -> dict[str, object]:
         wish = self.wish
-        about = {"profile": wish.profile, "seed": wish.seed, "sampler": wish.sampler, "pruner": wish.pruner}
+        about = {"profile": wish.profile, "seed": wish.seed, "sampler": wish.sampler, "pruner": self.pruner}
         return {**about, "trials": trials, **self.overrides}
-
-    def _alone(self) -> AbstractContextManager[object]:
-        if not self.storage.alone:
-            return nullcontext()
-        return self.store.lock("study", hashlib.sha256(self.study_name.encode()).hexdigest()).acquire(timeout=0)
 
     def _corner(self) -> dict[str, Scalar]:
         return {key: next(dimension.corners()) for key, dimension in self.sweep.space.items()}
@@ -183,6 +181,7 @@ class Search:
                 self.settings({**self._corner(), key: value})
         for objective in self.sweep.objectives:
             check_metric(objective.metric, self.settings())
+            objective.check_direction()
 
 
 def _quiet() -> None:

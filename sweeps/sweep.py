@@ -11,30 +11,51 @@ from harness.signature import flat
 from harness.spec import Scalar, load_declared
 from sweeps.space import Choice, Dimension, Float, Int, contains
 
+Direction = Literal["maximize", "minimize"]
+
 
 @dataclass(frozen=True)
 class Objective:
-    """One metric of the films, and which way is better.
+    """One metric of the films, and which way is better: as the metric declares, or as given for one that declares none.
 
     `statistic`: the mean over the films' late clips (the last fifth), or over all clips; a metric of whole films has one value
     either way.
     """
 
     metric: str
-    direction: Literal["maximize", "minimize"] = "maximize"
+    direction: Direction | None = None
     statistic: Literal["late", "mean"] = "late"
 
     def __post_init__(self) -> None:
+        if self.direction is None:
+            if (better := _declared(self.metric)) is None:
+                raise UseError(f"objective {self.metric}: neither way is better by itself; say maximize or minimize")
+            object.__setattr__(self, "direction", better)
         for name, allowed in (("direction", ("maximize", "minimize")), ("statistic", ("late", "mean"))):
             if getattr(self, name) not in allowed:
                 raise UseError(
                     f"objective {self.metric}: {name}={getattr(self, name)!r}; expected {' or '.join(allowed)}"
                 )
 
+    def check_direction(self) -> None:
+        """Raises UseError for a direction that the metric contradicts."""
+        better = _declared(self.metric)
+        if better not in (None, self.direction):
+            raise UseError(f"objective {self.metric}: {self.direction}, but the metric is to {better}; leave it out")
+
     @property
     def name(self) -> str:
         """Such as "background_psnr late"."""
         return f"{self.metric} {self.statistic}"
+
+
+def _declared(metric: str) -> Direction | None:
+    """Which way is better; None where the metric declares none. Those of VBench are all the better the higher."""
+    from harness.scoring import suite_of  # it loads torch, which commands that list sweeps can do without
+
+    ways: dict[str, Direction] = {"higher": "maximize", "lower": "minimize"}
+    embedded = {one.name: one.direction for one in suite_of({"suite": "embedded"}).metrics}
+    return ways.get(embedded.get(metric, "higher"))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,15 @@ def film_values(store: Store, child: Child, track: str, objective: Objective) ->
     raise ValueError(f"{objective.metric} was not scored on {track}")
 
 
+def metrics(store: Store, child: Child, track: str) -> list[str]:
+    """Names of all that was scored."""
+    names: list[str] = []
+    for signature in child.score[track].values():
+        with np.load(store.artifact("score", signature) / "scores.npz") as scores:
+            names.extend(scores)
+    return names
+
+
 def value(store: Store, child: Child, track: str, objective: Objective) -> float:
     """Mean over the films that define it. Raises ValueError if there is none."""
     values = film_values(store, child, track, objective)

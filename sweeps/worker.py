@@ -15,7 +15,7 @@ from harness.executors import Local
 from sweeps.attempt import Attempt, AttemptError
 from sweeps.places import FAILED
 from sweeps.publish import LOST, Record, StudyRun
-from sweeps.storage import Pulse, Watch
+from sweeps.storage import Pulse, Watch, tell
 
 if TYPE_CHECKING:
     from sweeps.study import Search
@@ -45,7 +45,7 @@ class Worker:
             busy: set[Future[None]] = set()
             try:
                 while busy or places.underway(count):
-                    while len(busy) < self._at_once and (trial := places.take()) is not None:
+                    while len(busy) < self._at_once and (trial := places.take(count)) is not None:
                         busy.add(threads.submit(self._carry_out, trial, pulse))
                     busy = _after_a_while(busy)
                     watch.look()
@@ -63,7 +63,7 @@ class Worker:
             self._say(f"trial {trial.number}: {', '.join(f'{key} {_short(v)}' for key, v in trial.params.items())}")
             pipeline = search.pipeline({trial_name(trial.number): trial.params})
             record = self._record.record(pipeline, search.store)
-            prune = search.wish.pruner == "forecast"
+            prune = search.pruner == "forecast"
             Attempt(
                 trial, pipeline, search.sweep, search.store, self._executor, self._console, record, prune, self._say
             ).carry_out()
@@ -85,8 +85,8 @@ class Worker:
         try:
             if reason is not None:
                 trial.set_user_attr(FAILED, reason)
-            trial.study.tell(trial, state=TrialState.FAIL)
-        except (UpdateFinishedTrialError, StorageInternalError, ValueError):
+            tell(trial, TrialState.FAIL)
+        except (UpdateFinishedTrialError, StorageInternalError):
             return  # it is another's by now, or will be
         if record is not None:
             record.end("FAILED", {"sweep.state": "failed" if reason else LOST})

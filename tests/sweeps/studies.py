@@ -25,6 +25,8 @@ MIXED = Sweep(
     objectives=(Objective("background_psnr"),),
 )
 
+MANY = 1000  # places
+
 
 def space(sweep: Sweep = MIXED) -> dict[str, optuna.distributions.BaseDistribution]:
     """As Optuna knows it."""
@@ -47,7 +49,7 @@ def places(study: optuna.Study, sweep: Sweep = MIXED) -> Places:
 
 def taken(worker: Places) -> Trial:
     """The next trial, which there is."""
-    trial = worker.take()
+    trial = worker.take(MANY)
     assert trial is not None
     return trial
 

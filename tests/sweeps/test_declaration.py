@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import UseError
 from sweeps.space import Choice, Float, Int, contains
-from sweeps.sweep import SWEEPS, Objective, Sweep, load_sweep
+from sweeps.sweep import SWEEPS, Direction, Objective, Sweep, load_sweep
 from tests.harness.small import harness
 from tests.sweeps.studies import MIXED
 
@@ -20,9 +20,12 @@ mine = Sweep(
     track="consistent-50s",
     objectives=(Objective("background_psnr"), Objective("colour_drift", "minimize")),
 )
-wide = Sweep(question="?", space={"injection.p_img": Float(0, 1.5)}, track="consistent-50s", objectives=(Objective("motion"),))
+wide = Sweep(question="?", space={"injection.p_img": Float(0, 1.5)}, track="consistent-50s", objectives=(Objective("psnr"),))
 blind = Sweep(question="?", space={"injection.p_img": Float(0, 1)}, track="consistent-50s", objectives=(Objective("psnrr"),))
-lost = Sweep(question="?", space={"injection.p_img": Float(0, 1)}, track="consistent", objectives=(Objective("motion"),))
+wrong = Sweep(
+    question="?", space={"injection.p_img": Float(0, 1)}, track="consistent-50s", objectives=(Objective("eps", "maximize"),)
+)
+lost = Sweep(question="?", space={"injection.p_img": Float(0, 1)}, track="consistent", objectives=(Objective("psnr"),))
 """
 
 
@@ -42,11 +45,12 @@ def declare(**changed: object) -> Sweep:
         lambda: Choice("l2"),
         lambda: Choice("l2", "l2"),
         lambda: Choice([1], [2]),  # type: ignore[arg-type]
+        lambda: Objective("motion"),  # declares no better direction
         lambda: Objective("motion", "maximise"),  # type: ignore[arg-type]
         lambda: Objective("motion", statistic="first"),  # type: ignore[arg-type]
         lambda: declare(space={}),
         lambda: declare(objectives=()),
-        lambda: declare(objectives=(Objective("motion"), Objective("motion"))),
+        lambda: declare(objectives=(Objective("motion", "maximize"), Objective("motion", "maximize"))),
         lambda: declare(space={"train.lr": (1e-4, 1e-2)}),
     ],
 )
@@ -70,6 +74,17 @@ def test_the_message_says_what_was_meant(changed: dict[str, object], said: str) 
         declare(**changed)
 
 
+@pytest.mark.parametrize(
+    ("metric", "better", "worse"),
+    [("eps", "minimize", "maximize"), ("psnr", "maximize", "minimize"), ("imaging_quality", "maximize", "minimize")],
+)
+def test_an_objective_goes_the_way_that_its_metric_declares(metric: str, better: Direction, worse: Direction) -> None:
+    assert Objective(metric).direction == better
+    Objective(metric, better).check_direction()
+    with pytest.raises(UseError, match=f"is to {better}"):
+        Objective(metric, worse).check_direction()
+
+
 def test_one_is_not_true() -> None:
     assert not contains(Choice(1, 2), True)
     assert not contains(Int(0, 5), True)
@@ -81,6 +96,8 @@ def test_one_is_not_true() -> None:
 def test_built_in_sweeps_load_and_say_what_they_ask() -> None:
     for name in SWEEPS.names():
         assert SWEEPS.get(name).question.endswith("?")
+        for objective in SWEEPS.get(name).objectives:
+            objective.check_direction()
     assert len(SWEEPS.get("injection").objectives) == 1
     assert len(SWEEPS.get("injection_front").objectives) == 2
 
@@ -109,6 +126,7 @@ def test_a_users_file(tmp_path: Path) -> None:
         (["injection", "--profile", "wan2.1-i2v-14b-480p"], "background_psnr"),
         (["my_sweep.py:wide"], "injection.p_img=1.5"),
         (["my_sweep.py:blind"], "'psnr'"),
+        (["my_sweep.py:wrong"], "eps: maximize"),
         (["my_sweep.py:lost"], "consistent-50s"),
     ],
 )

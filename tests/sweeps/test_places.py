@@ -9,7 +9,8 @@ from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
 from sweeps.places import FAILED, PLACE, SURPLUS, Places
-from tests.sweeps.studies import KNOWN, fail, in_journal, places, taken
+from sweeps.storage import StudyStorage
+from tests.sweeps.studies import KNOWN, MANY, fail, in_journal, places, taken
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def study(tmp_path: Path) -> optuna.Study:
 
 
 def finish_all(worker: Places) -> None:
-    while (trial := worker.take()) is not None:
+    while (trial := worker.take(MANY)) is not None:
         trial.study.tell(trial, 1.0)
 
 
@@ -29,7 +30,7 @@ def test_known_settings_come_first_and_the_sampler_draws_what_they_leave_out(stu
     assert {key: first.params[key] for key in KNOWN[0]} == KNOWN[0]
     assert second.params["bank.replacement"] == "fifo"
     assert all(len(trial.params) == 4 for trial in (first, second, third))
-    assert worker.take() is None
+    assert worker.take(MANY) is None
 
 
 def test_a_study_that_is_asked_for_more_goes_on(study: optuna.Study) -> None:
@@ -37,10 +38,30 @@ def test_a_study_that_is_asked_for_more_goes_on(study: optuna.Study) -> None:
     worker.fill(2, retry_failed=True)
     finish_all(worker)
     worker.fill(2, retry_failed=True)
-    assert worker.take() is None
+    assert worker.take(MANY) is None
     worker.fill(5, retry_failed=True)
     finish_all(worker)
     assert len(worker.finished(5)) == len(study.trials) == 5
+
+
+def test_a_study_that_is_asked_for_fewer_leaves_the_others_waiting(tmp_path: Path) -> None:
+    place = StudyStorage(None, tmp_path)
+    sqlite = optuna.create_study(storage=place.optuna, study_name="study", direction="maximize")
+    for study in (in_journal(tmp_path / "study.journal"), sqlite):
+        worker = places(study)
+        worker.fill(6, retry_failed=True)
+        lost = taken(worker)
+        fail(lost)
+        worker.fill(6, retry_failed=False)  # its place's trial is the last now
+        given = [trial.user_attrs[PLACE] for trial in iter(lambda: worker.take(3), None)]  # noqa: B023
+        assert sorted(given) == [0, 1, 2]
+        waiting = study.get_trials(states=[TrialState.WAITING])
+        assert [(trial.user_attrs[PLACE], bool(trial.params)) for trial in waiting] == [
+            (3, False),
+            (4, False),
+            (5, False),
+        ]
+        assert [taken(worker).user_attrs[PLACE] for _ in range(3)] == [3, 4, 5]
 
 
 def test_a_lost_trial_is_done_again_once_at_the_settings_it_had(tmp_path: Path) -> None:
@@ -56,7 +77,7 @@ def test_a_lost_trial_is_done_again_once_at_the_settings_it_had(tmp_path: Path) 
     assert again.params == lost.params
     assert again.user_attrs[PLACE] == 2
     assert RetryHeartbeatStaleTrialCallback.retry_history(again.study.trials[again.number]) == [lost.number]
-    assert one.take() is None
+    assert one.take(MANY) is None
 
 
 def test_of_two_trials_for_one_place_the_first_counts(tmp_path: Path) -> None:
@@ -76,7 +97,7 @@ def test_a_place_is_free_again_when_the_trial_that_counted_is_lost(tmp_path: Pat
     one.fill(1, retry_failed=True)
     other._add(0)
     first = taken(one)
-    assert other.take() is None  # gives the second up
+    assert other.take(MANY) is None  # gives the second up
     fail(first)
     other.fill(1, retry_failed=False)
     finish_all(other)
@@ -94,7 +115,7 @@ def test_a_trial_that_failed_by_itself_waits_for_the_next_command(study: optuna.
         trial.set_user_attr(FAILED, "diverged")
         fail(trial)
         worker.fill(3, retry_failed=False)
-        assert worker.take() is None
+        assert worker.take(MANY) is None
         worker.fill(3, retry_failed=True)
     assert settings[0] == settings[1] != settings[2]  # the third time with others
 
@@ -117,7 +138,7 @@ def test_many_workers_at_once_fill_each_place_once(tmp_path: Path) -> None:
         done = 0
         worker.fill(count, retry_failed=True)
         while worker.underway(count):
-            trial = worker.take()
+            trial = worker.take(MANY)
             if trial is not None and done % 4 == 3:
                 fail(trial)  # lost
             elif trial is not None:

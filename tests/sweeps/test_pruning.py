@@ -1,11 +1,15 @@
 """A trial goes on while its forecast is among the best quarter."""
 
+from dataclasses import replace
+
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.places import KNOWN
-from sweeps.pruning import FORECAST, verdict
+from sweeps.pruning import FORECAST, default_pruner, doubt, verdict
+from sweeps.sweep import Objective
+from tests.sweeps.studies import MIXED
 
 
 def forecast(value: float) -> dict[str, object]:
@@ -49,6 +53,21 @@ def test_of_several_objectives_the_better_half_goes_on() -> None:
 def test_known_settings_and_the_first_trials_always_go_on() -> None:
     assert judged(9.0, OTHERS, **{KNOWN: True}) is None
     assert judged(9.0, OTHERS[:3]) is None
+
+
+@pytest.mark.parametrize(
+    ("objective", "pruner"),
+    [
+        (Objective("background_psnr"), "forecast"),
+        (Objective("object_kept"), "none"),
+        (Objective("eps"), "none"),
+    ],
+)
+def test_only_what_the_forecast_foretells_is_pruned_by_it_unasked(objective: Objective, pruner: str) -> None:
+    sweep = replace(MIXED, objectives=(objective, Objective("motion", "maximize")))
+    assert default_pruner(sweep) == pruner
+    assert doubt("none", sweep) is None
+    assert (doubt("forecast", sweep) is None) == (pruner == "forecast")
 
 
 def test_lost_trials_do_not_count() -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def finished(made: Search, values: Sequence[Sequence[float] | None]) -> list[Fro
 
     made.places.fill(len(values), retry_failed=True)
     for given in values:
-        trial = made.places.take()
+        trial = made.places.take(len(values))
         assert trial is not None
         trial.set_user_attr(FORECAST, {"value": 1.0, "low": 0.5, "high": 2.0})
         if given is None:
@@ -84,3 +85,5 @@ def test_studies_that_are_not_made_alike_have_different_names(tmp_path: Path) ->
     assert len({*names[:3]}) == 3
     assert names[0] == names[3] == names[4]
     assert search(tmp_path, BOTH).study_name not in names
+    more = replace(MIXED, known=(*MIXED.known, {"bank.capacity": 7}))
+    assert Search("mixed", more, Wish(), tmp_path / "runs", 1).study_name not in names

@@ -2,6 +2,7 @@
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from harness.errors import UseError
 from sweeps.samplers import OwnSeed, drawn, rehearse, sampler_class
@@ -43,6 +44,14 @@ def test_a_worker_repeats_itself_and_no_other(sampler: str) -> None:
     assert draws(0, sampler) == draws(0, sampler)
     assert not [one for one in draws(0, sampler) if one in draws(1, sampler)]
     assert draws(0, sampler) != draws(0, sampler, seed=101)
+
+
+def test_a_command_that_ends_a_dead_ones_trial_does_not_repeat_its_draws() -> None:
+    study = optuna.create_study(direction="maximize", sampler=OwnSeed("random", 100))
+    dead = study.ask(space())
+    study.sampler = OwnSeed("random", 100)
+    study.tell(dead.number, state=TrialState.FAIL)
+    assert study.ask(space()).params != dead.params
 
 
 def test_proposals_are_the_same_each_time() -> None:

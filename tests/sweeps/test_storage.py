@@ -6,11 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import Timeout
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from harness.errors import UseError
 from sweeps import storage
-from sweeps.storage import Pulse, StudyStorage, Watch
+from sweeps.storage import Pulse, StudyStorage, Watch, fail, tell
 from tests.sweeps.studies import in_journal, places, taken
 
 
@@ -29,6 +31,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         ("postgresql+psycopg://user:secret@127.0.0.1:1/study", "Connection refused"),
         ("oracle+cx_oracle://user:secret@host/study", "needs a package"),
         ("journal:/proc/nowhere/study", "cannot be written"),
+        ("sqlite://", "expected a file"),
     ],
 )
 def test_a_place_that_cannot_be_opened_is_a_use_error_without_its_password(
@@ -44,6 +47,12 @@ def test_the_dashboard_command_names_the_storage(tmp_path: Path) -> None:
     journal = f"optuna-dashboard --storage-class JournalFileStorage {tmp_path / 'a.journal'}"
     assert StudyStorage(str(tmp_path / "a.journal"), tmp_path).dashboard == journal
     assert StudyStorage(f"journal:{tmp_path / 'a.journal'}", tmp_path).dashboard == journal
+
+
+def test_the_dashboard_command_has_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(storage, "_database", lambda url, beats: None)  # no server is there
+    place = StudyStorage("postgresql+psycopg://me:secret@host:5432/study?sslmode=require&password=secret", tmp_path)
+    assert place.dashboard == "optuna-dashboard 'postgresql+psycopg://me@host:5432/study?sslmode=require'"
 
 
 @pytest.mark.usefixtures("quick")
@@ -81,6 +90,28 @@ def test_what_sqlite_left_running_is_not_running(tmp_path: Path) -> None:
     trial = taken(worker)
     Watch(study, place).begin()
     assert study.trials[trial.number].state == TrialState.FAIL
+
+
+def test_a_slow_worker_hears_that_its_trial_is_anothers(tmp_path: Path) -> None:
+    slow, quick = (in_journal(tmp_path / "study.journal", seed) for seed in range(2))
+    worker = places(slow)
+    worker.fill(1, retry_failed=True)
+    trial = taken(worker)
+    fail(quick, trial.number)
+    with pytest.raises(UpdateFinishedTrialError):
+        tell(trial, TrialState.COMPLETE, [1.0])
+    assert slow.trials[trial.number].values is None
+
+
+def test_two_stores_that_name_one_database_share_its_lock(tmp_path: Path) -> None:
+    one, other = (StudyStorage(f"sqlite:///{tmp_path / 'study.db'}", tmp_path / name) for name in ("a", "b"))
+    with one.lock("mixed"):
+        with pytest.raises(Timeout):
+            other.lock("mixed")
+        with other.lock("another"):
+            pass
+    with other.lock("mixed"):
+        pass
 
 
 def test_the_dashboard_opens_a_journal(tmp_path: Path) -> None:
