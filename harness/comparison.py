@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.compare import report_job
 from harness.errors import UseError
-from harness.results import costs, joined, report_info, results_frame
+from harness.results import SEEDS, costs, joined, report_info, results_frame, settings_read
 from harness.scored import Record, records
 from harness.store import Store
 from harness.worker import Job
@@ -126,12 +126,23 @@ def _together(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         compare_to=tuple(dict.fromkeys(name for info in infos for name in info.compare_to)),
         costs=costs([part.job for part in parts]),
         variants=_union(part.renamed(part.info.variants) for part in parts),
-        settings=_union(part.renamed(part.info.settings) for part in parts),
+        settings=_settings(parts, tracks),
         errors=_union(part.renamed(part.info.errors) for part in parts),
         videos={track: _union(part.renamed(part.info.videos.get(track, {})) for part in parts) for track in tracks},
         frames={track: _union(part.renamed(part.info.frames.get(track, {})) for part in parts) for track in tracks},
         trivial=tuple(dict.fromkeys(part.names[name] for part in parts for name in part.info.trivial)),
     )
+
+
+def _settings(parts: Sequence[_Part], tracks: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Row -> the values of all settings that any variant sets, and of those in which any two rows differ."""
+    found = _union(part.renamed(settings_read(part.job, tracks[:1])) for part in parts)
+    values: dict[str, set[str]] = {}
+    for key, value in [pair for read in found.values() for pair in read.items()]:
+        values.setdefault(key, set()).add(repr(value))
+    kept = {key for part in parts for sets in part.info.variants.values() for key in sets}
+    kept |= {key for key, several in values.items() if len(several) > 1} - set(SEEDS)
+    return {row: {key: value for key, value in read.items() if key in kept} for row, read in found.items()}
 
 
 def _rows(part: _Part, tracks: Sequence[str]) -> "pd.DataFrame":

@@ -126,6 +126,17 @@ def test_what_is_shared_is_one_row_whatever_else_either_was_run_on(store: Store)
     assert list(compared(store, ["one", "elsewhen"], [])[1].variants) == ["one/full", "small", "elsewhen/full"]
 
 
+def test_settings_in_which_the_experiments_differ_are_told(store: Store) -> None:
+    experiment(store, "longer", {"long": ("long", 30.0)}, ["creative-50s", TRACK], seeds=(7,), trained=2000)
+    _, info = compared(store, ["one", "longer"], [])
+    assert info.settings == {
+        "full": {"bank.capacity": 500, "train.steps": 500},
+        "small": {"bank.capacity": 500, "train.steps": 500},
+        "long": {"bank.capacity": 500, "train.steps": 2000},
+    }
+    assert compared(store, ["one"], [])[1].settings["full"] == {"bank.capacity": 500}
+
+
 def test_a_comparison_is_a_page_and_every_other_form(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
     show_report(store, ["one", "two"], ["FramePack"], None, None, said.append, said.append)
