@@ -61,8 +61,11 @@ def compared(store: Store, experiments: Sequence[str], scored: Sequence[str]) ->
     parts = _named(found, tracks)
     info = replace(_together(parts, tracks), experiment=" + ".join(experiments))
     frames = [_once(joined(_rows(part, tracks) for part in parts))]
+    if scored:
+        info = replace(info, caption=_unseeded(info.caption, parts[0].info.seeds))
     for one in _found(store, scored, info):
-        frames.append(one.rows(store))
+        # Once, and not beside each seed: films that are the same for all seeds would show no spread at all.
+        frames.append(one.rows(store, parts[0].info.seeds[0]))
         info = _with_videos(info, one)
     info = replace(info, experiment=" + ".join([*experiments, *scored]))
     frame = joined(frame.assign(experiment=info.experiment) for frame in frames)
@@ -156,6 +159,15 @@ def _once(frame: "pd.DataFrame") -> "pd.DataFrame":
     from reports.frame import KEYS
 
     return frame[~frame.duplicated([key for key in KEYS if key != "experiment"])]
+
+
+def _unseeded(caption: str, seeds: Sequence[int]) -> str:
+    """With what is compared where videos, which have no seed, stand beside the baseline's films of several."""
+    if len(seeds) < 2:
+        return caption
+    return (
+        f"{caption} Scored videos have no seed: their differences are to the baseline's films of seed {seeds[0]} alone."
+    )
 
 
 def _found(store: Store, names: Sequence[str], info: "ReportInfo") -> Iterator[Record]:

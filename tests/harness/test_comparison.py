@@ -14,6 +14,7 @@ from harness.report import show_report
 from harness.scored import RECORDS
 from harness.session import link_report
 from harness.store import Store, write_json
+from reports.summary import summarise
 from svi.video import write_mp4
 
 TRACK, FILMS = "consistent-50s", ("a", "b", "c", "d", "e", "f")
@@ -159,6 +160,17 @@ def test_scored_videos_play_beside_the_variants_of_one_experiment(store: Store, 
     assert list(info.variants) == ["full", "small", "FramePack"]
     assert info.videos[TRACK]["FramePack"] == [str(tmp_path / "videos" / "a.mp4")]
     assert "harness score" in info.reproduce
+
+
+@pytest.mark.parametrize("seeds", [(100,), (1, 2, 3)])
+def test_scored_videos_are_paired_with_the_first_seed_and_the_report_says_so(store: Store, seeds: list[int]) -> None:
+    experiment(store, "seeded", {"full": ("full", 29.0), "other": ("other", 20.0)}, seeds=seeds)
+    frame, info = compared(store, ["seeded"], ["FramePack"])
+    summary = summarise(frame, info).set_index(["variant", "statistic"])
+    found = summary.loc[("FramePack", "late")]
+    assert (found["delta_n"], found["n"], found["over"]) == (len(FILMS), len(FILMS), "samples")
+    assert found["delta_low"] < -1 > found["delta_high"]
+    assert ("to the baseline's films of seed 1 alone" in info.caption) == (len(seeds) > 1)
 
 
 def test_what_does_not_compare_is_refused(store: Store, tmp_path: Path) -> None:
