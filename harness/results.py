@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reports.info import ReportInfo
 
 METHOD, MODEL = "generate.method", "model"
+SEEDS = ("train.seed", "generate.seed")  # a variant has films of each of its experiment's
 SIGNATURE_DIGITS = 16  # of an artifact's folder
 SHOWN_DIGITS = 12  # of a hash, enough to tell any two apart
 
@@ -148,10 +149,16 @@ def report_info(job: Job) -> "ReportInfo":
 def _settings(job: Job) -> dict[str, dict[str, object]]:
     """Variant -> the values of all settings that any variant sets, as its stages read them."""
     keys = {key for sets in job.settings["variants"].values() for key in sets}
+    found = settings_read(job, job.settings["tracks"])
+    return {variant: {key: value for key, value in read.items() if key in keys} for variant, read in found.items()}
+
+
+def settings_read(job: Job, tracks: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Variant -> all that the stages of its first film on one of these tracks read."""
     found: dict[str, dict[str, object]] = {}
-    for (variant, _, _), folder in zip(job.settings["rows"], job.inputs["generate"], strict=True):
-        if variant not in found:
-            found[variant] = {key: value for key, value in _read_by(folder) if key in keys}
+    for (variant, _, track), folder in zip(job.settings["rows"], job.inputs["generate"], strict=True):
+        if variant not in found and track in tracks:
+            found[variant] = dict(_read_by(folder))
     return found
 
 

@@ -59,11 +59,11 @@ class Record:
     command: str
     by_name: bool
 
-    def rows(self, store: Store) -> "pd.DataFrame":
-        """Their rows of the results frame, as a variant of the experiment `scored`."""
+    def rows(self, store: Store, seed: int = 0) -> "pd.DataFrame":
+        """Their rows of the results frame, as a variant of the experiment `scored`; `seed`: whose films they stand beside."""
         from harness.results import joined, score_rows
 
-        keys = {"experiment": RECORDS, "variant": self.name, "track": self.track, "seed": 0}
+        keys = {"experiment": RECORDS, "variant": self.name, "track": self.track, "seed": seed}
         return joined(score_rows(store.artifact(VIDEO_SCORES.name, one), **keys) for one in self.scores.values())
 
 

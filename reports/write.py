@@ -72,15 +72,15 @@ def _write_figures(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo,
         if drift is not None:
             (folder / f"drift-{_file_name(track)}.svg").write_text(svg(drift), encoding="utf-8", newline="\n")
     for name, figure in error_figures(info):
-        names.append(f"{name}.png")
+        names.append(f"{_file_name(name)}.png")
         (folder / names[-1]).write_bytes(png(figure))
     return names
 
 
-def _file_name(track: str) -> str:
-    """The track's name, or what is left of it as part of a file's name, with a check sum so that no two are the same."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", track)
-    return track if track == plain else f"{plain}-{zlib.crc32(track.encode()):08x}"
+def _file_name(name: str) -> str:
+    """The name of a track or a picture, or what is left of it in a file's name, with a check sum so that no two are the same."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+    return name if name == plain else f"{plain}-{zlib.crc32(name.encode()):08x}"
 
 
 def _markdown(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, figures: list[str]) -> str:

@@ -1,7 +1,7 @@
 """Experiments side by side: which rows there are, what they are called, and what is refused; on reports made up by hand."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from harness.report import show_report
 from harness.scored import RECORDS
 from harness.session import link_report
 from harness.store import Store, write_json
+from reports.summary import summarise
 from svi.video import write_mp4
 
 TRACK, FILMS = "consistent-50s", ("a", "b", "c", "d", "e", "f")
@@ -43,24 +44,34 @@ def scores(store: Store, name: str, late: float, suite: int = 1, kind: str = "sc
 
 
 def experiment(
-    store: Store, name: str, variants: Mapping[str, tuple[str, float]], track: str = TRACK, suite: int = 1
+    store: Store,
+    name: str,
+    variants: Mapping[str, tuple[str, float]],
+    tracks: Sequence[str] = (TRACK,),
+    seeds: Sequence[int] = (0,),
+    suite: int = 1,
+    trained: int = 500,
 ) -> None:
     """A finished report: variant -> the name of what made it, and where its films end; the first one is the baseline."""
     made, scored = [], []
-    for stages, late in variants.values():
-        film = artifact(store, "generate", f"{stages}{track}", {"bank.capacity": 500}, {})
+    keys = [[variant, seed, track] for variant in variants for seed in seeds for track in tracks]
+    for variant, seed, track in keys:
+        stages, late = variants[str(variant)]
+        training = artifact(store, "train", f"{stages}{seed}", {"train.steps": trained, "train.seed": seed}, {})
+        film = artifact(
+            store, "generate", f"{stages}{track}{seed}", {"bank.capacity": 500, "track": track}, {"train": [training]}
+        )
         folder = store.artifact("generate", film)
         (folder / "videos").mkdir(exist_ok=True)
         write_mp4(folder / "videos" / "a.mp4", np.zeros((8, 16, 16, 3), np.uint8), 8, 16, 16)
         shape = {"samples": [{"video": "videos/a.mp4"}], "fps": 8.0, "clip_frames": 5, "overlap": 1}
         write_json(folder / "film.json", shape)
         made.append(film)
-        scored.append(scores(store, f"{stages}{suite}", late, suite))
-    keys = [[variant, 0, track] for variant in variants]
+        scored.append(scores(store, f"{stages}{track}{seed}{suite}", late, suite))
     identity = {
         "experiment": name, "question": f"Why {name}?", "baseline": next(iter(variants)), "compare_to": "svi-4", "profile": "tiny",
         "variants": {variant: {"bank.capacity": 10} if variant == "small" else {} for variant in variants},
-        "tracks": [track], "seeds": [0], "rows": keys, "scored": keys,
+        "tracks": list(tracks), "seeds": list(seeds), "rows": keys, "scored": keys,
     }  # fmt: skip
     report = artifact(store, "report", name, identity, {"generate": made, "score": scored})
     folder = store.artifact("report", report)
@@ -102,6 +113,31 @@ def test_names_that_clash_are_told_apart_and_what_is_shared_is_one_row(store: St
     assert info.compare_to == ("svi-4",)
 
 
+def test_what_is_shared_is_one_row_whatever_else_either_was_run_on(store: Store) -> None:
+    experiment(store, "more", {"full": ("full", 29.0), "wide": ("wide", 28.0)}, [TRACK, "creative-50s"], seeds=(0, 1))
+    frame, info = compared(store, ["one", "more"], [])
+    assert list(info.variants) == ["full", "small", "wide"]
+    assert info.baseline == "full"
+    assert set(frame["track"]) == {TRACK}
+    assert {name: sorted(set(rows["seed"])) for name, rows in frame.groupby("variant", observed=True)} == {
+        "full": [0, 1], "small": [0], "wide": [0, 1],
+    }  # fmt: skip
+    assert len(frame[frame["variant"] == "full"]) == 2 * len(FILMS) * 10
+    experiment(store, "elsewhen", {"full": ("full", 29.0)}, seeds=(2,))
+    assert list(compared(store, ["one", "elsewhen"], [])[1].variants) == ["one/full", "small", "elsewhen/full"]
+
+
+def test_settings_in_which_the_experiments_differ_are_told(store: Store) -> None:
+    experiment(store, "longer", {"long": ("long", 30.0)}, ["creative-50s", TRACK], seeds=(7,), trained=2000)
+    _, info = compared(store, ["one", "longer"], [])
+    assert info.settings == {
+        "full": {"bank.capacity": 500, "train.steps": 500},
+        "small": {"bank.capacity": 500, "train.steps": 500},
+        "long": {"bank.capacity": 500, "train.steps": 2000},
+    }
+    assert compared(store, ["one"], [])[1].settings["full"] == {"bank.capacity": 500}
+
+
 def test_a_comparison_is_a_page_and_every_other_form(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
     show_report(store, ["one", "two"], ["FramePack"], None, None, said.append, said.append)
@@ -126,13 +162,24 @@ def test_scored_videos_play_beside_the_variants_of_one_experiment(store: Store, 
     assert "harness score" in info.reproduce
 
 
+@pytest.mark.parametrize("seeds", [(100,), (1, 2, 3)])
+def test_scored_videos_are_paired_with_the_first_seed_and_the_report_says_so(store: Store, seeds: list[int]) -> None:
+    experiment(store, "seeded", {"full": ("full", 29.0), "other": ("other", 20.0)}, seeds=seeds)
+    frame, info = compared(store, ["seeded"], ["FramePack"])
+    summary = summarise(frame, info).set_index(["variant", "statistic"])
+    found = summary.loc[("FramePack", "late")]
+    assert (found["delta_n"], found["n"], found["over"]) == (len(FILMS), len(FILMS), "samples")
+    assert found["delta_low"] < -1 > found["delta_high"]
+    assert ("to the baseline's films of seed 1 alone" in info.caption) == (len(seeds) > 1)
+
+
 def test_what_does_not_compare_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UseError, match="--with Nobody: not scored on consistent-50s; scored there: FramePack"):
         compared(store, ["one"], ["Nobody"])
     record(store, "small", tmp_path, 20.0)
     with pytest.raises(UseError, match="one has a variant of that name"):
         compared(store, ["one"], ["small"])
-    experiment(store, "elsewhere", {"full": ("other full", 29.0)}, track="creative-50s")
+    experiment(store, "elsewhere", {"full": ("other full", 29.0)}, tracks=["creative-50s"])
     with pytest.raises(UseError, match="one has consistent-50s; elsewhere has creative-50s"):
         compared(store, ["one", "elsewhere"], [])
     experiment(store, "newer", {"all": ("all", 29.0)}, suite=2)

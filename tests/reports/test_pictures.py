@@ -47,3 +47,16 @@ def test_a_report_shows_them(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text()
     assert "What the errors look like" in page
     assert 'alt="errors-own-full"' in page
+
+
+def test_a_row_of_a_comparison_is_no_folder_of_its_picture(tmp_path: Path) -> None:
+    changed = info(
+        tracks=["consistent-50s"],
+        baseline="A/full",
+        variants={"A/full": {}, "base": {}},
+        errors={"A/full": str(sheet(tmp_path / "errors"))},
+    )
+    frame = study(variants={"A/full": 30.0, "base": 16.0}, tracks=["consistent-50s"], clips=4)
+    write_report(frame, changed, tmp_path, relative_links(tmp_path))
+    (picture,) = tmp_path.glob("figures/errors-own-A_full-*.png")
+    assert f"](figures/{picture.name})" in (tmp_path / "report.md").read_text()
