@@ -15,10 +15,9 @@ from reports.frame import FILM
 from reports.grid import MINUS, Cell, Grid
 from reports.info import ReportInfo
 from reports.measures import lead_measure, measure_label, metric_label, unit_suffix
-from reports.style import MUTED, colour, dashes, figure_style, label_points
+from reports.style import LABELLED, MUTED, colour, dashes, evenly, figure_style, label_points
 from reports.summary import clip_counts, curves, film_seconds
 
-LABELLED = 12  # models in a scatter plot, above which points have no names
 WIDE_RANGE = 5  # of errors, above which an axis is logarithmic
 DECIBEL = "dB"
 
@@ -133,7 +132,7 @@ def forecast_curves(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo
     """
     found, lead = variant_forecasts(frame, info, track), lead_measure(summary, track)
     measured = curves(frame, track, lead.metric) if lead else {}
-    names = _spread([name for name in sorted(found, key=lambda name: found[name].late.value) if name in measured])
+    names = evenly([name for name in sorted(found, key=lambda name: found[name].late.value) if name in measured])
     if lead is None or not names:
         return None
     unit = str(summary.loc[summary["metric"] == lead.metric, "unit"].iloc[0])
@@ -164,12 +163,6 @@ def forecast_curves(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo
         above.margins(x=0)
         label_points(figure, above, ends, info)
     return figure
-
-
-def _spread(names: list[str]) -> list[str]:
-    """At most as many as a figure can name, spread evenly over their order."""
-    places = np.linspace(0, len(names) - 1, min(len(names), LABELLED)).round()
-    return [names[int(place)] for place in places]
 
 
 def growth_in_decibels(found: Forecast) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from reports.answer import answer
-from reports.figures import curve_panels, delta_figure, drift_panel
+from reports.figures import curve_panels, delta_figure, drawn_variants, drift_panel
 from reports.films import VIDEO_BYTES, Link, film_rows
 from reports.foresight import forecast_curves, forecast_figure, forecast_grid
 from reports.frame import PREFIX, validated
@@ -23,7 +23,7 @@ from reports.pictures import error_figures
 from reports.published import CAPTION, published_grids
 from reports.settings import settings_grid
 from reports.sheet import Tiles, tiles
-from reports.style import INK, colour, png, svg
+from reports.style import INK, colour, dashes, png, svg
 
 
 def page(
@@ -47,7 +47,6 @@ def page(
     return environment.get_template("page.html.j2").render(
         info=info,
         tracks=tracks,
-        key=[(variant, _css_colour(info, variant)) for variant in info.compared],
         published=[grid for name in info.compare_to for grid in published_grids(name)],
         settings=settings_grid(info),
         published_caption=CAPTION,
@@ -67,7 +66,8 @@ def duration(seconds: float) -> str:
 
 def _track(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: str) -> dict[str, object]:
     drawn = curve_panels(frame, summary, track)
-    panels = [_inline(drift_panel(frame, info, track, panel, lead=panel == drawn[0])) for panel in drawn]
+    names = drawn_variants(frame, info, track, drawn[0]) if drawn else []
+    panels = [_inline(drift_panel(frame, info, track, panel, names, lead=panel == drawn[0])) for panel in drawn]
     return {
         "name": track,
         "answer": answer(summary, info, track),
@@ -75,6 +75,7 @@ def _track(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: 
         "further": further_grids(summary, info, track),
         "deltas": _inline(delta_figure(summary, info, track)),
         "panels": panels,
+        "key": [(variant, _css_colour(info, variant), _dash_array(info, variant)) for variant in names],
         "prefixed": any(panel.view == PREFIX for panel in drawn),
         "length": _inline(length_figure(length_table(frame, summary, info, track), frame, info)),
         "forecast": _forecast(frame, summary, info, track),
@@ -99,6 +100,12 @@ def _picture_uri(figure: Figure) -> str:
 
 def _css_colour(info: ReportInfo, variant: str) -> str:
     return "currentColor" if variant == info.baseline else colour(info, variant)
+
+
+def _dash_array(info: ReportInfo, variant: str) -> str:
+    """For a line two pixels wide: as in figures, lengths are in widths of the line."""
+    style = dashes(info, variant)
+    return "none" if isinstance(style, str) else " ".join(f"{2 * length:g}" for length in style[1])
 
 
 def _sheet(info: ReportInfo, track: str) -> dict[str, object]:

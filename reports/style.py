@@ -1,11 +1,12 @@
 """How figures look: one colour a variant everywhere, plain axes, the same bytes for the same numbers."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
@@ -17,7 +18,9 @@ INK = "#22262b"
 MUTED = "#7d848c"
 # After Okabe and Ito (2008), without black and yellow, which vanish on a dark or on a white page.
 _PALETTE = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
+_DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (10, 3)), (0, (5, 2, 1, 2, 1, 2)), (0, (1, 4)))
+LABELLED = 12
+"""Most variants that a figure can name."""
 _LABEL_INCHES = 0.17
 _PARAMETERS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -100,6 +103,12 @@ def spread(values: list[float], gap: float) -> list[float]:
         for place, member in enumerate(members):
             placed[member] = centre + gap * (place - (len(members) - 1) / 2)
     return placed
+
+
+def evenly(names: Sequence[str], count: int = LABELLED) -> list[str]:
+    """At most `count` of the names, spread evenly over their order, the first and the last among them."""
+    places = np.linspace(0, len(names) - 1, min(len(names), count)).round()
+    return [names[int(place)] for place in places]
 
 
 def label_points(figure: Figure, axes: Axes, points: Mapping[str, tuple[float, float]], info: ReportInfo) -> None:

@@ -1,8 +1,10 @@
 "use strict";
 
+const AT_FIRST = 6;  // films that are shown, and so decoded, before anybody asks for more
+
 // One transport moves all films of a sample. The longest one leads: its clock is the time. The others are held to it: by a
 // slightly other speed where they are off by more than a quarter of a frame, by a jump where that would take long. Whoever has
-// to load is waited for by all. Standing still, all show the same frame, in whose middle their clocks stand.
+// to load is waited for by all, at the leader's time. Standing still, all show the same frame, in whose middle their clocks stand.
 class Player {
   constructor(root) {
     this.root = root;
@@ -10,8 +12,9 @@ class Player {
     this.clip = Number(root.dataset.clip);
     this.rows = [...root.querySelectorAll(".row")];
     this.films = [];
-    this.time = 0;
+    this.time = 0;  // what was asked for: films may be shorter, or not know their length yet
     this.playing = false;
+    this.waiting = false;
     const find = (name) => root.querySelector(name);
     this.button = find(".play");
     this.scrub = find(".scrub");
@@ -19,8 +22,7 @@ class Player {
     this.marks = find(".marks");
     this.speeds = find(".speed");
     this.samples = find(".sample");
-    this.hidden = new Set();
-    find(".transport").hidden = false;
+    find(".transport").hidden = find(".choice").hidden = false;
     this.offerVariants(find(".variants"));
     this.listen();
     this.rows.forEach((row, index) => { row.hidden = index > 0; row.querySelector(".sample-name").hidden = true; });
@@ -35,22 +37,42 @@ class Player {
   }
 
   offerVariants(fieldset) {
-    const names = new Set([...this.root.querySelectorAll("figure")].map((figure) => figure.dataset.variant));
-    fieldset.hidden = names.size < 2;
-    for (const name of names) {
+    const names = [...new Set([...this.root.querySelectorAll("figure")].map((figure) => figure.dataset.variant))];
+    const baseline = names.find((name) => name === this.root.dataset.baseline) ?? names[0];
+    const first = new Set([baseline, ...names.filter((name) => name !== baseline)].slice(0, AT_FIRST));
+    fieldset.hidden = names.length < 2;
+    if (names.length > AT_FIRST) {
+      this.offerMany(fieldset, "all", () => true);
+      this.offerMany(fieldset, "baseline alone", (name) => name === baseline);
+    }
+    this.boxes = new Map(names.map((name) => {
       const label = document.createElement("label"), box = document.createElement("input");
-      Object.assign(box, { type: "checkbox", checked: true });
-      box.addEventListener("change", () => this.show(name, box));
+      Object.assign(box, { type: "checkbox", checked: first.has(name) });
+      box.addEventListener("change", () => {
+        if (![...this.boxes.values()].some((other) => other.checked)) box.checked = true;  // one stays
+        this.show();
+      });
       label.append(box, name);
       fieldset.append(label);
-    }
+      return [name, box];
+    }));
+  }
+
+  offerMany(fieldset, text, wanted) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", textContent: text });
+    button.addEventListener("click", () => {
+      for (const [name, box] of this.boxes) box.checked = wanted(name);
+      this.show();
+    });
+    fieldset.append(button);
   }
 
   listen() {
     this.button.addEventListener("click", () => this.toggle());
     this.scrub.addEventListener("input", () => this.go(this.middle(this.frame(Number(this.scrub.value)))));
-    this.speeds.addEventListener("change", () => { for (const { video } of this.films) video.playbackRate = this.speed; });
-    this.samples.addEventListener("change", () => this.choose(this.samples.selectedIndex));
+    this.speeds.addEventListener("change", () => { this.keepSpeed(); this.takeKeys(); });
+    this.samples.addEventListener("change", () => { this.choose(this.samples.selectedIndex); this.takeKeys(); });
     this.marks.addEventListener("click", (event) => this.goToClip(this.clipAt(event)));
     this.marks.addEventListener("pointermove", (event) => {
       const clip = this.clipAt(event);
@@ -63,43 +85,61 @@ class Player {
     addEventListener("resize", () => this.drawMarks());
   }
 
+  keepSpeed() { for (const { video } of this.films) video.playbackRate = this.speed; }
+
+  // A list that has the focus has the keys too.
+  takeKeys() { this.root.focus({ preventScroll: true }); }
+
   get speed() { return Number(this.speeds.value); }
   get lead() { return this.films.reduce((longest, film) => (film.length > longest.length ? film : longest), this.films[0]); }
   get length() { return this.films.length ? this.lead.length : 0; }
   get clips() { return Math.max(1, Math.round(this.length / this.clip)); }
   get lastFrame() { return Math.max(0, Math.round(this.length * this.fps) - 1); }
+  get place() { return Math.min(Math.max(this.time, this.middle(0)), this.middle(this.lastFrame)); }
   frame(time) { return Math.floor(time * this.fps + 1e-3); }
   middle(frame) { return (Math.min(Math.max(frame, 0), this.lastFrame) + 0.5) / this.fps; }
 
   choose(index) {
-    const time = this.time;
     this.pause();
-    for (const film of this.films) film.close();
-    this.films = [];
+    for (const figure of this.root.querySelectorAll(".row:not([hidden]) figure")) this.shut(figure);
     this.rows.forEach((row, place) => { row.hidden = place !== index; });
-    for (const figure of this.rows[index].querySelectorAll("figure")) {
-      figure.hidden = this.hidden.has(figure.dataset.variant);
-      if (!figure.hidden) this.films.push(new Film(figure, this));
+    this.row = this.rows[index];
+    this.show();
+  }
+
+  // Films of the ticked variants are opened, those of others closed; what is shown already plays on.
+  show() {
+    for (const figure of this.row?.querySelectorAll("figure") ?? []) {
+      const wanted = this.boxes.get(figure.dataset.variant).checked;
+      figure.hidden = !wanted;
+      if (wanted === Boolean(figure.film)) continue;
+      if (wanted) this.films.push(figure.film = new Film(figure, this)); else this.shut(figure);
     }
-    this.time = time;
+    this.measure();
   }
 
-  show(name, box) {
-    if (!box.checked && this.films.length < 2) { box.checked = true; return; }  // one stays
-    if (box.checked) this.hidden.delete(name); else this.hidden.add(name);
-    this.choose(Math.max(0, this.samples.selectedIndex));
+  shut(figure) {
+    figure.film?.close();
+    this.films = this.films.filter((film) => film !== figure.film);
+    figure.film = undefined;
   }
 
-  // A film knows its length now: marks, range and place follow.
-  ready(film) {
+  // Which films are there, or how long they are, has changed.
+  measure() {
+    if (!this.length) return;
     this.scrub.max = this.length;
     this.drawMarks();
-    film.aim(this.time = Math.min(Math.max(this.time, this.middle(0)), this.middle(this.lastFrame)));
     this.tell();
+  }
+
+  ready(film) {
+    this.measure();
+    film.aim(this.place);
   }
 
   go(time) {
     this.pause();
+    if (!this.length) return;
     this.time = time;
     for (const film of this.films) film.aim(time);
     this.tell();
@@ -108,8 +148,8 @@ class Player {
   goToClip(clip) { this.go(this.middle(Math.round(Math.min(Math.max(clip, 0), this.clips - 1) * this.clip * this.fps))); }
 
   stepClip(by) {
-    const clip = Math.floor((this.time + 1e-3) / this.clip), begin = this.middle(Math.round(clip * this.clip * this.fps));
-    this.goToClip(by < 0 && this.time > begin + 1e-3 ? clip : clip + by);
+    const clip = Math.floor((this.place + 1e-3) / this.clip), begin = this.middle(Math.round(clip * this.clip * this.fps));
+    this.goToClip(by < 0 && this.place > begin + 1e-3 ? clip : clip + by);
   }
 
   toggle() { if (this.playing) this.halt(); else this.play(); }
@@ -117,14 +157,14 @@ class Player {
   play() {
     if (!this.length) return;
     for (const other of players) if (other !== this && other.playing) other.halt();
-    if (this.frame(this.time) >= this.lastFrame) this.go(this.middle(0));
+    if (this.frame(this.place) >= this.lastFrame) this.go(this.middle(0));
     this.playing = true;
     this.button.textContent = "Pause";
     requestAnimationFrame(() => this.tick());
   }
 
   pause() {
-    this.playing = false;
+    this.playing = this.waiting = false;
     this.button.textContent = "Play";
     for (const { video } of this.films) video.pause();
   }
@@ -135,12 +175,16 @@ class Player {
   tick() {
     if (!this.playing) return;
     const lead = this.lead;
+    if (!lead) { this.pause(); return; }  // none of them can be played
     if (lead.video.ended) { this.go(this.middle(this.lastFrame)); return; }
     this.time = lead.video.currentTime;
     const live = this.films.filter((film) => film === lead || this.time < film.length - 0.5 / this.fps);
     if (live.some((film) => film.loading)) {
       for (const { video } of this.films) video.pause();
+      if (!this.waiting) for (const film of live) film.aim(this.time, 0.5 / this.fps);
+      this.waiting = true;
     } else {
+      this.waiting = false;
       for (const film of live) film.run();
       if (!Film.tellsFrames) for (const film of live) film.follow();
     }
@@ -149,8 +193,8 @@ class Player {
   }
 
   tell() {
-    const frame = this.frame(this.time), clip = Math.min(Math.floor((this.time + 1e-3) / this.clip), this.clips - 1);
-    this.scrub.value = this.time;
+    const frame = this.frame(this.place), clip = Math.min(Math.floor((this.place + 1e-3) / this.clip), this.clips - 1);
+    this.scrub.value = this.place;
     this.clock.textContent = `${(frame / this.fps).toFixed(2)} s · frame ${frame} · clip ${clip + 1} of ${this.clips}`;
     this.scrub.setAttribute("aria-valuetext", `${(frame / this.fps).toFixed(1)} seconds, clip ${clip + 1} of ${this.clips}`);
     Object.assign(this.marks.firstElementChild.style, { left: `${(100 * clip) / this.clips}%`, width: `${100 / this.clips}%` });
@@ -185,12 +229,12 @@ class Player {
   }
 
   press(key) {
-    const here = this.playing && this.films.length ? this.lead.video.currentTime : this.time;
+    const here = this.playing && this.films.length ? this.lead.video.currentTime : this.place;
     const step = (frames) => this.go(this.middle(this.frame(here) + frames));
     const faster = (by) => {
       const last = this.speeds.options.length - 1;
       this.speeds.selectedIndex = Math.min(Math.max(this.speeds.selectedIndex + by, 0), last);
-      this.speeds.dispatchEvent(new Event("change"));
+      this.keepSpeed();
     };
     const does = {
       " ": () => this.toggle(),
@@ -217,15 +261,17 @@ class Film {
     this.figure = figure;
     this.player = player;
     this.wanted = 0;
+    this.length = 0;
     this.sources = [...figure.querySelector("noscript").textContent.matchAll(/<source src="([^"]*)"/g)].map((found) => found[1]);
     const video = this.video = document.createElement("video");
     Object.assign(video, { muted: true, playsInline: true, preload: "auto" });
     video.setAttribute("aria-label", figure.dataset.variant);
     video.addEventListener("loadedmetadata", () => {
       video.classList.toggle("small", video.videoWidth <= 256);
+      this.length = video.duration;
       player.ready(this);
     });
-    video.addEventListener("seeked", () => { if (!player.playing) this.aim(this.wanted); });
+    video.addEventListener("seeked", () => { if (!player.playing || player.waiting) this.aim(this.wanted); });
     video.addEventListener("error", () => this.next());
     video.addEventListener("click", () => player.toggle());
     figure.prepend(video);
@@ -233,7 +279,6 @@ class Film {
     this.next();
   }
 
-  get length() { return this.video.duration || 0; }
   get loading() { return this.video.seeking || this.video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA; }
 
   // The next address: data become a file in memory, which is decoded once and not with each seek.
@@ -251,28 +296,29 @@ class Film {
   }
 
   fail() {
-    const note = document.createElement("p");
+    const note = this.note = document.createElement("p");
     note.className = "lost";
     note.textContent = `Not playable here: ${decodeURIComponent(this.address ?? "its film")} is not beside this page, or not in a format that this browser plays.`;
     this.video.replaceWith(note);
     this.player.films = this.player.films.filter((film) => film !== this);
+    this.player.measure();
   }
 
   close() {
     this.closed = true;
     this.video.pause();
     this.video.remove();
-    this.figure.querySelector(".lost")?.remove();
+    this.note?.remove();
     this.video.removeAttribute("src");
     this.video.load();
     if (this.url) URL.revokeObjectURL(this.url);
   }
 
   // Stand at a time; one that has ended holds its last frame. A jump under way is finished first: scrubbing shows what it can.
-  aim(time) {
+  aim(time, within = 1e-3) {
     this.wanted = time;
     const target = Math.min(time, Math.max(0, this.length - 0.5 / this.player.fps));
-    if (this.length && !this.video.seeking && Math.abs(this.video.currentTime - target) > 1e-3) this.video.currentTime = target;
+    if (this.length && !this.video.seeking && Math.abs(this.video.currentTime - target) > within) this.video.currentTime = target;
   }
 
   run() {

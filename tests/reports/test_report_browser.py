@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +52,22 @@ def film(path: Path, seconds: float, fps: int, seed: int, clip_frames: int = 4) 
     return path
 
 
-def write_page(folder: Path, seconds: float, fps: int, samples: int = 1, budget: int = 24_000_000) -> Path:
-    """A page with films of three variants; clips are half a second long."""
+def write_page(
+    folder: Path, seconds: float, fps: int, samples: int = 1, budget: int = 24_000_000, names: Sequence[str] = NAMES
+) -> Path:
+    """A page with films of some variants; clips are half a second long, and each sample half as long as the one before."""
     videos = {
         name: [
-            str(film(folder / f"films-{place}" / f"scene-{n:02d}.mp4", seconds, fps, place, fps // 2))
+            str(film(folder / f"films-{place}" / f"scene-{n:02d}.mp4", seconds / 2**n, fps, place, fps // 2))
             for n in range(samples)
         ]
-        for place, name in enumerate(NAMES)
+        for place, name in enumerate(names)
     }
     about = info(
-        variants={name: {} for name in NAMES}, tracks=[TRACK], videos={TRACK: videos}, fps=float(fps), compare_to=(),
+        variants={name: {} for name in names}, tracks=[TRACK], videos={TRACK: videos}, fps=float(fps), compare_to=(),
         question="</script><script>alert(2)</script>",
     )  # fmt: skip
-    frame = study(dict.fromkeys(NAMES, 20.0), tracks=[TRACK], clips=6)
+    frame = study(dict.fromkeys(names, 20.0), tracks=[TRACK], clips=6)
     frame = frame[frame["metric"] == "background_psnr"]
     target = folder / "page.html"
     target.write_text(page(frame, summarise(frame, about), about, relative_links(folder), budget), encoding="utf-8")
@@ -80,7 +82,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Films of 8 s at 8 fps, two samples, all in the page."""
+    """Films of 8 s at 8 fps, and of 4 s in the second sample, all in the page."""
     return write_page(tmp_path_factory.mktemp("short"), 8, 8, samples=2)
 
 
@@ -213,6 +215,11 @@ def test_samples_and_variants_are_chosen(open_page: Open, short: Path) -> None:
     tab.locator(".sample").select_option("scene-01")
     assert frames(tab) == at(4)  # at the same time
     assert tab.locator(".row:visible").get_attribute("data-sample") == "scene-01"
+    tab.keyboard.press("ArrowRight")  # the list has given the keys back
+    assert frames(tab) == at(5)
+    tab.locator(".speed").select_option("2")
+    tab.keyboard.press("ArrowLeft")
+    assert frames(tab) == at(4)
     boxes = tab.locator(".variants input")
     boxes.nth(1).uncheck()
     assert tab.locator("video").count() == 2
@@ -220,6 +227,65 @@ def test_samples_and_variants_are_chosen(open_page: Open, short: Path) -> None:
     boxes.nth(2).click()  # the last one stays
     assert tab.locator("video").count() == 1
     assert tab.locator(".player figcaption:visible").all_inner_texts() == ["no_e_img"]
+
+
+def test_a_shorter_sample_does_not_move_the_time(open_page: Open, short: Path) -> None:
+    tab = open_page(short)
+    press(tab, "End")
+    tab.locator(".sample").select_option("scene-01")
+    assert frames(tab) == at(31)
+    tab.locator(".sample").select_option("scene-00")
+    assert frames(tab) == at(63)
+
+
+def test_a_film_that_loads_is_waited_for_at_one_time(open_page: Open, short: Path) -> None:
+    tab = open_page(short)
+    press(tab, "Space")
+    tab.wait_for_function("() => document.querySelector('video').currentTime > 0.5")
+    tab.evaluate("""() => {
+      const [lead, waiting, ahead] = document.querySelectorAll("video");
+      ahead.currentTime = lead.currentTime + 2;
+      Object.defineProperty(waiting, "readyState", { value: 2, configurable: true });
+    }""")
+    tab.wait_for_timeout(500)
+    clocks = tab.evaluate("[...document.querySelectorAll('video')].map((video) => video.currentTime * 8)")
+    assert np.ptp(clocks) < 1
+    assert tab.locator(".play").inner_text() == "Pause"  # it goes on once all can
+    tab.evaluate("delete document.querySelectorAll('video')[1].readyState")
+    watched(tab, 20)
+
+
+def test_films_that_all_break_stop_the_player(open_page: Open, short: Path) -> None:
+    tab = open_page(short)
+    press(tab, "Space")
+    tab.evaluate("for (const video of document.querySelectorAll('video')) video.dispatchEvent(new Event('error'))")
+    tab.wait_for_function("() => document.querySelector('.play').textContent === 'Play'")
+    assert tab.locator(".lost:visible").count() == 3
+    tab.locator(".sample").select_option("scene-01")
+    ready(tab)
+    assert tab.locator(".lost").count() == 0
+
+
+def test_of_many_variants_some_are_shown_and_each_comes_and_goes_alone(open_page: Open, tmp_path: Path) -> None:
+    names = [f"v{place}" for place in range(7)] + ["full"]
+    tab = open_page(write_page(tmp_path, 2, 8, names=names))
+    shown = tab.locator(".player figcaption:visible")
+    assert shown.all_inner_texts() == ["v0", "v1", "v2", "v3", "v4", "full"]
+    press(tab, "ArrowRight")
+    tab.evaluate("for (const video of document.querySelectorAll('video')) video.dataset.old = 'yes'")
+    tab.get_by_role("checkbox", name="v6").check()
+    tab.get_by_role("checkbox", name="v1").uncheck()
+    assert frames(tab) == pytest.approx([1] * 6, abs=0.01)
+    assert tab.locator("video[data-old]").count() == 5
+    assert shown.all_inner_texts() == ["v0", "v2", "v3", "v4", "v6", "full"]
+    tab.get_by_role("button", name="baseline alone").click()
+    assert shown.all_inner_texts() == ["full"]
+    tab.get_by_role("button", name="all", exact=True).click()
+    assert frames(tab) == pytest.approx([1] * 8, abs=0.01)
+    tab.set_viewport_size({"width": 800, "height": 500})
+    shown.last.scroll_into_view_if_needed()
+    assert tab.locator(".play").is_visible()
+    assert tab.locator(".transport").bounding_box()["y"] >= -0.5
 
 
 def test_films_too_large_for_the_page_are_played_from_beside_it(open_page: Open, browser: Any, tmp_path: Path) -> None:
@@ -248,6 +314,18 @@ def test_without_scripts_there_are_plain_videos_with_controls(browser: Any, shor
     assert not tab.locator(".transport").is_visible()
     assert tab.locator("figcaption:visible").all_inner_texts() == [*NAMES] * 2
     context.close()
+
+
+def test_a_wide_table_is_not_cut_on_paper(browser: Any, short: Path) -> None:
+    tab = browser.new_page()
+    tab.set_viewport_size({"width": 680, "height": 960})  # A4 without its margins
+    tab.goto(short.as_uri())
+    tab.evaluate("""for (const row of document.querySelector("table").rows) {
+      for (let column = 0; column < 12; column++) row.append(row.lastElementChild.cloneNode(true));
+    }""")
+    tab.emulate_media(media="print")
+    assert tab.evaluate("document.documentElement.scrollWidth") == 680
+    tab.close()
 
 
 def test_print_has_no_transport_and_says_where_the_films_are(browser: Any, short: Path) -> None:

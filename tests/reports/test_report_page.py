@@ -168,6 +168,7 @@ def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(t
     assert "So far” scores all frames up to a clip" in html
     key = html.partition('<p class="key">')[2].partition("</p>")[0]
     assert "copy_image" not in key
+    assert key.count("<path") == key.count("</svg>") == 2
     assert "base" in key
 
 
