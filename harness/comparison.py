@@ -194,12 +194,13 @@ def _with_videos(info: "ReportInfo", record: Record) -> "ReportInfo":
     from benchmarks.mp4 import mp4s
 
     folder = Path(record.videos)
-    films = [str(path.resolve()) for path in mp4s(folder).values()] if folder.is_dir() else []
-    videos = {**info.videos, record.track: {**info.videos.get(record.track, {}), record.name: films}}
-    frames = {
-        **info.frames,
-        record.track: {**info.frames.get(record.track, {}), **({record.name: films[0]} if films else {})},
-    }
+    films = {name: str(path.resolve()) for name, path in mp4s(folder).items()} if folder.is_dir() else {}
+    beside = info.videos.get(record.track, {})
+    videos = {**info.videos, record.track: {**beside, record.name: list(films.values())}}
+    # The sample that the variants' frames show.
+    first = next((Path(film).stem for film in beside.get(info.baseline, ())), "")
+    shown = {record.name: films[first]} if first in films else {}
+    frames = {**info.frames, record.track: {**info.frames.get(record.track, {}), **shown}}
     reproduce = "\n".join(dict.fromkeys([*info.reproduce.splitlines(), record.command]))
     return replace(info, variants={**info.variants, record.name: {}}, videos=videos, frames=frames, reproduce=reproduce)
 

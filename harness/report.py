@@ -1,5 +1,6 @@
 """What `harness report` shows: the newest report of an experiment, or a comparison, which is written when it is asked for."""
 
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,7 +60,9 @@ def _put(page: Path, output: Path) -> Path:
     from reports.films import films_beside, relinked
 
     try:
-        output.write_text(relinked(page, films_beside(output)), encoding="utf-8")
+        text = relinked(page, films_beside(output))
+        # What lies beside the report does not lie beside its copy.
+        output.write_text(re.sub(r'<p class="about" id="beside">.*?</p>\n', "", text), encoding="utf-8")
     except OSError as error:
         raise UseError(f"--output {output} cannot be written: {error.strerror}") from error
     return output

@@ -34,6 +34,8 @@ def answer(summary: pd.DataFrame, info: ReportInfo, track: str) -> str:
     rows = rows[(rows["track"] == track) & (rows["variant"] != info.baseline)]
     compared = rows[(rows["delta_n"] > 0) & rows["variant"].isin(info.compared)]
     subject, name = f"On {measure_label(lead)} ({track})", info.baseline
+    if len(info.compared) == 1 and not info.trivial:
+        return f"{subject}, only {name} was run: there is nothing to compare it with."
     if len(info.compared) == 1:
         return f"{subject}, only trivial baselines stand beside {name}: there is nothing to compare it with."
     if compared.empty:

@@ -23,4 +23,7 @@ def settings_grid(info: ReportInfo) -> Grid | None:
 
 
 def _cell(values: Mapping[str, object], key: str) -> Cell:
-    return Cell(str(values[key]) if key in values else NONE)
+    if key not in values:
+        return Cell(NONE)
+    value = values[key]
+    return Cell(f"{value:.6g}" if isinstance(value, float) else str(value))

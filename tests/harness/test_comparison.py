@@ -173,6 +173,27 @@ def test_scored_videos_are_paired_with_the_first_seed_and_the_report_says_so(sto
     assert ("to the baseline's films of seed 1 alone" in info.caption) == (len(seeds) > 1)
 
 
+def test_the_contact_sheet_shows_one_sample_of_all(store: Store, tmp_path: Path) -> None:
+    for name in ("0", "b"):
+        (tmp_path / "videos" / f"{name}.mp4").write_bytes(b"film")
+    assert "FramePack" not in compared(store, ["one"], ["FramePack"])[1].frames[TRACK]
+    (tmp_path / "videos" / "a.mp4").write_bytes(b"film")
+    frames = compared(store, ["one"], ["FramePack"])[1].frames[TRACK]
+    assert frames["FramePack"] == str(tmp_path / "videos" / "a.mp4")
+
+
+def test_a_page_that_is_put_elsewhere_names_no_files_beside_it(store: Store, tmp_path: Path) -> None:
+    said: list[str] = []
+    output = tmp_path / "sent.html"
+    show_report(store, ["one", "two"], [], "html", output, said.append, said.append)
+    show_report(store, ["one", "two"], [], "html", None, said.append, said.append)
+    sent, page = output.read_text(), Path(said[1].strip()).read_text()
+    assert "results.csv" in page
+    assert "results.csv" not in sent
+    assert len(sent) > len(page) - 300
+    assert '<p class="kind">Comparison</p>' in page
+
+
 def test_what_does_not_compare_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UseError, match="--with Nobody: not scored on consistent-50s; scored there: FramePack"):
         compared(store, ["one"], ["Nobody"])

@@ -13,6 +13,7 @@ from reports.films import film_rows, films_beside, relative_links
 from reports.page import duration, page
 from reports.summary import summarise
 from reports.write import write_report
+from svi.video import write_mp4
 from tests.reports.report_frames import TRACKS, VARIANTS, info, judged, judged_info, study
 
 TRACK = "consistent-50s"
@@ -170,6 +171,18 @@ def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(t
     assert "copy_image" not in key
     assert key.count("<path") == key.count("</svg>") == 2
     assert "base" in key
+
+
+def test_the_contact_sheet_is_called_lossless_only_if_all_of_it_is(
+    frame: pd.DataFrame, summary: pd.DataFrame, films: Films, tmp_path: Path
+) -> None:
+    html = page(frame, summary, info(**films), LINK)
+    assert "not a chosen one, from its lossless frames." in html
+    assert '<p class="kind">Ablation report</p>' in html
+    write_mp4(tmp_path / "a.mp4", np.zeros((8, 16, 16, 3), np.uint8), 8, 16, 16)
+    frames = {TRACK: {"full": str(tmp_path / "frames.npy"), "base": str(tmp_path / "a.mp4")}}
+    html = page(frame, summary, info(**films | {"frames": frames}), LINK)
+    assert "not a chosen one." in html
 
 
 def test_figures_follow_the_colour_of_the_page(frame: pd.DataFrame, summary: pd.DataFrame) -> None:

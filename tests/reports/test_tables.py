@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from reports.answer import answer
-from reports.grid import Cell, drift_grid, further_grids, main_grids
+from reports.grid import NONE, Cell, drift_grid, further_grids, main_grids
 from reports.measures import Measure, lead_measure, split_measures
+from reports.settings import settings_grid
 from reports.summary import summarise
 from reports.tables import csv, escape_latex, escape_markdown, latex, markdown, markdown_further
 from tests.reports.report_frames import (
@@ -330,6 +331,18 @@ def test_only_trivial_baselines_leave_no_difference_to_state() -> None:
     assert answer(summary, only, TRACK).endswith(
         "only trivial baselines stand beside full: there is nothing to compare it with."
     )
+
+
+def test_one_variant_alone_is_said_to_be_alone() -> None:
+    alone = judged_info(variants={"full": {}}, trivial=())
+    said = answer(summarise(judged({"full": (0.97, 0.9)}), alone), alone, TRACK)
+    assert said.endswith("only full was run: there is nothing to compare it with.")
+
+
+def test_settings_are_told_in_six_digits() -> None:
+    grid = settings_grid(info(variants={"base": {"train.lr": 0.1 + 0.2, "train.steps": 1234567}, "full": {}}))
+    assert grid is not None
+    assert [[cell.text for cell in row] for row in grid.rows] == [["base", "0.3", "1234567"], ["full", NONE, NONE]]
 
 
 def test_an_undefined_drift_error_is_undefined_not_skipped() -> None:
