@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.run_text import markdown_table
 from harness.store import Store
 from svi.lora_keys import listed
 from svi.models import MODELS
@@ -192,6 +193,4 @@ def _row(score: Score) -> tuple[object, ...]:
 
 
 def _table(title: str, head: tuple[str, ...], rows: Any) -> str:
-    lines = [f"## {title}", "", f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    lines += [f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-    return "\n".join(lines)
+    return f"## {title}\n\n{markdown_table(head, rows)}"

@@ -47,13 +47,13 @@ def child_text(child: Child, baseline: Child | None, rows: Iterable[Row]) -> str
     if baseline is not None and baseline is not child:
         parts.append(_differences(child, baseline))
     elif child.variant.set:
-        parts.append(_table(("setting", "value"), child.variant.set.items()))
+        parts.append(markdown_table(("setting", "value"), child.variant.set.items()))
     if scored := sorted(set(rows)):
         head = ("track", "metric", "clip 1", "last 20 % of clips", "unit")
         cells = [
             (r.track, f"{r.metric} {ARROWS[r.direction]}", f"{r.first:.4g}", f"{r.late:.4g}", r.unit) for r in scored
         ]
-        parts.append(_table(head, cells))
+        parts.append(markdown_table(head, cells))
     return "\n\n".join(parts)
 
 
@@ -62,10 +62,11 @@ def _differences(child: Child, baseline: Child) -> str:
     differ = [(key, ours[key], theirs[key]) for key in ours if ours[key] != theirs[key]]
     if not differ:
         return f"The same settings as the baseline, {baseline.variant.name}."
-    return _table(("setting", "here", f"baseline ({baseline.variant.name})"), differ)
+    return markdown_table(("setting", "here", f"baseline ({baseline.variant.name})"), differ)
 
 
-def _table(head: tuple[str, ...], rows: Iterable[Iterable[object]]) -> str:
+def markdown_table(head: tuple[str, ...], rows: Iterable[Iterable[object]]) -> str:
+    """A row of heads, and a row for each of `rows`."""
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     return "\n".join([*lines, *(f"| {' | '.join(_cell(value) for value in row)} |" for row in rows)])
 

@@ -75,7 +75,7 @@ class Session:
         from harness.run import Running, run
         from harness.tracking import Tracker, resolve_uri
 
-        signal.signal(signal.SIGTERM, _interrupted)
+        signal.signal(signal.SIGTERM, interrupted)
         console = Console(len(self.pipeline.graph))
         executor = self._executor(executor_name, console.say)
         uri = resolve_uri(self.pipeline.children[0].resolved.settings.tracking.uri, self.store.root)
@@ -101,7 +101,7 @@ class Session:
         from harness.forecast import forecasts, render
         from harness.run import run
 
-        signal.signal(signal.SIGTERM, _interrupted)
+        signal.signal(signal.SIGTERM, interrupted)
         pipeline = self.pipeline
         graph = pipeline.graph.upto(s for child in pipeline.children for s in child.forecast.values())
         with Console(len(graph)) as console, self._executor("local", console.say) as executor:
@@ -172,7 +172,8 @@ class Session:
         return 0
 
 
-def _interrupted(*_: object) -> NoReturn:
+def interrupted(*_: object) -> NoReturn:
+    """A handler that ends a command as Ctrl-C does."""
     raise KeyboardInterrupt
 
 

@@ -18,6 +18,7 @@ from harness.executors import Local
 from harness.pipeline import CACHE, Pipeline, Request, build, variant_settings
 from harness.provenance import facts
 from harness.scoring import check_metric
+from harness.session import EXIT_FAILED
 from harness.settings import Settings
 from harness.spec import Experiment, Scalar, Variant, check_no_clash, parse_overrides
 from harness.store import Store
@@ -32,7 +33,6 @@ from sweeps.sweep import Sweep
 from sweeps.worker import Worker
 
 EVAL_SEED = 4048  # a sweep chooses settings, so it must not see the scenes that ablations report
-EXIT_FAILED = 1
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
@@ -12,6 +12,7 @@ from optuna.trial import Trial, TrialState
 from harness.console import Console
 from harness.errors import UseError
 from harness.executors import Local
+from harness.session import interrupted
 from sweeps.attempt import Attempt, AttemptError
 from sweeps.places import FAILED
 from sweeps.publish import LOST, Record, StudyRun
@@ -40,7 +41,7 @@ class Worker:
         watch.begin()
         let_others_fill(self._search, count)
         places.fill(count, retry_failed=True)
-        signal.signal(signal.SIGTERM, _interrupted)
+        signal.signal(signal.SIGTERM, interrupted)
         with Pulse(self._search.storage) as pulse, ThreadPoolExecutor(self._at_once, "trial") as threads:
             busy: set[Future[None]] = set()
             try:
@@ -123,7 +124,3 @@ def _after_a_while(busy: set[Future[None]]) -> set[Future[None]]:
 
 def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _interrupted(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
