@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from harness.errors import UseError
+from harness.core.errors import UseError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,10 +64,10 @@ def cli() -> None:
 def list_() -> None:
     """Experiments, profiles, recipes, tracks, sweeps and the paper's tables."""
     from benchmarks.track import TRACKS
+    from harness.declare.profiles import PROFILES
+    from harness.declare.recipes import RECIPES
     from harness.experiments import EXPERIMENTS
-    from harness.profiles import PROFILES
-    from harness.recipes import RECIPES
-    from reports.sources import table_names
+    from reports.tables.sources import table_names
     from sweeps.sweep import SWEEPS
 
     sections = {
@@ -90,7 +90,7 @@ def list_() -> None:
 @click.argument("name")
 def show(name: str) -> None:
     """An experiment, a sweep, a profile, a recipe, or `settings`: what it sets, and what each setting means."""
-    from harness.describe import describe
+    from harness.commands.show import describe
 
     click.echo(describe(name))
 
@@ -100,9 +100,9 @@ def show(name: str) -> None:
 @JSON
 def plan(as_json: bool, **options: Any) -> None:
     """What a run would do: each stage cached, partial or missing, why, how long it may take, and what forecasts advise."""
-    from harness.forecast import advice
-    from harness.plan import Plan, render
-    from harness.session import Session
+    from harness.commands.run import Session
+    from harness.plan.plan import Plan, render
+    from harness.results.forecast import advice
 
     session = Session.open(**options)
     planned = Plan.of(session.pipeline.graph, session.store, session.jobs)
@@ -116,7 +116,7 @@ def plan(as_json: bool, **options: Any) -> None:
 @experiment_options
 def forecast(**options: Any) -> None:
     """Train, and say from one clip where each variant's long films will drift to; `run` goes on from there."""
-    from harness.session import Session
+    from harness.commands.run import Session
 
     sys.exit(Session.open(**options).forecast())
 
@@ -133,7 +133,7 @@ def forecast(**options: Any) -> None:
 @click.option("--detach", is_flag=True, help="slurm: submit all stages with their dependencies, and return")
 def run(executor: str, detach: bool, **options: Any) -> None:
     """Train, generate, score and report; what is done already is not done again, what was cut short goes on."""
-    from harness.session import Session
+    from harness.commands.run import Session
 
     if detach and executor != "slurm":
         raise UseError("--detach goes with --executor slurm: stages on this machine end with the command")
@@ -160,7 +160,7 @@ def run(executor: str, detach: bool, **options: Any) -> None:
 @STORE
 def generate(store: Path, **request: Any) -> None:
     """One film of any length from an image and prompts; cut short, the same command goes on with it."""
-    from harness.film import FilmRequest, make_film
+    from harness.commands.generate import FilmRequest, make_film
 
     sys.exit(make_film(FilmRequest(**request), store))
 
@@ -187,7 +187,7 @@ def generate(store: Path, **request: Any) -> None:
 @STORE
 def prompts(store: Path, **request: Any) -> None:
     """A sample to make films from: an image, and the prompts that a multimodal model writes to continue it."""
-    from harness.prompts import SampleRequest, make_sample
+    from harness.commands.prompts import SampleRequest, make_sample
 
     make_sample(SampleRequest(**request), store, click.echo, lambda line: click.echo(line, err=True))
 
@@ -200,8 +200,8 @@ def prompts(store: Path, **request: Any) -> None:
 @STORE
 def lora(source: Path, target: Path, form: str, alpha: float | None, store: Path) -> None:
     """A LoRA in another format: from a file or folder of any, a trained variant's folder, or a training's checkpoint."""
-    from harness.lora import convert
-    from harness.store import Store
+    from harness.commands.lora import convert
+    from harness.core.store import Store
 
     for line in convert(source, target, form, Store(store) if (store / "store.json").is_file() else None, alpha):
         click.echo(line)
@@ -268,7 +268,7 @@ def sweep(name: str, trials: int, store: Path, jobs: int, **wish: Any) -> None:
 @JOBS
 def score(store: Path, jobs: int, **request: Any) -> None:
     """Score the mp4s of a folder, whatever made them; says first what is off about them."""
-    from harness.scored import ScoreRequest, score_videos
+    from harness.results.records import ScoreRequest, score_videos
 
     sys.exit(score_videos(ScoreRequest(**request), store, jobs))
 
@@ -279,7 +279,7 @@ def score(store: Path, jobs: int, **request: Any) -> None:
 @JSON
 def doctor(install: str | None, store: Path, as_json: bool) -> None:
     """What this machine has, and what is missing for which score: packages, devices, space, weights, the judge."""
-    from harness.doctor import examine, install_judge
+    from harness.commands.doctor import examine, install_judge
 
     if install is not None:
         install_judge(lambda line: click.echo(line, err=True))  # stdout is for what is found
@@ -291,8 +291,8 @@ def doctor(install: str | None, store: Path, as_json: bool) -> None:
 @JSON
 def status(store: Path, as_json: bool) -> None:
     """What the store holds: finished artifacts, and stages under way or cut short."""
-    from harness.describe import store_status
-    from harness.store import Store
+    from harness.commands.show import store_status
+    from harness.core.store import Store
 
     click.echo(store_status(Store(_existing(store)), as_json))
 
@@ -302,8 +302,8 @@ def status(store: Path, as_json: bool) -> None:
 @STORE
 def cancel(names: tuple[str, ...], store: Path) -> None:
     """Cancel Slurm jobs: all that only this experiment wants, or single stages as `harness status` names them."""
-    from harness.slurm.cancel import cancel_jobs
-    from harness.store import Store
+    from harness.core.store import Store
+    from harness.run.slurm.cancel import cancel_jobs
 
     cancel_jobs(Store(_existing(store)), names, click.echo)
 
@@ -334,7 +334,7 @@ def report(
     store: Path,
 ) -> None:
     """The newest report of an experiment, as tables and a page; several and scored videos compared; or a table of the paper."""
-    from harness.store import Store
+    from harness.core.store import Store
 
     if (not names) == (table is None):
         raise UseError("expected the name of an experiment or --table, one of them: `harness list` has both")
@@ -346,11 +346,11 @@ def report(
         raise UseError("--table is printed, as md, csv or latex; send it to a file with >")
     opened = Store(_existing(store))
     if table is not None:
-        from harness.compare import paper_table
+        from harness.results.reports import paper_table
 
         click.echo(paper_table(opened, table, form or "md", only), nl=False)
         return
-    from harness.report import show_report
+    from harness.commands.report import show_report
 
     scored = [other.strip() for other in (others or "").split(",") if other.strip()]
     show_report(
@@ -370,8 +370,8 @@ def report(
 @click.option("--uri", default=None, help="MLflow tracking URI  [default: the store's own]")
 def ui(store: Path, port: int, uri: str | None) -> None:
     """MLflow's pages over the runs, on this machine only."""
+    from harness.commands.ui import serve
     from harness.tracking import resolve_uri
-    from harness.ui import serve
 
     sys.exit(serve(resolve_uri(uri, store), store, port, click.echo))
 

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports import tables
-from reports.figures import delta_figure, drift_figure
-from reports.films import Link
-from reports.foresight import forecast_curves, forecast_figure, forecast_grid
-from reports.frame import validated
-from reports.info import ReportInfo
-from reports.length import length_figure, length_table
-from reports.page import duration, page
-from reports.pictures import error_figures
-from reports.settings import settings_grid
-from reports.sheet import sheet_figure
-from reports.style import png, svg
-from reports.summary import summarise
+from reports.figures.curves import delta_figure, drift_figure
+from reports.figures.errors import error_figures
+from reports.figures.forecast import forecast_curves, forecast_figure, forecast_grid
+from reports.figures.length import length_figure, length_table
+from reports.figures.sheet import sheet_figure
+from reports.figures.style import png, svg
+from reports.page.films import Link
+from reports.page.page import duration, page
+from reports.statistics.frame import validated
+from reports.statistics.info import ReportInfo
+from reports.statistics.summary import summarise
+from reports.tables import text as tables
+from reports.tables.settings_table import settings_grid
 
 REPRODUCE = "reproduce.txt"
 

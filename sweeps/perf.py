@@ -18,8 +18,8 @@ import numpy.typing as npt
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
-from harness.errors import UseError
-from harness.pipeline import Child
+from harness.core.errors import UseError
+from harness.plan.pipeline import Child
 from sweeps.pruning import FORECAST
 from sweeps.results import best_trials
 from sweeps.samplers import drawn

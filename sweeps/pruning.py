@@ -6,7 +6,7 @@ from typing import TypedDict
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from sweeps.places import KNOWN
+from sweeps.slots import KNOWN
 from sweeps.sweep import Sweep
 
 FORECAST = "harness.forecast"  # of a trial: error forecast at the film's late clips, in latent units

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from harness.pipeline import Pipeline
-from harness.publish import Publisher
-from harness.store import Store
+from harness.core.store import Store
+from harness.plan.pipeline import Pipeline
+from harness.publish.publisher import Publisher
 from harness.tracking import ExperimentPage, RunInfo, Tracker
 from sweeps.sweep import Sweep
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.errors import UseError
-from harness.executors import Local
-from harness.pipeline import Child
-from harness.run import run
-from harness.session import link_report
-from harness.store import write_json
-from sweeps.attempt import RUN, SIGNATURE
+from harness.commands.run import link_report
+from harness.core.errors import UseError
+from harness.core.store import write_json
+from harness.plan.pipeline import Child
+from harness.run.local import Local
+from harness.run.schedule import run
+from sweeps.figures import draw
 from sweeps.files import replacing
-from sweeps.pictures import draw
-from sweeps.places import KNOWN
 from sweeps.pruning import FORECAST, PRUNED
 from sweeps.publish import LOST, StudyRun
+from sweeps.slots import KNOWN
+from sweeps.trial import RUN, SIGNATURE
 from sweeps.worker import trial_name
 
 if TYPE_CHECKING:

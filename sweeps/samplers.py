@@ -10,8 +10,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.errors import UseError
-from harness.registry import suggestion
+from harness.core.errors import UseError
+from harness.core.registry import suggestion
 from sweeps.sweep import Sweep
 
 REHEARSED = 4  # trials: enough for every sampler to leave its first random draws, or to say why it cannot

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import UseError
-from harness.spec import Scalar
+from harness.core.errors import UseError
+from harness.declare.spec import Scalar
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from harness.errors import UseError
+from harness.core.errors import UseError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL

@@ -12,22 +12,22 @@ import optuna
 from filelock import Timeout
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
 
-from harness.console import Console
-from harness.errors import UseError
-from harness.executors import Local
-from harness.pipeline import CACHE, Pipeline, Request, build, variant_settings
-from harness.provenance import facts
-from harness.scoring import check_metric
-from harness.session import EXIT_FAILED
-from harness.settings import Settings
-from harness.spec import Experiment, Scalar, Variant, check_no_clash, parse_overrides
-from harness.store import Store
+from harness.commands.run import EXIT_FAILED
+from harness.core.errors import UseError
+from harness.core.provenance import facts
+from harness.core.store import Store
+from harness.declare.settings import Settings
+from harness.declare.spec import Experiment, Scalar, Variant, check_no_clash, parse_overrides
+from harness.plan.pipeline import CACHE, Pipeline, Request, build, variant_settings
+from harness.plan.scoring import check_metric
+from harness.run.console import Console
+from harness.run.local import Local
 from harness.tracking import Tracker, resolve_uri
-from sweeps.places import Places
 from sweeps.pruning import default_pruner, doubt
 from sweeps.publish import StudyRun
 from sweeps.results import conclude
 from sweeps.samplers import OwnSeed, rehearse
+from sweeps.slots import Places
 from sweeps.storage import StudyStorage
 from sweeps.sweep import Sweep
 from sweeps.worker import Worker

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.errors import UseError
-from harness.registry import Registry, suggestion
-from harness.settings import Settings
-from harness.signature import flat
-from harness.spec import Scalar, load_declared
+from harness.core.errors import UseError
+from harness.core.registry import Registry, suggestion
+from harness.core.signature import flat
+from harness.declare.settings import Settings
+from harness.declare.spec import Scalar, load_declared
 from sweeps.space import Choice, Dimension, Float, Int, contains
 
 Direction = Literal["maximize", "minimize"]
@@ -51,7 +51,7 @@ class Objective:
 
 def _declared(metric: str) -> Direction | None:
     """Which way is better; None where the metric declares none. Those of VBench are all the better the higher."""
-    from harness.scoring import suite_of  # it loads torch, which commands that list sweeps can do without
+    from harness.plan.scoring import suite_of  # it loads torch, which commands that list sweeps can do without
 
     ways: dict[str, Direction] = {"higher": "maximize", "lower": "minimize"}
     embedded = {one.name: one.direction for one in suite_of({"suite": "embedded"}).metrics}

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from harness.pipeline import Child
-from harness.store import Store
+from harness.core.store import Store
+from harness.plan.pipeline import Child
 from sweeps.sweep import Objective
 
 LATE = 0.2  # share of a film's clips, at its end

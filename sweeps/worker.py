@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from harness.console import Console
-from harness.errors import UseError
-from harness.executors import Local
-from harness.session import interrupted
-from sweeps.attempt import Attempt, AttemptError
-from sweeps.places import FAILED
+from harness.commands.run import interrupted
+from harness.core.errors import UseError
+from harness.run.console import Console
+from harness.run.local import Local
 from sweeps.publish import LOST, Record, StudyRun
+from sweeps.slots import FAILED
 from sweeps.storage import Pulse, Watch, tell
+from sweeps.trial import Attempt, AttemptError
 
 if TYPE_CHECKING:
     from sweeps.study import Search

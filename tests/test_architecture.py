@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"harness", "svi", "benchmarks", "sweeps", "reports"}
 ALLOWED = {"svi": {"svi"}, "benchmarks": {"benchmarks"}, "reports": {"reports"}, "sweeps": {"sweeps", "harness"}}
-PURE = ("spec", "signature", "store", "registry", "plan", "errors")
+PURE = ("core/signature", "core/store", "core/registry", "core/errors", "declare/spec", "plan/plan")
 
 
 def imports(file: Path) -> Iterator[str]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.film import Array, Film, Floats
-from benchmarks.scorer import Metric
+from benchmarks.films.film import Array, Film, Floats
+from benchmarks.scorers.metric import Metric
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, R G B
 _FLAT = 1e-6

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.film import Film, Floats
-from benchmarks.scorer import Metric
+from benchmarks.films.film import Film, Floats
+from benchmarks.scorers.metric import Metric
 
 PSNR_CAP_DB = 100.0
 NO_ERROR = 1e-10

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.film import Film, Probe
-from benchmarks.scorer import Metric
+from benchmarks.films.film import Film, Probe
+from benchmarks.scorers.metric import Metric
 
 
 class ForecastScorer:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.film import Array, Film, Floats, Truth
-from benchmarks.scorer import Metric
+from benchmarks.films.film import Array, Film, Floats, Truth
 from benchmarks.scorers.fidelity import decibels
+from benchmarks.scorers.metric import Metric
 
 Single = npt.NDArray[np.float32]
 KEPT_SHARE = 0.5

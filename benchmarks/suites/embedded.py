@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks.scorer import Scorer
 from benchmarks.scorers.drift import DriftScorer
 from benchmarks.scorers.fidelity import FidelityScorer
 from benchmarks.scorers.forecast import ForecastScorer
+from benchmarks.scorers.metric import Scorer
 from benchmarks.scorers.truth import TruthScorer
-from benchmarks.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film
 from benchmarks.suites import EMBEDDED, VERSIONS
+from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film
 
 SCORERS: tuple[Scorer, ...] = (TruthScorer(), FidelityScorer(), DriftScorer(), ForecastScorer())
 

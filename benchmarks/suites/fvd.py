@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
+from benchmarks.films.reference import ReferenceFolder
 from benchmarks.fvd.clips import clip_features
 from benchmarks.fvd.extractor import Extractor
 from benchmarks.fvd.files import found_file
 from benchmarks.fvd.record import FeatureSet, Fvd, fvd
 from benchmarks.fvd.windows import clip_starts
-from benchmarks.reference import ReferenceFolder
-from benchmarks.scorer import Metric
-from benchmarks.suite import WINDOW, Films, FilmScores, Progress, Reasons, Scores, film_by_film
+from benchmarks.scorers.metric import Metric
 from benchmarks.suites import FVD, VERSIONS
+from benchmarks.suites.suite import WINDOW, Films, FilmScores, Progress, Reasons, Scores, film_by_film
 
 _FEWEST = 2  # films whose k-th clips have a covariance
 

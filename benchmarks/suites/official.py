@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.scorer import Metric
-from benchmarks.suite import Films, Progress, Reasons, Scores
+from benchmarks.scorers.metric import Metric
 from benchmarks.suites import OFFICIAL, VERSIONS
+from benchmarks.suites.suite import Films, Progress, Reasons, Scores
 from benchmarks.vbench import official
 from benchmarks.vbench.files import FILES
 from benchmarks.weights import torch_home, vbench_cache

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.film import Floats
-from benchmarks.scorer import Metric
-from benchmarks.suite import PREFIX, WINDOW, Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
+from benchmarks.films.film import Floats
+from benchmarks.scorers.metric import Metric
 from benchmarks.suites import SYNC, VERSIONS
+from benchmarks.suites.suite import PREFIX, WINDOW, Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
 from benchmarks.sync.files import SYNC_FILES
 from benchmarks.sync.score import SyncModels, SyncScore, score_sync
 

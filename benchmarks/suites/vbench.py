@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.film import Floats
-from benchmarks.scorer import Metric
-from benchmarks.suite import PREFIX, WINDOW, Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
+from benchmarks.films.film import Floats
+from benchmarks.films.video_file import VideoFile
+from benchmarks.scorers.metric import Metric
 from benchmarks.suites import VBENCH, VERSIONS
+from benchmarks.suites.suite import PREFIX, WINDOW, Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
 from benchmarks.vbench.dimension import Dimension, DimensionScore, VideoInfo
 from benchmarks.vbench.dimensions import DIMENSIONS, load
 from benchmarks.vbench.files import FILES
 from benchmarks.vbench.stream import score_video
-from benchmarks.video_file import VideoFile
 
 
 class VbenchSuite:

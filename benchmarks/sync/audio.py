@@ -8,7 +8,7 @@ import numpy.typing as npt
 from av.container import InputContainer
 from python_speech_features import mfcc as speech_mfcc
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.sync.syncnet import FRAMES
 from benchmarks.sync.timeline import FPS
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.sync.faces import Track
 from benchmarks.sync.median import median_filter
 from benchmarks.sync.resize import resize

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 
 
 def median_filter(values: Floats, width: int) -> Floats:

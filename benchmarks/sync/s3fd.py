@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import nms
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.sync.files import S3FD_WEIGHTS
 from benchmarks.sync.resize import quarter
 from benchmarks.sync.timeline import UInt8

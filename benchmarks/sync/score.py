@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
+from benchmarks.films.video_file import VideoFile
 from benchmarks.sync.audio import SAMPLES_A_FRAME, Int16, read_sound, windows
 from benchmarks.sync.crop import crop, smoothed
 from benchmarks.sync.faces import MIN_TRACK, Track, follow, usable, why_unusable
@@ -19,7 +20,6 @@ from benchmarks.sync.shots import Shots
 from benchmarks.sync.sync import Agreement, agreement, distances
 from benchmarks.sync.syncnet import FEATURES, FRAMES, SyncEncoder
 from benchmarks.sync.timeline import FPS, UInt8, length, timeline
-from benchmarks.video_file import VideoFile
 
 Detect = Callable[[UInt8], list[Floats]]
 _BLOCK = 16  # frames

@@ -8,7 +8,7 @@ by itself, which would decode them once more. OpenCV converts to HSV by tables, 
 
 import numpy as np
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.sync.resize import resize
 from benchmarks.sync.timeline import UInt8
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.sync.median import median_filter
 
 FARTHEST = 15  # frames

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.sync.files import SYNCNET_WEIGHTS
 from benchmarks.sync.timeline import UInt8
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.video_file import VideoFile
+from benchmarks.films.video_file import VideoFile
 
 UInt8 = npt.NDArray[np.uint8]
 FPS = 25

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.vbench.dimension import DimensionScore
 
 

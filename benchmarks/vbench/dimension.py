@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.weights import WeightFile
 
 UInt8 = npt.NDArray[np.uint8]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
 from benchmarks.vbench.files import RAFT_THINGS
 from benchmarks.vbench.images import to_images

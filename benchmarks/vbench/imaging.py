@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo, mean_of_frames
 from benchmarks.vbench.files import MUSIQ_SPAQ
 from benchmarks.vbench.images import batches, resize, to_images

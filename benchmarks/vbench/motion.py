@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.film import Floats
+from benchmarks.films.film import Floats
 from benchmarks.vbench.amt import AmtS
 from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
 from benchmarks.vbench.files import AMT_S

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.films.video_file import VideoFile
 from benchmarks.vbench.dimension import Dimension, DimensionScore, VideoInfo
-from benchmarks.video_file import VideoFile
 
 BLOCK_FRAMES = 16
 

@@ -1,7 +1,7 @@
 """The built-in experiments, one short file an ablation."""
 
-from harness.registry import Registry
-from harness.spec import Experiment
+from harness.core.registry import Registry
+from harness.declare.spec import Experiment
 
 EXPERIMENTS: Registry[Experiment] = Registry("experiment")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.spec import Variant, experiment
+from harness.declare.spec import Variant, experiment
 
 
 @experiment(baseline="alpha_1", tracks=("consistent-50s",), compare_to="svi-7")

@@ -6,8 +6,8 @@ Wan's size, run `--recipe paper` and set `train.lr=1e-4` on the command line. Th
 
 from collections.abc import Iterator
 
-from harness.family import SIDES, side_rows
-from harness.spec import Variant, experiment
+from harness.declare.family import SIDES, side_rows
+from harness.declare.spec import Variant, experiment
 
 # Film's p_clean is .5 on both sides; the code's value for all others is the one in dispute.
 _OTHERS = {key: value for key, value, _ in SIDES["code"] if key == "injection.p_clean"}

@@ -1,9 +1,9 @@
 """Everything this project says to MLflow; the rest of the harness talks to `Tracker` only."""
 
 from harness.tracking.inputs import Dataset, ExperimentPage
-from harness.tracking.models import TrainedModel
-from harness.tracking.pieces import score_curves
 from harness.tracking.server import resolve_uri
 from harness.tracking.tracker import RunInfo, Tracker
+from harness.tracking.trained import TrainedModel
+from harness.tracking.uploads import score_curves
 
 __all__ = ["Dataset", "ExperimentPage", "RunInfo", "Tracker", "TrainedModel", "resolve_uri", "score_curves"]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.tracking.ledger import Mark
-from harness.tracking.pieces import digest
+from harness.tracking.uploads import digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

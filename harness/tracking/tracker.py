@@ -10,9 +10,9 @@ from typing import Self
 
 from harness.tracking.inputs import Dataset, ExperimentPage
 from harness.tracking.ledger import Ledger
-from harness.tracking.models import TrainedModel
-from harness.tracking.pieces import Curve, Document, Files, MetricsFile, Params, Piece, Points, RunStatus, Status, Tags
 from harness.tracking.server import KEY_TAG, Server, ServerAwayError, shown
+from harness.tracking.trained import TrainedModel
+from harness.tracking.uploads import Curve, Document, Files, MetricsFile, Params, Piece, Points, RunStatus, Status, Tags
 
 RETRY_SECONDS = 30.0
 AGAIN = "run the same command again to upload"

@@ -70,8 +70,8 @@ def denoise(size: str, steps: int, repeat: int, file: Path | None) -> None:
 
 def _report(rows: Callable[["torch.device"], Iterator[Row]], file: Path | None) -> None:
     """Print a Markdown table as the rows come, and what it was made with."""
+    from svi.backbones.speed import default_device
     from svi.perf.measure import made_with
-    from svi.speed import default_device
 
     device = default_device()
     click.echo("| | seconds | peak, GiB | share of the measured matrix rate |\n| :-- | --: | --: | --: |")

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from svi.bank import ErrorBank
+from svi.bank.bank import ErrorBank
+from svi.bank.sketch import squared_distance
 from svi.settings import BankSettings
-from svi.sketch import squared_distance
 
 Size = Literal["480p", "tiny"]
 Shape = tuple[int, int, int, int]

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from svi import speed
-from svi.generate import Generator
+from svi.backbones import speed
+from svi.generation.generator import Generator
 from svi.perf.measure import Cost, cost, free, matmul_rate
 from svi.perf.shapes import CLIP_TOKENS, SIZES, Size, random_backbone
 from svi.settings import ConditionSettings, GenerateSettings, SpeedSettings

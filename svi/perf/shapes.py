@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from svi.models import MODELS, Geometry
+from svi.backbones.catalogue import MODELS, Geometry
 from svi.settings import BackboneSettings, DataSettings
 
 WAN_14B: dict[str, Any] = {
@@ -115,7 +115,7 @@ def random_backbone(size: Size, device: torch.device) -> Any:
     """A WanBackbone whose transformer has random weights; it has no files, so its encoders cannot be used."""
     from diffusers import WanTransformer3DModel
 
-    from svi.wan import WanBackbone
+    from svi.backbones.wan import WanBackbone
 
     def make() -> nn.Module:
         model: nn.Module = WanTransformer3DModel(

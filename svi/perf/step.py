@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from svi import lora, ranks
-from svi.cache import Batch
-from svi.engine import engine_for, take_step
-from svi.objective import ErrorRecycling
+from svi.data.cache import Batch
+from svi.lora import adapter as lora
 from svi.perf.measure import cost, matmul_rate
 from svi.perf.shapes import CLIP_TOKENS, SIZES, Encoders, Size, random_backbone
 from svi.settings import BankSettings, ConditionSettings, FlowSettings, InjectionSettings, TrainSettings
+from svi.training import ranks
+from svi.training.engine import engine_for, take_step
+from svi.training.objective import ErrorRecycling
 
 CLIPS = 4
 

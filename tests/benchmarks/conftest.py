@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.film import Array, Film, Truth
+from benchmarks.films.film import Array, Film, Truth
 from benchmarks.track import clip_slices
 
 SIZE = 16

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.frame import COLUMNS, FILM, PER_FILM, PREFIX, WINDOW
-from reports.info import ReportInfo
-from reports.summary import summarise
+from reports.statistics.frame import COLUMNS, FILM, PER_FILM, PREFIX, WINDOW
+from reports.statistics.info import ReportInfo
+from reports.statistics.summary import summarise
 
 VARIANTS: dict[str, dict[str, object]] = {
     "base": {"train.steps": 0},

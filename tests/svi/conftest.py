@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from svi.backbone import Backbone
-from svi.cache import LatentCache, write_cache
-from svi.footage import WorldFootage
+from svi.backbones.backbone import Backbone
+from svi.backbones.tiny import Codec, TinyBackbone
+from svi.data.cache import LatentCache, write_cache
+from svi.data.footage import WorldFootage
 from svi.settings import ConditionSettings, DataSettings, TinySettings
-from svi.tiny import Codec, TinyBackbone
 
 torch.set_num_threads(1)
 

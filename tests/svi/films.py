@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from svi import world
-from svi.generate import Generator, Script
+from svi.data import world
+from svi.generation.generator import Generator, Script
 from svi.settings import ConditionSettings, DataSettings, GenerateSettings
 from tests.svi.conftest import CONDITION, DATA, make_backbone
 

@@ -7,7 +7,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
-from sweeps.places import Places
+from sweeps.slots import Places
 from sweeps.space import Choice, Float, Int
 from sweeps.sweep import Objective, Sweep
 

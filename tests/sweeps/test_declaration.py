@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UseError
+from harness.core.errors import UseError
 from sweeps.space import Choice, Float, Int, contains
 from sweeps.sweep import SWEEPS, Direction, Objective, Sweep, load_sweep
 from tests.harness.small import harness

@@ -6,8 +6,8 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from sweeps.places import KNOWN
 from sweeps.pruning import FORECAST, default_pruner, doubt, verdict
+from sweeps.slots import KNOWN
 from sweeps.sweep import Objective
 from tests.sweeps.studies import MIXED
 

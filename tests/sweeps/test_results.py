@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial
 
+from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
-from harness.spec import load_experiment
 from sweeps.pruning import FORECAST, PRUNED
 from sweeps.results import best_trials, write_experiment, write_trials
 from sweeps.study import Search, Wish

@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from harness.errors import UseError
+from harness.core.errors import UseError
 from sweeps.samplers import OwnSeed, drawn, rehearse, sampler_class
 from tests.sweeps.studies import MIXED, space
 

@@ -10,7 +10,7 @@ from filelock import Timeout
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from harness.errors import UseError
+from harness.core.errors import UseError
 from sweeps import storage
 from sweeps.storage import Pulse, StudyStorage, Watch, fail, tell
 from tests.sweeps.studies import in_journal, places, taken

@@ -11,9 +11,9 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from sweeps.attempt import RUN, SIGNATURES
 from sweeps.pruning import FORECAST, PRUNED
 from sweeps.sweep import SWEEPS
+from sweeps.trial import RUN, SIGNATURES
 from tests.harness.small import SMALL, command, environment, harness
 
 FASTER = {"data.fps": "1", "generate.steps": "1"}

@@ -14,9 +14,9 @@ from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps import worker
-from sweeps.attempt import RUN
-from sweeps.places import PLACE
+from sweeps.slots import PLACE
 from sweeps.study import Search, Wish
+from sweeps.trial import RUN
 from tests import postgresql
 from tests.harness.small import SMALL, command, environment, harness
 from tests.sweeps.studies import MIXED

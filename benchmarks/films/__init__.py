@@ -1,0 +1,1 @@
+"""Films to score: how they are read, and what is known of them."""

@@ -1,0 +1,250 @@
+"""Films to score: what the frames are, what is known about their world, and how they are read from a folder.
+
+Shapes: F frames, S samples, P positions of the object, H x W pixels, C x h x w latents.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.films.mp4 import Mp4Frames
+from benchmarks.track import clip_slices
+
+if TYPE_CHECKING:
+    from benchmarks.films.reference import ReferenceFolder
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+Need = Literal["truth", "continuation", "probe"]
+BLOCK_BYTES = 4 * 2**20
+_TRUTH_KEYS = ("background", "object_renders", "object_masks")
+_INFO_KEYS = ("fps", "clip_frames", "overlap", "n_clips", "samples", "track", "track_version", "samples_hash")
+_PROBE_KEYS = ("condition", "perturbation", "output_clean", "output_perturbed")
+
+
+class Frames(Protocol):
+    """Frames uint8 [F, H, W, 3] that are read in slices: an array, or a video that is decoded as it is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: slice, /) -> Array: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The true scene: background uint8 [H, W, 3]; with the object at each grid position, object_renders [P, H, W, 3]
+    in 0..1; object_masks [P, H, W], the object's coverage of each pixel, 0..1."""
+
+    background: Array
+    object_renders: Array
+    object_masks: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Latents [C, h, w]: the first condition frame, a Gaussian perturbation of it, and the first output frames from
+    the clean and from the perturbed condition with the same noise."""
+
+    condition: Array
+    perturbation: Array
+    output_clean: Array
+    output_perturbed: Array
+
+
+class Probes:
+    """The probes of a file, one a film; those of several sizes are padded in it to the largest.
+
+    Raises:
+        ValueError: no such file, or arrays of it that are missing or not of `films` films.
+    """
+
+    def __init__(self, file: Path, films: int) -> None:
+        if not file.is_file():
+            raise ValueError(f"{file}: received no such file, expected the probes of {films} films")
+        self._arrays = _read_arrays(file, _PROBE_KEYS, films)
+        with np.load(file, allow_pickle=False) as content:
+            self._sizes = content.get("sizes")
+
+    def __getitem__(self, film: int) -> Probe:
+        height, width = self._arrays["condition"].shape[2:] if self._sizes is None else self._sizes[film]
+        return Probe(*(self._arrays[key][film][:, :height, :width] for key in _PROBE_KEYS))
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """One film: frames uint8 [F, H, W, 3] (a view of a memory map, or a video) and the frames that each clip gave.
+
+    Raises:
+        ValueError: frames of another shape or type, or clips that do not part the frames without a gap.
+    """
+
+    frames: Frames
+    fps: float
+    clips: tuple[slice, ...]
+    truth: Truth | None = None
+    continuation: Frames | None = None
+    probe: Probe | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.frames.shape
+        if self.frames.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape:
+            raise ValueError(f"frames: received {self.frames.dtype} {shape}, expected uint8 [F, H, W, 3]")
+        edges = [0, *(clip.stop for clip in self.clips)]
+        contiguous = all(clip.start == edge < clip.stop for clip, edge in zip(self.clips, edges, strict=False))
+        if not contiguous or edges[-1] != shape[0]:
+            raise ValueError(f"clips: received {self.clips}, expected slices that part {shape[0]} frames in order")
+        if self.continuation is not None and self.continuation.shape != shape:
+            raise ValueError(f"continuation: received {self.continuation.shape}, expected the film's {shape}")
+
+    def blocks(self) -> Iterator[slice]:
+        """Slices over the film whose frames take a bounded amount of memory as float64."""
+        total, *pixel_shape = self.frames.shape
+        size = max(1, BLOCK_BYTES // (8 * int(np.prod(pixel_shape))))
+        for start in range(0, total, size):
+            yield slice(start, min(start + size, total))
+
+    def clip_means(self, per_frame: Floats) -> Floats:
+        """[F] -> [n_clips]: the mean of each clip's defined frames; NaN for a clip without one."""
+        starts = [clip.start for clip in self.clips]
+        defined = ~np.isnan(per_frame)
+        sums = np.add.reduceat(np.where(defined, per_frame, 0.0), starts)
+        counts = np.add.reduceat(defined.astype(np.int64), starts)
+        means = np.full(len(starts), np.nan)
+        np.divide(sums, counts, out=means, where=counts > 0)
+        return means
+
+
+class FilmFolder:
+    """The films of one folder: frames.npy (memory-mapped) or the mp4s that film.json names, and truth.npz and continuation.npy
+    (memory-mapped too) where they exist; the `probe`, a file, was measured before the films were made.
+
+    With a `reference` the true films are its videos. Small frames are enlarged in an mp4; what is known of their world then has
+    another size and serves no metric. Films that were made each at its own size have a `size` in film.json, and probes padded
+    to the largest.
+
+    Raises:
+        ValueError: a missing or malformed file, or arrays whose shapes contradict each other.
+    """
+
+    def __init__(self, folder: Path, reference: "ReferenceFolder | None" = None, probe: Path | None = None) -> None:
+        info = _read_info(folder / "film.json")
+        self.names: list[str] = [sample["name"] for sample in info["samples"]]
+        self.fps = info["fps"]
+        self.track, self.track_version = info["track"], info["track_version"]
+        self.samples_hash = info["samples_hash"]
+        self._lossless = _read_frames(folder / "frames.npy", len(self.names))
+        self._videos: list[Path] = [folder / sample.get("video", "") for sample in info["samples"]]
+        if self._lossless is None and not self._videos[0].is_file():
+            what = f"no frames.npy and no {self._videos[0].name}"
+            raise ValueError(f"{folder}: received {what}, expected a folder of generated films")
+        own_sizes = len({tuple(sample.get("size", ())) for sample in info["samples"]}) > 1
+        self._shape = self._frames(0).shape
+        self._shapes = [self._frames(row).shape if own_sizes else self._shape for row in range(len(self.names))]
+        self.clips = clip_slices(self._shape[0], info["n_clips"], info["clip_frames"], info["overlap"])
+        self._truth = _read_arrays(folder / "truth.npz", _TRUTH_KEYS, len(self.names))
+        true_films = folder / "continuation.npy"
+        self._continuation: Array | None = np.load(true_films, mmap_mode="r") if true_films.is_file() else None
+        self._enlarged = self._lossless is None and any(
+            known.shape[-3:-1] != self._shape[1:3]
+            for known in (self._continuation, self._truth.get("background"))
+            if known is not None
+        )
+        if self._enlarged:
+            self._truth, self._continuation = {}, None
+        shape = (len(self.names), *self._shape)
+        if self._continuation is not None and self._continuation.shape != shape:
+            raise ValueError(f"continuation.npy: received {self._continuation.shape}, expected {shape}")
+        self._probes = None if probe is None else Probes(probe, len(self.names))
+        self._reference = reference
+        if reference is not None:
+            reference.check(dict(zip(self.names, self._shapes, strict=True)), self.fps)
+
+    def _true_film(self, index: int) -> Frames | None:
+        if self._reference is not None:
+            return self._reference.frames(self.names[index], self.fps, self._shapes[index])
+        return None if self._continuation is None else self._continuation[index]
+
+    def _frames(self, index: int) -> Frames:
+        return Mp4Frames(self._videos[index]) if self._lossless is None else self._lossless[index]
+
+    @property
+    def resolutions(self) -> list[tuple[int, int]]:
+        """Heights and widths in pixels, of each film."""
+        return [(shape[1], shape[2]) for shape in self._shapes]
+
+    def video(self, index: int) -> Path:
+        """The mp4 of sample `index`."""
+        return self._videos[index]
+
+    def missing(self, need: Need) -> str | None:
+        """Why the films cannot serve a metric with that need; None if they can."""
+        if need == "probe":
+            return None if self._probes else "needs the probe's latents, which these films do not have"
+        if need == "continuation" and self._reference is not None:
+            return None
+        if self._enlarged:
+            return "needs the frames as they were made (generate.lossless=true): in the mp4s they are enlarged"
+        if need == "continuation" and self._continuation is None:
+            return "needs the true film (continuation.npy), which is not known of these films"
+        if need == "truth" and not self._truth:
+            return "needs the true scene (truth.npz), which these films do not have: their world is not known"
+        return None
+
+    def film(self, index: int) -> Film:
+        """The film of sample `index`; its frames stay on disk until they are read."""
+        truth = {key: array[index] for key, array in self._truth.items()}
+        return Film(
+            frames=self._frames(index),
+            fps=self.fps,
+            clips=self.clips,
+            truth=Truth(*(truth[key] for key in _TRUTH_KEYS)) if truth else None,
+            continuation=self._true_film(index),
+            probe=self._probes[index] if self._probes else None,
+        )
+
+
+def _read_info(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise ValueError(f"{path.parent}: received no film.json, expected a folder of generated films")
+    info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    missing = [key for key in _INFO_KEYS if key not in info]
+    if missing:
+        raise ValueError(f"{path}: received no {', '.join(missing)}, expected the description of generated films")
+    return info
+
+
+def _read_frames(path: Path, samples: int) -> Array | None:
+    """The frames of all films, one row a sample; None when they were not kept."""
+    if not path.is_file():
+        return None
+    frames: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if frames.ndim != 5 or len(frames) != samples:
+        expected = f"[{samples}, F, H, W, 3] for the samples of film.json"
+        raise ValueError(f"frames.npy: received {frames.shape}, expected {expected}")
+    return frames
+
+
+def _read_arrays(path: Path, keys: tuple[str, ...], samples: int) -> dict[str, Array]:
+    """The arrays of an .npz file, one row a sample; empty when there is no such file."""
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        absent = [key for key in keys if key not in file]
+        if absent:
+            raise ValueError(f"{path.name}: received no {', '.join(absent)}, expected {', '.join(keys)}")
+        arrays = {key: file[key] for key in keys}
+    for key, array in arrays.items():
+        if len(array) != samples:
+            raise ValueError(f"{path.name}: received {key} {array.shape}, expected {samples} samples on its first axis")
+    return arrays

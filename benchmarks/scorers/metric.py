@@ -1,0 +1,33 @@
+"""Scorers: what a metric declares, and what gives it for a film.
+
+A metric whose needs are missing is skipped with the reason; it is never given as zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from benchmarks.films.film import Film, Floats, Need
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a number means: `direction` of better, `per` clip, film, both, or set of films, what the film must bring, one
+    sentence."""
+
+    name: str
+    direction: Literal["higher", "lower", "none"]
+    version: str
+    unit: str
+    per: Literal["clip", "film", "both", "set"]
+    needs: tuple[Need, ...]
+    about: str
+
+
+class Scorer(Protocol):
+    """Gives every one of its metrics for a film: an array [n_clips] or a float; NaN where it is undefined."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]: ...
+
+    def score(self, film: Film) -> Mapping[str, Floats | float]: ...

@@ -1,0 +1,1 @@
+"""One file a command: its options, its request, what it prints."""

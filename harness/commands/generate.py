@@ -1,0 +1,105 @@
+"""One film from one image, as stages of the store: what `harness generate` does."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.samples import read_prompts
+from benchmarks.track import clips_per_prompt, n_clips, n_frames
+from harness.core.errors import UseError
+from harness.core.signature import fingerprint
+from harness.core.store import ERROR, Store
+from harness.declare.settings import Settings
+from harness.declare.spec import parse_overrides, resolve
+from harness.plan.model import Model
+from harness.plan.pipeline import CACHE, CONDITION, MODEL, SIZE, Builder, Kind, layers_of
+
+FILM = Kind("film", 1, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed"), 20)
+
+
+@dataclass(frozen=True)
+class FilmRequest:
+    """What a person asked for. `loras`: one a transformer of the backbone, in the order of falling noise; none: the base."""
+
+    image: Path
+    prompts: Path
+    loras: tuple[Path, ...]
+    seconds: float
+    target: Path
+    profile: str
+    recipes: tuple[str, ...]
+    overrides: Sequence[str]
+    seed: int
+
+
+def make_film(request: FilmRequest, store: Path) -> int:
+    """Generate the film, or go on with it, and copy it to its target. Raises UseError; returns the exit code."""
+    from harness.core.provenance import facts
+    from harness.run.console import Console
+    from harness.run.local import Local
+    from harness.run.schedule import run
+
+    if request.target.suffix != ".mp4" or not request.target.absolute().parent.is_dir():
+        raise UseError(f"{request.target}: expected the name of an .mp4 in a folder that exists")
+    given = parse_overrides(request.overrides)
+    if "generate.seed" in given:
+        raise UseError(f"generate.seed={given['generate.seed']}: the seed of a film is set by --seed")
+    for key in ("generate.method", "eval.size"):
+        if key in given:
+            raise UseError(f"{key}={given[key]}: a single film is made by the model, at data.height x data.width")
+    values = {**given, "generate.seed": request.seed, "train.enabled": False}
+    # A film needs neither training clips nor a track; eval.path says that its image is given.
+    values.setdefault("eval.path", str(request.image.parent))
+    settings = resolve(Settings, layers_of(request.profile, request.recipes, values)).settings
+    opened, builder = Store(store), Builder(store / CACHE)
+    model = builder.model(settings)
+    identity, runtime = _inputs(request, model, store / CACHE)
+    work = identity["clips"] * settings.generate.steps
+    base = builder.trained_here(model)
+    signature = builder.add(FILM, request.target.stem, model, identity, base, work, runtime)
+    console = Console(len(builder.graph))
+    with console, Local(1, facts()) as executor:
+        run(builder.graph, opened, executor, console.event, console.tick)
+    if not opened.done(FILM.name, signature):
+        error = opened.note(FILM.name, signature, ERROR)
+        raise UseError(error["message"] if error else "the film was not finished; the same command goes on with it")
+    _copy(opened.artifact(FILM.name, signature) / "videos" / "film.mp4", request.target)
+    print(request.target)
+    return 0
+
+
+def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Identity and runtime of the film beyond its settings."""
+    settings = model.settings
+    try:
+        prompts = read_prompts(request.prompts)
+    except ValueError as error:
+        raise UseError(f"--prompts: {error}; expected a file with one prompt a line, or prompts = [...]") from error
+    if request.loras and len(request.loras) != len(model.experts):
+        raise UseError(
+            f"--lora was given {len(request.loras)} times; {settings.backbone.name} has {len(model.experts)} "
+            f"transformers ({', '.join(model.experts)}): give one for each, in this order"
+        )
+    timing = (settings.data.fps, settings.data.clip_frames, settings.condition.overlap)
+    clips, lasting = n_clips(request.seconds, *timing), clips_per_prompt(*timing)
+    identity = {
+        "image.fingerprint": fingerprint(request.image, cache),
+        "loras.fingerprint": [fingerprint(path, cache) for path in request.loras],
+        "prompts": [prompts[min(clip // lasting, len(prompts) - 1)] for clip in range(clips)],
+        "frames": n_frames(request.seconds, settings.data.fps),
+        "clips": clips,
+    }
+    places = {"image": str(request.image.absolute()), "loras": [str(path.absolute()) for path in request.loras]}
+    return identity, places
+
+
+def _copy(source: Path, target: Path) -> None:
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, fresh)
+        fresh.replace(target)
+    except OSError as error:
+        raise UseError(f"{target} cannot be written: {error.strerror}; the film is {source}") from error

@@ -1,0 +1,97 @@
+"""LoRA files of the field: what `harness lora` does."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.errors import UseError
+from harness.core.signature import canonical
+from harness.core.store import MANIFEST, Store
+from harness.publish.model_card import About, Adapter, about, card, scores_of
+from svi.lora.keys import FORMATS, Format, listed
+
+if TYPE_CHECKING:
+    from svi.lora.files import LoraWeights
+
+LATEST = "latest.json"  # names the last complete checkpoint
+
+
+def convert(source: Path, target: Path, form: str, store: Store | None = None, alpha: float | None = None) -> list[str]:
+    """Write the LoRA of `source` to `target` in that format; what was done and what was left out, a line each.
+
+    `source` is a LoRA file or folder of any format, a folder of Train's (finished, or its partial one: the last checkpoint), or a
+    checkpoint; `alpha` is for a checkpoint that does not say it. `store` knows where the LoRA comes from and its scores. Raises
+    UseError for what cannot be read, does not fit together, or stands in the way.
+    """
+    chosen = _format(form, target)
+    try:
+        weights = _read(source, alpha)
+        origin = _about(source, store)
+        write(weights, target, chosen, origin)
+    except (ValueError, OSError) as error:
+        raise UseError(str(error)) from error
+    return list(_report(weights, target, chosen, origin))
+
+
+def write(weights: "LoraWeights", target: Path, form: Format, about: About) -> None:
+    """The LoRA, its origin in the safetensors header, and with form "peft" a model card."""
+    from svi.lora import files as lora_files
+
+    header = {"signature": about.signature, "recipe": canonical(about.settings) if about.settings else ""}
+    lora_files.write(weights, target, form, {key: value for key, value in header.items() if value})
+    if form == "peft":
+        extra, checkpoint = tuple(sorted(weights.extra)), weights.metadata.get("checkpoint", "")
+        adapter = Adapter(len(weights.modules), weights.rank, weights.alpha, extra, checkpoint)
+        (target / "README.md").write_text(card(adapter, about, target.name))
+
+
+def _format(form: str, target: Path) -> Format:
+    if form not in FORMATS:
+        raise UseError(f"unknown LoRA format {form!r}; known are {', '.join(FORMATS)}")
+    chosen: Format = form
+    if chosen == "peft" and target.suffix == ".safetensors":
+        raise UseError(f"a PEFT LoRA is a folder, {target} looks like a file; name a folder, or another format")
+    if chosen != "peft" and target.suffix != ".safetensors":
+        raise UseError(f"a LoRA as {chosen} is one file; name it {target}.safetensors")
+    if target.exists():
+        raise UseError(f"{target} is there already; remove it, or choose another name")
+    return chosen
+
+
+def _read(source: Path, alpha: float | None) -> "LoraWeights":
+    from svi.lora import files as lora_files
+
+    trained = (source / "lora").is_dir()
+    unfinished = (source / "checkpoints" / LATEST).is_file() and not trained
+    if unfinished or (source / LATEST).is_file() or any(source.glob("*_model_states.pt")):
+        return lora_files.from_checkpoint(source, alpha)
+    if alpha is not None:
+        raise UseError(f"alpha is for checkpoints; {source} is none, and says its alpha itself")
+    if (source / "transformer").is_dir() and not trained:
+        raise UseError(f"{source} holds a fully trained transformer (train.adapter=full), which no LoRA can stand for")
+    return lora_files.read(source)
+
+
+def _about(source: Path, store: Store | None) -> About:
+    """From the manifest of the Train artifact that `source` is, or is in."""
+    places = (source, source.parent, source.parent.parent)
+    manifest = next((json.loads((p / MANIFEST).read_text()) for p in places if (p / MANIFEST).is_file()), None)
+    if manifest is None or manifest.get("kind") != "train":
+        return About()
+    return about(manifest, store, tuple(scores_of(manifest["signature"], store)) if store else ())
+
+
+def _report(weights: "LoraWeights", target: Path, form: Format, about: About) -> Iterator[str]:
+    from svi.lora.files import HOLD_EXTRA
+
+    origin = f"{weights.form} {weights.metadata.get('checkpoint', '')}".strip()
+    yield f"{target}: {len(weights.modules)} modules, rank {weights.rank}, {form} from {origin}"
+    if weights.scale != 1 and form != "peft":
+        yield f"alpha {weights.alpha:g} is not the rank, and this format cannot say so: B was multiplied by {weights.scale:g}"
+    if weights.extra and form in HOLD_EXTRA:
+        yield f"kept beside the LoRA: {listed(sorted(weights.extra))}"
+    elif weights.extra:
+        yield f"left out, {form} has no place for it: {listed(sorted(weights.extra))}"
+    if not about.signature:
+        yield "origin unknown: no finished Train artifact lies around it"

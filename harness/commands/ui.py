@@ -1,0 +1,86 @@
+"""MLflow's own web pages, served on this machine only."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.core.errors import UseError
+from harness.tracking.server import ENVIRONMENT, shown, sqlite_path, unreachable
+
+HOST = "127.0.0.1"
+
+
+def serve(uri: str, store_root: Path, port: int, say: Callable[[str], None]) -> int:
+    """Serve the runs at a resolved tracking URI until interrupted; returns MLflow's exit code, 0 when interrupted.
+
+    A busy port is replaced by a free one; the address is said once the pages answer. Raises UseError when there is no
+    database yet, or the URI is a server, which serves its own pages.
+    """
+    if uri.startswith(("http://", "https://")):
+        raise UseError(f"{shown(uri)} is a server with pages of its own; expected a database: open it in a browser")
+    path = sqlite_path(uri)
+    if path is not None and not path.is_file():
+        raise UseError(
+            f"no MLflow database at {path}; expected one made by a run: `harness run ablation_eimg` makes it"
+        )
+    chosen = _free_port(port)
+    server = subprocess.Popen(_command(store_root, chosen), env=_environment(uri), stdout=subprocess.DEVNULL)
+    # A terminal's Ctrl-C reaches the server by itself, in the same process group; a SIGTERM is for this process only.
+    previous = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+    try:
+        _announce(server, chosen, f" (port {port} is busy)" if chosen != port else "", say)
+        return max(server.wait(), 0)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        _stop(server)
+
+
+def _command(store_root: Path, port: int) -> list[str]:
+    artifacts = (store_root.absolute() / "mlartifacts").as_uri()
+    options = ["--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    return [sys.executable, "-m", "mlflow", "server", *options, "--artifacts-destination", artifacts]
+
+
+def _environment(uri: str) -> dict[str, str]:
+    """The URI goes by the environment, where a database's password is not in every process list."""
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
+    return {**ENVIRONMENT, **os.environ, **quiet, "MLFLOW_BACKEND_STORE_URI": uri}
+
+
+def _free_port(wanted: int) -> int:
+    """The wanted port, or any other where it is taken."""
+    with socket.socket() as probe:
+        # As the server itself does: a port that only waits for its last connection to fade is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError:
+            probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _announce(server: subprocess.Popen[bytes], port: int, remark: str, say: Callable[[str], None]) -> None:
+    address = f"http://{HOST}:{port}"
+    say("MLflow starts; its pages take some seconds")
+    while server.poll() is None:
+        if unreachable(address) is None:
+            say(f"MLflow: {address}{remark}; choose Model training at its top left; Ctrl-C stops it")
+            return
+        time.sleep(0.2)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    if server.poll() is None:
+        server.terminate()
+    try:
+        server.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()

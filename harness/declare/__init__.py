@@ -1,0 +1,1 @@
+"""What may be asked for: settings, experiments, recipes, profiles, a request and its layers. Runs nothing."""

@@ -1,0 +1,106 @@
+"""Profiles: one switch that scales an experiment. A profile sets sizes and starts from a recipe."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.registry import Registry
+from svi.backbones.catalogue import FOLDER, MODELS, Model
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Dotted settings, the recipe they start from, and what results at this scale may claim."""
+
+    about: str
+    backbone: str
+    recipe: str
+    caption: str
+    values: dict[str, Any]
+    real_videos: dict[str, Any]  # laid over `values` when data.path is set
+
+
+PROFILES: Registry[Profile] = Registry("profile")
+
+PROFILES.add(
+    "tiny",
+    Profile(
+        about="CPU, minutes: diffusers' WanTransformer3DModel at tiny size on the embedded world, or on real videos made tiny",
+        backbone="tiny Wan (WanTransformer3DModel, trained from scratch)",
+        recipe="svi-tiny",
+        caption=(
+            "A model of under a million parameters at a few pixels; the recipe svi-tiny trains every one of them, no LoRA, and "
+            "lora_only is the control by the paper's name. All variants start from one base model and are scored on the same "
+            "scenes. These rows may show which injected error stops drift here, "
+            "with every other thing equal; they say nothing of how large the effect is on Wan 2.1 14B, nor of visual quality."
+        ),
+        values={
+            "data.height": 16,
+            "data.width": 16,
+            "data.fps": 8,
+            "data.clip_frames": 5,
+            "generate.lossless": True,
+            "score.vbench": "none",  # made for photographs, not for 16 pixels
+        },
+        real_videos={"data.height": 16, "data.width": 24},
+    ),
+)
+
+AT_SIZE: dict[str, Any] = {
+    "backbone.dtype": "bfloat16",
+    "data.dtype": "bfloat16",
+    "data.shard_clips": 16,
+    "data.references": 4,
+    "bank.dtype": "bfloat16",
+    "train.dtype": "bfloat16",
+    "train.batch": 8,
+    "train.micro_batch": 1,
+    "train.checkpointing": "block",
+    "train.checkpoint_every": 100,
+    "train.log_every": 5,
+    "generate.together": 1,
+}
+
+
+CAPTION = (
+    "All variants start from the same weights, and their films from the same samples. The embedded measures compare "
+    "variants with each other; they are not the paper's."
+)
+
+
+def _at_size(name: str, model: Model) -> dict[str, Any]:
+    size = {"clip_frames": model.frames, "height": model.height, "width": model.width, "fps": model.fps}
+    return {
+        **AT_SIZE,
+        "backbone.name": name,
+        **{f"data.{key}": value for key, value in size.items()},
+        "data.hop": model.frames,
+    }
+
+
+for _name, _model in MODELS.items():
+    PROFILES.add(
+        _name,
+        Profile(
+            about=(
+                f"{_model.height} x {_model.width}, {_model.frames} frames, {_model.fps} fps, bf16; "
+                f"{_model.parameters} billion parameters, {_model.download} GB of files"
+            ),
+            backbone=_name,
+            recipe="svi-2.0" if len(_model.geometry.experts) > 1 else "svi-film",
+            caption=CAPTION,
+            values=_at_size(_name, _model),
+            real_videos={},
+        ),
+    )
+
+PROFILES.add(
+    "folder",
+    Profile(
+        about="any Wan in diffusers' layout: backbone.weights=FOLDER, at 480 x 832, 81 frames, 16 fps unless told otherwise",
+        backbone="a local folder in diffusers' layout",
+        recipe="svi-film",
+        caption=CAPTION,
+        values=_at_size(FOLDER, MODELS["wan2.1-i2v-14b-480p"]),
+        real_videos={},
+    ),
+)

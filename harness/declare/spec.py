@@ -1,0 +1,291 @@
+"""Declaring an ablation, and resolving what one variant of it runs with."""
+
+import json
+import re
+import runpy
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic.dataclasses import dataclass as validated_dataclass
+
+from harness.core.errors import UseError
+from harness.core.registry import Registry, nearest, suggestion
+from harness.core.signature import leaves
+
+Scalar = bool | int | float | str | None
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+
+
+@validated_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Variant:
+    """One row of an ablation: what it sets on top of everything else, dotted."""
+
+    name: str
+    set: dict[str, Scalar] = field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise UseError(f"a variant is named {name!r}; expected letters, digits, '_', '.' and '-' only")
+        return name
+
+
+# They cannot drift, and lead on consistency: no table of a track without them (svi/generation/trivial.py).
+TRIVIAL = tuple(Variant(name, {"generate.method": name}) for name in ("copy_image", "copy_clips", "ping_pong"))
+
+
+class Experiment(BaseModel):
+    """A question, and the variants, tracks and seeds that answer it. Deltas are taken against `baseline`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    question: str
+    variants: tuple[Variant, ...]
+    baseline: str
+    tracks: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    compare_to: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        if not self.question:
+            raise UseError(f"experiment {self.name} has no docstring; expected its question there")
+        for what, values in (("variants", names), ("tracks", self.tracks), ("seeds", self.seeds)):
+            if not values:
+                raise UseError(f"experiment {self.name} has no {what}; expected at least one")
+            if twice := [str(value) for value, count in Counter(values).items() if count > 1]:
+                raise UseError(f"experiment {self.name} has {what} twice: {', '.join(twice)}; expected each once")
+        if self.baseline not in names:
+            raise UseError(
+                f"{self.name} has no variant {self.baseline!r} as baseline: {suggestion(self.baseline, names)}"
+            )
+        return self
+
+
+def experiment(
+    *,
+    baseline: str = "full",
+    tracks: Sequence[str],
+    seeds: Sequence[int] = (0,),
+    compare_to: str | None = None,
+    trivial: bool = True,
+) -> Callable[[Callable[[], Iterator[Variant]]], Experiment]:
+    """Make an Experiment of a function that yields Variants; its docstring is the question. Raises UseError.
+
+    `trivial` adds the variants that any method must be held against: copy_image, copy_clips and ping_pong.
+    """
+
+    def declare(function: Callable[[], Iterator[Variant]]) -> Experiment:
+        question = " ".join((function.__doc__ or "").split())
+        about = {"baseline": baseline, "tracks": tuple(tracks), "seeds": tuple(seeds), "compare_to": compare_to}
+        variants = tuple(function())
+        if trivial and variants:
+            _check_names(function.__name__, variants)
+            variants = (*variants, *TRIVIAL)
+        try:
+            return Experiment.model_validate(
+                {"name": function.__name__, "question": question, "variants": variants, **about}
+            )
+        except ValidationError as error:
+            problems = "; ".join(f"{_dotted(e['loc'])}={e['input']!r}: {e['msg']}" for e in error.errors())
+            raise UseError(f"experiment {function.__name__}: {problems}") from error
+
+    return declare
+
+
+def _check_names(experiment: str, variants: Sequence[object]) -> None:
+    added = [variant.name for variant in TRIVIAL]
+    taken = [variant.name for variant in variants if isinstance(variant, Variant) and variant.name in added]
+    if taken:
+        raise UseError(
+            f"experiment {experiment} has a variant {taken[0]!r}, which is added to every experiment: rename it, or declare "
+            "@experiment(..., trivial=False)"
+        )
+
+
+def load_experiment(reference: str, registry: Registry[Experiment]) -> Experiment:
+    """A registered experiment by its name, or one of a user's file by "path/to/file.py:name". Raises UseError."""
+    return load_declared(reference, registry, Experiment, "decorate a function with @experiment")
+
+
+def load_declared(reference: str, registry: Registry[T], kind: type[T], how: str) -> T:
+    """What is registered by that name, or what a user's file declares by "path/to/file.py:name". Raises UseError.
+
+    `how` says how one is declared, for a file that has none.
+    """
+    file, _, name = reference.rpartition(":") if ".py:" in reference else (reference, "", "")
+    if not file.endswith(".py"):
+        return registry.get(reference)
+    found = {key: value for key, value in _load(Path(file)).items() if isinstance(value, kind)}
+    if name not in found:
+        said = f"there is no {registry.noun} {name!r} in {file}" if name else f"{file} names a file only"
+        raise UseError(f"{said}; expected {file}:NAME with a NAME of: {', '.join(found) or f'none ({how})'}")
+    return found[name]
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, Scalar]:
+    """Dotted settings of "key=value" texts; a value is a JSON scalar, or else the text itself. Raises UseError."""
+    values: dict[str, Scalar] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not key:
+            raise UseError(f"cannot read {text!r}; expected key=value, for example train.steps=100")
+        if key in values:
+            raise UseError(f"{key} is set twice on the command line, also by {text!r}; expected it once")
+        values[key] = _parse(value)
+    return values
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[M]):
+    """Validated settings, and for each dotted key the layer that its value comes from ("default" where none set it)."""
+
+    settings: M
+    origin: dict[str, str]
+
+
+def resolve(model_class: type[M], layers: Sequence[tuple[str, Mapping[str, object]]]) -> Resolved[M]:
+    """Lay dotted settings over the defaults, later layers over earlier ones.
+
+    Raises UseError for an unknown key or a wrong value, naming the layer that it comes from.
+    """
+    known = leaves(model_class)
+    values: dict[str, object] = {}
+    origin = dict.fromkeys(known, "default")
+    for layer, settings in layers:
+        for key, value in settings.items():
+            if key not in known:
+                raise UseError(_unknown(key, layer, list(known)))
+            values[key], origin[key] = value, layer
+    try:
+        return Resolved(model_class.model_validate(_nest(values)), origin)
+    except ValidationError as error:
+        raise UseError(_wrong(error, values, origin)) from error
+
+
+def check_no_clash(command_line: Mapping[str, object], variants: Sequence[Variant]) -> None:
+    """Raises UseError when the command line sets a key that a variant sets: its row would not be what it is called."""
+    for key, value in command_line.items():
+        if owners := [variant.name for variant in variants if key in variant.set]:
+            raise UseError(
+                f"{key}={value} on the command line, but it is what {', '.join(owners)} sets; leave it out, "
+                "choose other variants with --only, or declare an experiment of your own"
+            )
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`3` is three seeds: 0, 1 and 2; `0,5,7` is those; `5,` is seed 5 alone. Raises UseError."""
+    try:
+        seeds = tuple(int(part) for part in text.split(",") if part.strip()) if "," in text else tuple(range(int(text)))
+    except ValueError:
+        seeds = ()
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UseError(
+            f"--seeds {text!r}; expected how many (3 for seeds 0, 1, 2) or different seeds from 0 up (0,5,7)"
+        )
+    return seeds
+
+
+def select(experiment: Experiment, patterns: str) -> Experiment:
+    """Only the variants whose name matches one of the comma-separated patterns; the first replaces a lost baseline."""
+    names = matching(patterns, [variant.name for variant in experiment.variants], f"variant of {experiment.name}")
+    kept = tuple(variant for variant in experiment.variants if variant.name in names)
+    baseline = experiment.baseline if experiment.baseline in names else names[0]
+    return experiment.model_copy(update={"variants": kept, "baseline": baseline})
+
+
+def matching(patterns: str, names: Iterable[str], what: str) -> list[str]:
+    """The names that match one of the comma-separated shell patterns. Raises UseError for a pattern that none matches."""
+    known = list(names)
+    wanted = [pattern.strip() for pattern in patterns.split(",") if pattern.strip()]
+    for pattern in wanted or [patterns]:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            raise UseError(f"no {what} matches {pattern!r}: {suggestion(pattern, known)}")
+    return [name for name in known if any(fnmatchcase(name, pattern) for pattern in wanted)]
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UseError(f"no file {path} (looked in {Path.cwd()}); expected path/to/file.py:name")
+    folder = str(path.parent.absolute())
+    if folder not in sys.path:  # as for a script: its neighbours can be imported
+        sys.path.insert(0, folder)
+    try:
+        return runpy.run_path(str(path), run_name=path.stem)
+    except (Exception, SystemExit) as error:
+        what = str(error) if isinstance(error, UseError) else f"{type(error).__name__}: {error}"
+        raise UseError(f"{path}, line {_line(error, path)}: {what}") from error
+
+
+def _line(error: BaseException, path: Path) -> int | None:
+    """The last line of the user's own file that led to the error."""
+    if isinstance(error, SyntaxError):
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f.lineno for f in reversed(frames) if Path(f.filename).absolute() == path.absolute()), None)
+
+
+def _parse(text: str) -> Scalar:
+    words: dict[str, Scalar] = {"None": None, "True": True, "False": False}
+    if text in words:
+        return words[text]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if value is None or isinstance(value, bool | int | float | str) else text
+
+
+def _nest(values: Mapping[str, object]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = value
+    return nested
+
+
+def _unknown(key: str, layer: str, known: list[str]) -> str:
+    section, _, name = key.rpartition(".")
+    sections = dict.fromkeys(k.partition(".")[0] for k in known)
+    inside = [k.removeprefix(f"{section}.") for k in known if k.rpartition(".")[0] == section]
+    guesses = [k for k in known if k.rpartition(".")[2] == name]
+    guesses = guesses or [f"{section}.{guess}" for guess in nearest(name, inside)] or nearest(key, known)
+    listed = f"{section} has: {', '.join(inside)}" if section and inside else f"sections: {', '.join(sections)}"
+    guess = f"did you mean {' or '.join(guesses[:3])}? " if guesses else ""
+    return f"unknown setting {key!r} ({layer}): {guess}{listed}"
+
+
+def _wrong(error: ValidationError, values: Mapping[str, object], origin: Mapping[str, str]) -> str:
+    """One sentence a setting; a union reports each of its branches, which are joined by "or"."""
+    expected: dict[str, list[str]] = {}
+    for problem in error.errors():
+        # A location may go on past the field, into a branch of its union.
+        place = problem["loc"]
+        prefixes = [_dotted(place[:n]) for n in range(1, len(place) + 1)]
+        key = next((prefix for prefix in prefixes if prefix in origin), _dotted(place))
+        message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        expected.setdefault(key, []).append(message)
+    return "; ".join(
+        f"{key}={values[key]!r} ({origin[key]}): expected {' or '.join(dict.fromkeys(messages))}"
+        if key in values
+        else f"{key or 'settings'}: {' or '.join(dict.fromkeys(messages))}"
+        for key, messages in expected.items()
+    )
+
+
+def _dotted(location: Sequence[object]) -> str:
+    return ".".join(map(str, location))

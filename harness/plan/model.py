@@ -1,0 +1,212 @@
+"""What a plan must know of a backbone before anything is loaded: what identifies it, its experts, and the sizes it can take."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.util import find_spec
+from math import lcm
+from pathlib import Path
+from typing import Any
+
+from benchmarks.samples import BUNDLED, MULTIPLE
+from harness.core.errors import UseError
+from harness.core.gpus import cards
+from harness.core.signature import fingerprint, flat, leaves
+from harness.declare.settings import Settings
+from svi.backbones.catalogue import Geometry, find_weights, geometry, weights_digest
+from svi.settings import BackboneSettings
+
+TINY = "tiny"
+EXPERT = "transformer"
+MAX_FRAMES = 64  # positions of the tiny transformer's rotary embedding
+
+
+@dataclass(frozen=True)
+class Model:
+    """A backbone in a plan: the settings with its weights found, what identifies these, and its experts."""
+
+    settings: Settings
+    identity: Mapping[str, str] = field(default_factory=dict)
+    experts: tuple[str, ...] = (EXPERT,)
+    multiple: int = MULTIPLE
+    """Both sides of a film, where each has its own size, pixels."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether a stage of the plan trains it."""
+        return self.settings.backbone.name == TINY
+
+    @cached_property
+    def _flat(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return flat(self.settings, "identity"), flat(self.settings, "runtime")
+
+    def read(self, reads: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Identity and runtime settings among `reads` (a section, or one field), without those of another kind of model."""
+        mine = _mine(tuple(reads), self.embedded)
+        identity, runtime = ({key: part[key] for key in mine if key in part} for part in self._flat)
+        return {**identity, **(self.identity if "backbone.name" in mine else {})}, runtime
+
+
+@cache
+def _mine(reads: tuple[str, ...], embedded: bool) -> tuple[str, ...]:
+    """Dotted names of the settings among `reads`; the same for every variant of a plan."""
+    foreign = "backbone" if embedded else "tiny"
+
+    def wanted(key: str) -> bool:
+        section = key.partition(".")[0]
+        return (key in reads or section in reads) and (section != foreign or key == "backbone.name")
+
+    return tuple(filter(wanted, leaves(Settings)))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights in files: the folder, what its contents hash to, and the shapes they are made for."""
+
+    folder: Path
+    digest: str
+    shape: Geometry
+
+    @classmethod
+    def find(cls, settings: BackboneSettings, cache: Path) -> "Weights":
+        """`cache` keeps the hashes of files. Raises UseError when they are missing or incomplete."""
+        try:
+            folder = find_weights(settings)
+            return cls(folder, weights_digest(folder, lambda file: fingerprint(file, cache)), geometry(folder))
+        except ValueError as error:
+            raise UseError(str(error)) from error
+
+
+def model_of(settings: Settings, weights: Weights | None) -> Model:
+    """The model of these settings, None: the embedded one. Raises UseError for settings that it cannot take."""
+    settings = _settled(settings)
+    _check(settings)
+    if weights is None:
+        _check_tiny(settings)
+        return Model(settings)
+    _check_wan(settings, weights.shape)
+    backbone = settings.backbone.model_copy(update={"weights": str(weights.folder)})
+    identity = {"backbone.fingerprint": weights.digest}
+    multiple = lcm(MULTIPLE, weights.shape.side)
+    return Model(settings.model_copy(update={"backbone": backbone}), identity, weights.shape.experts, multiple)
+
+
+def _settled(settings: Settings) -> Settings:
+    """What depends on other settings or on this machine, decided before it is hashed."""
+    data, speed, start = settings.data, settings.speed, settings.eval
+    if start.path is None and data.path is None and settings.backbone.name != TINY:
+        start = start.model_copy(
+            update={"path": BUNDLED}
+        )  # the world's scenes are for the model that was trained on it
+    if start.path is not None:  # films start from there: nothing need be kept from training
+        data = data.model_copy(update={"hold_back": 0.0})
+    if speed.attention == "auto":
+        flash = find_spec("flash_attn") is not None and cards() and settings.backbone.dtype == "bfloat16"
+        speed = speed.model_copy(update={"attention": "flash" if flash else "sdpa"})
+    return settings.model_copy(update={"data": data, "speed": speed, "eval": start})
+
+
+def _check(settings: Settings) -> None:
+    """What one field alone cannot tell, whatever the model. Raises UseError."""
+    data, condition = settings.data, settings.condition
+    if condition.overlap >= data.clip_frames:
+        raise UseError(
+            f"condition.motion_frames is {condition.motion_frames}, but a clip has data.clip_frames={data.clip_frames} frames; "
+            "each clip must add at least one frame: set fewer motion frames"
+        )
+    if data.path is None and data.seed == settings.eval.seed:
+        raise UseError(
+            f"data.seed and eval.seed are both {data.seed}: films would start from training scenes; change one"
+        )
+    if data.path is not None and settings.eval.path is None and data.hold_back == 0:
+        raise UseError(
+            "films have nothing to start from: data.hold_back=0 keeps no clip from training; "
+            "set it above 0, or set eval.path"
+        )
+    if settings.eval.size == "sample":
+        _check_own_sizes(settings)
+    if settings.train.enabled:
+        _check_shares(settings)
+
+
+def _check_own_sizes(settings: Settings) -> None:
+    """Whether films may have sizes of their own."""
+    if settings.backbone.name == TINY:
+        raise UseError(
+            "eval.size=sample: the tiny backbone is trained on data.height x data.width pixels and makes nothing else; "
+            "leave eval.size out"
+        )
+    if settings.eval.path is None:
+        raise UseError(
+            "eval.size=sample goes with eval.path=FOLDER: clips held back from data.path are cropped to data.height x "
+            "data.width when they are read"
+        )
+    if settings.generate.lossless:
+        raise UseError(
+            "eval.size=sample and generate.lossless=true: one array keeps the frames of all films, which then have several "
+            "sizes; set generate.lossless=false (scores read the mp4s)"
+        )
+
+
+def _check_shares(settings: Settings) -> None:
+    if settings.train.batch % settings.train.ranks:
+        raise UseError(
+            f"train.batch is {settings.train.batch}, which train.ranks={settings.train.ranks} ranks cannot share equally"
+        )
+    share, micro = settings.train.batch // settings.train.ranks, settings.train.micro_batch
+    if micro is not None and share % micro:
+        raise UseError(
+            f"train.micro_batch is {micro}, but a rank has {share} clips a step (train.batch / train.ranks); "
+            "set a divisor of that"
+        )
+
+
+def _check_run(settings: Settings, latent_frames: int) -> None:
+    if settings.train.enabled and settings.injection.img_run > latent_frames:
+        raise UseError(
+            f"injection.img_run is {settings.injection.img_run}, but a stored error has {latent_frames} latent frames; "
+            "set it to at most that, or to 0 for the whole error"
+        )
+
+
+def _check_tiny(settings: Settings) -> None:
+    data, tiny = settings.data, settings.tiny
+    _check_run(settings, data.clip_frames)
+    if data.clip_frames > MAX_FRAMES:
+        raise UseError(
+            f"data.clip_frames is {data.clip_frames}; the tiny backbone takes at most {MAX_FRAMES} frames a clip"
+        )
+    side, most = 2 * tiny.codec_patch, 3 * tiny.codec_patch**2
+    if data.height % side or data.width % side:
+        raise UseError(
+            f"data.height x data.width is {data.height} x {data.width}; the tiny backbone needs multiples of {side} "
+            f"(2 x tiny.codec_patch)"
+        )
+    if tiny.latent_channels > most:
+        raise UseError(
+            f"tiny.latent_channels is {tiny.latent_channels}, but a patch of the codec has {most} "
+            "components; set at most that, or a larger tiny.codec_patch"
+        )
+
+
+def _check_wan(settings: Settings, shape: Geometry) -> None:
+    data, condition, name = settings.data, settings.condition, settings.backbone.name
+    try:
+        shape.check_size(data.height, data.width, data.clip_frames)
+        shape.check_condition(condition)
+    except ValueError as error:
+        raise UseError(f"{name}: {error}") from error
+    _check_run(settings, shape.latent_frames(data.clip_frames))
+    if data.path is None and settings.train.enabled:
+        raise UseError(
+            f"{name} trains on real videos: set data.path=FOLDER (root/<Category>/<Category>.csv beside the videos) and, "
+            "unless films shall start from clips held back from it, eval.path=FOLDER (or bundled); --only base,copy_image "
+            "trains nothing"
+        )
+    if settings.train.adapter == "full":
+        raise UseError(f"train.adapter=full would train every parameter of {name}; set train.adapter=lora")
+    if condition.anchor and condition.motion_frames % shape.frames_a_latent:
+        raise UseError(
+            f"condition.motion_frames is {condition.motion_frames}; behind an anchor latent it must be a multiple of "
+            f"{shape.frames_a_latent}, the frames of a latent"
+        )

@@ -1,0 +1,423 @@
+"""From a declared experiment to its graph of stages: what each stage reads, and what it stands on."""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from benchmarks.samples import Sample, content_hash, load_samples, samples_folder
+from benchmarks.suites import EMBEDDED
+from benchmarks.track import Track, get_track
+from harness.core.errors import UseError
+from harness.core.registry import suggestion
+from harness.core.signature import fingerprint
+from harness.declare.profiles import PROFILES, Profile
+from harness.declare.recipes import RECIPES
+from harness.declare.settings import ScoreSettings, Settings
+from harness.declare.spec import Experiment, Resolved, Variant, resolve
+from harness.plan.launch import launcher
+from harness.plan.model import TINY, Model, Weights, model_of
+from harness.plan.plan import Graph, Node
+from harness.plan.scoring import Scoring, scorings
+from reports.tables.sources import table_names
+from svi.settings import TrainSettings
+
+SIZE = ("data.clip_frames", "data.height", "data.width")
+CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor")
+# A model's codec and encoders; the embedded one is trained on the footage as well.
+ENCODERS = tuple(f"backbone.{key}" for key in ("name", "weights", "dtype", "clip_image", "text_tokens", "vae_tiling"))
+MODEL = ("tiny", *ENCODERS, "backbone.boundary")
+LAYOUT = ("samples", "length", "lossless", "together")
+FOOTAGE = (*SIZE, *(f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back")))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of stage: the settings it reads (a section, or one field), and the version of its computation."""
+
+    name: str
+    version: int
+    reads: tuple[str, ...]
+    priority: int
+
+
+# Raise a version when a stage computes something else from the same settings. Training comes first: it is the longest path.
+BACKBONE = Kind("backbone", 2, ("tiny", *FOOTAGE), 50)
+DATA = Kind("data", 2, ("tiny", *ENCODERS, "data", *CONDITION), 40)
+TRAIN = Kind(
+    "train",
+    2,
+    (*MODEL, *SIZE, "condition", "flow", "injection", "bank", "train", "speed.attention", "speed.compile"),
+    30,
+)
+GENERATE = Kind("generate", 5, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed", "eval"), 20)
+# Reads what the films will be made with, since it makes their first clip.
+FORECAST = Kind("forecast", 1, GENERATE.reads, 25)
+# Of the start image alone: no model, and nothing that depends on the seed.
+COPY = Kind(
+    GENERATE.name,
+    GENERATE.version,
+    (*SIZE, "data.fps", *CONDITION, *(f"generate.{key}" for key in ("method", *LAYOUT)), "eval"),
+    GENERATE.priority,
+)
+# Pictures of errors, beside the films.
+ERRORS = Kind(
+    "errors",
+    1,
+    (*MODEL, *SIZE, *CONDITION, "injection.img_run", "injection.img_spread", "generate.alpha", "speed"),
+    15,
+)
+SCORE = Kind("score", 4, (), 10)
+VIDEO_SCORES = Kind("video_scores", 1, (), 10)
+REPORT = Kind("report", 4, (), 0)
+MADE, COPIED = "model", "copy_image"  # how films are made (generate.method)
+CACHE = "fingerprints.json"  # in a store: hashes of files by path, size and time of change
+
+
+@dataclass(frozen=True)
+class Child:
+    """One variant with one seed: its settings, and the signatures of its stages.
+
+    Train by the backbone's expert, empty for a base model; generate by track, score by track and suite; forecast by track,
+    empty where no model makes the films; errors: one or none.
+    """
+
+    variant: Variant
+    seed: int
+    resolved: Resolved[Settings]
+    base: tuple[str, ...]
+    train: Mapping[str, str]
+    generate: Mapping[str, str]
+    score: Mapping[str, Mapping[str, str]]
+    forecast: Mapping[str, str]
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for. `reference` is the experiment as typed: a name, or file.py:name."""
+
+    experiment: Experiment
+    reference: str
+    profile: str
+    recipes: tuple[str, ...] = ()
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    only: str | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that makes the same results again."""
+        words = ["harness", "run", self.reference, "--profile", self.profile]
+        words += [word for name in self.recipes for word in ("--recipe", name)]
+        words += ["--only", self.only] if self.only else []
+        words += ["--seeds", ",".join(map(str, self.experiment.seeds)) + ","]
+        words += ["tracks=" + ",".join(self.experiment.tracks)]
+        return shlex.join([*words, *(f"{key}={value}" for key, value in self.overrides.items())])
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A request, planned: its graph, its children, the signature of its report, and what a person should know of its inputs."""
+
+    request: Request
+    graph: Graph
+    children: tuple[Child, ...]
+    report: str
+    notes: tuple[str, ...]
+
+    @property
+    def profile(self) -> Profile:
+        """The profile asked for."""
+        return PROFILES.get(self.request.profile)
+
+
+def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[Settings]:
+    """Settings of one variant and seed: profile < recipe < command line < variant."""
+    layers = layers_of(request.profile, request.recipes, request.overrides)
+    layers += [
+        ("seed", {"train.seed": seed, "generate.seed": seed}),
+        (f"variant {variant.name}", _one_length(variant.set)),
+    ]
+    method = next((values["generate.method"] for _, values in reversed(layers) if "generate.method" in values), MADE)
+    if method != MADE:
+        layers.append((f"generate.method={method}", {"train.enabled": False}))
+    return resolve(Settings, layers)
+
+
+def layers_of(
+    profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object]
+) -> list[tuple[str, Mapping[str, object]]]:
+    """What settings are resolved from, without seed and variant: profile < recipe < command line."""
+    profile = PROFILES.get(profile_name)
+    layers: list[tuple[str, Mapping[str, object]]] = [(f"profile {profile_name}", profile.values)]
+    if overrides.get("data.path") is not None:
+        layers.append((f"profile {profile_name}, real videos", profile.real_videos))
+    layers += [(f"recipe {name}", RECIPES.get(name).values) for name in (profile.recipe, *recipes)]
+    return [*layers, ("command line", _one_length(overrides))]
+
+
+def _one_length(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Who sets a number of steps means it, also where a recipe below counts in epochs."""
+    return {**values, "train.epochs": None} if "train.steps" in values and "train.epochs" not in values else values
+
+
+def build(request: Request, cache: Path) -> Pipeline:
+    """The whole graph; `cache` keeps the hashes of files. Raises UseError for whatever cannot work, before anything runs."""
+    experiment = request.experiment
+    for key in ("train.seed", "generate.seed"):
+        if key in request.overrides:
+            raise UseError(
+                f"{key} on the command line: seeds are set by --seeds, for example --seeds {request.overrides[key]},"
+            )
+    if experiment.compare_to is not None and experiment.compare_to not in table_names():
+        raise UseError(f"compare_to={experiment.compare_to!r}: {suggestion(experiment.compare_to, table_names())}")
+    builder = Builder(cache)
+    children = []
+    for variant in experiment.variants:
+        for seed in experiment.seeds:
+            resolved = variant_settings(request, variant, seed)
+            children.append(builder.child(variant, seed, resolved, experiment.tracks))
+    report = builder.report(request, children)
+    return Pipeline(request, builder.graph, tuple(children), report, tuple(builder.notes))
+
+
+class Builder:
+    """A graph in the making: stages that variants share are one node, folders and weights are hashed once."""
+
+    def __init__(self, cache: Path) -> None:
+        """`cache` keeps the hashes of files."""
+        self.graph, self.cache = Graph(), cache
+        self.notes: list[str] = []
+        self._hashes: dict[tuple[str, str], str] = {}
+        self._weights: dict[tuple[str, str | None], Weights] = {}
+        self._lists: dict[tuple[Path, int], tuple[list[Sample], str]] = {}
+        self._scorings: dict[tuple[ScoreSettings, Track], tuple[Scoring, ...]] = {}
+
+    def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[str]) -> Child:
+        model = self.model(resolved.settings)
+        settings, many = model.settings, len(model.experts) > 1
+        base = self.base(model)
+        name = f"{variant.name}, seed {seed}"
+        trained: dict[str, str] = {}
+        for expert in model.experts if settings.train.enabled else ():
+            label, extra = (f"{name}, {expert}", {"expert": expert}) if many else (name, {})
+            trained[expert] = self.add(TRAIN, label, model, extra, base, _work(settings.train))
+        # Held-back clips are all that films need of the latent cache.
+        kind, needed = (COPY, set()) if settings.generate.method == COPIED else (GENERATE, {"backbone"})
+        needed |= {"data"} if _held_back(settings) else set()
+        upstream: dict[str, Any] = {role: base[role] for role in base if role in needed}
+        if trained:
+            upstream["train"] = tuple(trained.values())
+        made, scored, forecast = {}, {}, {}
+        for track_name in tracks:
+            track = _track(track_name)
+            films = {"track": track.name, "track.version": track.version, **self._samples(model, track)}
+            made[track_name] = self.add(
+                kind, f"{name}, {track_name}", model, films, upstream, _denoised(settings, track)
+            )
+            to_score = {"generate": made[track_name]}
+            if settings.generate.method == MADE:
+                forecast[track_name] = to_score["forecast"] = self.add(
+                    FORECAST, f"{name}, {track_name}", model, films, upstream, _probed(settings)
+                )
+            scored[track_name] = self.scores(settings.score, track, f"{name}, {track_name}", to_score)
+        shown = (self.errors(name, model, base, trained),) if trained and settings.train.show_errors else ()
+        return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored, forecast, shown)
+
+    def errors(self, name: str, model: Model, base: Mapping[str, str], trained: Mapping[str, str]) -> str:
+        """The stage that decodes errors of a training; it alone reads the latent cache beside Train."""
+        return self.add(ERRORS, name, model, {}, {**base, "train": tuple(trained.values())})
+
+    def model(self, settings: Settings) -> Model:
+        """Weights are looked for once, however many variants use them."""
+        wanted, weights = settings.backbone, None
+        if wanted.name != TINY:
+            weights = self._weights.get((wanted.name, wanted.weights)) or Weights.find(wanted, self.cache)
+            self._weights[wanted.name, wanted.weights] = weights
+        return model_of(settings, weights)
+
+    def base(self, model: Model) -> dict[str, str]:
+        """What variants share: the embedded model, and the latent cache where anything reads it."""
+        settings = model.settings
+        if settings.generate.method == COPIED and not _held_back(settings):
+            return {}
+        base = self.trained_here(model)
+        if settings.train.enabled or _held_back(settings):
+            base["data"] = self.add(DATA, "latent cache", model, self._footage(settings.data.path), base)
+        return base
+
+    def trained_here(self, model: Model) -> dict[str, str]:
+        """The stage that trains the embedded model; none for weights in files."""
+        if not model.embedded:
+            return {}
+        tiny, footage = model.settings.tiny, self._footage(model.settings.data.path)
+        return {"backbone": self.add(BACKBONE, "base model", model, footage, {}, tiny.steps * tiny.batch)}
+
+    def report(self, request: Request, children: Sequence[Child]) -> str:
+        experiment = request.experiment
+        identity = {
+            "experiment": experiment.name,
+            "question": experiment.question,
+            "baseline": experiment.baseline,
+            "compare_to": experiment.compare_to,
+            "profile": request.profile,
+            "variants": {v.name: dict(v.set) for v in experiment.variants},
+            "tracks": list(experiment.tracks),
+            "seeds": list(experiment.seeds),
+            "rows": [[c.variant.name, c.seed, track] for c in children for track in c.generate],
+            "errors": [[c.variant.name, c.seed] for c in children for _ in c.errors],
+            "scored": [[c.variant.name, c.seed, track] for c in children for track in c.score for _ in c.score[track]],
+        }
+        upstream = {
+            "base": tuple(dict.fromkeys(s for c in children for s in c.base)),
+            "train": tuple(s for c in children for s in c.train.values()),
+            "generate": tuple(s for c in children for s in c.generate.values()),
+            "errors": tuple(s for c in children for s in c.errors),
+            "forecast": tuple(s for c in children for s in c.forecast.values()),
+            "score": tuple(s for c in children for suites in c.score.values() for s in suites.values()),
+        }
+        return self._put(REPORT, f"report of {experiment.name}", identity, {"command": request.command}, upstream)
+
+    def scores(
+        self,
+        settings: ScoreSettings,
+        track: Track,
+        label: str,
+        upstream: Mapping[str, Any],
+        kind: Kind = SCORE,
+        films: Mapping[str, Any] = MappingProxyType({}),
+        places: Mapping[str, Any] = MappingProxyType({}),
+    ) -> dict[str, str]:
+        """Add a stage a suite, of generated films or of those that `films` identifies; their signatures by suite.
+
+        Only the embedded suite reads the forecast.
+        """
+        if (settings, track) not in self._scorings:
+            self._scorings[settings, track] = tuple(scorings(settings, track, self.cache))
+        return {
+            suite: self._put(
+                kind,
+                label if suite == EMBEDDED else f"{label}, {suite}",
+                {**films, **identity},
+                {**places, **more},
+                {role: given for role, given in upstream.items() if role != FORECAST.name or suite == EMBEDDED},
+            )
+            for suite, identity, more in self._scorings[settings, track]
+        }
+
+    def add(
+        self,
+        kind: Kind,
+        label: str,
+        model: Model,
+        extra: Mapping[str, Any],
+        upstream: Mapping[str, Any],
+        work: float = 1.0,
+        places: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Add a stage that reads what its kind declares, `extra`, and paths from `places`; returns its signature."""
+        identity, runtime = model.read(kind.reads)
+        return self._put(kind, label, {**identity, **extra}, {**runtime, **(places or {})}, upstream, work)
+
+    def _put(
+        self,
+        kind: Kind,
+        label: str,
+        identity: Mapping[str, Any],
+        runtime: Mapping[str, Any],
+        upstream: Mapping[str, Any],
+        work: float = 1.0,
+    ) -> str:
+        ranks = int(identity.get("train.ranks", 1))
+        node = Node(
+            kind=kind.name,
+            version=kind.version,
+            label=label,
+            identity=dict(identity),
+            runtime=dict(runtime),
+            upstream=dict(upstream),
+            target=f"harness.stages.stages:{kind.name}",
+            ranks=ranks,
+            priority=kind.priority,
+            work=work,
+            launcher=launcher(ranks, runtime["train.hostfile"], len(self.graph)) if ranks > 1 else None,
+        )
+        self.graph.add(node)
+        return node.signature
+
+    def _footage(self, path: str | None) -> dict[str, str]:
+        if path is None:
+            return {"data.fingerprint": "embedded world"}
+        return {"data.fingerprint": self._hash("data.path", path, lambda folder: fingerprint(folder, self.cache))}
+
+    def _samples(self, model: Model, track: Track) -> dict[str, Any]:
+        """What identifies the images and prompts that films of the track are made from. Raises UseError for none."""
+        settings = model.settings
+        if settings.eval.path is None:
+            return {"eval.samples": "scenes" if settings.data.path is None else "held back"}
+        try:
+            samples, digest = self._list(settings.eval.path, track, settings.generate.samples)
+            if settings.eval.size == "profile":
+                return {"eval.samples": digest}
+            for sample in samples:
+                sample.size(track, model.multiple)
+            return {"eval.samples": digest, "eval.multiple": model.multiple}
+        except (ValueError, OSError) as error:
+            raise UseError(f"eval.path: {error}") from error
+
+    def _list(self, path: str, track: Track, count: int) -> tuple[list[Sample], str]:
+        """The track's first samples and their hash, read once a folder."""
+        folder = samples_folder(path, track)
+        if (folder, count) not in self._lists:
+            samples, skipped = load_samples(folder)
+            notes = [f"eval.path: {name} is left out: {why}" for name, why in skipped]
+            self.notes += [note for note in notes if note not in self.notes]
+            self._lists[folder, count] = samples[:count], content_hash(samples[:count])
+        return self._lists[folder, count]
+
+    def _hash(self, key: str, path: str, compute: Callable[[Path], str]) -> str:
+        """Computed once for each folder. Raises UseError for one that is missing or cannot be read."""
+        if (key, path) not in self._hashes:
+            if not Path(path).is_dir():
+                raise UseError(f"{key}={path}: no such folder (looked in {Path(path).resolve()})")
+            try:
+                self._hashes[key, path] = compute(Path(path))
+            except (ValueError, OSError) as error:
+                raise UseError(f"{key}: {error}") from error
+        return self._hashes[key, path]
+
+
+def _work(train: TrainSettings) -> float:
+    """In clips; how many an epoch has is not known yet, but it is the same for all variants."""
+    return train.steps * train.batch * (train.epochs or 1)
+
+
+def _denoised(settings: Settings, track: Track) -> float:
+    """Seconds of film times denoising steps; a copied image takes none, but its frames are written too."""
+    made, clip = settings.generate, settings.data.clip_frames / settings.data.fps
+    if made.method == COPIED:
+        return clip * made.samples
+    return (track.seconds if made.method == MADE else clip) * made.steps * made.samples
+
+
+def _probed(settings: Settings) -> float:
+    """The same for a forecast: one clip a film, twice."""
+    clip = settings.data.clip_frames / settings.data.fps
+    return 2 * clip * settings.generate.steps * settings.generate.samples
+
+
+def _held_back(settings: Settings) -> bool:
+    """Whether films start from clips that training did not see."""
+    return settings.data.path is not None and settings.eval.path is None
+
+
+def _track(name: str) -> Track:
+    try:
+        track = get_track(name)
+    except ValueError as error:
+        raise UseError(str(error)) from error
+    if not track.generated:
+        raise UseError(f"track {name}: films of this track can be scored (`harness score`), not generated yet")
+    return track

@@ -1,0 +1,133 @@
+"""What films are scored with: the suites that a track and the settings ask for, a Score stage each."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.suites import EMBEDDED, FVD, OFFICIAL, SYNC, VBENCH, VERSIONS
+from benchmarks.track import Track
+from benchmarks.vbench.files import FILES
+from benchmarks.weights import WeightFile
+from harness.core.errors import UseError
+from harness.core.registry import suggestion
+from harness.core.signature import fingerprint
+from harness.declare.settings import ScoreSettings, Settings
+from harness.plan.model import TINY
+
+if TYPE_CHECKING:
+    from benchmarks.suites.suite import Suite
+
+Scoring = tuple[str, dict[str, Any], dict[str, Any]]
+
+
+def scorings(settings: ScoreSettings, track: Track, cache: Path) -> Iterator[Scoring]:
+    """Of every suite: its name, what its scores depend on beside the films, and paths that they do not depend on.
+
+    `cache` keeps the hashes of files. Raises UseError for a judge without its environment, or a folder that is not there.
+    """
+    reference, audio = (_compared(settings, key, cache) for key in ("reference", "audio"))
+    dimensions = {"dimensions": list(settings.dimensions)}
+    weights = [file for name in settings.dimensions for file in FILES[name]]
+    yield _scoring(EMBEDDED, [], cache, reference)
+    if settings.dimensions:
+        yield _scoring(VBENCH, weights, cache, (dimensions, {}))
+    if settings.judge:
+        _check_judge(settings)
+        yield _scoring(OFFICIAL, weights, cache, (dimensions, {}))
+    if track.condition == "audio":
+        from benchmarks.sync.files import SYNC_FILES
+
+        yield _scoring(SYNC, SYNC_FILES, cache, audio)
+    if settings.reference is not None:
+        from benchmarks.fvd.files import FVD_FILES
+
+        yield _scoring(FVD, FVD_FILES, cache, reference)
+
+
+def check_metric(name: str, settings: Settings) -> None:
+    """Raises UseError unless films made with these settings will have a score of that name."""
+    from benchmarks.suites.embedded import EmbeddedSuite
+
+    metrics = {metric.name: metric for metric in EmbeddedSuite.metrics}
+    known = [*metrics, *settings.score.dimensions]
+    if name not in known:
+        raise UseError(f"no metric {name!r}: {suggestion(name, known)}")
+    real = settings.data.path or settings.eval.path or settings.backbone.name != TINY
+    if real and name in metrics and metrics[name].needs:
+        raise UseError(
+            f"{name} needs {', '.join(metrics[name].needs)}, which only the embedded world has; leave data.path, eval.path and "
+            "other profiles out, or choose a metric that any film has, such as one of VBench"
+        )
+
+
+def suite_of(settings: Mapping[str, Any]) -> "Suite":
+    """The suite of a Score stage, on a GPU where there is one."""
+    from benchmarks.suites.suite import default_device
+
+    name, device = settings["suite"], default_device()
+    if name == VBENCH:
+        from benchmarks.suites.vbench import VbenchSuite
+
+        return VbenchSuite(settings["dimensions"], device)
+    if name == OFFICIAL:
+        from benchmarks.suites.official import OfficialSuite
+        from benchmarks.vbench.official import default_folder
+
+        return OfficialSuite(settings["dimensions"], default_folder(), device)
+    if name == SYNC:
+        from benchmarks.suites.sync import SyncSuite
+
+        return SyncSuite(settings.get("audio"), device)
+    if name == FVD:
+        from benchmarks.suites.fvd import FvdSuite
+
+        return FvdSuite(settings["reference"], device)
+    from benchmarks.suites.embedded import EmbeddedSuite
+
+    return EmbeddedSuite()
+
+
+def _scoring(
+    name: str, files: Iterable[WeightFile], cache: Path, more: tuple[dict[str, Any], dict[str, Any]]
+) -> Scoring:
+    identity: dict[str, Any] = {"suite": name, "suite_version": VERSIONS[name]}
+    if files:
+        identity["weights"] = {
+            file.name: _digest(file.path, cache) if file.path.is_file() else None for file in dict.fromkeys(files)
+        }
+    return name, {**identity, **more[0]}, more[1]
+
+
+def _digest(path: Path, cache: Path) -> str:
+    status = path.stat()
+    return _known_digest(path, status.st_size, status.st_mtime_ns, cache)
+
+
+@lru_cache(maxsize=64)  # a plan asks for the same few files of every track
+def _known_digest(path: Path, size: int, modified_ns: int, cache: Path) -> str:
+    return fingerprint(path, cache)
+
+
+def _compared(settings: ScoreSettings, key: str, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Identity and place of a folder that films are compared with; empty where none is given."""
+    path = getattr(settings, key)
+    if path is None:
+        return {}, {}
+    if not Path(path).is_dir():
+        raise UseError(f"score.{key}={path}: no such folder (looked in {Path(path).resolve()})")
+    return {f"{key}.fingerprint": fingerprint(Path(path), cache)}, {key: str(Path(path).absolute())}
+
+
+def _check_judge(settings: ScoreSettings) -> None:
+    from benchmarks.vbench import official
+
+    if not settings.dimensions:
+        raise UseError("score.judge=true with score.vbench=none: there is no dimension to judge; leave one of them out")
+    try:
+        official.python_of(official.default_folder())
+    except ValueError as error:
+        raise UseError(
+            f"score.judge=true: VBench's own package has no environment in {official.default_folder()} (HARNESS_VBENCH_ENV "
+            "names another one); build it with: harness doctor --install vbench"
+        ) from error

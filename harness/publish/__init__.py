@@ -1,0 +1,1 @@
+"""What an experiment says in MLflow: runs, texts, cards."""

@@ -1,0 +1,1 @@
+"""Carries any graph out, here or on Slurm. Does not know what a stage computes."""

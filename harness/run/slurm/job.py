@@ -1,0 +1,72 @@
+"""What a Slurm job runs: submitit loads it in every task, and it starts the stage's worker in a process of its own.
+
+The worker may be in a long call of a library when a signal comes; the process that waits for it answers at once.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.core.store import write_json
+from harness.run.local import THREADS, end_trees
+from harness.run.worker import HARNESS_PID, StageError
+
+ENDED = 3600.0  # seconds: longer than clusters leave between a preempted job's SIGTERM and its end
+
+
+class Work:
+    """One stage; submitit pickles it, calls it in every rank, and asks for its `checkpoint` before it requeues the job."""
+
+    def __init__(self, root: str, fields: Mapping[str, Any], facts: Mapping[str, str], folder: str) -> None:
+        """Of the stage `Node(**fields)` in the store at `root`; the ranks of an attempt meet below `folder`."""
+        self.root, self.fields, self.facts, self.folder = root, dict(fields), dict(facts), folder
+
+    def __call__(self) -> None:
+        """Run the stage. Raises StageError when it failed; why is in error.json of its partial folder."""
+        terminated = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: terminated.set())
+        environment = {**dict.fromkeys(THREADS, "1"), **os.environ}  # as on one machine: the same last digits
+        environment[HARNESS_PID] = f"{socket.gethostname()}:{os.getpid()}"
+        command = [sys.executable, "-m", "harness.run.worker", str(self._meet())]
+        child = subprocess.Popen(command, env=environment, preexec_fn=_ignore_warning)
+        try:
+            code = child.wait()
+        finally:
+            end_trees([child.pid])
+        if code < 0 and terminated.wait(1.0):
+            # Preempted, or cancelled. A job that ended by itself would not be requeued: what becomes of it is Slurm's to say.
+            time.sleep(ENDED)
+        if code:
+            how = f"was killed by signal {-code}, perhaps for want of memory" if code < 0 else f"ended with {code}"
+            raise StageError(f"the stage's process {how}")
+
+    def checkpoint(self) -> Any:
+        """Itself: a stage goes on from its partial folder."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+    def _meet(self) -> Path:
+        """The job's file for harness.run.worker, in a folder that all ranks of this attempt, and no others, know."""
+        attempt = f"{os.environ['SLURM_JOB_ID']}-{os.environ.get('SLURM_RESTART_COUNT', '0')}"
+        job = Path(self.folder) / attempt / "job.json"
+        if os.environ.get("SLURM_PROCID", "0") == "0":
+            job.parent.mkdir(parents=True, exist_ok=True)
+            facts = {**self.facts, "slurm.job": os.environ["SLURM_JOB_ID"], "slurm.host": socket.gethostname()}
+            write_json(job, {"root": self.root, "node": self.fields, "facts": facts})
+        while not job.is_file():
+            time.sleep(0.1)
+        return job
+
+
+def _ignore_warning() -> None:
+    """Slurm's warning before a time limit goes to all processes of a job; the one that waits answers it."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

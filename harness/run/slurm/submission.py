@@ -1,0 +1,186 @@
+"""Stages into Slurm's queue: one submission is one job, or one array of stages of a kind."""
+
+import importlib.util
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.core.errors import UseError
+from harness.core.registry import suggestion
+from harness.core.store import ERROR, Store
+from harness.declare.settings import SlurmSettings
+from harness.plan.plan import Graph, Node
+from harness.run.slurm import queue
+from harness.run.slurm.job import Work
+from harness.run.slurm.records import FOLDER, Record, record_of
+from harness.run.slurm.resources import parameters
+from harness.run.worker import StageError
+
+PROGRAMS = ("sbatch", "squeue", "scancel", "srun", "sinfo", "scontrol")
+LONGEST = 1000  # stages of an array: Slurm's MaxArraySize is 1001 unless a cluster sets it
+UNSURE = ("timed out", "contact slurm controller", "Connection refused", "Zero Bytes")  # it may have been accepted
+
+
+@dataclass(frozen=True)
+class Submitter:
+    """What all submissions of a command share."""
+
+    settings: SlurmSettings
+    embedded: bool
+    experiment: str
+    facts: Mapping[str, str]
+    say: Callable[[str], None]
+
+    def check(self, nodes: Sequence[Node]) -> None:
+        """Raises UseError for whatever cannot work, before anything is submitted."""
+        if lacking := [name for name in PROGRAMS if shutil.which(name) is None]:
+            raise UseError(
+                f"--executor slurm: no {', '.join(lacking)} on PATH; run it where Slurm's commands are, such as a login node, "
+                "or with --executor local"
+            )
+        if importlib.util.find_spec("submitit") is None:
+            raise UseError("--executor slurm needs submitit: pip install 'svi-harness[slurm]'")
+        for node in nodes:
+            parameters(node, self.settings, self.embedded)
+            if node.runtime.get("train.hostfile"):
+                raise UseError(
+                    f"train.hostfile={node.runtime['train.hostfile']} and --executor slurm: Slurm says which hosts; leave it out"
+                )
+        try:
+            known = queue.partitions()
+        except queue.QueueError as error:
+            raise UseError(
+                f"--executor slurm: {error}; is Slurm's controller up, and this machine part of it?"
+            ) from error
+        wanted = self.settings.partition
+        if wanted is not None and not set(wanted.split(",")) <= set(known):
+            raise UseError(f"slurm.partition={wanted}: no such partition; {suggestion(wanted, known)}")
+
+    def group(self, nodes: Sequence[Node]) -> Iterator[list[Node]]:
+        """Those that can be one array: of one kind, with the same needs."""
+        groups: dict[tuple[str, int], list[Node]] = {}
+        for node in nodes:
+            groups.setdefault((node.kind, node.ranks), []).append(node)
+        for group in groups.values():
+            yield from (group[at : at + LONGEST] for at in range(0, len(group), LONGEST))
+
+    def send(self, store: Store, nodes: Sequence[Node], after: Sequence[str] = ()) -> list[Record]:
+        """Submit stages of one kind, to begin once the jobs `after` are done; their records, in the same order.
+
+        To be called under `queue_lock`. Raises StageError when sbatch refuses, QueueError when it cannot be known whether it did.
+        """
+        import submitit
+
+        name = f"{nodes[0].kind}-{uuid.uuid4().hex[:12]}"
+        folder = store.root / FOLDER / name
+        asked = {**parameters(nodes[0], self.settings, self.embedded), "job_name": name}
+        if after:
+            asked["dependency"] = "afterok:" + ":".join(after)
+            asked["additional_parameters"] = {**asked["additional_parameters"], "kill-on-invalid-dep": "yes"}
+        many = len(nodes) > 1
+        records = [
+            Record(node.kind, node.signature, node.label, name, place if many else None, None, (self.experiment,))
+            for place, node in enumerate(nodes)
+        ]
+        for record in records:
+            (store.partial(record.kind, record.signature) / ERROR).unlink(missing_ok=True)  # an earlier attempt's
+            record.write(store)
+        work = [Work(str(store.root), node.fields(), self.facts, str(folder / node.signature[:16])) for node in nodes]
+        try:
+            executor = submitit.SlurmExecutor(folder, max_num_timeout=self.settings.requeues)
+            executor.update_parameters(**asked)
+            with _outside_of_jobs():
+                jobs = executor.submit_array(work)
+        except submitit.core.utils.FailedJobError as error:
+            message = queue.one_line(str(error))
+            if any(words in message for words in UNSURE):
+                raise queue.QueueError(f"sbatch: {message}") from error
+            for record in records:
+                record.remove(store)
+            raise StageError(
+                f"sbatch refused it: {message}; {_asked(asked)} were asked for (settings slurm.*)"
+            ) from error
+        records = [replace(record, job=job.job_id) for record, job in zip(records, jobs, strict=True)]
+        for record in records:
+            record.write(store)
+        what = f"{len(nodes)} x {nodes[0].kind}" if many else f"{nodes[0].kind} {nodes[0].label}"
+        self.say(f"Slurm job {jobs[0].job_id.partition('_')[0]}: {what}; logs in {folder}")
+        return records
+
+    def claim(self, store: Store, record: Record, job: str) -> Record:
+        """The record of a job that another command submitted: this experiment wants it too."""
+        wanting = tuple(dict.fromkeys((*record.experiments, self.experiment)))
+        claimed = replace(record, job=job, experiments=wanting)
+        if claimed != record:
+            claimed.write(store)
+        return claimed
+
+    def detach(self, graph: Graph, store: Store) -> int:
+        """Submit all that is not done, each stage to begin when those before it are done; says what to do next. Returns 0.
+
+        Raises UseError when Slurm does not take one of them.
+        """
+        jobs: dict[str, str] = {}
+        try:
+            with queue_lock(store):
+                picked = self._submit_all(graph, store, jobs)
+        except (StageError, queue.QueueError) as error:
+            raise UseError(
+                f"{error}. {len(jobs)} of {len(graph)} stages have a job, which go on; the same command submits the rest, "
+                f"and harness cancel {self.experiment} --store {store.root} cancels them"
+            ) from error
+        self.say(
+            f"{len(jobs) - picked} jobs submitted, {picked} under way already, {len(graph) - len(jobs)} stages done"
+        )
+        self.say(
+            f"harness status --store {store.root} shows them; the same command without --detach follows them and reports"
+        )
+        self.say(f"harness cancel {self.experiment} --store {store.root} cancels them")
+        return 0
+
+    def _submit_all(self, graph: Graph, store: Store, jobs: dict[str, str]) -> int:
+        """Put the job of each stage that is not done into `jobs`; how many had one already."""
+        seen, picked = queue.look(), 0
+        for node in graph:
+            if store.done(node.kind, node.signature):
+                continue
+            record = record_of(store, node.kind, node.signature)
+            found = record.seen(seen) if record else None
+            if record and found and found.active and found.state != "COMPLETING":
+                jobs[node.signature] = str(self.claim(store, record, found.job).job)
+                picked += 1
+            else:
+                sent = self.send(store, [node], [jobs[one] for one in node.needs if one in jobs])
+                jobs[node.signature] = str(sent[0].job)
+        return picked
+
+
+def queue_lock(store: Store) -> Any:
+    """Held from a look into the queue until what is submitted has its record: two commands submit no stage twice."""
+    return store.lock("slurm", "queue")
+
+
+def _asked(parameters: Mapping[str, Any]) -> str:
+    """What Slurm may have refused, for people."""
+    keys = ("partition", "account", "qos", "time", "nodes", "ntasks_per_node", "cpus_per_task", "mem", "gpus_per_node")
+    shown = [f"{key}={parameters[key]}" for key in keys if key in parameters]
+    extra = [f"{key}={value}" for key, value in parameters["additional_parameters"].items()]
+    return ", ".join([*shown, *extra])
+
+
+@contextmanager
+def _outside_of_jobs() -> Iterator[None]:
+    """Hide what a job or an allocation that this command runs in says of itself: sbatch would hand it on."""
+    hidden = {}
+    if "SLURM_JOB_ID" in os.environ:
+        hidden = {key: value for key, value in os.environ.items() if key.startswith("SLURM_") and key != "SLURM_CONF"}
+    for key in hidden:
+        del os.environ[key]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

@@ -1,0 +1,226 @@
+"""Runs one stage, in a process that is not the command's own: a pool worker, or `python -m harness.run.worker JOB.json`."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harness.core.errors import UseError
+from harness.core.store import ELAPSED, ERROR, PROGRESS, Store, write_json
+from harness.plan.plan import Node
+
+HARNESS_PID = "HARNESS_PID"  # environment variable: the command that a worker belongs to
+LOG = "log.txt"
+VERDICT = "verdict.json"  # rank 0 says to the others whether there is work
+PROGRESS_EVERY = 0.5  # seconds between writes of progress.json
+LOOK_EVERY = 0.5  # seconds between looks whether the command still lives
+
+
+class StageError(Exception):
+    """A stage did not finish; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage function is given: its folder to fill, dotted settings, and the folders of its upstream artifacts.
+
+    `progress(done, total, unit)` may be called at any rate. `first_rank` is False in all but one of several processes.
+    """
+
+    kind: str
+    folder: Path
+    settings: dict[str, Any]
+    inputs: dict[str, Any]
+    progress: Callable[[int, int, str], None]
+    first_rank: bool
+
+
+def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], place: Path | None = None) -> None:
+    """Run the stage `Node(**fields)` in the store at `root` unless it is done; waits while another process runs it.
+
+    `facts` go into the manifest. `place` is the folder where this rank meets the others of a launched stage: it tells
+    them whether there is work, and commits after all of them. Raises StageError when the stage fails; why is in
+    error.json, its output in log.txt of the partial folder.
+    """
+    store, node = Store(Path(root)), Node(**fields)
+    with store.lock(node.kind, node.signature):
+        needed = not store.done(node.kind, node.signature)
+        folder = store.begin(node.kind, node.signature) if needed else None
+        if place is not None:
+            write_json(place / VERDICT, {"needed": needed})
+        if folder is not None:
+            _attempt(store, node, folder, facts, place)
+
+
+def settle(environment: Mapping[str, str]) -> None:
+    """Make this process a worker: Ctrl-C is for the command, which ends its workers; when it is gone, they end.
+
+    `environment` must be set before a library looks at it, such as which GPUs there are.
+    """
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    watch_command()
+
+
+def watch_command() -> None:
+    """End this process soon after the command that it works for is gone, however that ended."""
+    host, _, pid = os.environ.get(HARNESS_PID, "").rpartition(":")
+    if host != socket.gethostname():  # started by hand, or by srun on another machine, which ends its tasks itself
+        return
+    try:
+        command = psutil.Process(int(pid))
+    except psutil.NoSuchProcess:
+        os._exit(1)
+    threading.Thread(target=_watch, args=(command,), daemon=True).start()
+
+
+def _watch(command: psutil.Process) -> None:
+    while _lives(command):
+        time.sleep(LOOK_EVERY)
+    os._exit(1)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        # is_running() compares the time of creation too, so a later process with the same id does not count.
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _attempt(store: Store, node: Node, folder: Path, facts: Mapping[str, str], place: Path | None) -> None:
+    clock = _Clock(folder)
+    try:
+        with _output_to(folder / LOG):
+            _function(node.target)(_job(store, node, folder, clock.progress, first_rank=True))
+        if place is not None:
+            _wait_for(*(place / f"rank-{rank}" for rank in range(1, node.ranks)))
+    except (Exception, SystemExit) as error:
+        message = _one_line(error)
+        report = {"kind": type(error).__name__, "message": message, "traceback": traceback.format_exc()}
+        write_json(folder / ERROR, report)
+        raise StageError(message) from None
+    finally:
+        clock.save()
+    manifest = {
+        "kind": node.kind,
+        "version": node.version,
+        "signature": node.signature,
+        "label": node.label,
+        "identity": node.identity,
+        "upstream": node.upstream,
+        "seconds": round(clock.seconds(), 3),
+        "work": node.work,
+        "created": datetime.now(UTC).isoformat(),
+        "facts": dict(facts),
+    }
+    store.commit(node.kind, node.signature, manifest)
+
+
+class _Clock:
+    """Working time of a stage over all its attempts, and its progress."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        earlier = json.loads((folder / ELAPSED).read_text())["seconds"] if (folder / ELAPSED).is_file() else 0.0
+        self._start = time.monotonic() - float(earlier)
+        # As if all attempts had been one, so that done / (now - since) is the pace of a resumed stage too.
+        self._since = time.time() - float(earlier)
+        self._written = 0.0
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def save(self) -> None:
+        write_json(self._folder / ELAPSED, {"seconds": self.seconds()})
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        if time.monotonic() - self._written >= PROGRESS_EVERY or done >= total:
+            write_json(self._folder / PROGRESS, {"done": done, "total": total, "unit": unit, "since": self._since})
+            self.save()
+            self._written = time.monotonic()
+
+
+def _job(store: Store, node: Node, folder: Path, progress: Callable[[int, int, str], None], *, first_rank: bool) -> Job:
+    def folders(upstream: Any) -> Any:
+        return store.find(upstream) if isinstance(upstream, str) else [store.find(one) for one in upstream]
+
+    inputs = {role: folders(upstream) for role, upstream in node.upstream.items()}
+    return Job(node.kind, folder, {**node.identity, **node.runtime}, inputs, progress, first_rank)
+
+
+def _function(target: str) -> Callable[[Job], None]:
+    module, _, name = target.partition(":")
+    function: Callable[[Job], None] = getattr(import_module(module), name)
+    return function
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Send what this process prints to the log, also from C libraries and children."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in enumerate(kept, start=1):
+            os.dup2(copy, number)
+            os.close(copy)
+
+
+def _wait_for(*files: Path) -> None:
+    while not all(file.is_file() for file in files):
+        time.sleep(0.1)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, UseError | ValueError) and text else f"{type(error).__name__}: {text}"
+
+
+def main(path: Path) -> int:
+    """One rank of the job in a JSON file: rank 0 locks and commits, the others only compute with it."""
+    watch_command()
+    job = json.loads(path.read_text())
+    if job["node"]["ranks"] > 1:
+        from svi.training.ranks import by_slurm  # loads torch, which not every stage needs
+
+        os.environ.update(by_slurm(os.environ))
+    rank = int(os.environ.get("RANK", "0"))
+    if rank == 0:
+        try:
+            run_job(job["root"], job["node"], job["facts"], path.parent)
+        except (StageError, UseError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        return 0
+    _wait_for(path.with_name(VERDICT))
+    if json.loads(path.with_name(VERDICT).read_text())["needed"]:
+        store, node = Store(Path(job["root"])), Node(**job["node"])
+        folder = store.partial(node.kind, node.signature)
+        _function(node.target)(_job(store, node, folder, lambda *_: None, first_rank=False))
+        path.with_name(f"rank-{rank}").touch()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,1 @@
+"""What each stage computes: the one place where svi, benchmarks and reports meet."""

@@ -1,0 +1,1 @@
+"""Figures, and the style that all share."""

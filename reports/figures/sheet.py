@@ -1,0 +1,77 @@
+"""Contact sheets: one sample of every variant at evenly spaced times, from the lossless frames, or from its video."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from reports.figures.style import figure_style
+from reports.statistics.info import ReportInfo
+
+COLUMNS = 8
+_SMALLEST, _LARGEST = 192, 240  # pixels of a tile's width
+
+Tiles = npt.NDArray[np.uint8]
+
+
+def tiles(path: Path, sample: int = 0) -> tuple[Tiles, list[int]]:
+    """Tiles uint8 [8, h, w, 3] and their frame numbers, from the first to the last of one film.
+
+    `path` is a `frames.npy` with its sample, or the film's mp4. Small frames are enlarged by whole pixels, large ones
+    averaged down.
+
+    Raises:
+        ValueError: the file does not hold films uint8 [S, F, H, W, 3], or has no such sample.
+    """
+    if path.suffix == ".mp4":
+        import decord
+
+        reader = decord.VideoReader(str(path), num_threads=1)
+        numbers = _spread(len(reader))
+        return resized(reader.get_batch(numbers).asnumpy()), numbers
+    films = np.load(path, mmap_mode="r")
+    if films.ndim != 5 or films.shape[-1] != 3 or films.dtype != np.uint8 or not 0 <= sample < len(films):
+        received = f"{films.dtype} {list(films.shape)}"
+        raise ValueError(f"{path}: received {received}, expected uint8 [S, F, H, W, 3] with a sample {sample}")
+    film = films[sample]
+    numbers = _spread(len(film))
+    return resized(np.asarray(film[numbers])), numbers
+
+
+def _spread(frames: int) -> list[int]:
+    return [int(number) for number in np.linspace(0, frames - 1, min(COLUMNS, frames)).round()]
+
+
+def sheet_figure(info: ReportInfo, track: str) -> Figure | None:
+    """Rows are variants, columns times, of the first sample; None where no frames are kept."""
+    rows = {name: tiles(Path(path)) for name in info.compared if (path := info.frames.get(track, {}).get(name))}
+    if not rows:
+        return None
+    with figure_style():
+        figure = Figure(figsize=(9.6, 0.45 + 1.05 * len(rows)), layout="constrained")
+        axes = figure.subplots(len(rows), COLUMNS, squeeze=False)
+        for index, (variant, (images, numbers)) in enumerate(rows.items()):
+            line = axes[index]
+            for place in line:
+                place.set(xticks=[], yticks=[])
+                place.spines[:].set_visible(False)
+            line[0].set_ylabel(variant, rotation=0, ha="right", va="center")
+            for place, image, number in zip(line, images, numbers, strict=False):
+                place.imshow(image, interpolation="nearest")
+                if index == 0:
+                    place.set_title(f"{number / info.fps:.1f} s", loc="center")
+    return figure
+
+
+def resized(images: Tiles) -> Tiles:
+    """Pictures uint8 [n, h, w, 3] at a width to be seen: small ones enlarged by whole pixels, large ones averaged down."""
+    width = images.shape[2]
+    if width < _SMALLEST:
+        factor = math.ceil(_SMALLEST / width)
+        return images.repeat(factor, axis=1).repeat(factor, axis=2)
+    factor = math.ceil(width / _LARGEST)
+    height, width = (size // factor * factor for size in images.shape[1:3])
+    blocks = images[:, :height, :width].reshape(len(images), height // factor, factor, width // factor, factor, 3)
+    return np.asarray(blocks.mean(axis=(2, 4)).round().astype(np.uint8))

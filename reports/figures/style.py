@@ -1,0 +1,133 @@
+"""How figures look: one colour a variant everywhere, plain axes, the same bytes for the same numbers."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import offset_copy
+
+from reports.statistics.info import ReportInfo
+
+INK = "#22262b"
+"""Of text, axes and the baseline. The page replaces it by its own text colour."""
+MUTED = "#7d848c"
+# After Okabe and Ito (2008), without black and yellow, which vanish on a dark or on a white page.
+_PALETTE = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (10, 3)), (0, (5, 2, 1, 2, 1, 2)), (0, (1, 4)))
+LABELLED = 12
+"""Most variants that a figure can name."""
+_LABEL_INCHES = 0.17
+_PARAMETERS: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": MUTED,
+    "grid.alpha": 0.22,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.4,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "reports",
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """The style of every figure, in effect for drawing and for saving."""
+    with mpl.rc_context(_PARAMETERS):
+        yield
+
+
+def colour(info: ReportInfo, variant: str) -> str:
+    """The variant's colour; the baseline has the ink of the text."""
+    if variant == info.baseline:
+        return INK
+    return _PALETTE[_rank(info, variant) % len(_PALETTE)]
+
+
+def dashes(info: ReportInfo, variant: str) -> str | tuple[float, tuple[float, ...]]:
+    """The variant's line style: solid until the colours repeat."""
+    if variant == info.baseline:
+        return "-"
+    return _DASHES[_rank(info, variant) // len(_PALETTE) % len(_DASHES)]
+
+
+def svg(figure: Figure) -> str:
+    """The figure as one <svg> element, without a background, its text as text."""
+    with figure_style():
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def png(figure: Figure) -> bytes:
+    """The figure on white at 160 dots an inch."""
+    with figure_style():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def spread(values: list[float], gap: float) -> list[float]:
+    """Positions near `values`, in their order, at least `gap` apart: labels that do not overlap."""
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    groups: list[tuple[float, list[int]]] = []
+    for index in order:
+        groups.append((values[index], [index]))
+        # Two neighbouring stacks that touch become one, centred on the mean of what they label.
+        while len(groups) > 1 and groups[-1][0] - groups[-2][0] < gap * (len(groups[-1][1]) + len(groups[-2][1])) / 2:
+            (_, upper), (_, lower) = groups.pop(), groups.pop()
+            members = lower + upper
+            groups.append((sum(values[member] for member in members) / len(members), members))
+    placed = [0.0] * len(values)
+    for centre, members in groups:
+        for place, member in enumerate(members):
+            placed[member] = centre + gap * (place - (len(members) - 1) / 2)
+    return placed
+
+
+def evenly(names: Sequence[str], count: int = LABELLED) -> list[str]:
+    """At most `count` of the names, spread evenly over their order, the first and the last among them."""
+    places = np.linspace(0, len(names) - 1, min(len(names), count)).round()
+    return [names[int(place)] for place in places]
+
+
+def label_points(figure: Figure, axes: Axes, points: Mapping[str, tuple[float, float]], info: ReportInfo) -> None:
+    """Names points (variant -> x, y) at their right, apart from each other and from the points of the same height."""
+    figure.draw_without_rendering()  # lays the panels out: only then is a panel's height known
+    low, high = axes.get_ylim()
+    gap = (high - low) * _LABEL_INCHES / (figure.get_figheight() * axes.get_position().height)
+    places = spread([y for _, y in points.values()], gap)
+    beside = offset_copy(axes.transData, figure, x=16, units="points")
+    for (variant, point), place in zip(points.items(), places, strict=True):
+        # To the right of every point that the text could cover.
+        x = max(other[0] for other in points.values() if abs(other[1] - place) < gap or other == point)
+        ink = colour(info, variant)
+        leader = {"arrowstyle": "-", "color": ink, "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 2}
+        axes.annotate(
+            variant, point, xytext=(x, place), textcoords=beside, va="center", color=ink, annotation_clip=False,
+            arrowprops=leader,
+        )  # fmt: skip
+
+
+def _rank(info: ReportInfo, variant: str) -> int:
+    return [name for name in info.rows if name != info.baseline].index(variant)

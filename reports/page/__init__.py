@@ -1,0 +1,1 @@
+"""The page: its template, its films, its player."""

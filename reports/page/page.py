@@ -1,0 +1,133 @@
+"""The report as one self-contained HTML page: it loads nothing, runs from a file, and stays below a fixed size."""
+
+import base64
+import io
+from importlib import resources
+from pathlib import Path
+
+import matplotlib.image
+import pandas as pd
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from reports.figures.curves import curve_panels, delta_figure, drawn_variants, drift_panel
+from reports.figures.errors import error_figures
+from reports.figures.forecast import forecast_curves, forecast_figure, forecast_grid
+from reports.figures.length import length_figure, length_table
+from reports.figures.sheet import Tiles, tiles
+from reports.figures.style import INK, colour, dashes, png, svg
+from reports.page.films import VIDEO_BYTES, Link, film_rows
+from reports.statistics.frame import PREFIX, validated
+from reports.statistics.info import ReportInfo
+from reports.tables.answer import answer
+from reports.tables.grid import further_grids, main_grids
+from reports.tables.published import CAPTION, published_grids
+from reports.tables.settings_table import settings_grid
+
+
+def page(
+    frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, link: Link, video_bytes: int = VIDEO_BYTES
+) -> str:
+    """The HTML text. Samples' films are embedded while they fit into `video_bytes`, those of others linked.
+
+    Raises:
+        ValueError: a frame that `validated` refuses, an unknown published table, or frames of another shape.
+    """
+    frame = validated(frame, info)
+    films = film_rows(info, link, video_bytes)
+    tracks = [_track(frame, summary, info, track) | {"films": films[track]} for track in info.tracks]
+    environment = Environment(
+        loader=FunctionLoader(_template),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        info=info,
+        tracks=tracks,
+        published=[grid for name in info.compare_to for grid in published_grids(name)],
+        settings=settings_grid(info),
+        published_caption=CAPTION,
+        errors=[(name, _picture_uri(figure)) for name, figure in error_figures(info)],
+        costs=[(kind, duration(seconds)) for kind, seconds in info.costs.items()],
+        total=duration(sum(info.costs.values())),
+    )
+
+
+def duration(seconds: float) -> str:
+    """For people: 3.2 s, 2 min 51 s, 1 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _track(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: str) -> dict[str, object]:
+    drawn = curve_panels(frame, summary, track)
+    names = drawn_variants(frame, info, track, drawn[0]) if drawn else []
+    panels = [_inline(drift_panel(frame, info, track, panel, names, lead=panel == drawn[0])) for panel in drawn]
+    return {
+        "name": track,
+        "answer": answer(summary, info, track),
+        "grids": main_grids(summary, info, track),
+        "further": further_grids(summary, info, track),
+        "deltas": _inline(delta_figure(summary, info, track)),
+        "panels": panels,
+        "key": [(variant, _css_colour(info, variant), _dash_array(info, variant)) for variant in names],
+        "prefixed": any(panel.view == PREFIX for panel in drawn),
+        "length": _inline(length_figure(length_table(frame, summary, info, track), frame, info)),
+        "forecast": _forecast(frame, summary, info, track),
+        "sheet": _sheet(info, track),
+    }
+
+
+def _forecast(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: str) -> dict[str, object]:
+    """A table, or none, and the figures that there are."""
+    figures = [make(frame, summary, info, track) for make in (forecast_curves, forecast_figure)]
+    return {"grid": forecast_grid(frame, summary, info, track), "figures": [_inline(one) for one in figures if one]}
+
+
+def _inline(figure: Figure | None) -> Markup | None:
+    # Matplotlib has escaped every text in it; the ink becomes the page's, so that figures follow its dark mode.
+    return None if figure is None else Markup(svg(figure).replace(INK, "currentColor"))
+
+
+def _picture_uri(figure: Figure) -> str:
+    return _data_uri("image/png", png(figure))
+
+
+def _css_colour(info: ReportInfo, variant: str) -> str:
+    return "currentColor" if variant == info.baseline else colour(info, variant)
+
+
+def _dash_array(info: ReportInfo, variant: str) -> str:
+    """For a line two pixels wide: as in figures, lengths are in widths of the line."""
+    style = dashes(info, variant)
+    return "none" if isinstance(style, str) else " ".join(f"{2 * length:g}" for length in style[1])
+
+
+def _sheet(info: ReportInfo, track: str) -> dict[str, object]:
+    rows: list[tuple[str, list[str]]] = []
+    times: list[str] = []
+    for variant in info.compared:
+        if path := info.frames.get(track, {}).get(variant):
+            images, numbers = tiles(Path(path))
+            times = [f"{number / info.fps:.1f} s" for number in numbers]
+            rows.append((variant, [_image_uri(image) for image in images]))
+    return {"rows": rows, "times": times}
+
+
+def _image_uri(image: Tiles) -> str:
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, image, format="png", metadata={"Software": ""})
+    return _data_uri("image/png", buffer.getvalue())
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _template(name: str) -> str:
+    return (resources.files("reports.page") / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What the numbers say: frame, drift, bootstrap, forecast. No text, no ink."""

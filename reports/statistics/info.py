@@ -1,0 +1,63 @@
+"""What a report must know about an experiment beside its scores."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ReportInfo:
+    """An experiment's declaration, films and provenance.
+
+    `variants`: name -> the settings that the variant sets, in the order of declaration; `settings`: the values of the same
+    settings in the variants that leave them to the recipe. `compare_to`: names of published tables. `videos` and `frames`: absolute
+    paths by track and variant, of the first seed; a video is called as its sample. `costs`: stage kind -> seconds.
+    `clip_seconds`: of film that a clip of the baseline adds. Films of a track last equally long, so a variant with another
+    number of clips there has clips of clip_seconds x clips of the baseline / its own clips. `trivial`: variants that only
+    repeat what they are given (copy_image, copy_clips, ping_pong); they stand in tables, below the others, and nowhere
+    else. `trained`: whether anything was trained for these films here; videos that were only scored have no variation
+    between trainings to speak of. `errors`: folders of decoded errors by variant (reports/figures/errors.py), of the first seed.
+
+    Raises:
+        ValueError: no variants, a baseline that is not one of them, or trivial ones that are not or are the baseline.
+    """
+
+    experiment: str
+    question: str
+    profile: str
+    backbone: str
+    baseline: str
+    variants: Mapping[str, Mapping[str, object]]
+    tracks: list[str]
+    seeds: list[int]
+    compare_to: tuple[str, ...]
+    caption: str
+    provenance: Mapping[str, str]
+    reproduce: str
+    videos: Mapping[str, Mapping[str, list[str]]]
+    frames: Mapping[str, Mapping[str, str]]
+    costs: Mapping[str, float]
+    fps: float
+    clip_seconds: float
+    trivial: tuple[str, ...] = ()
+    trained: bool = True
+    errors: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.baseline not in self.variants:
+            names = ", ".join(self.variants) or "none"
+            raise ValueError(f"baseline: received {self.baseline!r}, expected one of the variants: {names}")
+        unknown = [name for name in self.trivial if name not in self.variants or name == self.baseline]
+        if unknown:
+            expected = ", ".join(name for name in self.variants if name != self.baseline) or "none"
+            raise ValueError(f"trivial: received {unknown[0]!r}, expected variants beside the baseline: {expected}")
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The variants that the question is about: all but the trivial ones, as declared."""
+        return tuple(name for name in self.variants if name not in self.trivial)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The variants in the order of a table's rows: the trivial ones last."""
+        return (*self.compared, *(name for name in self.variants if name in self.trivial))

@@ -1,0 +1,245 @@
+"""Statistics of the results frame: means, standard errors, intervals, paired differences to the baseline, and which is best.
+
+A film's curve over clips (view `window`) gives the statistics of `reports.drift`; a number of the whole film, or of a
+set of films, is kept as `value`. A metric may have both.
+"""
+
+import itertools
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit  # type: ignore[import-untyped]
+
+from reports.statistics.bootstrap import Difference, holm, paired_difference
+from reports.statistics.drift import CURVE_STATISTICS, curve_statistics
+from reports.statistics.frame import FILM, SET, WINDOW, validated
+from reports.statistics.info import ReportInfo
+
+UNDEFINED = "undefined for every sample"
+_FILM = ["track", "variant", "metric", "seed", "sample"]
+_NO_VALUES = pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[], []], names=["seed", "sample"]))
+
+
+class Estimate(NamedTuple):
+    """A mean, its standard error (NaN below two values), the number of values, and what they are."""
+
+    mean: float
+    se: float
+    n: int
+    over: str
+
+
+def estimate(values: "pd.Series[float]") -> Estimate:
+    """Of values indexed by (seed, sample): over the means of seeds if there are several seeds, else over samples.
+
+    What has one value for a set of films is always over seeds.
+    """
+    values = values.dropna()
+    if values.empty:
+        return Estimate(np.nan, np.nan, 0, "")
+    by_seed = values.groupby(level="seed").mean()
+    of_set = (values.index.get_level_values("sample") == SET).all()
+    units, over = (by_seed, "seeds") if len(by_seed) > 1 or of_set else (values, "samples")
+    return Estimate(float(units.mean()), float(units.std(ddof=1)) / np.sqrt(len(units)), len(units), over)
+
+
+def half_width(se: float, n: int) -> float:
+    """Half of the two-sided 95 % interval of a mean of n values by Student's t; NaN below two values."""
+    return float(stdtrit(n - 1, 0.975)) * se if n > 1 else float("nan")
+
+
+def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
+    """One row a (track, variant, metric, statistic), variants as in `info.rows`, metrics as in `statistics_of`.
+
+    Columns: mean, se, n and over (`seeds` or `samples`), low and high: the mean's 95 % interval by Student's t. delta,
+    delta_se, delta_n, delta_low, delta_high and delta_p: the difference to the baseline, of films paired by seed and
+    sample, by the bootstrap of `reports.bootstrap`; delta_holm: that p, corrected for as many variants as are compared.
+    best: whether it is better than every other compared variant, each paired interval excluding 0 (all must, so that this
+    needs no correction). direction (of better, for that statistic), unit, version, status, reason and note (what a reader
+    must know). A skipped metric keeps its rows, without numbers. clips and clip_seconds: how many clips the variant's films
+    have on the track (0 without any curve there) and how much film each adds, which the slope goes by: films of a track
+    last equally long, see `ReportInfo`.
+
+    Raises:
+        ValueError: a frame that `validated` refuses.
+    """
+    frame = validated(frame, info)
+    counts, seconds = clip_counts(frame), film_seconds(frame, info)
+    values = _values(sample_statistics(frame, seconds))
+    # Scored rows first: a skipped one may know less of its metric.
+    kinds = frame[["metric", "direction", "unit", "version", "status"]].drop_duplicates()
+    known = kinds.sort_values("status", kind="stable").drop_duplicates("metric")
+    about = known.astype(str).set_index("metric").to_dict("index")
+    reasons, noted = (_reasons(frame, status) for status in ("skipped", "ok"))
+    rows = []
+    for track in info.tracks:
+        statistics = statistics_of(frame.loc[frame["track"] == track, ["metric", "view", "status"]])
+        best = {
+            pair: _best(values, track, pair, _direction(about[pair[0]]["direction"], pair[1]), info)
+            for pair in statistics
+        }
+        for variant, (metric, statistic) in itertools.product(info.rows, statistics):
+            reason = reasons.get((track, variant, metric))
+            own = values.get((track, variant, metric, statistic))
+            if own is None and reason is None:
+                continue
+            base = values.get((track, info.baseline, metric, statistic)) if variant != info.baseline else None
+            row = _numbers(_NO_VALUES if own is None else own, _NO_VALUES if base is None else base)
+            row |= {"track": track, "variant": variant, "metric": metric, "statistic": statistic}
+            row |= {"unit": _unit(about[metric]["unit"], statistic), "version": about[metric]["version"]}
+            row["direction"] = _direction(about[metric]["direction"], statistic)
+            row["best"] = variant == best[metric, statistic]
+            row["status"] = "ok" if row["n"] else "skipped"
+            row["reason"] = reason or ("" if row["n"] else UNDEFINED)
+            row["note"] = noted.get((track, variant, metric), "")
+            clips = row["clips"] = counts.get((track, variant), 0)
+            row["clip_seconds"] = seconds[track] / clips if clips else np.nan
+            rows.append(row)
+    return _corrected(pd.DataFrame(rows, columns=list(_SUMMARY_COLUMNS)), info)
+
+
+_SUMMARY_COLUMNS = (
+    "track", "variant", "metric", "statistic", "direction", "unit", "version", "mean", "se", "n", "over",
+    "low", "high", "delta", "delta_se", "delta_n", "delta_low", "delta_high", "delta_p", "delta_holm", "best",
+    "status", "reason", "note", "clips", "clip_seconds",
+)  # fmt: skip
+
+
+def statistics_of(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """The (metric, statistic) pairs of a track; a metric that is skipped everywhere has the statistic `value`."""
+    ok = frame["status"] == "ok"
+    films, curves = (set(frame.loc[ok & (frame["view"] == view), "metric"].unique()) for view in (FILM, WINDOW))
+    pairs: list[tuple[str, str]] = []
+    for metric in sorted(frame["metric"].unique()):
+        if metric in films or metric not in curves:
+            pairs.append((metric, "value"))
+        if metric in curves:
+            pairs += [(metric, statistic) for statistic in CURVE_STATISTICS]
+    return pairs
+
+
+def clip_counts(frame: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """(track, variant) -> the number of clips of its films; those without any curve are left out."""
+    clips = frame[(frame["status"] == "ok") & (frame["view"] == WINDOW)]
+    last = clips.groupby(["track", "variant"], observed=True)["clip"].max()
+    keys = last.index.tolist()
+    return {(str(track), str(variant)): int(last[track, variant]) + 1 for track, variant in keys}
+
+
+def film_seconds(frame: pd.DataFrame, info: ReportInfo) -> dict[str, float]:
+    """Track -> how long its films are, by the clips of the baseline, or where it has none of the first that has some."""
+    counts, order = clip_counts(frame), (info.baseline, *info.rows)
+    known = {
+        track: [counts[track, variant] for variant in order if (track, variant) in counts] for track in info.tracks
+    }
+    return {track: info.clip_seconds * clips[0] for track, clips in known.items() if clips}
+
+
+def sample_statistics(frame: pd.DataFrame, seconds: Mapping[str, float]) -> pd.DataFrame:
+    """Columns track, variant, metric, seed, sample, statistic, value: every film's, undefined clips left out.
+
+    `seconds`: how long the films of each track with curves are, whatever number of clips a variant divides them into.
+    """
+    ok = frame.loc[frame["status"] == "ok", [*_FILM, "view", "clip", "value"]]
+    clips = ok[ok["view"] == WINDOW]
+    films = clips.groupby(_FILM, observed=True, sort=False)
+    number, clip = films.ngroup().to_numpy(), clips["clip"].to_numpy()
+    curves = np.full((films.ngroups, int(clip.max(initial=-1)) + 1), np.nan)
+    curves[number, clip] = clips["value"].to_numpy()
+    lengths = np.zeros(films.ngroups, dtype=np.int64)
+    np.maximum.at(lengths, number, clip + 1)
+    of_curves = clips.loc[~films.cumcount().astype(bool), _FILM]
+    counts, pairs = clip_counts(frame), zip(of_curves["track"], of_curves["variant"], strict=True)
+    clip_seconds = np.array([seconds[track] / counts[track, variant] for track, variant in pairs])
+    parts = [ok.loc[ok["view"] == FILM, [*_FILM, "value"]].assign(statistic="value")]
+    for statistic, value in curve_statistics(curves, lengths, clip_seconds).items() if len(curves) else ():
+        parts.append(of_curves.assign(statistic=statistic, value=value))
+    return pd.concat(parts, ignore_index=True)[[*_FILM, "statistic", "value"]]
+
+
+def curves(frame: pd.DataFrame, track: str, metric: str, view: str = WINDOW) -> dict[str, pd.DataFrame]:
+    """Variant -> its mean curve: index clip, columns mean and se (over seeds, or over the samples of one seed)."""
+    ok = (frame["track"] == track) & (frame["metric"] == metric) & (frame["status"] == "ok") & (frame["view"] == view)
+    rows = frame.loc[ok, ["variant", "seed", "clip", "value"]]
+    found = {}
+    for variant, films in rows.groupby("variant", observed=True):
+        by_seed = films.groupby(["clip", "seed"])["value"].mean().groupby(level="clip")
+        several = films["seed"].nunique() > 1
+        units = by_seed if several else films.groupby("clip")["value"]
+        found[str(variant)] = pd.DataFrame({"mean": by_seed.mean(), "se": units.std(ddof=1) / np.sqrt(units.count())})
+    return found
+
+
+def _values(statistics: pd.DataFrame) -> dict[tuple[str, ...], "pd.Series[float]"]:
+    """(track, variant, metric, statistic) -> the values, indexed by (seed, sample)."""
+    indexed = statistics.set_index(["seed", "sample"])
+    groups = indexed.groupby(["track", "variant", "metric", "statistic"], observed=True)["value"]
+    return {tuple(map(str, key)): group for key, group in groups}
+
+
+def _numbers(own: "pd.Series[float]", base: "pd.Series[float]") -> dict[str, object]:
+    found, delta = estimate(own), difference(own, base)
+    width = half_width(found.se, found.n)
+    return {
+        **found._asdict(),
+        "low": found.mean - width,
+        "high": found.mean + width,
+        **{"delta" if name == "mean" else f"delta_{name}": value for name, value in delta._asdict().items()},
+    }
+
+
+def difference(own: "pd.Series[float]", other: "pd.Series[float]") -> Difference:
+    """Of values indexed by (seed, sample), those that both have; what a set of films has is paired by seed."""
+    paired = (own - other).dropna()
+    table = paired.unstack("sample").to_numpy() if len(paired) else np.empty((0, 0))
+    of_set = len(paired) and (paired.index.get_level_values("sample") == SET).all()
+    return paired_difference(table.T if of_set else table)
+
+
+def _best(
+    values: Mapping[tuple[str, ...], "pd.Series[float]"],
+    track: str,
+    pair: tuple[str, str],
+    direction: str,
+    info: ReportInfo,
+) -> str | None:
+    """The compared variant that is better than each other one, or None where no such can be shown."""
+    found = {name: own for name in info.compared if (own := values.get((track, name, *pair))) is not None}
+    means = {name: own.mean() for name, own in found.items() if own.notna().any()}
+    if direction == "none" or len(means) < 2:
+        return None
+    sign = 1 if direction == "higher" else -1
+    best = max(means, key=lambda name: sign * means[name])
+    others = (difference(found[best], found[name]) for name in means if name != best)
+    return best if all(other.significant and other.mean * sign > 0 for other in others) else None
+
+
+def _corrected(summary: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
+    """With delta_holm, over the compared variants of each track, metric and statistic."""
+    compared = summary[summary["variant"].isin(info.compared)]
+    for _, rows in compared.groupby(["track", "metric", "statistic"], observed=True):
+        summary.loc[rows.index, "delta_holm"] = holm(rows["delta_p"].to_numpy(dtype=np.float64))
+    return summary
+
+
+def _direction(of_metric: str, statistic: str) -> str:
+    if of_metric == "none":
+        return "none"
+    if statistic in ("contrast", "vde"):
+        return "lower"
+    if statistic == "drop":
+        return "lower" if of_metric == "higher" else "higher"
+    return of_metric
+
+
+def _unit(of_metric: str, statistic: str) -> str:
+    return {"vde": "relative", "slope": f"{of_metric} per minute".strip()}.get(statistic, of_metric)
+
+
+def _reasons(frame: pd.DataFrame, status: str) -> dict[tuple[str, ...], str]:
+    """(track, variant, metric) -> what its rows of that status say: why they were skipped, or what to know of them."""
+    given = frame.loc[(frame["status"] == status) & (frame["reason"] != ""), ["track", "variant", "metric", "reason"]]
+    grouped = given.drop_duplicates().groupby(["track", "variant", "metric"], observed=True)["reason"]
+    return {tuple(map(str, key)): "; ".join(sorted(set(reasons))) for key, reasons in grouped}

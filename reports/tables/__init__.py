@@ -1,0 +1,1 @@
+"""Tables and sentences, as Markdown, CSV, LaTeX and HTML, and the published rows beside them."""

@@ -1,0 +1,82 @@
+"""The answer to an experiment's question, in one sentence a track, computed from the differences to the baseline."""
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from reports.statistics.bootstrap import FEWEST
+from reports.statistics.info import ReportInfo
+from reports.statistics.measures import decimals, lead_measure, measure_label, unit_suffix
+from reports.tables.grid import signed
+
+LEVEL = 0.05
+NAMED = 6  # variants that one clause names
+
+
+def answer(summary: pd.DataFrame, info: ReportInfo, track: str) -> str:
+    """Which variants end worse or better than the baseline on the lead measure, and which show no difference, with intervals.
+
+    Trivial baselines are left out: what stands still does not drift.
+
+    Empty where only one variant was scored, and nothing trained: nothing was asked.
+
+    A difference is claimed where its paired 95 % interval (`reports.bootstrap`) excludes 0, and it does so still once the
+    number of variants is accounted for (Holm).
+    """
+    if not info.trained and summary.loc[summary["track"] == track, "variant"].nunique() < 2:
+        return ""
+    lead = lead_measure(summary, track)
+    if lead is None:
+        return f"On {track}, no metric with a better direction was measured: no variant can be called better."
+    rows = summary[(summary["metric"] == lead.metric) & (summary["statistic"] == lead.statistic)]
+    rows = rows[(rows["track"] == track) & (rows["variant"] != info.baseline)]
+    compared = rows[(rows["delta_n"] > 0) & rows["variant"].isin(info.compared)]
+    subject, name = f"On {measure_label(lead)} ({track})", info.baseline
+    if len(info.compared) == 1 and not info.trivial:
+        return f"{subject}, only {name} was run: there is nothing to compare it with."
+    if len(info.compared) == 1:
+        return f"{subject}, only trivial baselines stand beside {name}: there is nothing to compare it with."
+    if compared.empty:
+        return f"{subject}, no variant shares a scored film with {name}: no difference can be stated."
+    return f"{subject}, {'; '.join(_clauses(compared, decimals(summary, lead.metric), name))}."
+
+
+def _clauses(rows: pd.DataFrame, digits: int, name: str) -> list[str]:
+    """What is said of each kind of difference that there is."""
+    few = rows["delta_low"].isna()
+    above, below = rows["delta_low"] > 0, rows["delta_high"] < 0
+    shown = (above | below) & (rows["delta_holm"] < LEVEL)
+    worse, better = (below, above) if rows["direction"].iloc[0] == "higher" else (above, below)
+    k = int((~few).sum())
+    told = [
+        (worse & shown, ("ends", "end"), f"worse than {name}"),
+        (better & shown, ("ends", "end"), f"better than {name}"),
+        (
+            (above | below) & ~shown,
+            ("differs", "differ"),
+            f"from {name}, but not once {k} comparisons are accounted for",
+        ),
+        (~(above | below | few), ("makes", "make"), f"no difference to {name} that these films can show"),
+        (few, ("cannot be", "cannot be"), f"told apart from {name}: an interval needs {FEWEST} samples"),
+    ]
+    return [_clause(rows[kind], digits, verb, says) for kind, verb, says in told if kind.any()]
+
+
+def _clause(rows: pd.DataFrame, digits: int, verb: tuple[str, str], says: str) -> str:
+    """`a (-3.1 dB, 95 % interval -3.6 to -2.7) and b (...) end worse than ...`, the largest first; the table has all."""
+    ranked = rows.loc[rows["delta"].abs().sort_values(ascending=False, kind="stable").index]
+    named = [_named(row, digits, first=place == 0) for place, row in enumerate(ranked[:NAMED].to_dict("records"))]
+    named += [f"{len(ranked) - NAMED} more"] if len(ranked) > NAMED else []
+    subject = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    return f"{subject} {verb[len(named) > 1]} {says}"
+
+
+def _named(row: Mapping[Hashable, Any], digits: int, first: bool) -> str:
+    """The variant with its difference and interval, which the first one of a clause calls by its name."""
+    delta = f"{signed(row['delta'], digits)}{unit_suffix(row['unit'])}"
+    if math.isnan(row["delta_low"]):
+        return f"{row['variant']} ({delta} over {row['delta_n']} sample{'s' * (row['delta_n'] > 1)})"
+    between = f"{signed(row['delta_low'], digits)} to {signed(row['delta_high'], digits)}"
+    return f"{row['variant']} ({delta}, {'95 % interval ' * first}{between})"

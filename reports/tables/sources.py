@@ -1,0 +1,19 @@
+"""Which published tables there are, without loading pandas."""
+
+import csv
+import re
+from functools import cache
+from importlib import resources
+
+
+@cache
+def table_names() -> tuple[str, ...]:
+    """Names for `compare_to`: `svi-4` is Table 4 of arXiv 2510.09212."""
+    text = (resources.files("reports.tables") / "published.csv").read_text(encoding="utf-8")
+    found = {table_name(row["source"]) for row in csv.DictReader(text.splitlines())}
+    return tuple(sorted(found))
+
+
+def table_name(source: str) -> str:
+    """The name of the table that a row's source states."""
+    return re.sub(r"^arXiv 2510\.09212 Table (\d+).*$", r"svi-\1", source)

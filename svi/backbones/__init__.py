@@ -1,0 +1,1 @@
+"""Video models: the protocol, the tiny one, Wan, what is published, and how they are run."""

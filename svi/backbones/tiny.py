@@ -1,0 +1,219 @@
+"""The embedded backbone: diffusers' WanTransformer3DModel at tiny size, a fitted linear codec and hashed words for text."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import WanTransformer3DModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from svi.backbones.backbone import Condition
+from svi.backbones.wrapped import bare, branch_of
+from svi.settings import ConditionSettings, DataSettings, TinySettings
+
+MASK_CHANNELS = 4  # as in Wan, where they are the four pixel frames of a latent frame
+EXPERT = "transformer"
+
+
+class Codec:
+    """Orthonormal principal components of non-overlapping pixel patches, frame by frame; latents are scaled to unit variance."""
+
+    def __init__(self, patch: int, mean: Tensor, basis: Tensor, scale: Tensor) -> None:
+        """mean [p p 3], basis [p p 3, C] orthonormal, scale scalar."""
+        self.patch, self.mean, self.basis, self.scale = patch, mean, basis, scale
+
+    @classmethod
+    def fit(cls, frames: Tensor, patch: int, channels: int) -> "Codec":
+        """From frames [N, H, W, 3] uint8."""
+        rows = cls._patches(frames, patch).flatten(0, 2).double()
+        mean = rows.mean(0)
+        _, vectors = torch.linalg.eigh(torch.cov((rows - mean).T))
+        basis = vectors[:, -channels:].flip(1)
+        basis = basis * torch.where(basis.sum(0) < 0, -1.0, 1.0)  # eigenvectors have no sign of their own
+        scale = ((rows - mean) @ basis).std()
+        return cls(patch, mean.float(), basis.float(), scale.float())
+
+    @staticmethod
+    def _patches(frames: Tensor, p: int) -> Tensor:
+        n, height, width, _ = frames.shape
+        x = frames.float().div(127.5).sub(1).reshape(n, height // p, p, width // p, p, 3)
+        return x.permute(0, 1, 3, 2, 4, 5).flatten(3)
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """[B, F, H, W, 3] uint8 -> [B, C, F, H/p, W/p]"""
+        rows = self._patches(frames.flatten(0, 1), self.patch)
+        latents = (rows - self.mean) @ self.basis / self.scale
+        return latents.reshape(*frames.shape[:2], *latents.shape[1:]).permute(0, 4, 1, 2, 3)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """[B, C, F, h, w] -> [B, F, H, W, 3] uint8"""
+        b, _, f, h, w = latents.shape
+        p = self.patch
+        rows = latents.permute(0, 2, 3, 4, 1) * self.scale @ self.basis.T + self.mean
+        x = rows.reshape(b, f, h, w, p, p, 3).permute(0, 1, 2, 4, 3, 5, 6).reshape(b, f, h * p, w * p, 3)
+        return x.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors, for a file."""
+        return {"mean": self.mean, "basis": self.basis.contiguous(), "scale": self.scale}
+
+
+class TinyBackbone:
+    """The embedded backbone (protocol: svi.backbone.Backbone)."""
+
+    lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
+
+    def __init__(
+        self, transformer: WanTransformer3DModel, codec: Codec, settings: TinySettings, data: DataSettings
+    ) -> None:
+        """A transformer and a codec for clips of the data's size. Raises ValueError if the size does not divide into patches."""
+        self.transformers: dict[str, nn.Module] = {EXPERT: transformer}
+        self.codec = codec
+        self.settings = settings
+        self.clip_frames = data.clip_frames
+        self.latent_shape = latent_shape(settings, data)
+
+    @classmethod
+    def create(cls, codec: Codec, settings: TinySettings, data: DataSettings) -> "TinyBackbone":
+        """With random weights from `settings.seed`."""
+        torch.manual_seed(settings.seed)
+        channels = settings.latent_channels
+        transformer = WanTransformer3DModel(
+            patch_size=(1, 2, 2),
+            num_attention_heads=settings.heads,
+            attention_head_dim=settings.head_dim,
+            in_channels=2 * channels + MASK_CHANNELS,
+            out_channels=channels,
+            text_dim=settings.text_dim,
+            freq_dim=64,
+            ffn_dim=settings.ffn_dim,
+            num_layers=settings.layers,
+            cross_attn_norm=True,
+            rope_max_seq_len=64,
+        )
+        return cls(transformer, codec, settings, data)
+
+    @classmethod
+    def load(cls, folder: Path, settings: TinySettings, data: DataSettings) -> "TinyBackbone":
+        """From a folder that `save` wrote."""
+        transformer = WanTransformer3DModel.from_pretrained(folder / "transformer")
+        state = load_file(folder / "codec.safetensors")
+        return cls(transformer, Codec(settings.codec_patch, **state), settings, data)
+
+    def resize(self, height: int, width: int) -> None:
+        """Raises ValueError for another size than the one that codec and transformer were trained at."""
+        patch = self.settings.codec_patch
+        trained = (self.latent_shape[2] * patch, self.latent_shape[3] * patch)
+        if (height, width) != trained:
+            raise ValueError(
+                f"the tiny backbone was trained on {trained[0]} x {trained[1]} pixels and makes nothing else; received "
+                f"{height} x {width}"
+            )
+
+    def save(self, folder: Path) -> None:
+        """Transformer in diffusers' layout, codec beside it."""
+        self.transformers[EXPERT].save_pretrained(folder / "transformer")  # type: ignore[operator]
+        save_file(self.codec.state(), folder / "codec.safetensors")
+        (folder / "backbone.json").write_text(json.dumps(self.settings.model_dump(), indent=2))
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """[B, F, H, W, 3] uint8 -> [B, C, F, h, w]; no compression in time."""
+        return self.codec.encode(frames)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """[B, C, F, h, w] -> [B, F, H, W, 3] uint8"""
+        return self.codec.decode(latents)
+
+    def encode_text(self, prompts: Sequence[str]) -> Tensor:
+        """Each word a fixed random vector (seeded by its hash) at its place; longer prompts are cut. [B, tokens, channels]"""
+        return torch.stack([self._embed(prompt) for prompt in prompts])
+
+    def _embed(self, prompt: str) -> Tensor:
+        tokens = torch.zeros(self.settings.text_tokens, self.settings.text_dim)
+        for place, word in enumerate(prompt.lower().split()[: self.settings.text_tokens]):
+            seed = int.from_bytes(hashlib.sha256(f"{place} {word}".encode()).digest()[:4])
+            tokens[place] = torch.from_numpy(
+                np.random.default_rng(seed).standard_normal(self.settings.text_dim)
+            ).float()
+        return tokens
+
+    def free_text_encoder(self) -> None:
+        """There is none: words are hashed."""
+
+    def expert(self, sigma: float) -> str:
+        """There is one."""
+        return EXPERT
+
+    def span(self, expert: str) -> tuple[float, float]:
+        """All noise levels."""
+        return 0.0, 1.1
+
+    def condition(
+        self, motion: Tensor, reference: Tensor, settings: ConditionSettings, latents: Tensor | None = None
+    ) -> Condition:
+        """Mask 1 on the first frame; latents of the motion frames, then of the padding."""
+        known = self.encode(motion) if latents is None else latents
+        return {"latents": condition_latents(known, self.encode(reference[:, None]), settings, self.latent_shape[1])}
+
+    def latent_frames(self, frames: int) -> int:
+        """The codec does not compress time."""
+        return frames
+
+    def learned(self, condition: Condition) -> None:
+        """Every latent is predicted."""
+
+    def finish(self, x: Tensor, condition: Condition) -> Tensor:
+        """As it is."""
+        return x
+
+    def velocity(
+        self, transformer: nn.Module, x_t: Tensor, t: Tensor, condition: Condition, text: Tensor, branch: str = "cond"
+    ) -> Tensor:
+        """v [B, C, T, h, w]; Wan itself predicts noise - data from [noisy, mask, image] at timestep 1000 sigma."""
+        model = bare(transformer)  # which DeepSpeed may have moved; everything else stays in float32 on the CPU
+        x = torch.cat([x_t, condition["latents"]], dim=1).to(model.device, model.dtype)
+        with branch_of(model, branch):
+            out: Any = transformer(
+                x, 1000 * (1 - t).to(model.device), text.to(model.device, model.dtype), return_dict=False
+            )
+        velocity: Tensor = -out[0].to(x_t.device, x_t.dtype)
+        return velocity
+
+
+def latent_shape(settings: TinySettings, data: DataSettings) -> tuple[int, int, int, int]:
+    """[C, T, h, w] of a clip. Raises ValueError if the size does not divide into the patches of codec and transformer."""
+    side = 2 * settings.codec_patch
+    if data.height % side or data.width % side:
+        raise ValueError(
+            f"data.height x data.width is {data.height} x {data.width}; the tiny backbone needs multiples of {side} "
+            "(a codec patch times the transformer's 2 x 2)"
+        )
+    return (
+        settings.latent_channels,
+        data.clip_frames,
+        data.height // settings.codec_patch,
+        data.width // settings.codec_patch,
+    )
+
+
+def condition_latents(motion: Tensor, reference: Tensor, settings: ConditionSettings, frames: int) -> Tensor:
+    """Mask and condition latents of `frames` frames. motion [B, C, m, h, w], reference [B, C, 1, h, w] -> [B, 4 + C, T, h, w]"""
+    if settings.anchor:
+        motion = torch.cat([reference, motion], dim=2)[:, :, :frames]
+    missing = frames - motion.shape[2]
+    if settings.padding == "repeat":
+        filled = motion[:, :, -1:].repeat(1, 1, missing, 1, 1)
+    elif settings.padding == "reference":
+        filled = reference.repeat(1, 1, missing, 1, 1)
+    else:
+        copies = 0 if settings.padding == "zeros" else min(int(settings.padding), missing)
+        filled = torch.zeros_like(motion[:, :, :1]).repeat(1, 1, missing, 1, 1)
+        filled[:, :, :copies] = reference
+    mask = torch.zeros_like(motion[:, :1, :1]).repeat(1, MASK_CHANNELS, frames, 1, 1)
+    mask[:, :, 0] = 1
+    return torch.cat([mask, torch.cat([motion, filled], dim=2)], dim=1)

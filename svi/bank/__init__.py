@@ -1,0 +1,1 @@
+"""Past errors by timestep, in a file that survives a crash."""

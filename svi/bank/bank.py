@@ -1,0 +1,214 @@
+"""The error bank: past one-step errors of the model, kept by timestep slot in a file."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from svi.bank.file import DTYPES, BankFile, Layout
+from svi.bank.sketch import NO_SKETCH, Sketch, Sketcher, squared_distance
+from svi.method.recycle import Errors, errors_of
+from svi.settings import BankSettings
+
+SMALL = 1 << 24  # bytes of a slot up to which all of it is compared
+SKETCH_SHARE = 112  # an entry has so many times the bytes of its sketch: the index of 8 ranks stays below 1 %
+MAPPING = ("count", "next", "rows", "times")
+
+
+class Peers(Protocol):
+    """The ranks of a node, which share one bank."""
+
+    rank: int
+    size: int
+
+    def barrier(self) -> None:
+        """Wait for all of them."""
+
+
+class New(NamedTuple):
+    """An error to add: its slot, entry [1 or 2, C, T, h, w], t, and the generator of a random replacement."""
+
+    slot: int
+    entry: Tensor
+    t: float
+    generator: torch.Generator
+
+
+def layout_of(slots: int, shape: tuple[int, ...], settings: BankSettings, *, both: bool) -> Layout:
+    """What the file of a bank holds; sketches only where an add would otherwise read more than a little."""
+    layout = Layout(slots, settings.capacity, (2 if both else 1, *shape), settings.dtype)
+    if settings.replacement == "l2" and settings.capacity * layout.entry_bytes > SMALL:
+        return replace(layout, sketch=layout.entry_bytes // SKETCH_SHARE | 1)
+    return layout
+
+
+class ErrorBank:
+    """Errors in `slots` slots of `capacity` entries each (arXiv 2510.09212, section 4.3).
+
+    With the truth by integration an entry is the residual r and its t, from which both errors follow (E_vid = (1 - t) r,
+    E_noi = -t r): half the memory of two lists. With the clean truth an entry holds both errors as they are. Entries lie in
+    the file `folder`/bank-`rank`.bin, which must belong to this training alone; a step touches only the few that it needs.
+    For one thread at a time.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        shape: tuple[int, ...],
+        settings: BankSettings,
+        folder: Path,
+        *,
+        both: bool = False,
+        rank: int = 0,
+        peers: Peers | None = None,
+    ) -> None:
+        """Empty, until `load_state_dict`. `shape` of one latent [C, T, H, W]; `both`: an entry holds E_vid and E_noi instead of r.
+
+        `rank` names the file: the process's own, or that of the node when its ranks, `peers`, share the bank (all of them construct
+        it). Raises ValueError when the disk has no room for the full bank, or the file is another's.
+        """
+        self.settings, self.both, self.peers = settings, both, peers
+        self.read = 0  # entries read so far to find nearest ones
+        layout = layout_of(slots, shape, settings, both=both)
+        self.sketcher = Sketcher(layout.values, layout.sketch) if layout.sketch else None
+        self._scratch = torch.empty(0, dtype=DTYPES[settings.dtype])
+        path = folder / f"bank-{rank}.bin"
+        if self._leads:
+            self.file = BankFile(path, layout)
+        self._barrier()
+        if not self._leads:
+            self.file = BankFile(path, layout, leader=False)
+
+    @property
+    def _leads(self) -> bool:
+        return self.peers is None or self.peers.rank == 0
+
+    def _barrier(self) -> None:
+        if self.peers is not None:
+            self.peers.barrier()
+
+    @property
+    def fill(self) -> float:
+        """Share of all places that hold an error."""
+        return float(self.file.count.sum()) / self.file.layout.places
+
+    @property
+    def own_bytes(self) -> int:
+        """Memory of this process beside the file."""
+        return self._scratch.nbytes + (self.sketcher.bytes if self.sketcher else 0)
+
+    def entries(self, slot: int) -> Tensor:
+        """All entries of a slot in the order of their places, float32. [count, 1 or 2, C, T, H, W]"""
+        return self.file.entries(slot).float()
+
+    def add_all(self, new: Sequence[New]) -> list[int]:
+        """Add this process's errors of a step, ranks that share the bank in turn, and return their places.
+
+        Every rank that shares the bank calls this once a step, even with none to add; the result is that of one process
+        adding all in rank order.
+        """
+        if self.peers is None:
+            return [self.add(*one) for one in new]
+        self._barrier()  # nobody reads any more
+        places: list[int] = []
+        for rank in range(self.peers.size):
+            if rank == self.peers.rank:
+                places = [self.add(*one) for one in new]
+            self._barrier()
+        return places
+
+    def add(self, slot: int, entry: Tensor, t: float, generator: torch.Generator) -> int:
+        """Store an entry [1 or 2, C, T, H, W] and return its place.
+
+        A full slot replaces the nearest entry in L2 distance, a random one, or the oldest. Raises ValueError when the disk is full.
+        """
+        file, count = self.file, int(self.file.count[slot])
+        stored = entry.to(DTYPES[self.settings.dtype])
+        values = stored.float().flatten()
+        sketch = self.sketcher.sketch(values) if self.sketcher else NO_SKETCH
+        if count < self.settings.capacity:
+            place = count
+        elif self.settings.replacement == "l2":
+            place = self._nearest(slot, values, sketch)
+        elif self.settings.replacement == "random":
+            place = int(torch.randint(count, (), generator=generator))
+        else:
+            place = int(file.next[slot])
+        file.put(slot, place, stored, t, sketch)
+        file.next[slot] = (place + 1) % self.settings.capacity
+        return place
+
+    def _nearest(self, slot: int, values: Tensor, sketch: Sketch) -> int:
+        """The place of a full slot with the smallest exact distance: of those whose sketches do not rule it out."""
+        if not self.sketcher:
+            self.read += self.settings.capacity
+            others = self.file.entries(slot, out=self._scratch).float()
+            return int(others.flatten(1).sub_(values).square_().sum(1).argmin())
+        bounds = self.sketcher.at_least(sketch, *self.file.sketched(slot))
+        best, place = math.inf, 0
+        for bound, candidate in sorted(zip(bounds.tolist(), range(len(bounds)), strict=True)):
+            if bound > best:
+                break
+            self.read += 1
+            distance = squared_distance(values, self.file.entry(slot, candidate).flatten())
+            best, place = min((best, place), (distance, candidate))
+        return place
+
+    def sample(self, slot: int, generator: torch.Generator) -> Errors | None:
+        """Both errors of a random entry of the slot, each [C, T, H, W] float32; None while the slot is empty."""
+        count = int(self.file.count[slot])
+        if count == 0:
+            return None
+        return self._errors(slot, int(torch.randint(count, (), generator=generator)))
+
+    def sample_any(self, generator: torch.Generator) -> Errors | None:
+        """Both errors of a random entry of a random filled slot (E_img: uniform over t, paper); None while the bank is empty."""
+        filled = self.file.count.nonzero()[0]
+        if len(filled) == 0:
+            return None
+        return self.sample(int(filled[int(torch.randint(len(filled), (), generator=generator))]), generator)
+
+    def _errors(self, slot: int, place: int) -> Errors:
+        entry = self.file.entry(slot, place)
+        if self.both:
+            return Errors(*entry.to(torch.float32, copy=True))
+        vid, noi = errors_of(entry.float(), torch.tensor([self.file.times[slot, place]]))
+        return Errors(vid[0], noi[0])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint needs: a few numbers for each place, and the stamp by which the file knows this state.
+
+        The entries stay in the file, which keeps those of this state and of the one last settled whatever is added after.
+        Ranks that share the bank call it together.
+        """
+        file = self.file
+        self._barrier()
+        if self._leads:
+            file.hold()
+        self._barrier()
+        arrays = {name: torch.from_numpy(getattr(file, name).copy()) for name in MAPPING}
+        return {"stamp": file.stamp, **arrays}
+
+    def settle(self) -> None:
+        """The last state_dict is durable: the entries that only the one before it had may go."""
+        if self._leads:
+            self.file.settle()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Be as at that state_dict, which must be the last or the last settled one; ranks that share the bank call it together.
+
+        Raises ValueError if the file holds no such state.
+        """
+        self.file.which(state.get("stamp"))
+        self._barrier()
+        if self._leads:
+            self.file.restore(state["stamp"], {name: state[name].numpy() for name in MAPPING})
+        self._barrier()
+
+    def close(self, *, remove: bool = False) -> None:
+        """Unmap the file and let go of it; `remove` it too, once nobody will resume from it."""
+        self.file.close(remove=remove and self._leads)

@@ -1,0 +1,1 @@
+"""Training clips and their latents, encoded once."""

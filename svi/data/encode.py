@@ -1,0 +1,47 @@
+"""What a latent cache keeps of a block of clips: latents, and the condition for every motion variant and reference image."""
+
+import torch
+from torch import Tensor
+
+from svi.backbones.backbone import Backbone
+from svi.settings import ConditionSettings
+
+Tensors = dict[str, Tensor]
+
+
+def shows_reference(condition: ConditionSettings) -> bool:
+    """Whether the reference image is part of the condition."""
+    return condition.anchor or condition.padding not in ("zeros", "repeat")
+
+
+def encode_clips(backbone: Backbone, frames: Tensor, references: Tensor, condition: ConditionSettings) -> Tensors:
+    """From frames [B, L, H, W, 3] and references [B, K, H, W, 3]: "latents" [B, 1, 1, C, T, h, w], "mask" [B, V, K, M, T, h, w],
+    "condition.latents" [B, V, K, C, T, h, w], and whatever else the backbone's condition holds.
+
+    The motion variants are all m motion frames, and one. Behind an anchor they are the clip's own latents, from the second on:
+    the anchor's stands in for the first, and the hand-off never leaves latent space (SVI 2.0 Pro).
+    """
+    latents, m = backbone.encode(frames), condition.motion_frames
+    if condition.anchor:
+        known = [latents[:, :, 1 : 1 + n] for n in dict.fromkeys([backbone.latent_frames(m), 1])]
+        motions: list[tuple[Tensor, Tensor | None]] = [(frames[:, :m], x) for x in known]
+    else:
+        motions = [(frames[:, :n], None) for n in dict.fromkeys([m, 1])]
+    given = [[backbone.condition(f, image, condition, x) for image in references.unbind(1)] for f, x in motions]
+    stacked = {name: torch.stack([torch.stack([c[name] for c in row], 1) for row in given], 1) for name in given[0][0]}
+    both, channels = stacked.pop("latents"), backbone.latent_shape[0]
+    return {
+        "latents": latents[:, None, None],
+        "mask": both[:, :, :, :-channels],
+        "condition.latents": both[:, :, :, -channels:],
+        **{f"condition.{name}": tensor for name, tensor in stacked.items()},
+    }
+
+
+def once(x: Tensor) -> Tensor:
+    """Without the copies: along each of the first three dimensions over which x does not change, its size becomes 1."""
+    for dim in range(3):
+        first = x.narrow(dim, 0, 1)
+        if torch.equal(x, first.expand_as(x)):
+            x = first
+    return x.contiguous()

@@ -1,0 +1,1 @@
+"""The clip loop, and films on disk."""

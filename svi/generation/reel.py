@@ -1,0 +1,139 @@
+"""Films in the making, on disk: a segment a clip, the hand-off to the next clip, and in the end one file a film."""
+
+import io
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from svi.data.world import Frames
+from svi.disk import write_whole
+from svi.generation.video import join_mp4, write_mp4
+
+WORK, HANDOFF, FIRST, VIDEOS, FRAMES = "films", "handoff.npz", "first.npy", "videos", "frames.npy"
+
+
+@dataclass(frozen=True)
+class Script:
+    """What one film is made from: image [H, W, 3] uint8 and one prompt a clip. The name becomes its file's."""
+
+    name: str
+    image: Frames
+    prompts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Handoff:
+    """What the next clip needs of the past: its index, motion frames [S, m, H, W, 3], their latents [S, C, m', h, w]."""
+
+    clip: int
+    frames: Frames
+    latents: np.ndarray
+
+
+class Reel:
+    """Films made side by side: films/<name>/00000.mp4 and so on, then videos/<name>.mp4.
+
+    The hand-off lies in the first film's folder and is written after the segments of all films: an interruption costs at most
+    the clip under way, whose segments are then overwritten.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], fps: int, rows: Sequence[int] | None = None) -> None:
+        """`rows` of frames.npy are these films'; None: there is no such array. Raises ValueError for names no file can have."""
+        for name in names:
+            if name in ("", ".", "..") or any(mark in name for mark in "/\\\0"):
+                raise ValueError(f"name of a film: received {name!r}, expected a plain file name (it names its mp4)")
+        self.names, self.fps, self.rows, self._array = list(names), fps, rows, folder / FRAMES
+        self._work = [folder / WORK / name for name in names]
+        self._videos = [folder / VIDEOS / f"{name}.mp4" for name in names]
+
+    @property
+    def done(self) -> bool:
+        """Whether every film is whole."""
+        return all(video.is_file() for video in self._videos)
+
+    def resume(self) -> Handoff | None:
+        """After the last clip that all films have; None if there is none, or the films were grouped in another way."""
+        file = self._work[0] / HANDOFF
+        if not file.is_file():
+            return None
+        with np.load(file) as saved:
+            if saved["names"].tolist() != self.names:
+                return None
+            return Handoff(int(saved["clip"]), saved["frames"], saved["latents"])
+
+    def keep(self, first: Frames) -> None:
+        """The clip that all segments repeat, [S, L, H, W, 3]; it goes when the films are whole."""
+        self._work[0].mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        np.save(content, first)
+        write_whole(self._work[0] / FIRST, content.getvalue())
+
+    def kept(self) -> Frames:
+        """What `keep` was given, on disk."""
+        first: Frames = np.load(self._work[0] / FIRST, mmap_mode="r")
+        return first
+
+    def write(self, frames: Frames, begin: int, handoff: Handoff) -> None:
+        """What the films show of the clip before `handoff.clip`, [S, F, H, W, 3] from frame `begin` on; then the hand-off."""
+        for film, folder in zip(frames, self._work, strict=True):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_mp4(_segment(folder, handoff.clip - 1), film, self.fps, *film.shape[1:3])
+        if self.rows is not None:  # mapped for this moment alone: its pages would count as memory
+            whole = np.lib.format.open_memmap(self._array, mode="r+")
+            for row, film in zip(self.rows, frames, strict=True):
+                whole[row, begin : begin + len(film)] = film
+        content = io.BytesIO()
+        np.savez(content, names=self.names, clip=handoff.clip, frames=handoff.frames, latents=handoff.latents)
+        write_whole(self._work[0] / HANDOFF, content.getvalue())
+
+    def finish(self, clips: int) -> None:
+        """Join the segments, without encoding again; they go once every film is whole."""
+        if not self.done:
+            self._videos[0].parent.mkdir(exist_ok=True)
+            for video, folder in zip(self._videos, self._work, strict=True):
+                join_mp4(video, [_segment(folder, clip) for clip in range(clips)])
+        for folder in self._work:
+            shutil.rmtree(folder, ignore_errors=True)
+        if self._work[0].parent.is_dir() and not any(self._work[0].parent.iterdir()):
+            self._work[0].parent.rmdir()
+
+
+def reels(
+    folder: Path, scripts: Sequence[Script], n_frames: int, fps: int, together: int, lossless: bool
+) -> list[tuple[list[int], Reel]]:
+    """The films that are made side by side, as places in `scripts`, and their reels; makes frames.npy where it is asked for.
+
+    Raises ValueError for names that no file can have or that are twice there, and for films of several sizes that one array
+    shall hold.
+    """
+    names = [script.name for script in scripts]
+    if len(set(names)) < len(names):
+        raise ValueError(f"films: received names {', '.join(names)}; expected different names")
+    shapes = sorted({script.image.shape for script in scripts})
+    if lossless and len(shapes) > 1:
+        raise ValueError(
+            f"films: received images {shapes}, expected one size where {FRAMES} keeps the frames of all films"
+        )
+    if lossless and not (folder / FRAMES).is_file():
+        np.lib.format.open_memmap(
+            folder / FRAMES, mode="w+", dtype=np.uint8, shape=(len(scripts), n_frames, *shapes[0])
+        )
+    return [
+        (rows, Reel(folder, [names[row] for row in rows], fps, rows if lossless else None))
+        for rows in groups(scripts, together)
+    ]
+
+
+def groups(scripts: Sequence[Script], together: int) -> list[list[int]]:
+    """Places of scripts whose images have one size, at most `together` at once; sizes in the order they first come."""
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for row, script in enumerate(scripts):
+        by_size.setdefault(script.image.shape, []).append(row)
+    return [rows[at : at + together] for rows in by_size.values() for at in range(0, len(rows), together)]
+
+
+def _segment(folder: Path, clip: int) -> Path:
+    return folder / f"{clip:05d}.mp4"

@@ -1,0 +1,79 @@
+"""Films in which nothing can drift: the start image, or the base model's first clip, again and again.
+
+They beat every method on consistency (Stable Video Infinity, Table 5), so a table without them misleads.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from svi.generation.reel import Handoff, Reel, Script, reels
+from svi.settings import GenerateSettings
+
+if TYPE_CHECKING:
+    from svi.generation.generator import Generator
+
+NOTHING = np.empty(0, np.uint8)
+
+
+def shown(method: str, frames: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Which of the `length` frames of the first clip each of these frames of a film shows.
+
+    copy_clips: the clip from its start again; ping_pong: forwards, then backwards, and no frame twice at a turn.
+    """
+    if method != "ping_pong":
+        return frames % length
+    period = max(2 * (length - 1), 1)
+    place = frames % period
+    return np.minimum(place, period - place)
+
+
+def write_films(
+    scripts: Sequence[Script],
+    clips: Sequence[slice],
+    fps: int,
+    folder: Path,
+    settings: GenerateSettings,
+    maker: "Generator | None",
+    progress: Callable[[int, int], None],
+) -> None:
+    """Write videos/<name>.mp4 (and frames.npy) as `Generator.films` does, a segment for each of the `clips` of a film.
+
+    By `settings.method`; `maker` makes the first clips, None: the start image is all of it (copy_image). Resumes at the segment
+    where it stopped, and keeps the first clip for that. `progress(clips, all clips)` counts over all films.
+
+    Raises ValueError as `reels` does, and for a method that needs a first clip and gets no `maker`.
+    """
+    if (maker is None) != (settings.method == "copy_image"):
+        raise ValueError(f"method: received {settings.method!r} and maker {maker!r}; only copy_image goes without one")
+    parts = reels(folder, scripts, clips[-1].stop, fps, settings.together, settings.lossless)
+    if maker is not None:
+        begun = [rows for rows, reel in parts if not reel.done and reel.resume() is None]
+        maker.encode([scripts[row].prompts[0] for rows in begun for row in rows], folder)
+    done = 0
+    for rows, reel in parts:
+        for made in _repeat([scripts[row] for row in rows], reel, clips, settings.method, maker):
+            progress(done + made * len(rows), len(scripts) * len(clips))
+        done += len(rows) * len(clips)
+
+
+def _repeat(
+    scripts: Sequence[Script], reel: Reel, clips: Sequence[slice], method: str, maker: "Generator | None"
+) -> Iterator[int]:
+    """Clips that are there, again after each one."""
+    handoff = None if reel.done else reel.resume() or Handoff(0, NOTHING, NOTHING)
+    if handoff is not None and handoff.clip == 0:
+        yield 0
+        reel.keep(np.stack([script.image for script in scripts])[:, None] if maker is None else maker.first(scripts))
+    while handoff is not None and handoff.clip < len(clips):
+        if handoff.clip:
+            yield handoff.clip
+        frames, first = clips[handoff.clip], reel.kept()
+        places = shown(method, np.arange(frames.start, frames.stop), first.shape[1])
+        handoff = Handoff(handoff.clip + 1, NOTHING, NOTHING)
+        reel.write(first[:, places], frames.start, handoff)
+    reel.finish(len(clips))
+    yield len(clips)

@@ -1,0 +1,1 @@
+"""Adapters, and the field's files of them."""

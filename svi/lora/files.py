@@ -1,0 +1,353 @@
+"""LoRA files: PEFT folders, the authors' v1 and 2.0 files, ComfyUI's, diffusers', kohya's, and DeepSpeed checkpoints.
+
+Reading is strict: what is not a plain LoRA of a Wan transformer is an error that names the keys, never left out in silence.
+Tensors keep their bits and their dtype; only where a format holds no alpha and alpha / rank is not 1, B is multiplied by it
+(exact for powers of two, else rounded once to float32).
+"""
+
+import contextlib
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from svi.lora.keys import FORMATS, HALVES, Format, every_block, key_of, listed, parse, place
+
+CONFIG, WEIGHTS, EXTRA = "adapter_config.json", "adapter_model.safetensors", "extra.safetensors"
+DIFFUSERS_WEIGHTS, DIFFUSERS_ALPHA = "pytorch_lora_weights.safetensors", "lora_adapter_metadata"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+SET_ASIDE = "dwpose_embedding"  # the pose encoder that SVI-Dance files hold beside the LoRA
+OURS = ("format", "lora_format", "rank", "alpha", DIFFUSERS_ALPHA)  # metadata that a file's own contents decide
+# PEFT options that change what a LoRA computes, beyond rank and alpha.
+NOT_PLAIN = ("use_dora", "use_rslora", "lora_bias", "rank_pattern", "alpha_pattern", "modules_to_save", "use_qalora")
+PLAIN = {"peft_type": "LORA", "bias": "none"}
+HOLD_EXTRA: tuple[Format, ...] = ("svi1", "svi2", "peft")  # formats with a place for what is set aside
+
+
+@dataclass(frozen=True)
+class LoraWeights:
+    """A LoRA by diffusers' module names: A [rank, in], B [out, rank]; the model's weight grows by alpha / rank * B A.
+
+    `form` is the format it was found in; `extra` holds the tensors of other modules that lay beside it, by their keys.
+    """
+
+    modules: Mapping[str, tuple[Tensor, Tensor]]
+    alpha: float
+    form: str
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rank(self) -> int:
+        """Of every module."""
+        return next(iter(self.modules.values()))[0].shape[0]
+
+    @property
+    def scale(self) -> float:
+        """What B A is multiplied by."""
+        return self.alpha / self.rank
+
+    def folded(self) -> "LoraWeights":
+        """The same with alpha = rank, the scale moved into B: unchanged where it is 1 already, else B in float32."""
+        if self.scale == 1:
+            return self
+        modules = {name: (a, b.float() * self.scale) for name, (a, b) in self.modules.items()}
+        return replace(self, modules=modules, alpha=float(self.rank))
+
+
+def read(path: Path) -> LoraWeights:
+    """A safetensors file of any format, a PEFT or diffusers folder, or a folder of Train's (its subfolder `lora`).
+
+    Raises ValueError when there is nothing there, the file is damaged or a pickle, or its tensors are not one plain LoRA of a
+    Wan transformer; the message names the keys.
+    """
+    if path.is_dir():
+        return _read_folder(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file or folder; expected a LoRA as safetensors, or a PEFT folder")
+    tensors, metadata = _load(path)
+    config = path.with_name(CONFIG)
+    if path.name == WEIGHTS and config.is_file():
+        return _with_config(tensors, metadata, config)
+    return collect(tensors, str(path), _diffusers_alpha(metadata, str(path)), metadata)
+
+
+def _read_folder(folder: Path) -> LoraWeights:
+    if (folder / "lora").is_dir():
+        return _read_folder(folder / "lora")
+    if (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file():
+        return read(folder / WEIGHTS)
+    if (folder / DIFFUSERS_WEIGHTS).is_file():
+        return read(folder / DIFFUSERS_WEIGHTS)
+    pickles = [file.name for file in sorted(folder.iterdir()) if file.suffix in PICKLES]
+    if pickles:
+        raise ValueError(f"{folder}: {_PICKLE.format(pickles[0])}")
+    raise ValueError(
+        f"{folder} holds no LoRA; expected {CONFIG} and {WEIGHTS} (PEFT), {DIFFUSERS_WEIGHTS} (diffusers), "
+        "or a folder `lora` as Train writes it"
+    )
+
+
+_PICKLE = (
+    "{} is a pickle, which may run any code when it is opened, so it is not; "
+    "save its tensors as safetensors (safetensors.torch.save_file) where you trust it"
+)
+
+
+def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file."""
+    if file.suffix in PICKLES:
+        raise ValueError(_PICKLE.format(file))
+    try:
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            return {key: opened.get_tensor(key) for key in opened.keys()}, dict(opened.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{file} is no safetensors file, or is damaged ({error}); download or export it again"
+        ) from error
+
+
+def _with_config(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], file: Path) -> LoraWeights:
+    config = Config.read(file)
+    aside = file.with_name(EXTRA)
+    extra = _load(aside)[0] if aside.is_file() else {}
+    weights = collect({**tensors, **extra}, str(file.parent), config.alpha, metadata)
+    if weights.rank != config.rank:
+        raise ValueError(
+            f"{file} says rank r={config.rank}, but the tensors beside it have rank {weights.rank}: "
+            "the two files do not belong together"
+        )
+    return weights
+
+
+class Config(NamedTuple):
+    """What of a PEFT config a plain LoRA needs."""
+
+    rank: int
+    alpha: float
+
+    @classmethod
+    def read(cls, file: Path) -> "Config":
+        """From adapter_config.json. Raises ValueError when it is damaged or of anything but a plain LoRA."""
+        try:
+            return cls.parse(json.loads(file.read_text()), str(file))
+        except (OSError, json.JSONDecodeError) as error:
+            raise ValueError(f"{file} cannot be read ({error}); save the adapter again") from error
+
+    @classmethod
+    def parse(cls, config: Mapping[str, Any], origin: str) -> "Config":
+        """From its contents."""
+        special = [f"{key}={config[key]}" for key in NOT_PLAIN if config.get(key)]
+        special += [f"{key}={config.get(key)}" for key, plain in PLAIN.items() if config.get(key, plain) != plain]
+        if special:
+            raise ValueError(f"{origin}: only a plain LoRA can be read, this adapter has {', '.join(special)}")
+        try:
+            return cls(int(config["r"]), float(config["lora_alpha"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{origin} names no rank r and lora_alpha ({error!r}); save the adapter again") from error
+
+
+def _diffusers_alpha(metadata: Mapping[str, str], origin: str) -> float | None:
+    """diffusers keeps a PEFT config in the file's header: "transformer.r", "transformer.lora_alpha" and so on."""
+    if DIFFUSERS_ALPHA not in metadata:
+        return None
+    try:
+        config = json.loads(metadata[DIFFUSERS_ALPHA])
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{origin}: header {DIFFUSERS_ALPHA} is damaged ({error}); save the LoRA again") from error
+    own = {key.removeprefix("transformer."): value for key, value in config.items()}
+    return Config.parse(own, f"{origin}, header {DIFFUSERS_ALPHA}").alpha
+
+
+def collect(
+    tensors: Mapping[str, Tensor], origin: str, alpha: float | None = None, metadata: Mapping[str, str] | None = None
+) -> LoraWeights:
+    """The LoRA that these tensors are; `alpha` as the file's config has it, None: its alpha keys, else the rank.
+
+    Raises ValueError with the keys: none of a LoRA, unexpected ones, missing ones, several ranks or alphas.
+    """
+    parts, extra = _sorted_out(tensors, origin)
+    _check_whole(parts, origin)
+    rank = _one_rank(parts, origin)
+    found = _one_alpha(parts, origin)
+    return LoraWeights(
+        modules={name: (parts[name]["A"], parts[name]["B"]) for name in sorted(parts, key=_order)},
+        alpha=next(value for value in (found, alpha, float(rank)) if value is not None),
+        form=next(key.form for name in tensors if (key := parse(name))),
+        extra=extra,
+        metadata={key: value for key, value in (metadata or {}).items() if key not in OURS},
+    )
+
+
+Parts = dict[str, dict[str, Tensor]]  # by module, then "A", "B" or "alpha"
+
+
+def _sorted_out(tensors: Mapping[str, Tensor], origin: str) -> tuple[Parts, dict[str, Tensor]]:
+    """The parts of every module, and what is set aside."""
+    parts: Parts = {}
+    extra: dict[str, Tensor] = {}
+    forms: dict[str, str] = {}
+    unexpected: list[str] = []
+    for name, tensor in tensors.items():
+        key = parse(name)
+        if key is not None and key.part not in parts.get(key.module, {}):
+            parts.setdefault(key.module, {})[key.part] = tensor
+            forms.setdefault(key.form, name)
+        elif SET_ASIDE in name.split("."):
+            extra[name] = tensor
+        else:
+            unexpected.append(name)
+    if not parts:
+        raise ValueError(
+            f"{origin} holds no LoRA of a Wan transformer: none of its {len(tensors)} keys matches "
+            f"({listed(sorted(tensors))}); expected keys such as blocks.0.self_attn.q.lora_A.weight"
+        )
+    if unexpected:
+        raise ValueError(f"{origin}: unexpected keys, which would be lost: {listed(sorted(unexpected))}")
+    if len(forms) > 1:
+        raise ValueError(f"{origin} mixes formats: {', '.join(f'{name} ({form})' for form, name in forms.items())}")
+    return parts, extra
+
+
+def _order(module: str) -> tuple[int, str]:
+    block, local = place(module)
+    return -1 if block is None else block, local
+
+
+def _check_whole(parts: Parts, origin: str) -> None:
+    """Every module has A and B, every block the same modules."""
+    blocks = 1 + max(_order(name)[0] for name in parts)
+    wanted = {other for name in parts for other in every_block(name, blocks)}
+    missing = [
+        f"{name} ({part})" for name in sorted(wanted, key=_order) for part in HALVES if part not in parts.get(name, {})
+    ]
+    if missing:
+        raise ValueError(f"{origin} is incomplete; missing in its {blocks} blocks: {listed(missing)}")
+
+
+def _one_rank(parts: Parts, origin: str) -> int:
+    shapes = {name: (list(parts[name]["A"].shape), list(parts[name]["B"].shape)) for name in sorted(parts, key=_order)}
+    rank: int = Counter(a[0] for a, _ in shapes.values() if a).most_common(1)[0][0]
+    wrong = [f"{n} (A {a}, B {b})" for n, (a, b) in shapes.items() if a[:1] + b[1:] != [rank, rank] or len(a + b) != 4]
+    if wrong:
+        raise ValueError(f"{origin}: expected rank {rank}, as in most modules; another shape have {listed(wrong)}")
+    return rank
+
+
+def _one_alpha(parts: Parts, origin: str) -> float | None:
+    """The value of the alpha keys; None where there are none."""
+    alphas = {name: float(part["alpha"]) for name, part in parts.items() if "alpha" in part}
+    if not alphas:
+        return None
+    usual = Counter(alphas.values()).most_common(1)[0][0]
+    others = [f"{name} ({alphas.get(name, 'none')})" for name in sorted(parts, key=_order) if alphas.get(name) != usual]
+    if others:
+        raise ValueError(f"{origin}: expected one alpha, {usual:g} as in most modules; another have {listed(others)}")
+    return usual
+
+
+def write(weights: LoraWeights, path: Path, form: Format, metadata: Mapping[str, str] | None = None) -> None:
+    """A safetensors file, or with form "peft" a folder; each file appears whole or not at all.
+
+    Formats without alpha get `weights.folded()`. Only "svi1", "svi2" and "peft" (in a file of its own) have a place for
+    `weights.extra`. `metadata` goes into the safetensors header. Raises ValueError for an unknown format.
+    """
+    if form not in FORMATS:
+        raise ValueError(f"unknown LoRA format {form!r}; known are {', '.join(FORMATS)}")
+    if form != "peft":
+        weights = weights.folded()
+    header = {**weights.metadata, **(metadata or {}), "format": "pt", "lora_format": form}
+    header |= {"rank": str(weights.rank), "alpha": f"{weights.alpha:g}"}
+    tensors = {
+        key_of(form, name, p): value
+        for name, halves in weights.modules.items()
+        for p, value in zip(HALVES, halves, strict=True)
+    }
+    if form != "peft":
+        _save(tensors | (dict(weights.extra) if form in HOLD_EXTRA else {}), path, header)
+        return
+    path.mkdir(parents=True, exist_ok=True)
+    (path / CONFIG).unlink(missing_ok=True)  # last to come: without it this is no PEFT folder
+    (path / EXTRA).unlink(missing_ok=True)
+    if weights.extra:
+        _save(dict(weights.extra), path / EXTRA, {})
+    _save(tensors, path / WEIGHTS, header)
+    _atomically(path / CONFIG, lambda fresh: fresh.write_text(_config_text(weights)))
+
+
+def _config_text(weights: LoraWeights) -> str:
+    """PEFT's config; a module that every block has is named once."""
+    from peft import LoraConfig
+
+    targets = sorted({place(name)[1] for name in weights.modules})
+    alpha: Any = int(weights.alpha) if weights.alpha == int(weights.alpha) else weights.alpha
+    config = LoraConfig(r=weights.rank, lora_alpha=alpha, target_modules=targets, inference_mode=True)
+    return json.dumps({**config.to_dict(), "target_modules": targets}, indent=2, sort_keys=True)
+
+
+def _save(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    _atomically(path, lambda fresh: save_file(whole, fresh, header))
+
+
+def _atomically(path: Path, fill: Callable[[Path], object]) -> None:
+    """Write to a file beside it, then rename: a reader sees the old one or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fill(fresh)
+        with fresh.open("rb") as written:
+            os.fsync(written.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def from_checkpoint(folder: Path, alpha: float | None = None) -> LoraWeights:
+    """The LoRA in Train's last checkpoint, float32 as the optimiser has it (ZeRO 0, 2 and 3).
+
+    `folder` is Train's, its `checkpoints`, or one step's. The rank is that of the tensors; alpha is `alpha`, else that of
+    adapter_config.json beside the steps, else the rank. DeepSpeed's files are pickles: open only what you made yourself.
+    Raises ValueError when there is no complete checkpoint, or it is not of a LoRA.
+    """
+    steps, name = _last_step(folder)
+    if any((steps / name).glob("*zero_pp_rank_*_optim_states.pt")):
+        state = _joined(steps, name)
+    else:
+        file = steps / name / "mp_rank_00_model_states.pt"
+        state = torch.load(file, map_location="cpu", weights_only=False, mmap=True)["module"]
+    config = steps / CONFIG
+    if alpha is None and config.is_file():
+        alpha = Config.read(config).alpha
+    tensors = {key: value.float().clone() for key, value in state.items()}
+    return replace(collect(tensors, str(steps / name), alpha, {"checkpoint": name}), form="checkpoint")
+
+
+def _last_step(folder: Path) -> tuple[Path, str]:
+    for steps in (folder / "checkpoints", folder):
+        if (steps / "latest.json").is_file():
+            return steps, str(json.loads((steps / "latest.json").read_text())["name"])
+    if any(folder.glob("*_model_states.pt")):
+        return folder.parent, folder.name
+    raise ValueError(f"{folder} holds no complete checkpoint; expected checkpoints/latest.json, as Train writes it")
+
+
+def _joined(steps: Path, name: str) -> dict[str, Tensor]:
+    """What the ranks hold in pieces."""
+    from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
+
+    talk = io.StringIO()  # it prints every file it opens
+    with contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
+        state: dict[str, Tensor] = get_fp32_state_dict_from_zero_checkpoint(
+            str(steps), tag=name, exclude_frozen_parameters=True
+        )
+    return state

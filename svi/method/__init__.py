@@ -1,0 +1,1 @@
+"""The paper's equations and draws, as pure functions of latents."""

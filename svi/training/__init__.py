@@ -1,0 +1,1 @@
+"""One fine-tuning: loop, engine, checkpoints, ranks, objectives."""

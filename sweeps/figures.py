@@ -1,0 +1,228 @@
+"""Pictures of a study: which settings matter, how, two at a time, and the Pareto front."""
+
+import itertools
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from sweeps.files import replacing
+from sweeps.slots import KNOWN
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, BLUE, ORANGE = "#22262b", "#7d848c", "#0072b2", "#d55e00"
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "figure.constrained_layout.use": True,
+}
+FEWEST = 2  # complete trials that say anything of a setting
+FEWEST_IN_PLANE = 4
+SIZE = 2.4  # inches of a panel
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One objective as the pictures need it."""
+
+    place: int
+    name: str
+    direction: StudyDirection
+
+    def of(self, trial: FrozenTrial) -> float:
+        """The trial's value."""
+        return float(trial.values[self.place])
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One setting as an axis: its trials' positions, which for choices are their places in the list."""
+
+    key: str
+    distribution: BaseDistribution
+
+    def at(self, trials: Sequence[FrozenTrial]) -> npt.NDArray[np.float64]:
+        """Positions of the trials, a logarithmic setting's as its decimal logarithm."""
+        values = np.array(
+            [self.distribution.to_internal_repr(trial.params[self.key]) for trial in trials], dtype=np.float64
+        )
+        return np.log10(values) if self.logarithmic else values
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether equal ratios are equally far apart."""
+        return bool(getattr(self.distribution, "log", False))
+
+    @property
+    def ordered(self) -> bool:
+        """Whether there is anything between two values."""
+        return not isinstance(self.distribution, CategoricalDistribution)
+
+    @property
+    def label(self) -> str:
+        """The setting's name, and what its ticks are where these are not its values."""
+        return f"log10 {self.key}" if self.logarithmic else self.key
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The whole dimension with a margin, so that no dot is cut."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return -0.3, len(self.distribution.choices) - 0.7
+        ends = np.array([self.distribution.low, self.distribution.high], dtype=np.float64)
+        low, high = np.log10(ends) if self.logarithmic else ends
+        return low - 0.04 * (high - low), high + 0.04 * (high - low)
+
+    def lay(self, axis: Any) -> None:
+        """Along one side of a panel: its limits, and the names of choices."""
+        axis.axes.set(**{f"{axis.axis_name}lim": self.limits})
+        if isinstance(self.distribution, CategoricalDistribution):
+            axis.set_ticks(range(len(self.distribution.choices)), [str(choice) for choice in self.distribution.choices])
+
+
+def draw(study: Study, objectives: Sequence[str], folder: Path) -> None:
+    """Write importance, slice and contour of each objective, and the front of several, as PNG, where trials suffice."""
+    import matplotlib as mpl
+
+    trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    if len(trials) < FEWEST:
+        return
+    with mpl.rc_context(STYLE):
+        for name, figure in _figures(study, trials, objectives):
+            with replacing(folder / f"{name}.png") as fresh:
+                figure.savefig(fresh, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+
+
+def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str]) -> "Iterator[tuple[str, Figure]]":
+    pairs = zip(objectives, study.directions, strict=True)
+    goals = [Goal(place, name, direction) for place, (name, direction) in enumerate(pairs)]
+    axes = [Axis(key, distribution) for key, distribution in trials[-1].distributions.items()]
+    for goal in goals:
+        tail = f"-{goal.name.partition(' ')[0]}" if len(goals) > 1 else ""
+        yield f"importance{tail}", _importance(study, goal)
+        yield f"slice{tail}", _slice(trials, axes, goal)
+        if len(axes) > 1 and len(trials) >= FEWEST_IN_PLANE:
+            yield f"contour{tail}", _contour(trials, axes, goal)
+    for one, other in itertools.combinations(goals, 2):
+        tail = "" if len(goals) == 2 else f"-{one.name.partition(' ')[0]}-{other.name.partition(' ')[0]}"
+        yield f"pareto{tail}", _front(study, trials, one, other)
+
+
+def _importance(study: Study, goal: Goal) -> "Figure":
+    """Shares by PED-ANOVA: how far the better trials' settings differ from all trials' settings."""
+    sign = -1 if goal.direction == StudyDirection.MAXIMIZE else 1  # it takes low for good
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # says the same of every target
+        shares = get_param_importances(
+            study, evaluator=PedAnovaImportanceEvaluator(), target=lambda trial: sign * goal.of(trial)
+        )
+    figure, axes = _panels(1, 1, width=5.0, height=0.6 + 0.35 * len(shares))
+    names, values = list(shares)[::-1], list(shares.values())[::-1]
+    axes[0][0].barh(names, values, color=BLUE, height=0.6)
+    for place, value in enumerate(values):
+        axes[0][0].text(value, place, f" {value:.2f}", va="center")
+    axes[0][0].set_title(f"What {goal.name} depends on (shares, PED-ANOVA)")
+    axes[0][0].set_xlim(0, max([*values, 0.01]) * 1.15)
+    return figure
+
+
+def _slice(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Figure":
+    figure, panels = _panels(1, len(axes))
+    values = np.array([goal.of(trial) for trial in trials])
+    for axis, panel in zip(axes, panels[0], strict=True):
+        _dots(panel, trials, axis.at(trials), values)
+        panel.set_xlabel(axis.label)
+        axis.lay(panel.xaxis)
+    panels[0][0].set_ylabel(goal.name)
+    panels[0][0].set_title(f"{goal.name} by each setting; orange: known settings")
+    return figure
+
+
+def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Figure":
+    """A panel for each pair of settings: the value over triangles between trials, or where one is a choice, at the trials alone."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import BoundaryNorm
+    from matplotlib.ticker import MaxNLocator
+
+    figure, panels = _panels(len(axes) - 1, len(axes) - 1)
+    values = np.array([goal.of(trial) for trial in trials])
+    levels = MaxNLocator(10).tick_values(values.min(), values.max())
+    norm = BoundaryNorm(levels, 256)
+    shade = ScalarMappable(norm, "cividis")
+    for row, column in itertools.product(range(len(axes) - 1), repeat=2):
+        panel, across, up = panels[row][column], axes[column], axes[row + 1]
+        if column > row:
+            panel.set_axis_off()
+            continue
+        x, y = across.at(trials), up.at(trials)
+        if across.ordered and up.ordered and _spans_a_plane(x, y):
+            panel.tricontourf(x, y, values, levels=levels, norm=norm, cmap=shade.cmap)
+            _dots(panel, trials, x, y)
+        else:
+            panel.scatter(x, y, c=values, norm=norm, cmap=shade.cmap, s=26, edgecolor=MUTED, linewidth=0.5)
+        across.lay(panel.xaxis)
+        up.lay(panel.yaxis)
+        if row == len(axes) - 2:
+            panel.set_xlabel(across.label)
+        if column == 0:
+            panel.set_ylabel(up.label)
+    figure.colorbar(shade, ax=np.array(panels), label=goal.name, shrink=0.8)
+    return figure
+
+
+def _front(study: Study, trials: list[FrozenTrial], one: Goal, other: Goal) -> "Figure":
+    figure, ((panel,),) = _panels(1, 1, width=4.6, height=3.6)
+    _dots(panel, trials, np.array([one.of(t) for t in trials]), np.array([other.of(t) for t in trials]))
+    best = sorted(study.best_trials, key=one.of)
+    if len(study.directions) == 2:
+        panel.plot([one.of(trial) for trial in best], [other.of(trial) for trial in best], color=INK, lw=1, zorder=1)
+    for trial in best:
+        panel.annotate(f" {trial.number}", (one.of(trial), other.of(trial)), va="bottom")
+    ways = {StudyDirection.MAXIMIZE: "more is better", StudyDirection.MINIMIZE: "less is better"}
+    panel.set_xlabel(f"{one.name} ({ways[one.direction]})")
+    panel.set_ylabel(f"{other.name} ({ways[other.direction]})")
+    panel.set_title("Trials of the Pareto front by number; orange: known settings")
+    return figure
+
+
+def _dots(panel: "Axes", trials: list[FrozenTrial], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> None:
+    known = np.array([KNOWN in trial.user_attrs for trial in trials])
+    for chosen, colour in ((~known, BLUE), (known, ORANGE)):
+        panel.scatter(x[chosen], y[chosen], s=14, color=colour, edgecolor="white", linewidth=0.5, zorder=3)
+
+
+def _spans_a_plane(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> bool:
+    """Whether triangles can be laid over the points: they are not all on one line."""
+    points = np.unique(np.stack([x, y], axis=1), axis=0)
+    return len(points) > 2 and int(np.linalg.matrix_rank(points - points.mean(axis=0), tol=1e-9)) == 2
+
+
+def _panels(rows: int, columns: int, width: float = SIZE, height: float = SIZE) -> "tuple[Figure, list[list[Axes]]]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * columns + 0.4, height * rows + 0.3))
+    return figure, [
+        list(row) for row in figure.subplots(rows, columns, squeeze=False, sharey="row" if rows == 1 else "none")
+    ]

@@ -1,0 +1,125 @@
+"""One trial: its stages up to the forecast, then, if it is worth them, its films and their scores."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from optuna.study import StudyDirection
+from optuna.trial import Trial, TrialState
+
+from harness.core.store import Store
+from harness.plan.pipeline import Child, Pipeline
+from harness.results.forecast import clips_of, forecast_of
+from harness.run.console import Console
+from harness.run.local import Local
+from harness.run.schedule import Event, Running, run
+from sweeps.pruning import FORECAST, PRUNED, verdict
+from sweeps.publish import Record
+from sweeps.storage import tell
+from sweeps.sweep import Sweep
+from sweeps.values import value
+
+SIGNATURE, SIGNATURES, RUN = "harness.signature", "harness.signatures", "harness.mlflow_run"
+
+
+class AttemptError(Exception):
+    """A trial that gives no value; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A trial in hand, and all that it takes to carry it out."""
+
+    trial: Trial
+    pipeline: Pipeline
+    sweep: Sweep
+    store: Store
+    executor: Local
+    console: Console
+    record: Record
+    prune: bool
+    say: Callable[[str], None]
+
+    def carry_out(self) -> None:
+        """Run the trial's stages and tell the study how it ended.
+
+        Raises AttemptError for a trial without a value, UpdateFinishedTrialError for one that another worker has taken over.
+        """
+        self._note()
+        self._run(self.child.forecast.values())
+        if (reason := self._forecast()) is not None:
+            self.trial.set_user_attr(PRUNED, reason)
+            self._end(TrialState.PRUNED, None, f"pruned: {reason}")
+            return
+        self._run(node.signature for node in self.pipeline.graph if node.signature != self.pipeline.report)
+        values = self._values()
+        shown = ", ".join(f"{o.name} {v:.4g}" for o, v in zip(self.sweep.objectives, values, strict=True))
+        self._end(TrialState.COMPLETE, values, shown)
+
+    @property
+    def child(self) -> Child:
+        """Its one variant and seed."""
+        return self.pipeline.children[0]
+
+    def _note(self) -> None:
+        """Tell the study what the trial is made of, and which run of MLflow is its own, before anything can fail."""
+        child, track = self.child, self.sweep.track
+        self.trial.set_user_attr(SIGNATURE, child.generate[track])
+        signatures = {
+            "train": list(child.train.values()),
+            "forecast": child.forecast.get(track),
+            "generate": child.generate[track],
+            "score": dict(child.score[track]),
+        }
+        self.trial.set_user_attr(SIGNATURES, signatures)
+        if (run_id := self.record.run_id()) is not None:
+            self.trial.set_user_attr(RUN, run_id)
+
+    def _run(self, wanted: Iterable[str]) -> None:
+        graph = self.pipeline.graph.upto(wanted)
+        self.console.total += sum(not self.store.done(node.kind, node.signature) for node in graph)
+
+        def tick(running: list[Running]) -> None:
+            self.console.tick(running)
+            self.record.update()
+
+        def show(event: Event) -> None:
+            if event.state != "cached":
+                self.console.event(event)
+
+        outcome = run(graph, self.store, self.executor, show, tick)
+        for event in outcome.failed.values():
+            raise AttemptError(f"{event.node.kind}: {event.message}")
+
+    def _forecast(self) -> str | None:
+        """Tell the study of the forecast; why it makes the films not worth their while, None if it does not."""
+        track = self.sweep.track
+        if track not in self.child.forecast:
+            return None
+        try:
+            late = forecast_of(self.store, [self.child.forecast[track]], clips_of(self.child, track)).late
+        except ValueError as error:
+            raise AttemptError(f"its forecast: {error}") from error
+        low = late.value if math.isnan(late.low) else late.low  # of one film nothing is known but the value
+        self.trial.set_user_attr(FORECAST, {"value": late.value, "low": low, "high": max(late.value, late.high)})
+        study = self.trial.study
+        if len(study.directions) == 1:  # Optuna takes no reports of several objectives
+            # In the study's direction, so that a sampler that learns from pruned trials learns the right way round.
+            self.trial.report(-late.value if study.direction == StudyDirection.MAXIMIZE else late.value, step=1)
+        return verdict(study, study.get_trials(deepcopy=False)[self.trial.number]) if self.prune else None
+
+    def _values(self) -> list[float]:
+        try:
+            values = [value(self.store, self.child, self.sweep.track, objective) for objective in self.sweep.objectives]
+        except ValueError as error:
+            raise AttemptError(str(error)) from error
+        if not all(map(math.isfinite, values)):
+            raise AttemptError(f"its objectives are {values}, which cannot be compared")
+        return values
+
+    def _end(self, state: TrialState, values: list[float] | None, summary: str) -> None:
+        named = dict(zip((o.name for o in self.sweep.objectives), values or (), strict=False))
+        tags = {"sweep.state": state.name.lower()} | ({"sweep.pruned": summary} if state == TrialState.PRUNED else {})
+        tell(self.trial, state, values)
+        self.record.end("FINISHED", tags, named)
+        self.say(f"trial {self.trial.number}: {summary}")

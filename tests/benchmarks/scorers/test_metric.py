@@ -1,0 +1,201 @@
+import json
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from benchmarks.films.film import Film, FilmFolder
+from benchmarks.suites.embedded import SCORERS, EmbeddedSuite
+from benchmarks.suites.suite import score_films
+
+MADE = {"track": "consistent-50s", "track_version": 1, "samples_hash": "5a" * 32}
+PATH = [(4.0 + i % 8, 5.0) for i in range(40)]
+METRICS = {metric.name: metric for metric in EmbeddedSuite.metrics}
+
+
+@pytest.fixture
+def films(world, tmp_path):
+    """Two films of 40 frames: one perfect, one that loses its object half-way."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    perfect = world.frames(PATH)
+    broken = perfect.copy()
+    broken[20:] = world.background
+    np.save(folder / "frames.npy", np.stack([perfect, broken]))
+    names = ["../scene-00", "scene-01"]
+    info = {"fps": 8, "clip_frames": 5, "overlap": 1, "n_clips": 10, **MADE}
+    info["samples"] = [
+        {"name": name, "prompts": ["a disc"], "video": f"videos/{i}.mp4"} for i, name in enumerate(names)
+    ]
+    (folder / "film.json").write_text(json.dumps(info))
+    write_truth(folder, world)
+    np.save(folder / "continuation.npy", np.stack([perfect, perfect]))
+    condition, perturbation = np.random.default_rng(0).normal(size=(2, 2, 8, 4, 4))
+    probe = {"condition": condition, "perturbation": perturbation, "output_clean": condition + 0.1}
+    np.savez(tmp_path / "probe.npz", **probe, output_perturbed=condition + 0.1 + 0.5 * perturbation)
+    return folder
+
+
+def write_truth(folder, world):
+    rows = {
+        name: np.stack([getattr(world.truth, name)] * 2) for name in ("background", "object_renders", "object_masks")
+    }
+    np.savez(folder / "truth.npz", **rows)
+
+
+def scored(films, progress=lambda done, total: None):
+    out = films.parent / "scores"
+    probe = films.parent / "probe.npz"
+    score_films(FilmFolder(films, probe=probe if probe.is_file() else None), EmbeddedSuite(), out, progress)
+    with np.load(out / "scores.npz", allow_pickle=False) as file:
+        return json.loads((out / "scores.json").read_text()), dict(file)
+
+
+def test_every_metric_is_scored_and_described(films):
+    calls = []
+    report, scores = scored(films, lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 2), (2, 2)]
+    assert (report["suite"], report["suite_version"]) == (EmbeddedSuite.name, EmbeddedSuite.version)
+    assert (report["fps"], report["n_clips"], report["resolution"]) == (8, 10, "16x16")
+    assert report["samples"] == ["../scene-00", "scene-01"]
+    assert report["skipped"] == {}
+    assert set(report["metrics"]) == set(scores) == set(METRICS)
+    assert all(
+        set(entry) == {"direction", "version", "unit", "per", "needs", "about", "weights", "compared_with"}
+        for entry in report["metrics"].values()
+    )
+    for name, values in scores.items():
+        assert values.dtype == np.float64
+        assert values.shape == ((2, 10) if METRICS[name].per == "clip" else (2,)), name
+
+
+def test_the_scores_belong_to_their_film_and_clip(films):
+    _, scores = scored(films)
+    assert scores["object_kept"].tolist() == [[1] * 10, [1] * 5 + [0] * 5]
+    assert scores["background_psnr"].tolist() == [[100] * 10] * 2
+    assert scores["psnr"][0].tolist() == [100] * 10
+    assert scores["psnr"][1, 4] == 100 > scores["psnr"][1, 5]
+    assert scores["gain"] == pytest.approx([0.5, 0.5])
+    assert scores["forecast_plateau"] == pytest.approx([0.2, 0.2])
+
+
+def test_scoring_twice_gives_the_same_bytes(films):
+    scored(films)
+    first = [(films.parent / "scores" / name).read_bytes() for name in ("scores.npz", "scores.json")]
+    scored(films)
+    assert first == [(films.parent / "scores" / name).read_bytes() for name in ("scores.npz", "scores.json")]
+
+
+def test_what_is_missing_is_skipped_with_the_reason_and_not_zero(films):
+    for name in ("films/truth.npz", "films/continuation.npy", "probe.npz"):
+        (films.parent / name).unlink()
+    report, scores = scored(films)
+    needy = {name for name, metric in METRICS.items() if metric.needs}
+    assert set(report["skipped"]) == needy
+    assert set(scores) == set(METRICS) - needy == {"colour_drift", "contrast_drift", "sharpness_drift", "motion"}
+    assert "truth.npz" in report["skipped"]["background_psnr"]
+    assert "continuation.npy" in report["skipped"]["ssim"]
+    assert "needs the probe's latents" in report["skipped"]["gain"]
+    assert set(report["metrics"]) == set(METRICS)
+
+
+def test_a_truth_without_continuation_skips_only_fidelity(films):
+    (films / "continuation.npy").unlink()
+    report, scores = scored(films)
+    assert report["skipped"] == dict.fromkeys(
+        ("psnr", "ssim"), "needs the true film (continuation.npy), which is not known of these films"
+    )
+    assert "background_psnr" in scores
+
+
+def test_a_scorer_scores_all_or_nothing():
+    for scorer in SCORERS:
+        assert len({metric.needs for metric in scorer.metrics}) == 1
+    assert len(METRICS) == sum(len(scorer.metrics) for scorer in SCORERS)
+
+
+@pytest.mark.parametrize("name", ["frames.npy", "film.json"])
+def test_a_folder_without_films_is_named(films, name):
+    (films / name).unlink()
+    with pytest.raises(ValueError, match=rf"films: received no {name}"):
+        scored(films)
+
+
+def test_contradicting_files_are_refused(films, world):
+    info = json.loads((films / "film.json").read_text())
+    (films / "film.json").write_text(json.dumps({**info, "n_clips": 12}))
+    with pytest.raises(ValueError, match="received 40, expected 45 to 49 for 12 clips"):
+        scored(films)
+    (films / "film.json").write_text(json.dumps({**info, "samples": info["samples"][:1]}))
+    with pytest.raises(ValueError, match=r"frames.npy: received \(2, 40, 16, 16, 3\), expected \[1,"):
+        scored(films)
+    (films / "film.json").write_text(json.dumps({key: info[key] for key in ("fps", "samples")}))
+    with pytest.raises(ValueError, match="received no clip_frames, overlap, n_clips"):
+        scored(films)
+    (films / "film.json").write_text(json.dumps(info))
+    true_films = np.load(films / "continuation.npy")
+    np.save(films / "continuation.npy", true_films[:, :39])
+    with pytest.raises(ValueError, match=r"continuation.npy: received \(2, 39"):
+        scored(films)
+    np.save(films / "continuation.npy", true_films)
+    np.savez(films / "truth.npz", background=np.stack([world.background] * 2))
+    with pytest.raises(ValueError, match=r"truth.npz: received no object_renders, object_masks"):
+        scored(films)
+
+
+class Evil:
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return open, (str(self.mark), "w")
+
+
+def test_a_pickle_in_place_of_frames_does_not_run(films):
+    mark = films.parent / "ran"
+    (films / "frames.npy").write_bytes(pickle.dumps(Evil(mark)))
+    with pytest.raises(ValueError, match="pickle"):
+        scored(films)
+    assert not mark.exists()
+
+
+def test_films_stay_on_disk_while_they_are_scored(tmp_path):
+    shape = (2, 1000, 96, 96, 3)
+    frames = np.lib.format.open_memmap(tmp_path / "frames.npy", mode="w+", dtype=np.uint8, shape=shape)
+    frames[:, ::50] = 80
+    frames.flush()
+    del frames
+    samples = [{"name": "a"}, {"name": "b"}]
+    info = {"fps": 8, "clip_frames": 5, "overlap": 1, "n_clips": 250, "samples": samples, **MADE}
+    (tmp_path / "film.json").write_text(json.dumps(info))
+    tracemalloc.start()
+    score_films(FilmFolder(tmp_path), EmbeddedSuite(), tmp_path / "out", lambda done, total: None)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 24 * 2**20 < 1000 * 96 * 96 * 3
+    assert FilmFolder(tmp_path).film(1).frames.base is not None
+
+
+def test_a_film_checks_its_frames_and_clips():
+    frames = np.zeros((8, 4, 4, 3), np.uint8)
+    with pytest.raises(ValueError, match="frames: received float32"):
+        Film(frames.astype(np.float32), 8, (slice(0, 8),))
+    with pytest.raises(ValueError, match="frames: received uint8"):
+        Film(frames[0], 8, (slice(0, 8),))
+    for clips in (
+        (slice(0, 4),),
+        (slice(0, 4), slice(5, 8)),
+        (slice(0, 4), slice(3, 8)),
+        (slice(0, 0), slice(0, 8)),
+        (),
+    ):
+        with pytest.raises(ValueError, match="clips: received"):
+            Film(frames, 8, clips)
+
+
+def test_clip_means_leave_out_what_is_undefined():
+    film = Film(np.zeros((5, 4, 4, 3), np.uint8), 8, (slice(0, 2), slice(2, 4), slice(4, 5)))
+    means = film.clip_means(np.array([1.0, np.nan, 2.0, 4.0, np.nan]))
+    assert means[:2].tolist() == [1, 3]
+    assert np.isnan(means[2])

@@ -1,0 +1,212 @@
+"""How a suite's scores are kept: film by film, with what is missing and what they were made with."""
+
+import json
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from benchmarks.films.videos import VideoFolder
+from benchmarks.scorers.metric import Metric
+from benchmarks.suites.suite import FilmScores, Scores, film_by_film, score_films
+from benchmarks.suites.vbench import VbenchSuite, windows
+from benchmarks.track import get_track
+from benchmarks.vbench.dimension import DimensionScore, mean_of_frames
+from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
+from tests.benchmarks.vbench.vbench_weights import write_clip_b
+
+FPS, SECONDS = 2, 50
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two videos of 50 s, and one whose last second is missing."""
+    folder = tmp_path_factory.mktemp("videos")
+    for seed, frames in enumerate((100, 101, 99)):
+        write_video(folder / f"film {seed}.mp4", moving_frames(frames, 48, 64, seed), FPS)
+    return folder
+
+
+@pytest.fixture
+def films(videos: Path) -> VideoFolder:
+    return VideoFolder(videos, get_track("consistent-50s"))
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CLIP ViT-B/32 by its published names, but small; no other weights."""
+    write_clip_b(tmp_path, width=64, layers=1)
+    monkeypatch.setenv("VBENCH_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path
+
+
+class Half:
+    """A suite whose metric is undefined for one film, and that remembers which films it was asked for."""
+
+    name, version = "half", "1"
+    metrics = (Metric("half", "higher", "1", "", "film", (), "Half the film's place."),)
+    weights = MappingProxyType({"half": {"a.pth": "0123"}})
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.asked: list[int] = []
+        self._fails_at = fails_at
+
+    def missing(self, films):
+        return {}
+
+    def score(self, films, work, progress) -> Scores:
+        def of_film(index: int) -> FilmScores:
+            self.asked.append(index)
+            if index == self._fails_at:
+                raise ValueError("the power went")
+            if index == 1:
+                return FilmScores(skipped={"half": "no half"}, warning="it is odd")
+            return FilmScores({"half": index / 2})
+
+        return film_by_film(films, work, progress, of_film)
+
+
+def test_scores_say_what_they_were_made_with(films: VideoFolder, tmp_path: Path) -> None:
+    score_films(films, Half(), tmp_path / "out", lambda done, total: None)
+    about = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert (about["suite"], about["suite_version"], about["fps"], about["resolution"]) == ("half", "1", 2.0, "48x64")
+    assert (about["track"], about["track_version"], about["n_clips"]) == ("consistent-50s", 1, 10)
+    assert about["samples"] == ["film 0", "film 1", "film 2"]
+    assert about["samples_hash"] == films.samples_hash != ""
+    assert about["metrics"]["half"]["weights"] == {"a.pth": "0123"}
+
+
+def test_a_film_without_a_score_is_named_and_not_zero(films: VideoFolder, tmp_path: Path) -> None:
+    score_films(films, Half(), tmp_path, lambda done, total: None)
+    with np.load(tmp_path / "scores.npz") as scores:
+        np.testing.assert_array_equal(scores["half"], [0, np.nan, 1])
+    assert json.loads((tmp_path / "scores.json").read_text())["skipped_films"] == {"half": {"film 1": "no half"}}
+
+
+def test_what_is_scored_is_not_scored_again_after_a_failure(films: VideoFolder, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the power went"):
+        score_films(films, Half(fails_at=2), tmp_path, lambda done, total: None)
+    again = Half()
+    score_films(films, again, tmp_path, lambda done, total: None)
+    assert again.asked == [2]
+    assert json.loads((tmp_path / "scores.json").read_text())["warnings"] == {"film 1": "it is odd"}
+    assert not (tmp_path / "work").exists()
+
+
+def test_whole_window_and_prefix_come_from_the_frames_values() -> None:
+    frames = np.array([np.nan, 1.0, 2.0, 3.0, 4.0, 5.0])
+    score = DimensionScore(weight=1.0, frames=frames, rule=lambda stretch, start: float(np.nanmean(stretch)))
+    window, prefix = windows(score, (slice(0, 2), slice(2, 4), slice(4, 6)))
+    np.testing.assert_array_equal(window, [1, 2.5, 4.5])
+    np.testing.assert_array_equal(prefix, [1, 2, 3])
+    assert mean_of_frames(frames[1:3], 1) == 1.5
+
+
+def test_dimensions_without_weights_are_skipped_with_file_place_and_licence(
+    films: VideoFolder, weights: Path, tmp_path: Path
+) -> None:
+    suite = VbenchSuite(("subject_consistency", "background_consistency"), "cpu")
+    score_films(films, suite, tmp_path / "out", lambda done, total: None)
+    about = json.loads((tmp_path / "out" / "scores.json").read_text())
+    why = about["skipped"]["subject_consistency"]
+    assert str(weights / "torch/hub/checkpoints/dino_vitbase16_pretrain.pth") in why
+    assert "licence Apache-2.0" in why
+    assert "harness doctor" in why
+    assert set(about["metrics"]["background_consistency"]["weights"]) == {"ViT-B-32.pt"}
+    with np.load(tmp_path / "out" / "scores.npz") as scores, np.load(tmp_path / "out" / "frames.npz") as frames:
+        assert set(scores) == {f"background_consistency{view}" for view in ("", "@window", "@prefix")}
+        assert scores["background_consistency@window"].shape == (3, 10)
+        of_frames = frames["background_consistency"]
+    assert of_frames.shape == (3, 101)
+    with np.load(tmp_path / "out" / "scores.npz") as scores:
+        np.testing.assert_allclose(scores["background_consistency"], np.nanmean(of_frames, axis=1), rtol=1e-12)
+        np.testing.assert_allclose(
+            scores["background_consistency@prefix"][:, -1], scores["background_consistency"], rtol=1e-12
+        )
+
+
+def test_a_video_too_small_for_a_dimension_is_skipped_in_it_alone(
+    films: VideoFolder, weights: Path, tmp_path: Path
+) -> None:
+    from tests.benchmarks.vbench.vbench_motion_weights import write_raft
+
+    write_raft(weights)
+    suite = VbenchSuite(("background_consistency", "dynamic_degree"), "cpu")
+    score_films(films, suite, tmp_path / "out", lambda done, total: None)
+    about = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert set(about["skipped_films"]) == {"dynamic_degree"}
+    assert "48" in about["skipped_films"]["dynamic_degree"]["film 0"]
+
+
+def test_fvd_of_all_films_and_of_their_clips_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.suites.fvd import FvdSuite
+    from tests.benchmarks.fvd.fvd_weights import SmallNetwork, write_torchscript
+
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    write_torchscript(tmp_path, SmallNetwork())
+    for seed, folder in enumerate(("ours", "true")):
+        (tmp_path / folder).mkdir()
+        for film in ("a", "b", "c"):
+            write_video(tmp_path / folder / f"{film}.mp4", moving_frames(200, 48, 64, seed + ord(film)), 4)
+    films = VideoFolder(tmp_path / "ours", get_track("consistent-50s"))
+    score_films(films, FvdSuite(str(tmp_path / "true"), "cpu"), tmp_path / "out", lambda done, total: None)
+    with np.load(tmp_path / "out" / "scores.npz") as scores:
+        assert scores["fvd"].shape == (1,)
+        assert scores["fvd@window"].shape == (1, 10)
+        assert (scores["fvd@window"] > 0).all()
+    about = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert "3 generated" in about["notes"]["fvd"]
+    assert "fewer than 256" in about["notes"]["fvd"]
+    assert about["details"]["n_generated"] == 30
+    assert about["details"]["films"] == 3
+    assert set(about["metrics"]["fvd"]["weights"]) == {"i3d_torchscript.pt"}
+    same = FvdSuite(str(tmp_path / "ours"), "cpu")
+    score_films(films, same, tmp_path / "same", lambda done, total: None)
+    with np.load(tmp_path / "same" / "scores.npz") as scores:
+        assert scores["fvd"][0] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory: pytest.TempPathFactory) -> VideoFolder:
+    """Large enough to look for faces in, without sound."""
+    folder = tmp_path_factory.mktemp("larger")
+    write_video(folder / "film 0.mp4", moving_frames(100, 128, 128), FPS)
+    return VideoFolder(folder, get_track("consistent-50s"))
+
+
+def test_a_film_without_sound_counts_as_one_without_a_score(
+    larger: VideoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.suites.sync import SyncSuite
+    from tests.benchmarks.sync.sync_videos import write_weights
+
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    suite = SyncSuite(None, "cpu")
+    assert "sfd_face.pth (licence" in suite.missing(larger)["sync_c"]
+    write_weights(tmp_path)
+    suite = SyncSuite(None, "cpu")
+    assert suite.missing(larger) == {}
+    score_films(larger, suite, tmp_path / "out", lambda done, total: None)
+    about = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert "sound" in about["skipped_films"]["sync_c"]["film 0"]
+
+
+def test_sound_that_ends_early_is_said_and_a_film_without_a_face_is_counted(
+    larger: VideoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.suites.sync import SyncSuite
+    from tests.benchmarks.sync.sync_videos import hum, write_wav, write_weights
+
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
+    write_weights(tmp_path)
+    (tmp_path / "sound").mkdir()
+    write_wav(tmp_path / "sound" / "film 0.wav", hum(3))
+    score_films(larger, SyncSuite(str(tmp_path / "sound"), "cpu"), tmp_path / "out", lambda done, total: None)
+    about = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert "1 films go on after their sound has ended" in about["notes"]["sync_c"]
+    assert "its sound ends after 3.00 s of 50" in about["warnings"]["film 0"]
+    with np.load(tmp_path / "out" / "scores.npz") as scores:
+        np.testing.assert_array_equal(scores["face_found"], 0)
+    assert "face" in about["skipped_films"]["sync_c"]["film 0"]

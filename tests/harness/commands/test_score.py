@@ -1,0 +1,313 @@
+"""`harness score` and `harness doctor`: videos that any method made, from the check to the table."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks.track import get_track
+from benchmarks.vbench import official
+from harness.core.errors import UseError
+from harness.core.store import Store
+from harness.declare.settings import ScoreSettings
+from harness.plan.plan import Graph, Node
+from harness.results import records as scored_module
+from harness.run.local import THREADS
+from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
+from tests.benchmarks.vbench.vbench_weights import write_clip_b
+from tests.harness.small import ONE_TRACK, SMALL, command, environment
+
+TRACK = ("--track", "consistent-50s")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small CLIP by its published name, and nothing else."""
+    cache = tmp_path_factory.mktemp("weights")
+    write_clip_b(cache, width=64, layers=1)
+    return cache
+
+
+def run(weights: Path, *arguments: str, store: Path, judge: Path | None = None) -> subprocess.CompletedProcess[str]:
+    places = {name: str(weights) for name in ("VBENCH_CACHE_DIR", "TORCH_HOME", "HARNESS_WEIGHTS")}
+    places["HARNESS_VBENCH_ENV"] = str(judge or weights / "none")
+    return subprocess.run(
+        command(*arguments, store=store), capture_output=True, text=True, env={**environment(), **places}, timeout=300
+    )
+
+
+def videos(folder: Path, height: int = 32, seed: int = 0, names: tuple[str, ...] = ("a", "<b>b&amp;")) -> Path:
+    folder.mkdir()
+    for place, name in enumerate(names):
+        write_video(folder / f"{name}.mp4", moving_frames(100, height, 64, seed + place), 2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> tuple[Path, str]:
+    """A store with two methods scored alike and one at another size; the last table."""
+    root = tmp_path_factory.mktemp("scored")
+    store = root / "runs"
+    for name, height, seed in (("FramePack", 32, 0), ("Other one", 32, 5), ("Larger (2x)", 64, 9)):
+        folder = videos(root / name, height, seed)
+        done = run(weights, "score", str(folder), *TRACK, "--name", name, store=store)
+        assert done.returncode == 0, done.stderr
+        if name == "Other one":
+            compared = done.stdout
+    (root / "compared.md").write_text(compared)
+    return store, done.stdout
+
+
+def test_methods_scored_alike_share_a_table_with_their_drift(scored: tuple[Path, str]) -> None:
+    compared = (scored[0].parent / "compared.md").read_text()
+    assert "| Other one |" in compared
+    assert "| FramePack |" in compared
+    assert "background consistency" in compared
+    assert "**consistent-50s, drift**" in compared
+    assert "slope per minute" in compared
+
+
+def test_one_made_differently_is_left_out_and_the_difference_named(scored: tuple[Path, str]) -> None:
+    table = scored[1]
+    assert "| Larger (2x) |" in table
+    assert "| FramePack |" not in table
+    assert "FramePack is left out" in table
+    assert "32x64" in table
+    assert "64x64" in table
+
+
+def test_the_store_keeps_what_the_scores_were_made_with(scored: tuple[Path, str]) -> None:
+    store = scored[0]
+    record = json.loads((store / "scored" / "consistent-50s" / "FramePack.json").read_text())
+    assert set(record["scores"]) == {"embedded", "vbench native"}
+    assert record["by_name"] is True
+    folder = store / "artifacts" / "video_scores" / record["scores"]["vbench native"][:16]
+    about = json.loads((folder / "scores.json").read_text())
+    assert about["samples"] == ["<b>b&amp;", "a"]
+    assert (about["fps"], about["resolution"], about["suite"]) == (2.0, "32x64", "vbench native")
+    (digest,) = about["metrics"]["background_consistency"]["weights"].values()
+    assert len(digest) == 64
+    assert "licence" in about["skipped"]["dynamic_degree"]
+
+
+def test_scores_are_in_mlflow(scored: tuple[Path, str]) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{scored[0] / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("scored videos")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {f"{name} · consistent-50s" for name in ("FramePack", "Other one", "Larger (2x)")}
+    key = "score/consistent-50s/background_consistency"
+    assert 0 < runs["FramePack · consistent-50s"].data.metrics[key] <= 1
+    assert len(client.get_metric_history(runs["FramePack · consistent-50s"].info.run_id, f"{key}/window")) == 10
+
+
+def test_scoring_again_computes_nothing(scored: tuple[Path, str], weights: Path) -> None:
+    store = scored[0]
+    done = run(weights, "score", str(store.parent / "FramePack"), *TRACK, "--name", "FramePack", store=store)
+    assert done.returncode == 0
+    assert "2 of 2 stages were done already" in done.stderr
+
+
+def test_what_lies_beside_the_videos_does_not_matter_and_a_failure_leaves_no_record(
+    scored: tuple[Path, str], weights: Path, tmp_path: Path
+) -> None:
+    store, folder = tmp_path / "videos" / "runs", tmp_path / "videos"
+    shutil.copytree(scored[0].parent / "FramePack", folder)
+    shutil.copytree(scored[0], store)  # as `cd FramePack && harness score .` has it
+    (folder / "notes.txt").write_text("mine")
+    arguments = ("score", str(folder), *TRACK, "--name", "Again")
+    done = run(weights, *arguments, store=store)
+    assert "2 of 2 stages were done already" in done.stderr
+    record = store / "scored" / "consistent-50s" / "Again.json"
+    signature = json.loads(record.read_text())["scores"]["embedded"]
+    record.unlink()
+    (store / "artifacts" / "video_scores" / signature[:16] / "manifest.json").unlink()
+    done = run(weights, *arguments, store=store)
+    assert done.returncode == 2
+    assert "has no manifest.json, so it is not finished, yet it is in the way" in done.stderr
+    assert not record.exists()
+    record.write_text('{"name": "Again"')
+    done = run(weights, *arguments, store=store)
+    assert done.returncode == 2
+    assert "Again.json is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_videos_without_sound_are_noted_and_refused_when_all_are(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    settings, talk = ScoreSettings(audio=str(tmp_path)), get_track("talk-300s")
+    (note,) = scored_module._silent(["a", "b"], talk, settings)
+    assert note.startswith("1 videos have no sound in ")
+    assert note.endswith(": b.wav")
+    with pytest.raises(UseError, match=r"score\.audio=.*: received no b\.wav, expected one wav for each video"):
+        scored_module._silent(["b"], talk, settings)
+    assert scored_module._silent(["b"], get_track("dance-50s"), settings) == []
+
+
+def test_without_a_gpu_the_stages_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, store = Graph(), Store(tmp_path)
+    graph.add(Node("video_scores", 1, "one", {}, {}, {}, "harness.stages.stages:video_scores"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for name in THREADS:
+        monkeypatch.setenv(name, "1")
+    scored_module._share_cores(graph, store, jobs=2)
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    for name in THREADS:
+        monkeypatch.delenv(name)
+    scored_module._share_cores(graph, store, jobs=2)
+    assert {os.environ[name] for name in THREADS} == {str(len(os.sched_getaffinity(0)))}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--name", "../x"), "expected letters"),
+        (("--name", "<script>"), "expected letters"),
+        (("--name", "x", "--track", "consistent-5s"), "Did you mean 'consistent-50s'"),
+        (("--name", "x", "train.steps=3"), "expected settings of score.*"),
+        (("--name", "x", "score.vbench=subjects"), "subject_consistency"),
+        (
+            ("--name", "x", "score.reference=nowhere"),
+            "score.reference=nowhere: reference: received 'nowhere', expected a folder",
+        ),
+        (("--name", "x" * 81), "at most 80"),
+        (("--name", "x", "--limit", "3"), "goes with --samples"),
+        (("--name", "x", "--judge"), "harness doctor --install vbench"),
+        (("--name", "x", "--samples", "nowhere"), "--samples: samples: received"),
+        (("--name", "x", "--track", "creative-250s"), "at least 491 frames"),
+        (("--name", "x", "--track", "talk-300s"), "expected 25"),
+    ],
+)
+def test_bad_requests_are_one_message(
+    scored: tuple[Path, str], weights: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    store = scored[0]
+    track = () if "--track" in arguments else TRACK
+    done = run(weights, "score", str(store.parent / "FramePack"), *track, *arguments, store=store)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_samples_list_ties_videos_to_it(scored: tuple[Path, str], weights: Path, tmp_path: Path) -> None:
+    for name in ("a", "c"):
+        (tmp_path / "samples" / name).mkdir(parents=True)
+        Image.new("RGB", (64, 48), "red").save(tmp_path / "samples" / name / "frame.png")
+        (tmp_path / "samples" / name / "prompt.txt").write_text("a red square\n")
+    folder, listed = videos(tmp_path / "films", names=("a",)), ("--samples", str(tmp_path / "samples"))
+    done = run(weights, "score", str(folder), *TRACK, "--name", "Mine", *listed, store=tmp_path / "runs")
+    assert done.returncode == 2
+    assert "c: no c.mp4 for this sample" in done.stderr
+    done = run(
+        weights, "score", str(folder), *TRACK, "--name", "Mine", *listed, "--limit", "1", store=tmp_path / "runs"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_papers_table_takes_rows_that_were_made_alike(scored: tuple[Path, str], weights: Path) -> None:
+    store = scored[0]
+    refused = run(weights, "report", "--table", "svi-1", store=store)
+    assert refused.returncode == 2
+    assert "Larger (2x) on consistent-50s was scored at 64x64, FramePack and Other one at 32x64" in refused.stderr
+    table = run(weights, "report", "--table", "svi-1", "--only", "Frame*,Other one", store=store)
+    assert table.returncode == 0, table.stderr
+    lines = table.stdout.splitlines()
+    (ours,) = [line for line in lines if line.startswith("| FramePack") and "| measured" in line]
+    assert "skipped" in ours  # all but one dimension
+    assert any(line.startswith("| FramePack") and "| published" in line and "93.08" in line for line in lines)
+    assert lines[lines.index(ours) - 1].startswith("| FramePack")
+    assert any(line.startswith("**arXiv 2510.09212 Table 1: creative 250 s") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "expected the name of an experiment or --table"),
+        (("--table", "svi-9"), "svi-1, svi-2"),
+        (("--table", "svi-1", "--only", "Nobody"), "no row of ours matches 'Nobody'"),
+        (("ablation_eimg", "--table", "svi-1"), "expected the name of an experiment or --table"),
+        (("ablation_eimg", "--with", "FramePack"), "no finished report of 'ablation_eimg'"),
+        (("--table", "svi-1", "--format", "html"), "md, csv or latex"),
+    ],
+)
+def test_bad_reports_are_one_message(
+    scored: tuple[Path, str], weights: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    done = run(weights, "report", *arguments, store=scored[0])
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_scored_videos_stand_beside_an_experiments_variants(weights: Path, tmp_path: Path) -> None:
+    store, samples = tmp_path / "runs", tmp_path / "samples"
+    for name, colour in (("a", "red"), ("b", "green")):
+        (samples / name).mkdir(parents=True)
+        Image.new("RGB", (64, 48), colour).save(samples / name / "frame.png")
+        (samples / name / "prompt.txt").write_text("a square\n")
+    settings = (*SMALL, ONE_TRACK, f"eval.path={samples}", "generate.lossless=false")
+    made = run(weights, "run", "ablation_eimg", "--only", "base,copy_image", *settings, store=store)
+    assert made.returncode == 0, made.stderr
+    films = (store / "artifacts" / "generate").glob("*/film.json")
+    (still,) = [path.parent for path in films if json.loads(path.read_text())["method"] == "copy_image"]
+    named = ("score", str(still / "videos"), *TRACK, "--name", "Still", "--samples", str(samples), "score.vbench=none")
+    assert run(weights, *named, store=store).returncode == 0
+    both = run(weights, "report", "ablation_eimg", "--with", "Still", store=store)
+    assert both.returncode == 0, both.stderr
+    values = {
+        line.split("|")[1].strip(): line.split("|")[2].strip() for line in both.stdout.splitlines() if "|" in line
+    }
+    assert values["Still"] == values["copy_image"] != ""
+    without = run(weights, *(word for word in named if word not in ("--samples", str(samples))), store=store)
+    assert without.returncode == 0
+    refused = run(weights, "report", "ablation_eimg", "--with", "Still", store=store)
+    assert refused.returncode == 2
+    assert "Still on consistent-50s was scored" in refused.stderr
+
+
+@pytest.mark.slow  # builds VBench's own environment where there is none yet: 3 minutes, 5 GB
+def test_the_official_package_judges_the_same_videos(weights: Path, scored: tuple[Path, str]) -> None:
+    folder, store = official.default_folder(), scored[0]
+    official.build(folder, print)
+    arguments = ("score", str(store.parent / "FramePack"), *TRACK, "--name", "Judged", "--judge")
+    done = run(weights, *arguments, "score.vbench=background_consistency", store=store, judge=folder)
+    assert done.returncode == 0, done.stderr
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("| background consistency |")]
+    native, judged, apart, videos = row.strip("| ").split(" | ")[1:]
+    assert native.strip() == judged.strip() != ""
+    assert float(apart) <= 1e-6
+    assert int(videos) == 2
+    assert "background consistency (official)" in done.stdout
+
+
+def test_doctor_names_every_missing_file_its_place_and_licence(weights: Path, tmp_path: Path) -> None:
+    done = run(weights, "doctor", "--json", store=tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    found = {one["name"]: one for one in json.loads(done.stdout)}
+    assert found["ViT-B-32.pt"]["state"] == "ok"
+    assert found["raft-things.pth"]["state"] == "missing"
+    assert str(weights / "raft_model" / "models") in found["raft-things.pth"]["text"]
+    assert "licence BSD-3-Clause" in found["raft-things.pth"]["text"]
+    assert found["vbench 0.1.5"]["state"] == "missing"
+    assert {"sfd_face.pth", "syncnet_v2.model", "i3d_pretrained_400.pt"} <= set(found)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_doctor_keeps_its_json_apart_from_what_install_says(weights: Path, tmp_path: Path) -> None:
+    python = tmp_path / "judge" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho '[]'\n", encoding="utf-8")  # an environment in which nothing is wrong
+    python.chmod(0o755)
+    (tmp_path / "judge" / "READY").write_text(official._recipe(), encoding="utf-8")
+    judge = tmp_path / "judge"
+    done = run(weights, "doctor", "--install", "vbench", "--json", store=tmp_path / "runs", judge=judge)
+    assert done.returncode == 0, done.stderr
+    assert {one["name"]: one["state"] for one in json.loads(done.stdout)}["vbench 0.1.5"] == "ok"
+    assert f"{judge} is up to date" in done.stderr

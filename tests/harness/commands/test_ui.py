@@ -1,0 +1,52 @@
+"""The real MLflow pages, served from a store for as long as a process lives."""
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.commands.ui import serve
+from harness.core.errors import UseError
+from harness.tracking import resolve_uri
+from harness.tracking.server import unreachable
+
+ROOT = Path(__file__).parents[3]
+SERVE = """
+import sys
+from pathlib import Path
+from harness.ui import serve
+store, port = Path(sys.argv[1]), int(sys.argv[2])
+sys.exit(serve(f"sqlite:///{store}/mlflow.db", store, port, lambda line: print(line, flush=True)))
+"""
+
+
+def test_a_store_without_a_database_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(UseError, match=r"mlflow\.db.*harness run ablation_eimg"):
+        serve(resolve_uri(None, tmp_path), tmp_path, 5000, print)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tracking_server_needs_no_second_one(tmp_path: Path) -> None:
+    with pytest.raises(UseError, match=r"http://host:5000.*pages of its own"):
+        serve("http://me:secret@host:5000", tmp_path, 5000, print)
+
+
+def test_serves_on_loopback_at_a_free_port_until_told_to_stop(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        command = [sys.executable, "-c", SERVE, str(tmp_path), str(port)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert "starts" in process.stdout.readline()
+            line = process.stdout.readline()
+            address = line.split()[1]
+            assert address.startswith("http://127.0.0.1:")
+            assert f"port {port} is busy" in line
+            assert unreachable(address) is None
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+    assert unreachable(address) is not None

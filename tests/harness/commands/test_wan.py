@@ -1,0 +1,117 @@
+"""The same commands on Wan models in diffusers' layout, with random weights: the whole path, and single films."""
+
+import json
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from tests.harness.commands.wan_words import WORDS, write_videos
+from tests.harness.small import harness
+from tests.svi.wan_folder import Kind, write_wan_folder
+
+WIDTH = {"wan2.2-ti2v": 64}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights") / "wan"
+    write_wan_folder(folder)
+    return folder
+
+
+def frames_of(video: Path) -> list[bytes]:
+    with av.open(str(video)) as container:
+        return [frame.to_ndarray(format="rgb24").tobytes() for frame in container.decode(video=0)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "recipe", "adapters"),
+    [("wan2.1-i2v", "svi-shot", 1), ("wan2.2-i2v", "svi-2.0-pro", 2), ("wan2.2-ti2v", "svi-film", 1)],
+)
+def test_an_ablation_on_each_kind_of_model(tmp_path: Path, kind: Kind, recipe: str, adapters: int) -> None:
+    write_wan_folder(tmp_path / "wan", kind)
+    store = tmp_path / "runs"
+    done = harness(
+        "run", "ablation_eimg", "--profile", "folder", "--recipe", recipe, "--only", "base,full", *WORDS,
+        f"data.width={WIDTH.get(kind, 48)}", f"backbone.weights={tmp_path / 'wan'}",
+        f"data.path={write_videos(tmp_path)}", "tracks=consistent-50s", store=store,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "colour drift" in done.stdout
+    assert len(list((store / "artifacts" / "train").glob("*/lora/adapter_model.safetensors"))) == adapters
+    assert not list((store / "artifacts" / "train").glob("*/checkpoints")) + list(
+        store.glob("artifacts/train/*/bank-*")
+    )
+    base, full = (frames_of(video) for video in sorted((store / "artifacts" / "generate").glob("*/videos/*.mp4")))
+    assert len(base) == len(full) == 200
+    assert base != full
+    metrics = [json.loads(line) for line in next((store / "artifacts" / "train").glob("*/metrics.jsonl")).open()]
+    assert {"train/loss", "train/grad_norm", "bank/fill", "time/step", "speed/tokens_per_s"} <= metrics[-1].keys()
+
+
+def film(tmp_path: Path, weights: Path, *words: str, target: str = "out.mp4") -> tuple[int, str]:
+    Image.new("RGB", (100, 70), (200, 40, 90)).save(tmp_path / "start.png")
+    (tmp_path / "prompts.txt").write_text('prompts = ["a dog runs", "the dog sits"]')
+    done = harness(
+        "generate", str(tmp_path / target), "--image", str(tmp_path / "start.png"), "--prompts",
+        str(tmp_path / "prompts.txt"), "--profile", "folder", "--seconds", "6", *WORDS, "data.width=48",
+        f"backbone.weights={weights}", *words, store=tmp_path / "runs",
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+def test_one_film_with_and_without_a_lora(tmp_path: Path, weights: Path) -> None:
+    code, said = film(tmp_path, weights)
+    assert code == 0, said
+    plain = frames_of(tmp_path / "out.mp4")
+    assert len(plain) == 24
+
+    from svi.backbones.wan import WanBackbone
+    from svi.lora.adapter import adapted, save
+    from svi.settings import BackboneSettings, DataSettings, TrainSettings
+
+    settings = BackboneSettings(name="folder", weights=str(weights), text_tokens=16)
+    backbone = WanBackbone.load(weights, settings, DataSettings(height=32, width=48, clip_frames=9))
+    model = adapted(backbone, TrainSettings(rank=4, alpha=4))
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            parameter.data.fill_(0.3)
+    save(model, tmp_path)
+    converted = harness(
+        "lora", str(tmp_path / "lora"), str(tmp_path / "l.safetensors"), "--format", "comfyui", store=tmp_path / "runs"
+    )
+    assert converted.returncode == 0, converted.stderr
+    code, said = film(tmp_path, weights, "--lora", str(tmp_path / "l.safetensors"), target="with.mp4")
+    assert code == 0, said
+    assert frames_of(tmp_path / "with.mp4") != plain
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--lora", "{weights}", "--lora", "{weights}"), ["--lora was given 2 times", "transformer"]),
+        (("--lora", "{weights}/model_index.json"), ["model_index.json"]),
+        (("--lora", "{weights}"), ["a whole model, not a LoRA"]),
+        (("generate.seed=3",), ["--seed"]),
+        (("generate.method=ping_pong",), ["generate.method=ping_pong", "made by the model"]),
+        (("eval.size=sample",), ["eval.size=sample", "data.height x data.width"]),
+        (("--recipe", "svi-filn"), ["did you mean 'svi-film'"]),
+    ],
+)
+def test_films_that_cannot_be_made(words: tuple[str, ...], said: list[str], tmp_path: Path, weights: Path) -> None:
+    code, message = film(tmp_path, weights, *(word.format(weights=weights) for word in words))
+    assert code == 2, message
+    assert "Traceback" not in message
+    for part in said:
+        assert part in message
+
+
+def test_missing_weights_end_with_what_to_type(tmp_path: Path) -> None:
+    done = harness(
+        "plan", "ablation_eimg", "--profile", "wan2.2-i2v-a14b", f"backbone.weights={tmp_path}", store=tmp_path / "r"
+    )
+    assert done.returncode == 2
+    assert "hf download Wan-AI/Wan2.2-I2V-A14B-Diffusers" in done.stderr

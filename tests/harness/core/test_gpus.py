@@ -1,0 +1,45 @@
+"""The cards of this machine, and how stages share them."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.core import gpus as cards
+from harness.core.store import Store
+from harness.plan.plan import Node
+from harness.run import local as executors
+
+
+def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(cards.VISIBLE, "2,5")
+    assert cards.cards() == ["2", "5"]
+    monkeypatch.setenv(cards.VISIBLE, "")
+    assert cards.cards() == []
+    monkeypatch.delenv(cards.VISIBLE)
+    monkeypatch.setattr(cards, "DRIVER", tmp_path)
+    assert cards.cards() == []
+    for name in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / name).mkdir()
+    assert cards.cards() == ["0", "1"]
+
+
+def stage(name: str) -> Node:
+    return Node("make", 1, name, {"name": name}, {}, {}, "tests.harness.stage_functions:says_its_card")
+
+
+def test_each_stage_has_a_card_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(cards.VISIBLE, "3,4")
+    store = Store(tmp_path)
+    nodes = [stage("a"), stage("b")]
+    with executors.Local(8) as executor:
+        assert executor.slots == 2
+        for future in [executor.submit(store, node) for node in nodes]:
+            future.result()
+        deadline = time.monotonic() + 5
+        while len(executor._cards) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    said = [(store.artifact("make", node.signature) / "card").read_text() for node in nodes]
+    assert sorted(said) == ["3", "4"]
+    assert os.environ[cards.VISIBLE] == "3,4"

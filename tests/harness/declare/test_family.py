@@ -1,0 +1,61 @@
+"""The family's recipes."""
+
+import pytest
+
+from harness.commands.show import describe
+from harness.declare.family import FAMILY, rows
+from harness.declare.recipes import RECIPES
+from harness.declare.settings import Settings
+from harness.declare.spec import resolve
+
+SIDES = ("paper", "code")
+
+
+@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("side", SIDES)
+def test_every_member_resolves_on_both_sides(name: str, side: str) -> None:
+    recipe = RECIPES.get(f"{name}/{side}")
+    resolved = resolve(Settings, [("recipe", recipe.values)]).settings
+    assert resolved.train.rank == resolved.train.alpha == 128
+    assert resolved.bank.capacity == 500
+    assert set(recipe.sources) == set(recipe.values)
+    assert all(recipe.sources.values())
+
+
+def test_no_member_leaves_a_row_to_whatever_recipe_was_laid_before() -> None:
+    keys = {(name, side): set(rows(name, side)) for name in FAMILY for side in SIDES}
+    assert all(found == keys["svi-film", "code"] for found in keys.values())
+
+
+def test_a_name_alone_is_the_codes_side() -> None:
+    assert RECIPES.get("svi-film").values == RECIPES.get("svi-film/code").values
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "key", "value"),
+    [
+        ("svi-shot", "code", "injection.p_clean", 0.2),
+        ("svi-shot", "code", "condition.padding", "reference"),
+        ("svi-shot", "paper", "generate.prompts", "first"),
+        ("svi-film", "code", "injection.p_clean", 0.5),
+        ("svi-film", "paper", "condition.p_motion", 0.95),
+        ("svi-film", "code", "condition.p_motion", 0.9),
+        ("svi-film", "paper", "train.lr", 2e-5),
+        ("svi-film", "code", "train.lr", 1e-4),
+        ("svi-film", "code", "train.epochs", 10),
+        ("svi-tom", "code", "condition.padding", "zeros"),
+        ("svi-2.0", "code", "backbone.boundary", 0.875),
+        ("svi-2.0", "code", "generate.seed_stride", 123),
+        ("svi-2.0-pro", "code", "condition.anchor", True),
+        ("svi-2.0-pro", "paper", "generate.handoff", "latent"),
+    ],
+)
+def test_figures_of_the_sources(name: str, side: str, key: str, value: object) -> None:
+    assert rows(name, side)[key][0] == value
+
+
+def test_show_sets_both_sides_beside_each_other() -> None:
+    lines = {line.split()[0]: line.split()[1:] for line in describe("svi-film").splitlines() if line.strip()}
+    assert lines["train.lr"][:2] == ["2e-05", "0.0001"]
+    assert lines["bank.warmup"][:2] == ["20", "50"]
+    assert "[P];" in lines["condition.p_motion"]

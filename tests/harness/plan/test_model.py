@@ -1,0 +1,109 @@
+"""Plans over weights in files: what identifies them, and what they refuse."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import UseError
+from harness.declare.spec import select
+from harness.experiments import EXPERIMENTS
+from harness.plan import pipeline
+from tests.svi.wan_folder import write_wan_folder
+
+SIZE = {"data.height": 32, "data.width": 48, "data.clip_frames": 9}
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory, "wan2.1-i2v")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory, "wan2.2-i2v")
+
+
+def write(factory: pytest.TempPathFactory, kind: str) -> Path:
+    folder = factory.mktemp(kind)
+    write_wan_folder(folder, kind)
+    return folder
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes(b"one")
+    return folder
+
+
+def build(weights: Path, videos: Path, only: str = "base,full", **overrides: object) -> pipeline.Pipeline:
+    values = {"backbone.weights": str(weights), "data.path": str(videos), **SIZE, **overrides}
+    experiment = select(EXPERIMENTS.get("ablation_eimg"), only)
+    request = pipeline.Request(experiment, "ablation_eimg", "folder", ("svi-shot",), values)
+    return pipeline.build(request, videos.parent / "fingerprints.json")
+
+
+def test_nothing_is_trained_before_the_fine_tuning(one: Path, videos: Path) -> None:
+    kinds = [node.kind for node in build(one, videos, **{"injection.img_run": 1}).graph]
+    assert "backbone" not in kinds
+    assert kinds.count("train") == 1
+
+
+def test_each_expert_is_trained_and_all_go_into_the_films(two: Path, videos: Path) -> None:
+    built = build(two, videos, **{"injection.img_run": 1})
+    full = built.children[1]
+    assert list(full.train) == ["transformer", "transformer_2"]
+    assert [built.graph[s].identity["expert"] for s in full.train.values()] == list(full.train)
+    film = built.graph[full.generate["consistent-50s"]]
+    assert film.upstream["train"] == tuple(full.train.values())
+
+
+def test_a_base_model_with_images_of_its_own_needs_no_footage(one: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    sample = tmp_path / "samples" / "one"
+    sample.mkdir(parents=True)
+    Image.new("RGB", (48, 32)).save(sample / "frame.png")
+    (sample / "prompt.txt").write_text("a dog")
+    overrides: dict[str, object] = {"data.path": None, "eval.path": str(sample.parent), "injection.img_run": 1}
+    kinds = {node.kind for node in build(one, sample.parent, only="base", **overrides).graph}
+    assert kinds == {"forecast", "generate", "score", "report"}
+
+
+def test_weights_are_known_by_their_content_not_their_place(one: Path, videos: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "copy"
+    elsewhere.symlink_to(one)
+    first, moved = (build(folder, videos, **{"injection.img_run": 1}) for folder in (one, elsewhere))
+    assert first.report == moved.report
+    node = next(node for node in moved.graph if node.kind == "train")
+    assert node.runtime["backbone.weights"] == str(elsewhere)
+    assert str(elsewhere) not in str(node.identity)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"data.height": 40}, "multiples of 16"),
+        ({"data.clip_frames": 10}, "4 k"),
+        ({"injection.img_run": 4}, "3 latent frames"),
+        ({"train.adapter": "full"}, "train.adapter=lora"),
+        ({"condition.anchor": True}, "multiple of 4"),
+        ({"train.micro_batch": 3}, "a divisor"),
+        ({"data.path": None}, "data.path=FOLDER"),
+    ],
+)
+def test_what_does_not_fit_the_model_is_refused(
+    overrides: dict[str, object], said: str, one: Path, videos: Path
+) -> None:
+    with pytest.raises(UseError, match=said):
+        build(one, videos, **overrides)
+
+
+def test_missing_weights_say_what_to_type(videos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    request = pipeline.Request(
+        EXPERIMENTS.get("ablation_eimg"), "ablation_eimg", "wan2.1-i2v-14b-480p", (), {"data.path": str(videos)}
+    )
+    with pytest.raises(UseError, match=r"Wan-AI/Wan2.1-I2V-14B-480P-Diffusers.*about 91 GB.*hf download"):
+        pipeline.build(request, tmp_path / "f.json")

@@ -1,0 +1,105 @@
+"""Forecasts of variants: measured before any film, pooled over seeds, and the advice that a plan gives from them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.core.store import Store
+from harness.declare.spec import select
+from harness.experiments import EXPERIMENTS
+from harness.plan import pipeline
+from harness.plan.plan import Plan
+from harness.results.forecast import FORECAST, KIND, advice, clips_of, forecasts
+from tests.harness.small import ONE_TRACK, SMALL, harness
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> tuple[pipeline.Pipeline, Store]:
+    chosen = select(EXPERIMENTS.get("ablation_eimg"), "base,full,no_e_img,copy_image")
+    chosen = chosen.model_copy(update={"tracks": ("consistent-50s", "consistent-250s"), "seeds": (0, 1)})
+    built = pipeline.build(pipeline.Request(chosen, "ablation_eimg", "tiny"), tmp_path / "f.json")
+    return built, Store(tmp_path / "runs")
+
+
+def put(store: Store, signature: str, gain: float, eps: float) -> None:
+    """A finished forecast of eight films around these values."""
+    folder = store.begin(KIND, signature)
+    spread = np.linspace(-0.01, 0.01, 8)
+    np.savez(folder / FORECAST, gain=gain + spread, eps=eps * (1 + spread))
+    manifest = {"kind": KIND, "version": 1, "identity": {}, "upstream": {}, "seconds": 1.0, "work": 1.0}
+    store.commit(KIND, signature, {**manifest, "created": "2026-01-01"})
+
+
+def test_only_films_that_a_model_makes_have_a_forecast_and_it_comes_first(
+    planned: tuple[pipeline.Pipeline, Store],
+) -> None:
+    built, _ = planned
+    by_name = {child.variant.name: child for child in built.children}
+    assert not by_name["copy_image"].forecast
+    nodes = {node.signature: node for node in built.graph}
+    full = by_name["full"]
+    one = nodes[full.forecast["consistent-50s"]]
+    made = nodes[full.generate["consistent-50s"]]
+    assert one.upstream == made.upstream
+    assert one.priority > made.priority
+    assert one.work < made.work / 5
+    assert one.signature in nodes[full.score["consistent-50s"]["embedded"]].needs
+    part = built.graph.upto([one.signature])
+    assert {node.kind for node in part} == {"backbone", "data", "train", "forecast"}
+
+
+def test_variants_are_ranked_by_the_error_at_the_end_of_the_film(planned: tuple[pipeline.Pipeline, Store]) -> None:
+    built, store = planned
+    measured = {"base": (0.95, 0.046), "full": (0.19, 0.17), "no_e_img": (0.94, 0.04)}
+    for child in built.children:
+        for track in child.forecast:
+            put(store, child.forecast[track], *measured[child.variant.name])
+    found = forecasts(built, store, "consistent-250s")
+    assert list(found) == ["full", "no_e_img", "base"]
+    assert found["full"].films == 16  # of both seeds
+    assert found["full"].clips == clips_of(built.children[0], "consistent-250s") > 100
+    long = list(advice(built, store, Plan.of(built.graph, store)))
+    assert "Worth long films: full." in long[-1]
+    assert "Clearly worse already by one clip: no_e_img, base." in long[-1]
+    assert "--only 'full,copy_image'" in long[-1]
+
+
+def test_one_missing_seed_is_no_forecast(planned: tuple[pipeline.Pipeline, Store]) -> None:
+    built, store = planned
+    put(store, built.children[0].forecast["consistent-50s"], 0.5, 0.1)
+    assert not forecasts(built, store, "consistent-50s")
+    built_advice = list(advice(built, store, Plan.of(built.graph, store)))
+    assert len(built_advice) == 2  # a track
+    assert "5 of 6 forecasts are missing" in built_advice[0]
+
+
+def test_equal_forecasts_leave_the_decision_to_the_films(planned: tuple[pipeline.Pipeline, Store]) -> None:
+    built, store = planned
+    for child in built.children:
+        for track in child.forecast:
+            put(store, child.forecast[track], 0.5, 0.1)
+    assert "No forecast is clearly worse" in list(advice(built, store, Plan.of(built.graph, store)))[1]
+
+
+def test_nothing_is_advised_on_films_that_are_there(planned: tuple[pipeline.Pipeline, Store]) -> None:
+    built, store = planned
+    rows = tuple(replace(row, state="cached") for row in Plan.of(built.graph, store).rows)
+    assert not list(advice(built, store, Plan(rows, 1, 0.0)))
+
+
+def test_the_command_makes_no_film_and_run_goes_on_from_it(tmp_path: Path) -> None:
+    store = tmp_path / "runs"
+    words = ("ablation_eimg", "--only", "base,full", ONE_TRACK, *SMALL)
+    done = harness("forecast", *words, store=store)
+    assert done.returncode == 0, done.stderr
+    assert "settles at" in done.stdout
+    assert {"base", "full"} <= {line.split()[0] for line in done.stdout.splitlines() if line}
+    assert not (store / "artifacts" / "generate").exists()
+    plan = harness("plan", *words, store=store).stdout
+    assert "forecasts from one clip" in plan
+    states = json.loads(harness("plan", *words, "--json", store=store).stdout)
+    kinds = {row["kind"] for row in states["stages"] if row["state"] == "cached"}
+    assert kinds == {"backbone", "data", "train", "forecast"}

@@ -1,0 +1,238 @@
+"""The page and the folder of a report: self-contained, escaped, small enough, complete."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.page.films import film_rows, films_beside, relative_links
+from reports.page.page import duration, page
+from reports.statistics.summary import summarise
+from reports.write import write_report
+from svi.generation.video import write_mp4
+from tests.reports.report_frames import TRACKS, VARIANTS, info, judged, judged_info, study
+
+TRACK = "consistent-50s"
+Films = dict[str, object]
+LINK = relative_links(Path("/store/artifacts/report/any"))
+
+
+class Loads(HTMLParser):
+    """Collects what a page loads, and its elements' names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.urls += [
+            value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "poster", "srcset", "data")
+        ]
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return study(tracks=[TRACK])
+
+
+@pytest.fixture(scope="module")
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    return summarise(frame, info())
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Films:
+    """Frames and videos of every variant; each video 3,000 bytes."""
+    np.save(tmp_path / "frames.npy", np.zeros((1, 16, 16, 16, 3), dtype=np.uint8))
+    for variant in VARIANTS:
+        (tmp_path / variant).mkdir()
+        (tmp_path / variant / "scene-00.mp4").write_bytes(variant[:1].encode() * 3000)
+    return {
+        "tracks": [TRACK],
+        "frames": {TRACK: {variant: str(tmp_path / "frames.npy") for variant in VARIANTS}},
+        "videos": {TRACK: {variant: [str(tmp_path / variant / "scene-00.mp4")] for variant in reversed(VARIANTS)}},
+    }
+
+
+def parsed(html: str) -> Loads:
+    loads = Loads()
+    loads.feed(html)
+    return loads
+
+
+def test_the_page_loads_nothing_from_outside(frame: pd.DataFrame, summary: pd.DataFrame, films: Films) -> None:
+    html = page(frame, summary, info(**films), LINK)
+    urls = parsed(html).urls
+    assert urls
+    assert all(url.startswith(("data:", "#")) for url in urls)
+    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", html)
+    assert "default-src 'none'" in html
+
+
+def test_videos_are_in_declared_order(frame: pd.DataFrame, summary: pd.DataFrame, films: Films) -> None:
+    html = page(frame, summary, info(**films), LINK)
+    videos = [url for url in parsed(html).urls if url.startswith("data:video/mp4;base64,")]
+    assert [base64.b64decode(url.partition(",")[2])[:1] for url in videos] == [b"b", b"f", b"n", b"n"]
+    assert "scene-00" in html
+
+
+def test_a_sample_that_does_not_fit_is_linked_with_all_its_films(
+    frame: pd.DataFrame, summary: pd.DataFrame, films: Films, tmp_path: Path
+) -> None:
+    link = relative_links(tmp_path / "a b", tmp_path / "reports" / "x")
+    assert 'src="data:video' in page(frame, summary, info(**films), link, video_bytes=16_000)
+    html = page(frame, summary, info(**films), link, video_bytes=15_999)
+    assert 'src="data:video' not in html
+    assert "The films of 1 are too large for this page" in html
+    videos = [url for url in parsed(html).urls if url.endswith(".mp4")]
+    assert videos[:2] == ["../base/scene-00.mp4", "../../base/scene-00.mp4"]  # from the one folder, and from the other
+    assert len(videos) == 8
+
+
+def test_films_that_go_with_a_page_lie_beside_it(
+    frame: pd.DataFrame, summary: pd.DataFrame, films: Films, tmp_path: Path
+) -> None:
+    target = tmp_path / "sent" / "my page.html"
+    target.parent.mkdir()
+    for _ in range(2):  # again is no error
+        html = page(frame, summary, info(**films), films_beside(target), video_bytes=0)
+    videos = [url for url in parsed(html).urls if url.endswith(".mp4")]
+    assert len(set(videos)) == 4
+    assert all((target.parent / url.replace("%20", " ")).read_bytes() for url in videos)
+
+
+def test_the_first_sample_of_every_track_comes_before_the_second_of_any(frame: pd.DataFrame, tmp_path: Path) -> None:
+    def film(track: str, sample: str) -> str:
+        path = tmp_path / track / f"{sample}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x" * 300)
+        return str(path)
+
+    videos = {track: {"full": [film(track, sample) for sample in "ab"]} for track in TRACKS}
+    rows = film_rows(info(videos=videos), LINK, 3 * 400)
+    assert [[(row.sample, row.embedded) for row in rows[track]] for track in TRACKS] == [
+        [("a", True), ("b", True)],
+        [("a", True), ("b", False)],
+    ]
+
+
+def test_missing_films_leave_a_page_that_says_so(frame: pd.DataFrame, summary: pd.DataFrame) -> None:
+    changed = info(tracks=[TRACK], videos={TRACK: {"full": ["/nowhere/scene-00.mp4"]}})
+    html = page(frame, summary, changed, LINK)
+    assert "No videos are kept for this track." in html
+    assert 'class="sheet"' not in html
+
+
+def test_every_name_is_escaped() -> None:
+    name = "<script>alert(1)</script>"
+    hostile = "</dd><script>alert(2)</script>"
+    changed = info(
+        variants={name: {hostile: hostile}, "full": {}}, tracks=[TRACK], question=hostile, caption=hostile,
+        reproduce=hostile, provenance={hostile: hostile}, costs={hostile: 1.0},
+    )  # fmt: skip
+    frame = study(variants={name: 16.0, "full": 30.0}, tracks=[TRACK])
+    html = page(frame, summarise(frame, changed), changed, LINK)
+    assert parsed(html).tags.count("script") == 1  # its own
+    assert "alert(1)&lt;/script&gt;" in html
+    assert "<script>alert" not in html
+
+
+def test_skipped_cells_carry_their_reason_and_published_rows_are_apart(
+    frame: pd.DataFrame, summary: pd.DataFrame
+) -> None:
+    html = page(frame, summary, info(tracks=[TRACK]), LINK)
+    assert '<abbr title="no true film is stored" tabindex="0">skipped</abbr>' in html
+    ours, _, published = html.partition('<section class="published">')
+    assert "73.82" not in ours
+    assert "73.82" in published
+
+
+@pytest.mark.usefixtures("films")
+def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(tmp_path: Path) -> None:
+    names = ("full", "base", "copy_image")
+    videos = {TRACK: {name: [str(tmp_path / "base" / "scene-00.mp4")] for name in names}}
+    frames = {TRACK: {name: str(tmp_path / "frames.npy") for name in names}}
+    changed = judged_info(videos=videos, frames=frames, compare_to=())
+    html = page(judged(), summarise(judged(), changed), changed, LINK)
+    main, drift = html.index(">subject consistency ↑</th>"), html.index("slope per minute")
+    assert main < drift < html.index("Drift, clip by clip")
+    assert html.count('<th scope="rowgroup" rowspan="3">') == 6
+    assert html.count('<tr class="trivial"><th scope="row">copy_image</th>') == 1 + 6  # the main table, and each metric
+    assert html.count('src="data:video/mp4') == 2
+    assert 'alt="copy_image' not in html
+    assert "So far” scores all frames up to a clip" in html
+    key = html.partition('<p class="key">')[2].partition("</p>")[0]
+    assert "copy_image" not in key
+    assert key.count("<path") == key.count("</svg>") == 2
+    assert "base" in key
+
+
+def test_the_contact_sheet_is_called_lossless_only_if_all_of_it_is(
+    frame: pd.DataFrame, summary: pd.DataFrame, films: Films, tmp_path: Path
+) -> None:
+    html = page(frame, summary, info(**films), LINK)
+    assert "not a chosen one, from its lossless frames." in html
+    assert '<p class="kind">Ablation report</p>' in html
+    write_mp4(tmp_path / "a.mp4", np.zeros((8, 16, 16, 3), np.uint8), 8, 16, 16)
+    frames = {TRACK: {"full": str(tmp_path / "frames.npy"), "base": str(tmp_path / "a.mp4")}}
+    html = page(frame, summary, info(**films | {"frames": frames}), LINK)
+    assert "not a chosen one." in html
+
+
+def test_figures_follow_the_colour_of_the_page(frame: pd.DataFrame, summary: pd.DataFrame) -> None:
+    html = page(frame, summary, info(tracks=[TRACK]), LINK)
+    assert "currentColor" in html
+    assert "<?xml" not in html
+
+
+def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films: Films) -> None:
+    frame = study(tracks=[TRACK], clips=8)
+    frame = frame[frame["metric"].isin(["background_psnr", "gain", "eps"])]
+    for name in ("one", "two"):
+        write_report(frame, info(**films), tmp_path / name, LINK)
+    first = {path.relative_to(tmp_path / "one"): path.read_bytes() for path in (tmp_path / "one").rglob("*.*")}
+    second = {path.relative_to(tmp_path / "two"): path.read_bytes() for path in (tmp_path / "two").rglob("*.*")}
+    kinds = ("drift", "deltas", "forecast", "forecast-curves", "sheet")
+    texts = (
+        "table.md",
+        "report.md",
+        "report.html",
+        "report.tex",
+        "results.csv",
+        "summary.csv",
+        "reproduce.txt",
+        f"figures/drift-{TRACK}.svg",
+    )
+    assert {str(path) for path in first} == {*texts, *(f"figures/{kind}-{TRACK}.png" for kind in kinds)}
+    assert first == second
+    assert f"](figures/drift-{TRACK}.png)" in first[Path("report.md")].decode()
+
+
+def test_no_name_leaves_the_folder_or_becomes_markup(tmp_path: Path) -> None:
+    track, name = "../up <i>", "`a` [b](c) **d**"
+    changed = info(
+        experiment="# e", tracks=[track], variants={name: {"x": "``` y"}, "full": {}}, compare_to=(),
+        question="> q", caption="[x](y)", provenance={"*k*": "_v_"}, costs={"**t**": 1.0}, reproduce="a\n```\nb",
+    )  # fmt: skip
+    frame = study(variants={name: 16.0, "full": 30.0}, tracks=[track], clips=4)
+    write_report(frame[frame["metric"] == "background_psnr"], changed, tmp_path / "report", LINK)
+    found = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path.parts[0] for path in found} == {"report"}
+    drift = next(path for path in found if path.match("figures/drift-*.png"))
+    assert re.fullmatch(r"drift-_up_i_-[0-9a-f]{8}\.png", drift.name)
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert f"](figures/{drift.name})" in text
+    assert "\n\\> q\n" in text
+    assert r"| \`a\` \[b](c) \*\*d\*\* | \`\`\` y |" in text  # its setting x
+    assert r"\*k\*: \_v\_" in text
+    assert "````\na\n```\nb\n````" in text
+
+
+def test_durations_are_for_people() -> None:
+    assert [duration(seconds) for seconds in (3.21, 171, 3900)] == ["3.2 s", "2 min 51 s", "1 h 5 min"]

@@ -1,0 +1,91 @@
+"""The embedded backbone: codec, condition, text and velocity of a real WanTransformer3DModel."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from svi.backbones.tiny import TinyBackbone, condition_latents, latent_shape
+from svi.data.cache import LatentCache
+from svi.data.footage import WorldFootage
+from svi.settings import ConditionSettings, DataSettings
+from tests.svi.conftest import BACKBONE, DATA
+
+
+def world_frames() -> torch.Tensor:
+    footage = WorldFootage(DATA)
+    return torch.from_numpy(np.stack([footage.read(i).frames for i in range(len(footage))]))
+
+
+def test_the_codec_keeps_most_of_a_frame_and_all_of_its_own(backbone: TinyBackbone) -> None:
+    frames = world_frames()
+    latents = backbone.encode(frames)
+    assert latents.shape == (24, 8, 5, 4, 4)
+    assert float(latents.std()) == pytest.approx(1, abs=0.05)
+    decoded = backbone.decode(latents)
+    mse = float((decoded.float() - frames.float()).div(255).square().mean())
+    assert -10 * np.log10(mse) > 24
+    torch.testing.assert_close(backbone.encode(decoded), latents, atol=0.3, rtol=0)
+
+
+def test_more_channels_are_exact() -> None:
+    frames = world_frames().flatten(0, 1)
+    from svi.backbones.tiny import Codec
+
+    codec = Codec.fit(frames, 4, 48)
+    assert (codec.decode(codec.encode(frames[None])) == frames[None]).all()
+
+
+@pytest.mark.parametrize(
+    ("padding", "expected"),
+    [
+        ("zeros", [1, 2, 0, 0, 0]),
+        ("repeat", [1, 2, 2, 2, 2]),
+        ("reference", [1, 2, 9, 9, 9]),
+        (2, [1, 2, 9, 9, 0]),
+        (7, [1, 2, 9, 9, 9]),
+    ],
+)
+def test_the_condition_is_motion_frames_then_padding(padding: str | int, expected: list[int]) -> None:
+    motion = torch.tensor([1.0, 2.0]).reshape(1, 1, 2, 1, 1).expand(1, 3, 2, 2, 2)
+    reference = torch.full((1, 3, 1, 2, 2), 9.0)
+    condition = condition_latents(motion, reference, ConditionSettings(motion_frames=2, padding=padding), 5)
+    assert condition.shape == (1, 7, 5, 2, 2)
+    assert (
+        condition[0, :4, :, 0, 0].tolist() == [[1, 0, 0, 0, 0]] * 4
+    )  # the mask is 1 on frame 0 only, with two motion frames too
+    assert condition[0, 4, :, 0, 0].tolist() == expected
+
+
+def test_an_anchor_comes_before_the_motion_frames() -> None:
+    motion, reference = torch.ones(1, 3, 2, 2, 2), torch.full((1, 3, 1, 2, 2), 9.0)
+    settings = ConditionSettings(motion_frames=2, padding="zeros", anchor=True)
+    assert condition_latents(motion, reference, settings, 5)[0, 4, :, 0, 0].tolist() == [9, 1, 1, 0, 0]
+
+
+def test_words_are_fixed_vectors_at_their_place(backbone: TinyBackbone) -> None:
+    text = backbone.encode_text(["red disc", "disc red", "Red disc", "a b c d e f g h"])
+    assert text.shape == (4, BACKBONE.text_tokens, BACKBONE.text_dim)
+    assert torch.equal(text[0], text[2])
+    assert not torch.equal(text[0, 0], text[1, 1])
+    assert (text[0, 2:] == 0).all()
+
+
+def test_save_and_load(backbone: TinyBackbone, cache: LatentCache, tmp_path: Path) -> None:
+    backbone.save(tmp_path)
+    twin = TinyBackbone.load(tmp_path, BACKBONE, DATA)
+    x, t = torch.randn(2, *backbone.latent_shape), torch.tensor([0.2, 0.9])
+    batch = cache.batch([0, 1], [False, False], [0, 0])
+    with torch.no_grad():
+        pair = [
+            b.velocity(b.transformers["transformer"].eval(), x, t, batch.condition, batch.text)
+            for b in (backbone, twin)
+        ]
+    assert torch.equal(*pair)
+    assert pair[0].shape == x.shape
+
+
+def test_a_size_that_does_not_divide_is_refused() -> None:
+    with pytest.raises(ValueError, match="20 x 16; the tiny backbone needs multiples of 8"):
+        latent_shape(BACKBONE, DataSettings(height=20, width=16))

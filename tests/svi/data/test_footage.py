@@ -1,0 +1,240 @@
+"""Where clips come from: the embedded world, and real videos in the authors' layout."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil
+import pytest
+
+from svi.data import world
+from svi.data.footage import OpenVideo, Unreadable, VideoFootage, WorldFootage, fit_frames, open_footage
+from svi.generation.video import write_mp4
+from svi.settings import DataSettings
+
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "svi-toy"
+SETTINGS = DataSettings(height=16, width=24, fps=8)
+
+
+def make_video(file: Path, frames: int = 48, fps: int = 16) -> Path:
+    """From black to nearly white, one level a frame."""
+    ramp = np.linspace(0, 250, frames).astype(np.uint8)
+    write_mp4(file, np.broadcast_to(ramp[:, None, None, None], (frames, 128, 192, 3)), fps, 128, 192)
+    return file
+
+
+def tear(file: Path, whole: Path, start: float, end: float) -> None:
+    """A copy of a video with zeros between two shares of its bytes; the header stays."""
+    content = bytearray(whole.read_bytes())
+    first, last = max(int(len(content) * start), 40), int(len(content) * end)
+    content[first:last] = bytes(last - first)
+    file.write_bytes(content)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "Cats"
+    folder.mkdir()
+    make_video(folder / "one.mp4")
+    make_video(folder / "two.mp4")
+    (folder / "Cats.csv").write_text('Video Title,Video Description,Filename\nx,"A cat, asleep",one.mp4\n')
+    return tmp_path
+
+
+def levels(frames: np.ndarray) -> np.ndarray:
+    """Mean grey of each frame."""
+    return frames.reshape(len(frames), -1).mean(axis=1)
+
+
+def test_the_worlds_clips_are_drawn_in_order_and_rendered_when_read() -> None:
+    settings = DataSettings(clips=5, references=3)
+    footage = open_footage(settings)
+    rng = np.random.default_rng(settings.seed)
+    for i in range(5):
+        scene = world.draw_scene(rng, settings.height, settings.width)
+        film = world.render([scene] * (2 * settings.clip_frames + 1))
+        frames, prompt = footage.read(i)
+        assert (frames == film[: settings.clip_frames]).all()
+        assert prompt == footage.prompt(i) == scene.prompt
+        assert (footage.references(i) == film[[0, settings.clip_frames, 2 * settings.clip_frames]]).all()
+    assert (len(footage), footage.skipped, footage.held_back()) == (5, [], [])
+
+
+def test_frames_are_taken_at_the_settings_rate_in_any_order(tmp_path: Path) -> None:
+    video = OpenVideo(make_video(tmp_path / "a.mp4"), SETTINGS)
+    assert len(video) == 24
+    frames = video.frames(range(24))
+    assert frames.shape == (24, 16, 24, 3)
+    assert np.abs(levels(frames) - np.linspace(0, 250, 48)[::2]).max() < 4
+    again = OpenVideo(tmp_path / "a.mp4", SETTINGS)
+    jumps = [20, 3, 3, 11, 0, 23]
+    assert (again.frames(jumps) == frames[jumps]).all()
+
+
+def test_captions_and_windows(root: Path) -> None:
+    footage = VideoFootage(root, SETTINGS)
+    clips = [footage.read(i) for i in range(len(footage))]
+    assert len(clips) == 2 * (19 - 5 + 1)  # 24 frames, one clip of 5 kept, a window a frame
+    assert [c.prompt for c in clips] == ["A cat, asleep"] * 15 + ["A video from Cats category"] * 15
+    whole = OpenVideo(root / "Cats" / "one.mp4", SETTINGS).frames(range(24))
+    assert all((clips[i].frames == whole[i : i + 5]).all() for i in range(15))
+    assert (footage.read(7).frames == clips[7].frames).all()
+    assert footage.skipped == []
+
+
+def test_the_end_of_each_video_is_held_back(root: Path) -> None:
+    footage = VideoFootage(root, SETTINGS.model_copy(update={"hold_back": 0.3}))
+    stills = footage.held_back()
+    assert [s.prompt for s in stills] == ["A cat, asleep", "A video from Cats category"]
+    last = levels(footage.read(len(footage) - 1).frames)[-1]
+    assert all(s.image.shape == (16, 24, 3) and s.image.mean() > last + 5 for s in stills)
+    assert VideoFootage(root, SETTINGS.model_copy(update={"hold_back": 0})).held_back() == []
+
+
+def test_references_lie_outside_the_clip_and_never_in_what_is_held_back(root: Path) -> None:
+    footage = VideoFootage(root, SETTINGS.model_copy(update={"references": 14}))
+    video = OpenVideo(root / "Cats" / "one.mp4", SETTINGS).frames(range(24))
+    outside = {video[i].tobytes() for i in (*range(4), *range(9, 19))}
+    references = footage.references(4)
+    assert {image.tobytes() for image in references} == outside  # 14 of the 19 frames for training are not in clip 4
+    fewer = VideoFootage(root, SETTINGS.model_copy(update={"references": 2}))
+    assert (fewer.references(4) == references[:2]).all()
+    assert (fewer.references(4) != fewer.references(19)).any()  # each clip, and each file, has draws of its own
+
+
+def test_references_from_the_clip(root: Path) -> None:
+    footage = VideoFootage(root, SETTINGS.model_copy(update={"references": 7, "reference_from": "clip"}))
+    references = footage.references(4)
+    assert {image.tobytes() for image in references} == {image.tobytes() for image in footage.read(4).frames}
+    assert (references[5:] == references[:2]).all()  # a clip of five frames has no more
+
+
+def test_a_video_as_long_as_its_clip_is_its_own_reference(root: Path) -> None:
+    footage = VideoFootage(root, SETTINGS.model_copy(update={"clip_frames": 24, "hold_back": 0}))
+    assert len(footage) == 2
+    assert footage.references(0)[0].tobytes() in {image.tobytes() for image in footage.read(0).frames}
+
+
+def test_unreadable_and_empty_files_are_named_and_skipped(root: Path) -> None:
+    (root / "Cats" / "broken.mp4").write_bytes(b"not a video")
+    (root / "Cats" / "empty.mp4").write_bytes(b"")
+    (root / "Cats" / "cut.mp4").write_bytes((root / "Cats" / "one.mp4").read_bytes()[:400])
+    with av.open(str(root / "Cats" / "none.mp4"), "w") as container:  # a header, and not one frame
+        stream = container.add_stream("libx264", rate=8)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        container.start_encoding()
+    tear(root / "Cats" / "torn.mp4", root / "Cats" / "one.mp4", 0, 0.5)
+    with av.open(str(root / "Cats" / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        sound.sample_rate = 16000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    footage = VideoFootage(root, SETTINGS)
+    names = ["broken", "cut", "empty", "none", "sound", "torn"]
+    assert sorted(name for name, _ in footage.skipped) == [f"Cats/{name}.mp4" for name in names]
+    assert all("unreadable" in why for _, why in footage.skipped)
+    assert len(footage) == 30
+
+
+def test_a_video_torn_in_its_middle_gives_its_readable_clips(root: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (200, 16, 24, 3)).astype(np.uint8)
+    write_mp4(root / "whole.mp4", noise, 16, 16, 24)
+    for file in (root / "Cats").iterdir():
+        file.unlink()
+    tear(root / "Cats" / "torn.mp4", root / "whole.mp4", 0.5, 0.7)
+    footage = VideoFootage(root, SETTINGS.model_copy(update={"hop": 5}))
+    assert (len(footage), footage.skipped) == (18, [])  # nothing to be seen in the header
+    whole = OpenVideo(root / "whole.mp4", SETTINGS).frames(range(100))
+    for i in range(6):
+        assert (footage.read(i).frames == whole[5 * i : 5 * i + 5]).all()
+    for i in range(12, 18):
+        with pytest.raises(Unreadable, match=r"Cats/torn\.mp4: unreadable: it cannot be decoded"):
+            footage.read(i)
+    assert (footage.read(0).frames == whole[:5]).all()
+    assert footage.held_back() == []
+    assert footage.skipped[0][0] == "Cats/torn.mp4"
+
+
+def test_a_video_too_short_for_a_clip_is_skipped(root: Path) -> None:
+    make_video(root / "Cats" / "short.mp4", frames=12)
+    footage = VideoFootage(root, SETTINGS)
+    why = "too short: 6 frames at 8 fps, at least 10 are needed (data.hold_back keeps 5 from training)"
+    assert footage.skipped == [("Cats/short.mp4", why)]
+    assert len(footage.held_back()) == 2
+
+
+def test_nothing_usable_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is not a folder"):
+        VideoFootage(tmp_path / "missing", SETTINGS)
+    with pytest.raises(ValueError, match="no video files found"):
+        VideoFootage(tmp_path, SETTINGS)
+    (tmp_path / "Cats").mkdir()
+    (tmp_path / "Cats" / "broken.mp4").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"Cats/broken\.mp4: unreadable"):
+        VideoFootage(tmp_path, SETTINGS)
+
+
+def test_a_csv_without_its_columns(root: Path) -> None:
+    (root / "Cats" / "Cats.csv").write_text("Title,File\nx,one.mp4\n")
+    with pytest.raises(ValueError, match="has no column Filename, Video Description; found Title, File; expected"):
+        VideoFootage(root, SETTINGS)
+
+
+def test_a_csv_from_a_spreadsheet(root: Path) -> None:
+    table = root / "Cats" / "Cats.csv"
+    table.write_text("Filename,Video Description\none.mp4,Ein Kätzchen\ntwo.mp4,\n", encoding="utf-8-sig")
+    assert {v.prompt for v in VideoFootage(root, SETTINGS).videos} == {"Ein Kätzchen", "A video from Cats category"}
+    table.write_text("Filename,Video Description\none.mp4,Ein Kätzchen\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"Cats\.csv is not UTF-8 .* save it as UTF-8"):
+        VideoFootage(root, SETTINGS)
+
+
+def test_the_fingerprint_follows_whatever_changes_a_clip(root: Path) -> None:
+    def fingerprint(**update: object) -> str:
+        return VideoFootage(root, SETTINGS.model_copy(update=update)).fingerprint
+
+    first = fingerprint()
+    assert fingerprint() == first
+    others = {fingerprint(hop=2), fingerprint(width=32), fingerprint(fps=4), fingerprint(hold_back=0.0)}
+    (root / "Cats" / "Cats.csv").write_text("Filename,Video Description\none.mp4,Another cat\n")
+    others.add(fingerprint())
+    make_video(root / "Cats" / "two.mp4", frames=40)
+    others.add(fingerprint())
+    assert len(others | {first}) == 7
+    worlds = [
+        DataSettings(clips=4),
+        DataSettings(clips=5),
+        DataSettings(clips=4, seed=8),
+        DataSettings(clip_frames=6, clips=4),
+    ]
+    assert len({WorldFootage(settings).fingerprint for settings in worlds}) == 4
+
+
+def test_crop_keeps_the_middle() -> None:
+    frames = np.zeros((1, 10, 40, 3), np.uint8)
+    frames[:, :, 10:30] = 200
+    assert (fit_frames(frames, 10, 20) == 200).all()
+
+
+def test_memory_does_not_grow_with_the_number_of_videos(tmp_path: Path) -> None:
+    (tmp_path / "Cats").mkdir()
+    video = make_video(tmp_path / "Cats" / "000.mp4", frames=16)
+    for i in range(1, 60):
+        (tmp_path / "Cats" / f"{i:03d}.mp4").write_bytes(video.read_bytes())
+    footage = VideoFootage(tmp_path, DataSettings(height=256, width=384, fps=16, clip_frames=16, hold_back=0))
+    clip_bytes = footage.read(0).frames.nbytes
+    used = [psutil.Process().memory_info().rss for i in range(len(footage)) if footage.read(i)]
+    assert len(used) == 60
+    assert max(used[15:]) - max(used[:15]) < 10 * clip_bytes  # the temporaries of one clip are 15 times its size
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no sample data beside the checkout")
+def test_the_authors_layout() -> None:
+    footage = VideoFootage(SHARED / "train", DataSettings(height=24, width=40))
+    assert len({footage.prompt(i) for i in range(len(footage))}) == 2
+    assert not any(footage.prompt(i).startswith("A video from") for i in range(len(footage)))
+    assert footage.skipped == []
+    assert len(footage.held_back()) == 2
+    assert footage.read(0).frames.shape == (5, 24, 40, 3)

@@ -1,0 +1,417 @@
+"""The clip loop with a real tiny transformer."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from svi.backbones.backbone import Condition
+from svi.backbones.wan import WanBackbone
+from svi.generation.generator import Generator
+from svi.generation.reel import Script, groups
+from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings
+from tests.svi.conftest import CONDITION, DATA
+from tests.svi.films import SETTINGS, decoded, maker, quiet, scripts
+from tests.svi.wan_folder import KINDS, Kind, pipeline_latents, write_wan_folder
+
+ROOT = Path(__file__).parents[3]
+
+
+def folder(root: Path, name: str) -> Path:
+    (root / name).mkdir()
+    return root / name
+
+
+def films(
+    root: Path, name: str, clips: int = 3, condition: ConditionSettings = CONDITION, **changes: object
+) -> np.ndarray:
+    """Frames [S, F, H, W, 3] of two whole films."""
+    made = folder(root, name)
+    n_frames = clips * (DATA.clip_frames - condition.overlap) + condition.overlap
+    maker(SETTINGS.model_copy(update=changes), condition).films(scripts(clips), n_frames, 8, made, quiet)
+    return np.load(made / "frames.npy")
+
+
+@pytest.mark.parametrize(("motion", "clips", "frames"), [(1, 4, 16), (1, 4, 17), (2, 3, 10)])
+def test_every_clip_but_the_last_drops_its_overlap(tmp_path: Path, motion: int, clips: int, frames: int) -> None:
+    condition = CONDITION.model_copy(update={"motion_frames": motion})
+    maker(condition=condition).films(scripts(clips), frames, 8, tmp_path, quiet)
+    film = np.load(tmp_path / "frames.npy")
+    assert film.shape == (2, frames, 16, 16, 3)
+    assert (film.reshape(2, frames, -1).max(axis=2) > 0).all()  # every frame was written
+    assert decoded(tmp_path / "videos" / "film-0.mp4").shape == (frames, 128, 128, 3)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["frames.npy", "videos"]
+
+
+@pytest.mark.parametrize("frames", [12, 18, 0])
+def test_a_length_that_the_clips_do_not_have_is_refused(tmp_path: Path, frames: int) -> None:
+    with pytest.raises(ValueError, match=f"received {frames}, expected 13 to 17 for 4 clips"):
+        maker().films(scripts(4), frames, 8, tmp_path, quiet)
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a\\b", ""])
+def test_names_that_no_file_can_have_are_refused(tmp_path: Path, name: str) -> None:
+    script = scripts(2)[0]
+    with pytest.raises(ValueError, match="expected a plain file name"):
+        maker().films([type(script)(name, script.image, script.prompts)], 8, 8, tmp_path, quiet)
+
+
+def test_equal_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected different names"):
+        maker().films([scripts(2)[0]] * 2, 8, 8, tmp_path, quiet)
+
+
+def test_behind_an_anchor_every_clip_is_the_anchor_the_last_latents_then_zeros(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SVI 2.0 Pro; before the first clip there is nothing but the anchor."""
+    condition = ConditionSettings(motion_frames=1, padding="zeros", anchor=True)
+    film, given = maker(SETTINGS.model_copy(update={"handoff": "latent"}), condition), []
+    made = film.clip
+
+    def spy(conditioned: Condition, *rest: torch.Tensor) -> torch.Tensor:
+        given.append(conditioned["latents"][:, 4:])
+        return made(conditioned, *rest)
+
+    monkeypatch.setattr(film, "clip", spy)
+    story = scripts(3)
+    film.films(story, 11, 8, tmp_path, quiet)
+    anchor = film.backbone.encode(torch.from_numpy(np.stack([s.image for s in story]))[:, None])
+    for clip, latents in enumerate(given):
+        known = 1 if clip == 0 else 2
+        assert torch.equal(latents[:, :, :1], anchor)
+        assert latents[:, :, 1:known].any() == (clip > 0)
+        assert not latents[:, :, known:].any()
+
+
+@pytest.mark.parametrize(("padding", "reached"), [("repeat", 5), ("zeros", 1)])
+def test_the_probe_perturbs_the_condition_that_films_start_from(
+    monkeypatch: pytest.MonkeyPatch, padding: str, reached: int
+) -> None:
+    film, given = maker(condition=ConditionSettings(motion_frames=1, padding=padding)), []
+    made = film.clip
+
+    def spy(conditioned: Condition, *rest: torch.Tensor) -> torch.Tensor:
+        given.append(conditioned["latents"])
+        return made(conditioned, *rest)
+
+    monkeypatch.setattr(film, "clip", spy)
+    found = film.probe(scripts(1))
+    clean, perturbed = given
+    difference = perturbed - clean
+    noise = torch.from_numpy(found["perturbation"])[:, :, None].expand(-1, -1, reached, -1, -1)
+    torch.testing.assert_close(difference[:, 4:, :reached], noise)
+    assert not difference[:, :4].any()
+    assert not difference[:, :, reached:].any()
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("handoff", ["pixel", "latent"])
+def test_stopped_anywhere_and_resumed_is_identical(tmp_path: Path, handoff: str) -> None:
+    """Three films in groups of two, stopped after every clip in turn, and with the next one's files begun."""
+    settings = SETTINGS.model_copy(update={"together": 2, "handoff": handoff})
+    whole, cut = folder(tmp_path, "whole"), folder(tmp_path, "cut")
+    maker(settings).films(scripts(3, 3), 12, 8, whole, quiet)
+    seen: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        if seen and done > seen[-1][0]:
+            seen.append((done, total))
+            raise Stop
+        seen[:] = seen or [(done, total)]
+
+    for _ in range(5):
+        with pytest.raises(Stop):
+            maker(settings).films(scripts(3, 3), 12, 8, cut, stop)
+        for work in (cut / "films").glob("*"):
+            (work / f"{len(list(work.glob('*.mp4'))):05d}.mp4").write_bytes(b"begun")
+        (cut / "videos").mkdir(exist_ok=True)
+        (cut / "videos" / "film-2.mp4.part").write_bytes(b"begun")
+    maker(settings).films(scripts(3, 3), 12, 8, cut, quiet)
+    assert seen == [(0, 9), (2, 9), (4, 9), (6, 9), (7, 9), (8, 9)]
+    assert sorted(p.name for p in cut.iterdir()) == ["frames.npy", "videos"]
+    assert len(list((cut / "videos").iterdir())) == 3
+    for file in ["frames.npy", *(f"videos/film-{i}.mp4" for i in range(3))]:
+        assert (whole / file).read_bytes() == (cut / file).read_bytes(), file
+
+
+def test_killed_while_the_films_are_joined(tmp_path: Path) -> None:
+    """Between two films, and between the last one and the removal of the segments."""
+    whole, cut = folder(tmp_path, "whole"), folder(tmp_path, "cut")
+    maker().films(scripts(3), 13, 8, whole, quiet)
+
+    def keep(done: int, total: int) -> None:
+        if done == 4:
+            shutil.copytree(cut, tmp_path / "kept")
+
+    maker().films(scripts(3), 13, 8, cut, keep)
+    assert not (cut / "films").exists()
+    # As it was before the last clip, but with one film that is already there.
+    shutil.rmtree(cut)
+    shutil.copytree(tmp_path / "kept", cut)
+    (cut / "videos").mkdir()
+    shutil.copy(whole / "videos" / "film-0.mp4", cut / "videos")
+    maker().films(scripts(3), 13, 8, cut, quiet)
+    # All films are there, and segments as well.
+    shutil.copytree(tmp_path / "kept" / "films", cut / "films")
+    maker().films(scripts(3), 13, 8, cut, quiet)
+    assert sorted(p.name for p in cut.iterdir()) == ["frames.npy", "videos"]
+    for i in range(2):
+        assert (whole / f"videos/film-{i}.mp4").read_bytes() == (cut / f"videos/film-{i}.mp4").read_bytes()
+
+
+def test_a_finished_run_makes_nothing_again(tmp_path: Path) -> None:
+    films(tmp_path, "done")
+    generator = maker()
+    generator.clip = None  # type: ignore[method-assign, assignment]
+    seen: list[int] = []
+    generator.films(scripts(3), 13, 8, tmp_path / "done", lambda done, total: seen.append(done))
+    assert seen == [6]
+
+
+def test_another_grouping_begins_again(tmp_path: Path) -> None:
+    whole, cut = folder(tmp_path, "whole"), folder(tmp_path, "cut")
+    apart = SETTINGS.model_copy(update={"together": 1})
+    maker(apart).films(scripts(3), 12, 8, whole, quiet)
+
+    def stop(done: int, total: int) -> None:
+        if done:
+            raise Stop
+
+    with pytest.raises(Stop):
+        maker().films(scripts(3), 12, 8, cut, stop)
+    maker(apart).films(scripts(3), 12, 8, cut, quiet)
+    assert np.array_equal(np.load(whole / "frames.npy"), np.load(cut / "frames.npy"))
+
+
+def test_seeds(tmp_path: Path) -> None:
+    """The same seed gives the same film, another seed or stride another; the first clip does not know the stride."""
+    film = films(tmp_path, "a")
+    assert np.array_equal(film, films(tmp_path, "b"))
+    assert not np.array_equal(film, films(tmp_path, "c", seed=1))
+    fixed = films(tmp_path, "d", seed_stride=0)
+    assert np.array_equal(film[:, :4], fixed[:, :4])
+    assert not np.array_equal(film, fixed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"handoff": "latent"}, {"prompts": "first"}],
+)
+def test_what_only_later_clips_know(tmp_path: Path, changes: dict[str, object]) -> None:
+    film, other = films(tmp_path, "a"), films(tmp_path, "b", **changes)
+    assert np.array_equal(film[:, :4], other[:, :4])
+    assert not np.array_equal(film, other)
+
+
+def test_guidance_negative_prompt_and_solver_change_the_film(tmp_path: Path) -> None:
+    plain = films(tmp_path, "a")
+    assert np.array_equal(plain, films(tmp_path, "b", negative_prompt="red disc"))  # guidance is off
+    guided = films(tmp_path, "c", guidance=4.0)
+    led = films(tmp_path, "d", guidance=4.0, negative_prompt="red disc")
+    unipc = films(tmp_path, "e", solver="unipc", steps=4)
+    for film in (guided, led, unipc):
+        assert not np.array_equal(plain, film)
+    assert not np.array_equal(guided, led)
+
+
+def test_an_anchor_is_shown_to_nobody(tmp_path: Path) -> None:
+    """With a backbone that decodes to the condition it was given, the film's frames tell which ones were conditions."""
+    condition = CONDITION.model_copy(update={"anchor": True, "padding": "zeros"})
+    generator = maker(condition=condition)
+    channels = generator.backbone.latent_shape[0]
+    generator.clip = lambda condition, *rest: condition["latents"][:, -channels:]  # type: ignore[method-assign]
+    generator.films(scripts(3, 1), 3 * 3 + 2, 8, tmp_path, quiet)
+    film = np.load(tmp_path / "frames.npy")[0].astype(float)
+    # Clip 0: the image, then nothing. Clips 1 and 2: the anchor, unseen; what the clip before ended with; then nothing.
+    distance = np.abs(film - film[1]).max(axis=(1, 2, 3))
+    assert distance[0] > 50
+    assert (distance[1:] < 3).all()
+
+
+def test_probe_of_a_model_that_copies_its_condition() -> None:
+    """A backbone whose velocity leads straight to the condition has gain 1 and eps 0."""
+    generator = maker(SETTINGS.model_copy(update={"together": 1}))
+    channels = generator.backbone.latent_shape[0]
+
+    def copying(
+        transformer: object, x: torch.Tensor, t: torch.Tensor, condition: dict[str, torch.Tensor], *rest: object
+    ) -> torch.Tensor:
+        return ((condition["latents"][:, -channels:] - x) / (1 - t).reshape(-1, 1, 1, 1, 1)).float()
+
+    generator.backbone.velocity = copying  # type: ignore[method-assign, assignment]
+    probe = generator.probe(scripts(1))
+    assert probe["condition"].shape == (2, *np.array(generator.backbone.latent_shape)[[0, 2, 3]])
+    np.testing.assert_allclose(probe["output_clean"], probe["condition"], atol=1e-5)
+    np.testing.assert_allclose(probe["output_perturbed"] - probe["output_clean"], probe["perturbation"], atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["euler", "unipc"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_clip_of_wan_is_that_of_diffusers_pipeline(tmp_path: Path, kind: Kind, solver: str) -> None:
+    """To the last bit in float32: both experts, a guidance scale each, a negative prompt."""
+    write_wan_folder(tmp_path, kind)
+    data = DataSettings(height=32, width=64, clip_frames=9)
+    backbone = WanBackbone.load(tmp_path, BackboneSettings(name="folder"), data)
+    settings = GenerateSettings(
+        steps=6, solver=solver, guidance=4.0, guidance_low=2.5 if kind == "wan2.2-i2v" else None
+    )
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(1, *backbone.latent_shape, generator=generator)
+    image = torch.randint(0, 256, (32, 64, 3), dtype=torch.uint8, generator=generator)
+
+    ours = Generator(backbone, backbone.transformers, settings, ConditionSettings()).clip(
+        backbone.condition(image[None, None], image[None], ConditionSettings(motion_frames=1)),
+        backbone.encode_text(["a cat walks"]),
+        backbone.encode_text(["no text"]),
+        noise,
+    )
+    theirs = pipeline_latents(
+        tmp_path, image, "a cat walks", "no text", noise, 6, settings.shift, 4.0, settings.guidance_low, solver
+    )
+    assert torch.equal(ours, theirs)
+
+
+def test_films_of_wan(tmp_path: Path) -> None:
+    """Two experts, five motion frames, mp4 alone; the text encoder is gone when the first clip begins."""
+    write_wan_folder(tmp_path / "wan", "wan2.2-i2v")
+    data = DataSettings(height=32, width=32, clip_frames=9)
+    backbone = WanBackbone.load(tmp_path / "wan", BackboneSettings(name="folder", text_tokens=16), data)
+    settings = SETTINGS.model_copy(update={"guidance": 3.0, "lossless": False, "steps": 3})
+    condition = ConditionSettings(motion_frames=5)
+    loaded = []
+    generator = Generator(backbone, backbone.transformers, settings, condition)
+    generator.films(
+        scripts(3, 2, data), 17, 8, tmp_path, lambda done, total: loaded.append("text_encoder" in vars(backbone))
+    )
+    assert loaded == [False] * 4
+    assert decoded(tmp_path / "videos" / "film-1.mp4").shape == (17, 128, 128, 3)
+    assert not (tmp_path / "frames.npy").exists()
+
+
+def sized(story: list[Script], *sizes: tuple[int, int]) -> list[Script]:
+    """The same scripts with images of other sizes."""
+    rng = np.random.default_rng(3)
+    images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+    return [replace(script, image=image) for script, image in zip(story, images, strict=True)]
+
+
+def test_films_of_several_sizes_are_as_if_each_was_made_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one backbone that loads nothing again; one at a time, as a batch may change last digits."""
+    write_wan_folder(tmp_path / "wan", "wan2.1-i2v")
+    settings = SETTINGS.model_copy(update={"lossless": False, "guidance": 2.0, "together": 1})
+    loads: list[str] = []
+
+    def make(name: str, story: list[Script], data: DataSettings) -> tuple[Path, dict[str, np.ndarray]]:
+        backbone = WanBackbone.load(tmp_path / "wan", BackboneSettings(name="folder", text_tokens=16), data)
+        component = backbone._component
+        monkeypatch.setattr(
+            backbone, "_component", lambda what, **options: loads.append(what) or component(what, **options)
+        )
+        generator, made = Generator(backbone, backbone.transformers, settings, CONDITION), folder(tmp_path, name)
+        before = [id(model) for model in generator.models.values()]
+        generator.films(story, 17, 8, made, quiet)
+        assert [id(model) for model in generator.models.values()] == before
+        return made, generator.probe(story)
+
+    data = DataSettings(height=32, width=32, clip_frames=9)
+    story = sized(scripts(2, 3, data), (32, 48), (48, 32), (32, 48))
+    made, probe = make("together", story, data)
+    assert loads.count("image_encoder") == loads.count("image_processor") == 1
+    assert probe["sizes"].tolist() == [[4, 6], [6, 4], [4, 6]]
+    for row, script in enumerate(story):
+        height, width, _ = script.image.shape
+        alone, own = make(script.name, [script], data.model_copy(update={"height": height, "width": width}))
+        video = f"videos/{script.name}.mp4"
+        assert np.array_equal(decoded(made / video), decoded(alone / video))
+        assert "sizes" not in own
+        for name, values in own.items():
+            assert np.array_equal(probe[name][row, :, : height // 8, : width // 8], values[0])
+            assert np.isnan(probe[name][row]).sum() == probe[name][row].size - values[0].size
+
+
+def test_films_of_one_size_are_made_side_by_side() -> None:
+    wide, tall = (16, 32), (32, 16)
+    story = sized(scripts(1, 6), wide, tall, wide, wide, tall, wide)
+    assert groups(story, 2) == [[0, 2], [3, 5], [1, 4]]
+    assert groups(story, 16) == [[0, 2, 3, 5], [1, 4]]
+
+
+def test_progress_counts_over_the_groups(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    apart = maker(SETTINGS.model_copy(update={"together": 1}))
+    apart.films(scripts(2, 3), 8, 8, tmp_path, lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 6) for done in (0, 1, 2, 2, 3, 4, 4, 5, 6)]
+
+
+def test_sizes_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    mixed = sized(scripts(2), (16, 16), (32, 16))
+    with pytest.raises(ValueError, match=r"expected one size where frames\.npy keeps"):
+        maker().films(mixed, 8, 8, tmp_path, quiet)
+    with pytest.raises(ValueError, match=r"the tiny backbone was trained on 16 x 16 pixels.*received 32 x 16"):
+        maker(SETTINGS.model_copy(update={"lossless": False})).films(mixed, 8, 8, tmp_path, quiet)
+
+
+FILM = """
+import resource
+import sys
+from pathlib import Path
+from svi.settings import DataSettings
+from tests.svi.films import SETTINGS, maker, scripts
+seconds, side, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+data = DataSettings(clips=1, height=side, width=side)
+clips = -(-(8 * seconds - 1) // 4)
+def tell(done, total):
+    print(done, flush=True)
+settings = SETTINGS.model_copy(update={"lossless": sys.argv[4] == "lossless", "steps": 1})
+maker(settings, data=data).films(scripts(clips, 1, data), 8 * seconds, 8, folder, tell)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def film_process(*arguments: object) -> "subprocess.Popen[str]":
+    """Makes one film of so many seconds and pixels a side; says each clip, and its peak memory in the end."""
+    command = [sys.executable, "-c", FILM, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lossless", [False, True])
+def test_memory_does_not_grow_with_length(tmp_path: Path, lossless: bool) -> None:
+    """Peak memory of the process that makes 250 s is within 5 % of that for 50 s."""
+    peaks = []
+    for seconds in (50, 250):
+        made = folder(tmp_path, str(seconds))
+        out, _ = film_process(seconds, 128, made, "lossless" if lossless else "mp4").communicate()
+        peaks.append(int(out.split()[-1]))
+        assert len(decoded(made / "videos" / "film-0.mp4")) == 8 * seconds
+    assert peaks[1] < 1.05 * peaks[0], peaks
+
+
+@pytest.mark.slow
+def test_a_film_killed_at_clip_30_is_identical_once_it_ran_again(tmp_path: Path) -> None:
+    whole, cut = folder(tmp_path, "whole"), folder(tmp_path, "cut")
+    assert film_process(50, 32, whole, "lossless").wait() == 0
+    process = film_process(50, 32, cut, "lossless")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) == 30:
+            process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (cut / "videos" / "film-0.mp4").exists()
+    again = film_process(50, 32, cut, "lossless")
+    assert again.stdout is not None
+    assert int(again.stdout.readline()) >= 30
+    again.stdout.read()
+    assert again.wait() == 0
+    for file in ("frames.npy", "videos/film-0.mp4"):
+        assert (whole / file).read_bytes() == (cut / file).read_bytes(), file

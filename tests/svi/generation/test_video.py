@@ -1,0 +1,66 @@
+"""Films as files."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from svi.generation.video import join_mp4, write_mp4
+from tests.svi.films import decoded
+
+
+def noise(frames: int, height: int = 16, width: int = 24) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (frames, height, width, 3)).astype(np.uint8)
+
+
+def write_segments(folder: Path, frames: np.ndarray, lengths: list[int], fps: int) -> list[Path]:
+    files, start = [], 0
+    for i, length in enumerate(lengths):
+        files.append(folder / f"{i}.mp4")
+        write_mp4(files[-1], frames[start : start + length], fps, *frames.shape[1:3])
+        start += length
+    return files
+
+
+def test_mp4_is_untagged_yuv420p_enlarged_and_true_in_duration(tmp_path: Path) -> None:
+    write_mp4(tmp_path / "film.mp4", noise(40), 8, 16, 24)
+    with av.open(str(tmp_path / "film.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+        assert (stream.height, stream.width) == (128, 192)
+        assert float(stream.duration * stream.time_base) == pytest.approx(5.0)
+        assert stream.codec_context.color_primaries == stream.codec_context.color_trc == 2  # unspecified
+        assert len(list(container.decode(stream))) == 40
+
+
+def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
+    a, b = (write_segments(tmp_path, noise(9), [9], 16)[0].read_bytes() for _ in range(2))
+    assert a == b
+
+
+@pytest.mark.parametrize("fps", [8, 16, 24, 25])
+def test_segments_are_joined_without_encoding_again(tmp_path: Path, fps: int) -> None:
+    """Every decoded frame is that of its segment; times go on at the film's rate across the joints."""
+    lengths = [4, 1, 8, 17]
+    segments = write_segments(tmp_path, noise(30), lengths, fps)
+    join_mp4(tmp_path / "film.mp4", segments)
+    assert np.array_equal(decoded(tmp_path / "film.mp4"), np.concatenate([decoded(file) for file in segments]))
+    with av.open(str(tmp_path / "film.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.frames, stream.average_rate) == (30, fps)
+        assert stream.duration * stream.time_base * fps == 30
+        packets = [packet for packet in container.demux(stream) if packet.pts is not None]
+    assert [packet.pts * packet.time_base * fps for packet in packets] == list(range(30))
+    assert all(packet.pts == packet.dts for packet in packets)
+    keys = [i for i, packet in enumerate(packets) if packet.is_keyframe]
+    assert set(np.cumsum([0, *lengths[:-1]])) <= set(keys)  # every segment begins with a key frame: it is closed
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "film.mp4"]
+
+
+def test_segments_encoded_in_another_way_are_refused(tmp_path: Path) -> None:
+    first = write_segments(tmp_path, noise(4), [4], 8)[0]
+    write_mp4(tmp_path / "other.mp4", noise(4, 16, 32), 8, 16, 32)
+    with pytest.raises(ValueError, match=r"other.mp4 is encoded differently from .*0.mp4"):
+        join_mp4(tmp_path / "film.mp4", [first, tmp_path / "other.mp4"])
+    assert not (tmp_path / "film.mp4").exists()

@@ -1,0 +1,48 @@
+"""Pictures of a study that was never run."""
+
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+from PIL import Image
+
+from sweeps.figures import draw
+from tests.sweeps.studies import space
+
+
+def study(trials: int, objectives: int) -> optuna.Study:
+    """Values that depend on the learning rate, with a pruned trial among them."""
+    made = optuna.create_study(directions=["maximize"] * objectives, sampler=optuna.samplers.RandomSampler(seed=0))
+    for number in range(trials):
+        trial = made.ask(space())
+        rate = np.log10(trial.params["train.lr"])
+        made.tell(trial, [rate, -rate * trial.params["injection.p_clean"]][:objectives])
+        if number == 1:
+            made.tell(made.ask(space()), state=TrialState.PRUNED)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("objectives", "names"),
+    [
+        (["psnr late"], {"importance", "slice", "contour"}),
+        (
+            ["psnr late", "motion late"],
+            {f"{kind}-{name}" for kind in ("importance", "slice", "contour") for name in ("psnr", "motion")}
+            | {"pareto"},
+        ),
+    ],
+)
+def test_every_picture_is_drawn_for_numbers_and_choices(objectives: list[str], names: set[str], tmp_path: Path) -> None:
+    draw(study(12, len(objectives)), objectives, tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.png")} == names
+    for path in tmp_path.glob("*.png"):
+        assert len(np.unique(np.asarray(Image.open(path).convert("L")))) > 10  # something is on it
+
+
+@pytest.mark.parametrize("trials", [0, 1, 2, 3])
+def test_few_trials_draw_what_they_suffice_for(trials: int, tmp_path: Path) -> None:
+    draw(study(trials, 1), ["psnr late"], tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.png")} == ({"importance", "slice"} if trials > 1 else set())
