@@ -31,7 +31,7 @@ def test_it_holds_the_packages_and_nothing_else(unpacked: Path) -> None:
 
 def test_it_works_outside_the_checkout(unpacked: Path, tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(unpacked)}
-    code = "from reports.published import published; import reports.page; print(len(published('svi-4')))"
+    code = "from reports.tables.published import published; import reports.page; print(len(published('svi-4')))"
     rows = subprocess.run(
         [sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
     )
