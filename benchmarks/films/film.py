@@ -3,42 +3,24 @@
 Shapes: F frames, S samples, P positions of the object, H x W pixels, C x h x w latents.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from benchmarks.arrays import Array, Floats, Frames
+from benchmarks.artifacts import CONTINUATION, FILM_INFO, FRAMES, TRUTH
+from benchmarks.films.info import FilmInfo
 from benchmarks.films.mp4 import Mp4Frames
+from benchmarks.films.reference import ReferenceFolder
 from benchmarks.track import clip_slices
 
-if TYPE_CHECKING:
-    from benchmarks.films.reference import ReferenceFolder
-
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
 Need = Literal["truth", "continuation", "probe"]
 BLOCK_BYTES = 4 * 2**20
 _TRUTH_KEYS = ("background", "object_renders", "object_masks")
-_INFO_KEYS = ("fps", "clip_frames", "overlap", "n_clips", "samples", "track", "track_version", "samples_hash")
 _PROBE_KEYS = ("condition", "perturbation", "output_clean", "output_perturbed")
-
-
-class Frames(Protocol):
-    """Frames uint8 [F, H, W, 3] that are read in slices: an array, or a video that is decoded as it is read."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: slice, /) -> Array: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,23 +119,23 @@ class FilmFolder:
         ValueError: a missing or malformed file, or arrays whose shapes contradict each other.
     """
 
-    def __init__(self, folder: Path, reference: "ReferenceFolder | None" = None, probe: Path | None = None) -> None:
-        info = _read_info(folder / "film.json")
-        self.names: list[str] = [sample["name"] for sample in info["samples"]]
-        self.fps = info["fps"]
-        self.track, self.track_version = info["track"], info["track_version"]
-        self.samples_hash = info["samples_hash"]
-        self._lossless = _read_frames(folder / "frames.npy", len(self.names))
-        self._videos: list[Path] = [folder / sample.get("video", "") for sample in info["samples"]]
+    def __init__(self, folder: Path, reference: ReferenceFolder | None = None, probe: Path | None = None) -> None:
+        info = FilmInfo.read(folder)
+        self.names = [sample.name for sample in info.samples]
+        self.fps = info.fps
+        self.track, self.track_version = info.track, info.track_version
+        self.samples_hash = info.samples_hash
+        self._lossless = _read_frames(folder / FRAMES, len(self.names))
+        self._videos = [folder / sample.video for sample in info.samples]
         if self._lossless is None and not self._videos[0].is_file():
-            what = f"no frames.npy and no {self._videos[0].name}"
-            raise ValueError(f"{folder}: received {what}, expected a folder of generated films")
-        own_sizes = len({tuple(sample.get("size", ())) for sample in info["samples"]}) > 1
+            what = f"no {FRAMES} and no {self._videos[0].name}"
+            raise ValueError(f"{folder}: received {what}, expected a folder of generated films; generate them again")
+        own_sizes = len({sample.size for sample in info.samples}) > 1
         self._shape = self._frames(0).shape
         self._shapes = [self._frames(row).shape if own_sizes else self._shape for row in range(len(self.names))]
-        self.clips = clip_slices(self._shape[0], info["n_clips"], info["clip_frames"], info["overlap"])
-        self._truth = _read_arrays(folder / "truth.npz", _TRUTH_KEYS, len(self.names))
-        true_films = folder / "continuation.npy"
+        self.clips = clip_slices(self._shape[0], info.n_clips, info.clip_frames, info.overlap)
+        self._truth = _read_arrays(folder / TRUTH, _TRUTH_KEYS, len(self.names))
+        true_films = folder / CONTINUATION
         self._continuation: Array | None = np.load(true_films, mmap_mode="r") if true_films.is_file() else None
         self._enlarged = self._lossless is None and any(
             known.shape[-3:-1] != self._shape[1:3]
@@ -164,7 +146,7 @@ class FilmFolder:
             self._truth, self._continuation = {}, None
         shape = (len(self.names), *self._shape)
         if self._continuation is not None and self._continuation.shape != shape:
-            raise ValueError(f"continuation.npy: received {self._continuation.shape}, expected {shape}")
+            raise ValueError(f"{CONTINUATION}: received {self._continuation.shape}, expected {shape}")
         self._probes = None if probe is None else Probes(probe, len(self.names))
         self._reference = reference
         if reference is not None:
@@ -196,9 +178,9 @@ class FilmFolder:
         if self._enlarged:
             return "needs the frames as they were made (generate.lossless=true): in the mp4s they are enlarged"
         if need == "continuation" and self._continuation is None:
-            return "needs the true film (continuation.npy), which is not known of these films"
+            return f"needs the true film ({CONTINUATION}), which is not known of these films"
         if need == "truth" and not self._truth:
-            return "needs the true scene (truth.npz), which these films do not have: their world is not known"
+            return f"needs the true scene ({TRUTH}), which these films do not have: their world is not known"
         return None
 
     def film(self, index: int) -> Film:
@@ -214,24 +196,14 @@ class FilmFolder:
         )
 
 
-def _read_info(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        raise ValueError(f"{path.parent}: received no film.json, expected a folder of generated films")
-    info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    missing = [key for key in _INFO_KEYS if key not in info]
-    if missing:
-        raise ValueError(f"{path}: received no {', '.join(missing)}, expected the description of generated films")
-    return info
-
-
 def _read_frames(path: Path, samples: int) -> Array | None:
     """The frames of all films, one row a sample; None when they were not kept."""
     if not path.is_file():
         return None
     frames: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     if frames.ndim != 5 or len(frames) != samples:
-        expected = f"[{samples}, F, H, W, 3] for the samples of film.json"
-        raise ValueError(f"frames.npy: received {frames.shape}, expected {expected}")
+        expected = f"[{samples}, F, H, W, 3] for the samples of {FILM_INFO}"
+        raise ValueError(f"{path.name}: received {frames.shape}, expected {expected}; generate the films again")
     return frames
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
 
-UInt8 = npt.NDArray[np.uint8]
+from benchmarks.arrays import UInt8
 
 
 def mp4s(folder: Path) -> dict[str, Path]:

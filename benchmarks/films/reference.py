@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.films.film import Frames
+from benchmarks.arrays import Frames
 from benchmarks.films.mp4 import Mp4Frames, mp4s
 from benchmarks.films.video_file import VideoFile
 

@@ -13,11 +13,11 @@ from typing import Self
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 
-UInt8 = npt.NDArray[np.uint8]
+from benchmarks.arrays import UInt8
+
 FEWEST_FRAMES = 2
 _UNTAGGED = "unspecified"
 # The colour spaces that a container can name, by ITU-T H.273's matrix coefficients.

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.arrays import Floats
 from benchmarks.films.video_file import VideoFile
 from benchmarks.fvd.extractor import Extractor
-from benchmarks.fvd.frechet import Floats
 from benchmarks.fvd.i3d import CLASSES
 from benchmarks.fvd.windows import check_starts, span
 

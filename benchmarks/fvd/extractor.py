@@ -11,20 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, get_args
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.arrays import Floats, UInt8
 from benchmarks.fvd.files import I3D_TORCHSCRIPT, found_file
-from benchmarks.fvd.frechet import Floats
 from benchmarks.fvd.i3d import CLASSES, I3d
 from benchmarks.fvd.record import FeatureSet, Resize
 from benchmarks.fvd.windows import FRAMES
 from benchmarks.weights import WeightFile
 
-UInt8 = npt.NDArray[np.uint8]
 SIDE = 224
 _LARGER_SIDE = 256
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from benchmarks.arrays import Floats
+
 Rule = Literal["biased", "unbiased"]
 RULES: tuple[Rule, ...] = ("biased", "unbiased")
 FEWEST_FEATURES = 2

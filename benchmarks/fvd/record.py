@@ -10,7 +10,8 @@ from typing import Literal, Self
 
 import numpy as np
 
-from benchmarks.fvd.frechet import Floats, Rule, frechet_distance, sample_bias
+from benchmarks.arrays import Floats
+from benchmarks.fvd.frechet import Rule, frechet_distance, sample_bias
 
 Resize = Literal["stretch", "crop", "crop256"]
 ENOUGH_VIDEOS = 256

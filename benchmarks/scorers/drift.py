@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.films.film import Array, Film, Floats
+from benchmarks.arrays import Array, Floats
+from benchmarks.films.film import Film
 from benchmarks.scorers.metric import Metric
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, R G B

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.films.film import Film, Floats
+from benchmarks.arrays import Floats
+from benchmarks.films.film import Film
 from benchmarks.scorers.metric import Metric
 
 PSNR_CAP_DB = 100.0

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from benchmarks.films.film import Film, Floats, Need
+from benchmarks.arrays import Floats
+from benchmarks.films.film import Film, Need
 
 
 @dataclass(frozen=True)

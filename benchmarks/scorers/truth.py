@@ -9,11 +9,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.films.film import Array, Film, Floats, Truth
+from benchmarks.arrays import Array, Floats, Singles
+from benchmarks.films.film import Film, Truth
 from benchmarks.scorers.fidelity import decibels
 from benchmarks.scorers.metric import Metric
 
-Single = npt.NDArray[np.float32]
 KEPT_SHARE = 0.5
 _NO_ENERGY = 1e-8
 
@@ -54,12 +54,12 @@ class _World:
     """The truth as matrices, D = 3 H W: background [D], what the object adds to it [P, D], and weights [P, D]."""
 
     def __init__(self, truth: Truth) -> None:
-        self.background: Single = truth.background.astype(np.float32).reshape(-1) / np.float32(255)
+        self.background: Singles = truth.background.astype(np.float32).reshape(-1) / np.float32(255)
         positions = len(truth.object_renders)
-        self.added: Single = truth.object_renders.astype(np.float32).reshape(positions, -1) - self.background
-        self.mask: Single = np.repeat(truth.object_masks.reshape(positions, -1), 3, axis=1).astype(np.float32)
-        self.outside: Single = np.repeat(_outside(truth.object_masks).reshape(positions, -1), 3, axis=1)
-        self.energy: Single = np.sum(self.mask * self.added**2, axis=1)
+        self.added: Singles = truth.object_renders.astype(np.float32).reshape(positions, -1) - self.background
+        self.mask: Singles = np.repeat(truth.object_masks.reshape(positions, -1), 3, axis=1).astype(np.float32)
+        self.outside: Singles = np.repeat(_outside(truth.object_masks).reshape(positions, -1), 3, axis=1)
+        self.energy: Singles = np.sum(self.mask * self.added**2, axis=1)
 
     def score(self, frames: Array) -> tuple[Floats, Floats, Floats]:
         """Frames uint8 [B, H, W, 3] -> background PSNR, similarity and kept (0 or 1), each [B]; NaN where undefined."""
@@ -71,14 +71,14 @@ class _World:
         mse = np.divide(error, weight, out=np.full(len(best), np.nan), where=weight > 0)
         return decibels(mse), _similarity(shown, added, mask, energy), _kept(shown, added, mask, energy)
 
-    def _best_position(self, shown: Single) -> npt.NDArray[np.int64]:
+    def _best_position(self, shown: Singles) -> npt.NDArray[np.int64]:
         # |f - r_p|^2 = |s - a_p|^2 with s = f - b and a_p = r_p - b; |s|^2 is the same for every p. Taking b off first
         # keeps the products small, so single precision is enough to tell neighbouring positions apart.
         squared_error = np.sum(self.added**2, axis=1) - 2 * (shown @ self.added.T)
         return np.asarray(np.argmin(squared_error, axis=1))
 
 
-def _outside(masks: Array) -> Single:
+def _outside(masks: Array) -> Singles:
     """Weights [P, H, W] of the background: 1 - mask, after the mask has grown over every pixel that it touches or that
     neighbours one. The object moves by fractions of a pixel and the grid does not: without the margin a perfect film
     would be charged for the rim of its object between two grid positions."""
@@ -87,14 +87,14 @@ def _outside(masks: Array) -> Single:
     return np.asarray(~grown, dtype=np.float32)
 
 
-def _similarity(shown: Single, added: Single, mask: Single, energy: Single) -> Floats:
+def _similarity(shown: Singles, added: Singles, mask: Singles, energy: Singles) -> Floats:
     product: Floats = np.sum(mask * shown * added, axis=1, dtype=np.float64)
     norms = np.sqrt(np.sum(mask * shown**2, axis=1, dtype=np.float64) * energy)
     cosine = np.divide(product, norms, out=np.zeros(len(product)), where=norms > _NO_ENERGY)
     return np.where(energy > _NO_ENERGY, np.clip(cosine, 0.0, 1.0), np.nan)
 
 
-def _kept(shown: Single, added: Single, mask: Single, energy: Single) -> Floats:
+def _kept(shown: Singles, added: Singles, mask: Singles, energy: Singles) -> Floats:
     """1 where 1 - sum m (f - r_p)^2 / sum m (b - r_p)^2 > 1/2, else 0.
 
     The share is 1 for the true object and 0 for bare background. A cosine is blind to strength and still calls a faint

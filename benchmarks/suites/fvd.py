@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats
 from benchmarks.films.reference import ReferenceFolder
 from benchmarks.fvd.clips import clip_features
 from benchmarks.fvd.extractor import Extractor

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.films.film import Film, Floats, Need
+from benchmarks.arrays import Floats
+from benchmarks.films.film import Film, Need
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import FVD, SYNC
 from benchmarks.weights import WeightFile

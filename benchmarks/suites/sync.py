@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import SYNC, VERSIONS
 from benchmarks.suites.suite import PREFIX, WINDOW, Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats
 from benchmarks.films.video_file import VideoFile
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import VBENCH, VERSIONS

@@ -4,15 +4,13 @@ from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.container import InputContainer
 from python_speech_features import mfcc as speech_mfcc
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats, Int16
 from benchmarks.sync.syncnet import FRAMES
 from benchmarks.sync.timeline import FPS
 
-Int16 = npt.NDArray[np.int16]
 RATE = 16_000
 SAMPLES_A_FRAME = RATE // FPS
 COEFFICIENTS = 13

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats, UInt8
 from benchmarks.sync.faces import Track
 from benchmarks.sync.median import median_filter
 from benchmarks.sync.resize import resize
-from benchmarks.sync.timeline import UInt8
 
 SIDE = 224
 _SMOOTHED = 13  # frames

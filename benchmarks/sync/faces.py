@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats
 
 MOST_FRAMES_BETWEEN = 25
 LEAST_OVERLAP = 0.5

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats
 
 
 def median_filter(values: Floats, width: int) -> Floats:

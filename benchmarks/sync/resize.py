@@ -6,10 +6,9 @@ sizes; a library of 60 MB would bring nothing else. torch and Pillow round other
 """
 
 import numpy as np
-import numpy.typing as npt
 
-UInt8 = npt.NDArray[np.uint8]
-Int32 = npt.NDArray[np.int32]
+from benchmarks.arrays import Int32, UInt8
+
 _ONE = 2048
 
 

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import nms
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats, UInt8
 from benchmarks.sync.files import S3FD_WEIGHTS
 from benchmarks.sync.resize import quarter
-from benchmarks.sync.timeline import UInt8
 from benchmarks.vbench.images import batches, to_images
 
 CONFIDENCE = 0.9

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats, Int16, UInt8
 from benchmarks.films.video_file import VideoFile
-from benchmarks.sync.audio import SAMPLES_A_FRAME, Int16, read_sound, windows
+from benchmarks.sync.audio import SAMPLES_A_FRAME, read_sound, windows
 from benchmarks.sync.crop import crop, smoothed
 from benchmarks.sync.faces import MIN_TRACK, Track, follow, usable, why_unusable
 from benchmarks.sync.s3fd import FaceDetector
 from benchmarks.sync.shots import Shots
 from benchmarks.sync.sync import Agreement, agreement, distances
 from benchmarks.sync.syncnet import FEATURES, FRAMES, SyncEncoder
-from benchmarks.sync.timeline import FPS, UInt8, length, timeline
+from benchmarks.sync.timeline import FPS, length, timeline
 
 Detect = Callable[[UInt8], list[Floats]]
 _BLOCK = 16  # frames

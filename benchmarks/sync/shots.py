@@ -8,9 +8,8 @@ by itself, which would decode them once more. OpenCV converts to HSV by tables, 
 
 import numpy as np
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats, UInt8
 from benchmarks.sync.resize import resize
-from benchmarks.sync.timeline import UInt8
 
 THRESHOLD = 27.0
 FEWEST_FRAMES = 15

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats
 from benchmarks.sync.median import median_filter
 
 FARTHEST = 15  # frames

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats, UInt8
 from benchmarks.sync.files import SYNCNET_WEIGHTS
-from benchmarks.sync.timeline import UInt8
 
 FRAMES = 5  # that a window of the face network sees
 FEATURES = 1024

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
+from benchmarks.arrays import UInt8
 from benchmarks.films.video_file import VideoFile
 
-UInt8 = npt.NDArray[np.uint8]
 FPS = 25
 _LARGEST_DENOMINATOR = 1001  # of the rates in use: 30000/1001 and the like
 

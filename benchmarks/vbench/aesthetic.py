@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats, UInt8
 from benchmarks.vbench.clip import ClipImages, ClipTower
-from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo, mean_of_frames
+from benchmarks.vbench.dimension import DimensionScore, VideoInfo, mean_of_frames
 from benchmarks.vbench.files import LAION_LINEAR, VIT_L_14
 
 WIDTH = 768

@@ -4,9 +4,10 @@ from typing import Self
 
 import torch
 
+from benchmarks.arrays import UInt8
 from benchmarks.vbench.clip import ClipImages, ClipTower
 from benchmarks.vbench.consistency import Consistency
-from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
+from benchmarks.vbench.dimension import DimensionScore, VideoInfo
 from benchmarks.vbench.files import VIT_B_32
 
 

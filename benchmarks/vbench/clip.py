@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from benchmarks.vbench.dimension import UInt8
+from benchmarks.arrays import UInt8
 from benchmarks.vbench.images import centre_crop, normalise, resize_short_side, to_images
 from benchmarks.weights import WeightFile
 

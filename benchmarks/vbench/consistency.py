@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats
 from benchmarks.vbench.dimension import DimensionScore
 
 

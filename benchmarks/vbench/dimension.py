@@ -3,13 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats, UInt8
 from benchmarks.weights import WeightFile
-
-UInt8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

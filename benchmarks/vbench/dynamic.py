@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.films.film import Floats
-from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
+from benchmarks.arrays import Floats, UInt8
+from benchmarks.vbench.dimension import DimensionScore, VideoInfo
 from benchmarks.vbench.files import RAFT_THINGS
 from benchmarks.vbench.images import to_images
 from benchmarks.vbench.raft import Raft, check_size, padding

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.vbench.dimension import UInt8
+from benchmarks.arrays import UInt8
 
 Triple = tuple[float, float, float]
 Mode = Literal["bilinear", "bicubic"]

@@ -5,8 +5,8 @@ from typing import Self
 import numpy as np
 import torch
 
-from benchmarks.films.film import Floats
-from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo, mean_of_frames
+from benchmarks.arrays import Floats, UInt8
+from benchmarks.vbench.dimension import DimensionScore, VideoInfo, mean_of_frames
 from benchmarks.vbench.files import MUSIQ_SPAQ
 from benchmarks.vbench.images import batches, resize, to_images
 from benchmarks.vbench.musiq import Musiq, load_musiq

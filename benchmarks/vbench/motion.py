@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.films.film import Floats
+from benchmarks.arrays import Floats, UInt8
 from benchmarks.vbench.amt import AmtS
-from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
+from benchmarks.vbench.dimension import DimensionScore, VideoInfo
 from benchmarks.vbench.files import AMT_S
 from benchmarks.vbench.images import to_images
 from benchmarks.vbench.raft import check_size, padding

@@ -4,8 +4,9 @@ from typing import Self
 
 import torch
 
+from benchmarks.arrays import UInt8
 from benchmarks.vbench.consistency import Consistency
-from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo
+from benchmarks.vbench.dimension import DimensionScore, VideoInfo
 from benchmarks.vbench.dino import Dino, load_dino
 from benchmarks.vbench.files import DINO_WEIGHTS
 from benchmarks.vbench.images import batches, normalise, resize_short_side, to_images

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.films.film import Array, Film, Truth
+from benchmarks.arrays import Array
+from benchmarks.films.film import Film, Truth
 from benchmarks.track import clip_slices
 
 SIZE = 16

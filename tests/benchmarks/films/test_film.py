@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.films.film import FilmFolder
+from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.films.mp4 import Mp4Frames
 from benchmarks.suites.embedded import EmbeddedSuite
 from benchmarks.suites.suite import score_films
@@ -40,10 +41,19 @@ def write_folder(folder: Path, films: list[np.ndarray]) -> Path:
     for name, film in zip(names, films, strict=True):
         write_video(folder / "videos" / f"{name}.mp4", film)
     n_clips = -(-(len(films[0]) - OVERLAP) // (CLIP - OVERLAP))
-    info = {"fps": FPS, "clip_frames": CLIP, "overlap": OVERLAP, "n_clips": n_clips}
-    info |= {"track": "consistent-50s", "track_version": 1, "samples_hash": "0"}
-    samples = [{"name": name, "prompts": ["a wave"], "video": f"videos/{name}.mp4"} for name in names]
-    (folder / "film.json").write_text(json.dumps({**info, "samples": samples}))
+    samples = [FilmSample(name, ("a wave",), f"videos/{name}.mp4", films[0].shape[1:3]) for name in names]
+    FilmInfo(
+        track="consistent-50s",
+        track_version=1,
+        method="model",
+        samples_hash="0",
+        fps=FPS,
+        clip_frames=CLIP,
+        overlap=OVERLAP,
+        n_clips=n_clips,
+        n_frames=len(films[0]),
+        samples=tuple(samples),
+    ).write(folder)
     return folder
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from benchmarks.fvd.frechet import RULES, Floats, Rule, frechet_distance, gaussian_distance, sample_bias
+from benchmarks.arrays import Floats
+from benchmarks.fvd.frechet import RULES, Rule, frechet_distance, gaussian_distance, sample_bias
 
 # cd-fvd 0.1.1's compute_fvd_from_stats on FeatureStats that `seeded_features(n, m, d)` was appended to (scipy 1.17.1). It
 # divides by N, adds nothing to the covariances and takes scipy's root of their product, which is less exact for N < D.

@@ -1,15 +1,30 @@
 import json
 import pickle
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from benchmarks.films.film import Film, FilmFolder
+from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.suites.embedded import SCORERS, EmbeddedSuite
 from benchmarks.suites.suite import score_films
 
-MADE = {"track": "consistent-50s", "track_version": 1, "samples_hash": "5a" * 32}
+INFO = FilmInfo(
+    track="consistent-50s",
+    track_version=1,
+    method="model",
+    samples_hash="5a" * 32,
+    fps=8,
+    clip_frames=5,
+    overlap=1,
+    n_clips=10,
+    n_frames=40,
+    samples=tuple(
+        FilmSample(name, ("a disc",), f"videos/{i}.mp4", (16, 16)) for i, name in enumerate(("../scene-00", "scene-01"))
+    ),
+)
 PATH = [(4.0 + i % 8, 5.0) for i in range(40)]
 METRICS = {metric.name: metric for metric in EmbeddedSuite.metrics}
 
@@ -23,12 +38,7 @@ def films(world, tmp_path):
     broken = perfect.copy()
     broken[20:] = world.background
     np.save(folder / "frames.npy", np.stack([perfect, broken]))
-    names = ["../scene-00", "scene-01"]
-    info = {"fps": 8, "clip_frames": 5, "overlap": 1, "n_clips": 10, **MADE}
-    info["samples"] = [
-        {"name": name, "prompts": ["a disc"], "video": f"videos/{i}.mp4"} for i, name in enumerate(names)
-    ]
-    (folder / "film.json").write_text(json.dumps(info))
+    INFO.write(folder)
     write_truth(folder, world)
     np.save(folder / "continuation.npy", np.stack([perfect, perfect]))
     condition, perturbation = np.random.default_rng(0).normal(size=(2, 2, 8, 4, 4))
@@ -123,17 +133,18 @@ def test_a_folder_without_films_is_named(films, name):
 
 
 def test_contradicting_files_are_refused(films, world):
-    info = json.loads((films / "film.json").read_text())
-    (films / "film.json").write_text(json.dumps({**info, "n_clips": 12}))
+    replace(INFO, n_clips=12).write(films)
     with pytest.raises(ValueError, match="received 40, expected 45 to 49 for 12 clips"):
         scored(films)
-    (films / "film.json").write_text(json.dumps({**info, "samples": info["samples"][:1]}))
+    replace(INFO, samples=INFO.samples[:1]).write(films)
     with pytest.raises(ValueError, match=r"frames.npy: received \(2, 40, 16, 16, 3\), expected \[1,"):
         scored(films)
-    (films / "film.json").write_text(json.dumps({key: info[key] for key in ("fps", "samples")}))
-    with pytest.raises(ValueError, match="received no clip_frames, overlap, n_clips"):
+    (films / "film.json").write_text(json.dumps({"fps": 8, "samples": []}))
+    with pytest.raises(
+        ValueError, match="received no track, track_version, method, samples_hash, clip_frames, overlap, n_clips"
+    ):
         scored(films)
-    (films / "film.json").write_text(json.dumps(info))
+    INFO.write(films)
     true_films = np.load(films / "continuation.npy")
     np.save(films / "continuation.npy", true_films[:, :39])
     with pytest.raises(ValueError, match=r"continuation.npy: received \(2, 39"):
@@ -166,9 +177,8 @@ def test_films_stay_on_disk_while_they_are_scored(tmp_path):
     frames[:, ::50] = 80
     frames.flush()
     del frames
-    samples = [{"name": "a"}, {"name": "b"}]
-    info = {"fps": 8, "clip_frames": 5, "overlap": 1, "n_clips": 250, "samples": samples, **MADE}
-    (tmp_path / "film.json").write_text(json.dumps(info))
+    samples = tuple(FilmSample(name, ("a disc",), "", (96, 96)) for name in "ab")
+    replace(INFO, n_clips=250, n_frames=1000, samples=samples).write(tmp_path)
     tracemalloc.start()
     score_films(FilmFolder(tmp_path), EmbeddedSuite(), tmp_path / "out", lambda done, total: None)
     peak = tracemalloc.get_traced_memory()[1]

@@ -7,10 +7,11 @@ import av
 import numpy as np
 import torch
 
+from benchmarks.arrays import UInt8
 from benchmarks.sync.files import S3FD_WEIGHTS, SYNCNET_WEIGHTS
 from benchmarks.sync.s3fd import S3fd
 from benchmarks.sync.syncnet import SyncNet
-from tests.benchmarks.vbench.vbench_videos import UInt8, moving_frames
+from tests.benchmarks.vbench.vbench_videos import moving_frames
 
 RATE = 16_000
 

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from python_speech_features import mfcc as speech_mfcc
 
+from benchmarks.arrays import UInt8
 from benchmarks.sync.crop import crop, smoothed
 from benchmarks.sync.faces import Track
 from benchmarks.sync.score import SyncModels, SyncScore, score_sync
 from tests.benchmarks.sync.sync_videos import face_frames, hum, write_talking, write_wav, write_weights
-from tests.benchmarks.vbench.vbench_videos import UInt8, write_video
+from tests.benchmarks.vbench.vbench_videos import write_video
 
 Detect = Callable[[UInt8], list[np.ndarray]]
 BOX = (20.0, 5.0, 125.0, 120.0)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.arrays import UInt8
 from benchmarks.films.video_file import VideoFile
 from benchmarks.vbench.background import BackgroundConsistency
-from benchmarks.vbench.dimension import DimensionScore, UInt8, VideoInfo, mean_of_frames
+from benchmarks.vbench.dimension import DimensionScore, VideoInfo, mean_of_frames
 from benchmarks.vbench.official import DIMENSIONS
 from benchmarks.vbench.stream import score_video
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
 
-UInt8 = npt.NDArray[np.uint8]
+from benchmarks.arrays import UInt8
+
 BT709 = 1
 
 

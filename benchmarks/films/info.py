@@ -1,0 +1,80 @@
+"""What is said of generated films beside their frames: their track, how they were cut into clips, and their samples."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Self
+
+from benchmarks.artifacts import FILM_INFO
+
+
+@dataclass(frozen=True)
+class FilmSample:
+    """One film: its prompts, one a clip, its mp4 relative to the folder, its height and width in pixels before any enlarging."""
+
+    name: str
+    prompts: tuple[str, ...]
+    video: str
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class FilmInfo:
+    """film.json: the films of one track that were made alike. `overlap` is in frames, `n_clips` and `n_frames` are a film's."""
+
+    track: str
+    track_version: int
+    method: str
+    samples_hash: str
+    fps: float
+    clip_frames: int
+    overlap: int
+    n_clips: int
+    n_frames: int
+    samples: tuple[FilmSample, ...]
+
+    @property
+    def clip_seconds(self) -> float:
+        """How much longer a film gets by a clip."""
+        return (self.clip_frames - self.overlap) / self.fps
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The film.json of `folder`.
+
+        Raises:
+            ValueError: there is none, or it does not describe films.
+        """
+        path = folder / FILM_INFO
+        if not path.is_file():
+            raise ValueError(
+                f"{folder}: received no {FILM_INFO}, expected a folder of generated films; generate them first"
+            )
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise _unfit(path, f"no JSON ({error})") from error
+        _require(path, cls, found)
+        for sample in found["samples"]:
+            _require(path, FilmSample, sample)
+        samples = tuple(
+            FilmSample(one["name"], tuple(one["prompts"]), one["video"], (one["size"][0], one["size"][1]))
+            for one in found["samples"]
+        )
+        return cls(**{field.name: found[field.name] for field in fields(cls)} | {"samples": samples})
+
+    def write(self, folder: Path) -> None:
+        """As the film.json of `folder`."""
+        (folder / FILM_INFO).write_text(json.dumps(asdict(self), indent=1))
+
+
+def _require(path: Path, kind: type[FilmInfo | FilmSample], found: object) -> None:
+    if not isinstance(found, dict):
+        raise _unfit(path, "no object")
+    missing = [field.name for field in fields(kind) if field.name not in found]
+    if missing:
+        raise _unfit(path, f"no {', '.join(missing)}")
+
+
+def _unfit(path: Path, received: str) -> ValueError:
+    return ValueError(f"{path}: received {received}, expected the description of generated films; generate them again")
