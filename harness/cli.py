@@ -268,7 +268,7 @@ def sweep(name: str, trials: int, store: Path, jobs: int, **wish: Any) -> None:
 @JOBS
 def score(store: Path, jobs: int, **request: Any) -> None:
     """Score the mp4s of a folder, whatever made them; says first what is off about them."""
-    from harness.results.records import ScoreRequest, score_videos
+    from harness.commands.score import ScoreRequest, score_videos
 
     sys.exit(score_videos(ScoreRequest(**request), store, jobs))
 
@@ -346,7 +346,7 @@ def report(
         raise UseError("--table is printed, as md, csv or latex; send it to a file with >")
     opened = Store(_existing(store))
     if table is not None:
-        from harness.results.reports import paper_table
+        from harness.results.paper import paper_table
 
         click.echo(paper_table(opened, table, form or "md", only), nl=False)
         return

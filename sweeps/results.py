@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.commands.run import link_report
 from harness.core.errors import UseError
 from harness.core.store import write_json
 from harness.plan.pipeline import Child
+from harness.results.reports import link_report
 from harness.run.local import Local
 from harness.run.schedule import run
 from sweeps.figures import draw

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from harness.commands.run import interrupted
 from harness.core.errors import UseError
 from harness.run.console import Console
 from harness.run.local import Local
+from harness.run.schedule import interrupted
 from sweeps.publish import LOST, Record, StudyRun
 from sweeps.slots import FAILED
 from sweeps.storage import Pulse, Watch, tell

@@ -5,9 +5,9 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.commands.run import latest_report
 from harness.core.errors import UseError
 from harness.core.store import Store
+from harness.results.reports import latest_report
 
 COMPARED = "compared"
 FILES = {"md": "report.md", "csv": "results.csv", "latex": "report.tex"}

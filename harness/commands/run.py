@@ -1,20 +1,19 @@
 """One `harness run`: an experiment's pipeline, its store, the scheduler, the console and MLflow, brought together."""
 
 import json
-import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from harness.core.errors import UseError
 from harness.core.store import ERROR, Store
 from harness.declare.spec import Experiment, check_no_clash, load_experiment, parse_overrides, parse_seeds, select
 from harness.experiments import EXPERIMENTS
 from harness.plan.pipeline import CACHE, Pipeline, Request, build
+from harness.results.reports import link_report
 
 if TYPE_CHECKING:
     from harness.run.local import Local
@@ -72,7 +71,7 @@ class Session:
         """Carry the pipeline out; prints the Markdown table last. Returns the exit code."""
         from harness.publish.publisher import Publisher
         from harness.run.console import Console
-        from harness.run.schedule import Running, run
+        from harness.run.schedule import Running, interrupted, run
         from harness.tracking import Tracker, resolve_uri
 
         signal.signal(signal.SIGTERM, interrupted)
@@ -99,7 +98,7 @@ class Session:
         """Carry out all that the forecasts need, and no film; prints them. Returns the exit code."""
         from harness.results.forecast import forecasts, render
         from harness.run.console import Console
-        from harness.run.schedule import run
+        from harness.run.schedule import interrupted, run
 
         signal.signal(signal.SIGTERM, interrupted)
         pipeline = self.pipeline
@@ -170,26 +169,3 @@ class Session:
         )
         print((folder / "table.md").read_text())
         return 0
-
-
-def interrupted(*_: object) -> NoReturn:
-    """A handler that ends a command as Ctrl-C does."""
-    raise KeyboardInterrupt
-
-
-def link_report(root: Path, name: str, folder: Path) -> Path:
-    """Let <store>/reports/<experiment> point to its newest report; returns that link."""
-    links = root / "reports"
-    links.mkdir(exist_ok=True)
-    fresh = links / f".{name}.{os.getpid()}.{time.monotonic_ns()}"
-    fresh.symlink_to(os.path.relpath(folder, links))
-    return fresh.replace(links / name)
-
-
-def latest_report(root: Path, name: str) -> Path:
-    """Folder of the newest report of an experiment; UseError if none is finished."""
-    found = sorted(p.name for p in (root / "reports").glob("*") if (p / "report.md").is_file())
-    if name not in found:
-        reports = ", ".join(found) or "none"
-        raise UseError(f"no finished report of {name!r} in {root}; found: {reports}. `harness run {name}` makes one")
-    return root / "reports" / name

@@ -1,5 +1,6 @@
 """What films are scored with: the suites that a track and the settings ask for, a Score stage each."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -11,11 +12,12 @@ from benchmarks.vbench.files import FILES
 from benchmarks.weights import WeightFile
 from harness.core.errors import UseError
 from harness.core.registry import suggestion
-from harness.core.signature import fingerprint
+from harness.core.signature import canonical, fingerprint
 from harness.declare.settings import ScoreSettings, Settings
 from harness.plan.model import TINY
 
 if TYPE_CHECKING:
+    from benchmarks.films.videos import VideoFolder
     from benchmarks.suites.suite import Suite
 
 Scoring = tuple[str, dict[str, Any], dict[str, Any]]
@@ -86,6 +88,12 @@ def suite_of(settings: Mapping[str, Any]) -> "Suite":
     from benchmarks.suites.embedded import EmbeddedSuite
 
     return EmbeddedSuite()
+
+
+def contents(videos: "VideoFolder", cache: Path) -> str:
+    """A digest of the names and contents of the files that are scored, and of nothing that lies beside them."""
+    pairs = [[name, fingerprint(videos.video(index), cache)] for index, name in enumerate(videos.names)]
+    return hashlib.sha256(canonical(pairs).encode()).hexdigest()
 
 
 def _scoring(

@@ -1,51 +1,19 @@
-"""Videos that any method made, scored: what `harness score` does, and where the store keeps them."""
+"""What a store knows of videos that any method made and `harness score` scored."""
 
-import hashlib
 import json
-import os
-import re
-import shlex
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmarks.samples import content_hash, load_samples
-from benchmarks.track import Track, get_track
 from harness.core.errors import UseError
-from harness.core.gpus import cards
-from harness.core.signature import canonical, fingerprint
 from harness.core.store import Store, write_json
-from harness.declare.settings import ScoreSettings, Settings
-from harness.declare.spec import parse_overrides, resolve
-from harness.plan.pipeline import CACHE, VIDEO_SCORES, Builder
-from harness.plan.plan import Graph
+from harness.plan.pipeline import VIDEO_SCORES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.films.videos import VideoFolder
-
-RECORDS = "scored"
-SCORED = "scored videos"  # their experiment in MLflow
-_LONGEST = 80  # letters of a name
-_NAME = rf"[A-Za-z0-9][A-Za-z0-9 ._+()-]{{0,{_LONGEST - 1}}}"
-_SHOWN = 5
-_ALLOWED = ("score.", "tracking.uri")
-
-
-@dataclass(frozen=True)
-class ScoreRequest:
-    """What a person asked for: the videos of `folder`, as films of a track, under a name."""
-
-    folder: Path
-    track: str
-    name: str
-    samples: Path | None
-    limit: int | None
-    judge: bool
-    overrides: Sequence[str]
+RECORDS = "scored"  # their experiment in a results frame, and their folder in a store
+OTHERS = "videos of other methods, scored as they are"
 
 
 @dataclass(frozen=True)
@@ -66,14 +34,21 @@ class Record:
         keys = {"experiment": RECORDS, "variant": self.name, "track": self.track, "seed": seed}
         return joined(score_rows(store.artifact(VIDEO_SCORES.name, one), **keys) for one in self.scores.values())
 
+    def write(self, store: Store) -> None:
+        """Keep it in the store, in place of an earlier one of its name and track."""
+        file = store.root / RECORDS / self.track / f"{self.name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, asdict(self))
+
 
 def records(store: Store) -> list[Record]:
     """Everything that was scored, by track and name. Raises UseError for a record that cannot be read."""
-    found = [_read(file) for file in sorted((store.root / RECORDS).glob("*/*.json"))]
+    found = [_record_of(file) for file in sorted((store.root / RECORDS).glob("*/*.json"))]
     return [one for one in found if all(store.done(VIDEO_SCORES.name, score) for score in one.scores.values())]
 
 
-def _read(file: Path) -> Record:
+def _record_of(file: Path) -> Record:
+    """The record that a file holds. Raises UseError for one that is damaged."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         if set(found) != {one.name for one in fields(Record)} or not isinstance(found["scores"], dict):
@@ -81,169 +56,3 @@ def _read(file: Path) -> Record:
         return Record(**found)
     except (ValueError, TypeError) as error:
         raise UseError(f"{file} is damaged ({error}); move it away and score its videos again") from error
-
-
-def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:
-    """Check, score, log and compare; prints the track's table. Raises UseError; returns the exit code."""
-    from harness.core.provenance import facts
-    from harness.run.console import Console
-    from harness.run.local import Local
-    from harness.run.schedule import run
-
-    if not re.fullmatch(_NAME, request.name):
-        raise UseError(
-            f"--name {request.name!r}: expected letters, digits, spaces and . _ + - ( ) only, at most {_LONGEST} of them, "
-            "such as FramePack (it names a row and a file)"
-        )
-    track, settings = _track(request.track), _settings(request)
-    samples = _samples(request, track)
-    videos = _videos(request.folder, track, samples, settings.score)
-    notes = [*videos.notes, *_silent(videos.names, track, settings.score)]
-    store = Store(root)
-    records(store)  # a damaged one is said now
-    builder = Builder(store.root / CACHE)
-    identity = {
-        "videos.fingerprint": contents(videos, store.root / CACHE),
-        "track": track.name,
-        "track.version": track.version,
-        "samples": samples,
-    }
-    places = {"videos": str(request.folder.absolute())}
-    label = f"{request.name}, {track.name}"
-    signatures = builder.scores(settings.score, track, label, {}, VIDEO_SCORES, identity, places)
-    console = Console(len(builder.graph))
-    for note in notes:
-        console.say(f"note: {note}")
-    _share_cores(builder.graph, store, jobs)
-    with console, Local(jobs, facts()) as executor:
-        outcome = run(builder.graph, store, executor, console.event, console.tick)
-    for event in [*outcome.failed.values(), *outcome.blocked.values()]:
-        raise UseError(event.message)
-    record = Record(request.name, track.name, places["videos"], signatures, _command(request), videos.by_name)
-    file = store.root / RECORDS / track.name / f"{request.name}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, asdict(record))
-    _log(record, videos, settings, store, console.say)
-    _show(record, store)
-    return 0
-
-
-def _track(name: str) -> Track:
-    try:
-        return get_track(name)
-    except ValueError as error:
-        raise UseError(f"--track: {error}") from error
-
-
-def _settings(request: ScoreRequest) -> Settings:
-    values = {**parse_overrides(request.overrides), **({"score.judge": True} if request.judge else {})}
-    for key in values:
-        if not key.startswith(_ALLOWED):
-            raise UseError(f"{key}: videos are scored as they are; expected settings of score.* or tracking.uri alone")
-    return resolve(Settings, [("command line", values)]).settings
-
-
-def _samples(request: ScoreRequest, track: Track) -> list[Any] | None:
-    """Names and content hash of the sample list; None where none was given."""
-    if request.samples is None:
-        if request.limit is not None:
-            raise UseError(f"--limit {request.limit} goes with --samples, the list whose first ones it takes")
-        return None
-    try:
-        samples = load_samples(request.samples, track)[0][: request.limit]
-    except ValueError as error:
-        raise UseError(f"--samples: {error}") from error
-    return [[sample.name for sample in samples], content_hash(samples)]
-
-
-def _videos(folder: Path, track: Track, samples: list[Any] | None, settings: ScoreSettings) -> "VideoFolder":
-    from benchmarks.films.reference import ReferenceFolder
-    from benchmarks.films.videos import VideoFolder
-
-    try:
-        reference = None if settings.reference is None else ReferenceFolder(Path(settings.reference))
-    except ValueError as error:
-        raise UseError(f"score.reference={settings.reference}: {error}") from error
-    try:
-        return VideoFolder(folder, track, None if samples is None else (samples[0], samples[1]), reference)
-    except ValueError as error:
-        raise UseError(str(error)) from error
-
-
-def _silent(names: Sequence[str], track: Track, settings: ScoreSettings) -> list[str]:
-    """A note of the videos that have no wav in score.audio, on a track that is scored by sound. Raises UseError: none has."""
-    if track.condition != "audio" or settings.audio is None:
-        return []
-    missing = [name for name in names if not Path(settings.audio, f"{name}.wav").is_file()]
-    listed = ", ".join(f"{name}.wav" for name in missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
-    if len(missing) == len(names):
-        raise UseError(
-            f"score.audio={settings.audio}: received no {listed}, expected one wav for each video, by its name"
-        )
-    return (
-        [f"{len(missing)} videos have no sound in {settings.audio} and get no score of it: {listed}"] if missing else []
-    )
-
-
-def contents(videos: "VideoFolder", cache: Path) -> str:
-    """A digest of the names and contents of the files that are scored, and of nothing that lies beside them."""
-    pairs = [[name, fingerprint(videos.video(index), cache)] for index, name in enumerate(videos.names)]
-    return hashlib.sha256(canonical(pairs).encode()).hexdigest()
-
-
-def _share_cores(graph: Graph, store: Store, jobs: int) -> None:
-    """Without a GPU, divide the cores among the stages that will run, which are few and long; a person's OMP_NUM_THREADS
-    holds."""
-    from harness.run.local import THREADS
-
-    stages = sum(not store.done(node.kind, node.signature) for node in graph)
-    if stages and not cards() and "OMP_NUM_THREADS" not in os.environ:
-        share = max(1, len(os.sched_getaffinity(0)) // min(stages, jobs))
-        os.environ.update({name: os.environ.get(name, str(share)) for name in THREADS})
-
-
-def _command(request: ScoreRequest) -> str:
-    words = ["harness", "score", str(request.folder), "--track", request.track, "--name", request.name]
-    words += ["--samples", str(request.samples)] if request.samples else []
-    words += ["--limit", str(request.limit)] if request.limit else []
-    return shlex.join([*words, *(["--judge"] if request.judge else []), *request.overrides])
-
-
-def _log(record: Record, videos: "VideoFolder", settings: Settings, store: Store, say: Any) -> None:
-    """To MLflow: one run a name and track, its scores as curves over windows, the records as artifacts."""
-    from benchmarks.suites.suite import size_label
-    from harness.core.provenance import git_state
-    from harness.tracking import RunInfo, Tracker, resolve_uri, score_curves
-
-    about = {
-        "track": record.track,
-        "fps": videos.fps,
-        "resolution": size_label(videos.resolutions),
-        "videos": len(videos.names),
-        "samples_hash": videos.samples_hash,
-    }
-    info = RunInfo(
-        name=f"{record.name} · {record.track}",
-        params=about,
-        config={**about, "samples": videos.names, "folder": record.videos, "scores": record.scores},
-        tags={**git_state(), "variant": record.name, "track": record.track},
-        description=f"Videos of **{record.name}**, scored on {record.track}.\n\n`{record.command}`",
-    )
-    tracker: Tracker
-    with Tracker(resolve_uri(settings.tracking.uri, store.root), store.root, SCORED, say) as tracker:
-        run = tracker.parent(f"{record.track}/{record.name}", info)
-        for suite, signature in record.scores.items():
-            folder = store.artifact(VIDEO_SCORES.name, signature)
-            curves = score_curves(folder, record.track)
-            created = datetime.fromisoformat(store.manifest(VIDEO_SCORES.name, signature)["created"]).timestamp()
-            tracker.curve(run, f"scores {suite}", curves, identity=signature, measured=created)
-            tracker.artifact(run, f"record {suite}", folder / "scores.json", f"scores/{suite}", identity=signature)
-        tracker.finish(run, "FINISHED")
-
-
-def _show(record: Record, store: Store) -> None:
-    """The table of everything scored on the track, this row first; alone where the others were made differently."""
-    from harness.results.reports import scored_table
-
-    others = [one for one in records(store) if one.track == record.track and one.name != record.name]
-    print(scored_table(store, record, others))

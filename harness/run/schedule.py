@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from harness.core.store import PROGRESS, Store
 from harness.plan.plan import Graph, Node
@@ -76,6 +76,11 @@ def _interrupts() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def interrupted(*_: object) -> NoReturn:
+    """A handler of signals that ends a command as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 class _Schedule:

@@ -309,7 +309,7 @@ def video_scores(job: Job) -> None:
     """Score, of videos that any method made."""
     from benchmarks.films.videos import VideoFolder
     from benchmarks.track import get_track
-    from harness.results.records import contents
+    from harness.plan.scoring import contents
 
     settings, track = job.settings, get_track(job.settings["track"])
     films = VideoFolder(Path(settings["videos"]), track, settings["samples"], _reference(job))

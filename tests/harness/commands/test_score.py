@@ -11,11 +11,11 @@ from PIL import Image
 
 from benchmarks.track import get_track
 from benchmarks.vbench import official
+from harness.commands import score as score_command
 from harness.core.errors import UseError
 from harness.core.store import Store
 from harness.declare.settings import ScoreSettings
 from harness.plan.plan import Graph, Node
-from harness.results import records as scored_module
 from harness.run.local import THREADS
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
 from tests.benchmarks.vbench.vbench_weights import write_clip_b
@@ -141,12 +141,12 @@ def test_what_lies_beside_the_videos_does_not_matter_and_a_failure_leaves_no_rec
 def test_videos_without_sound_are_noted_and_refused_when_all_are(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
     settings, talk = ScoreSettings(audio=str(tmp_path)), get_track("talk-300s")
-    (note,) = scored_module._silent(["a", "b"], talk, settings)
+    (note,) = score_command._silent(["a", "b"], talk, settings)
     assert note.startswith("1 videos have no sound in ")
     assert note.endswith(": b.wav")
     with pytest.raises(UseError, match=r"score\.audio=.*: received no b\.wav, expected one wav for each video"):
-        scored_module._silent(["b"], talk, settings)
-    assert scored_module._silent(["b"], get_track("dance-50s"), settings) == []
+        score_command._silent(["b"], talk, settings)
+    assert score_command._silent(["b"], get_track("dance-50s"), settings) == []
 
 
 def test_without_a_gpu_the_stages_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,11 +155,11 @@ def test_without_a_gpu_the_stages_share_the_cores(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     for name in THREADS:
         monkeypatch.setenv(name, "1")
-    scored_module._share_cores(graph, store, jobs=2)
+    score_command._share_cores(graph, store, jobs=2)
     assert os.environ["OMP_NUM_THREADS"] == "1"
     for name in THREADS:
         monkeypatch.delenv(name)
-    scored_module._share_cores(graph, store, jobs=2)
+    score_command._share_cores(graph, store, jobs=2)
     assert {os.environ[name] for name in THREADS} == {str(len(os.sched_getaffinity(0)))}
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 SERVE = """
 import sys
 from pathlib import Path
-from harness.ui import serve
+from harness.commands.ui import serve
 store, port = Path(sys.argv[1]), int(sys.argv[2])
 sys.exit(serve(f"sqlite:///{store}/mlflow.db", store, port, lambda line: print(line, flush=True)))
 """

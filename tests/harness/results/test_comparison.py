@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from harness.commands.report import show_report
-from harness.commands.run import link_report
 from harness.core.errors import UseError
 from harness.core.store import Store, write_json
 from harness.results.comparison import compared
 from harness.results.records import RECORDS
+from harness.results.reports import link_report
 from reports.statistics.summary import summarise
 from svi.generation.video import write_mp4
 
