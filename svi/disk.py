@@ -3,28 +3,52 @@
 import errno
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no space, over the quota, over the process's limit on a file
+HALF = ".part"  # end of the name of a file in the making
+
+
+@contextmanager
+def replacing(file: Path, folder: Path | None = None) -> Iterator[Path]:
+    """A path to write to, which takes the place of `file` when the block ends, flushed to the disk; after an error it is removed.
+
+    It lies in `folder` of the same file system, None: beside `file`, and has a name that no other writer has. A killed process
+    leaves it behind. Raises OSError.
+    """
+    fresh = (folder or file.parent) / f".{token_hex(8)}{HALF}"
+    fresh.touch(exist_ok=False)  # with the permissions of any new file, which tempfile's do not have
+    try:
+        yield fresh
+        flush(fresh)
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)
+    flush(file.parent)  # makes the rename itself durable
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write under another name, flush to the disk, then rename: an interruption leaves the file as it was. Raises OSError."""
-    fresh = file.with_name(f"{file.name}.part")
+    """An interruption leaves the file as it was. Raises OSError."""
+    with replacing(file) as fresh:
+        fresh.write_bytes(content)
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what killed processes left of files in `folder`, which must be this writer's alone."""
+    for half in folder.glob(f".*{HALF}"):
+        half.unlink()
+
+
+def flush(path: Path) -> None:
+    """A file's content, or a folder's names, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        with fresh.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(file)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # makes the rename itself durable
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 def is_full(error: OSError) -> bool:

@@ -5,7 +5,7 @@ ranks) does not. Each field's description gives its unit and, where the sources 
 [P] the paper (arXiv 2510.09212), [C] the authors' code, [N] the project's notes.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,10 +26,13 @@ def runtime(default: Any, about: str, **limits: Any) -> Any:
     return Field(default, description=about, json_schema_extra={"role": "runtime"}, **limits)
 
 
+TINY = "tiny"  # the name of the embedded backbone
+
+
 class BackboneSettings(Frozen):
     """Which video model: the embedded one, or a Wan in diffusers' layout."""
 
-    name: str = identity("tiny", "tiny, a Wan of `harness show backbones`, or folder: whatever backbone.weights holds")
+    name: str = identity(TINY, "tiny, a Wan of `harness show backbones`, or folder: whatever backbone.weights holds")
     weights: str | None = runtime(
         None, "folder in diffusers' layout; none: the hub's cache (its contents are hashed, not its path)", min_length=1
     )
@@ -195,10 +198,15 @@ class TrainSettings(Frozen):
     log_every: int = runtime(25, "steps between logged metrics", ge=1)
 
 
+Trivial = Literal["copy_image", "copy_clips", "ping_pong"]
+TRIVIAL_METHODS: tuple[Trivial, ...] = get_args(Trivial)
+COPY_IMAGE, COPY_CLIPS, PING_PONG = TRIVIAL_METHODS
+
+
 class GenerateSettings(Frozen):
     """The clip loop."""
 
-    method: Literal["model", "copy_image", "copy_clips", "ping_pong"] = identity(
+    method: Literal["model", Trivial] = identity(
         "model",
         "clip by clip, or a trivial baseline: the start image, or the untrained model's first clip, again and again (or "
         "forwards and backwards)",

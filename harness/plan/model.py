@@ -13,11 +13,9 @@ from harness.core.errors import UseError
 from harness.core.gpus import cards
 from harness.core.signature import fingerprint, flat, leaves
 from harness.declare.settings import Settings
-from svi.backbones.catalogue import Geometry, find_weights, geometry, weights_digest
-from svi.settings import BackboneSettings
+from svi.backbones.catalogue import EXPERT, Geometry, find_weights, geometry, weights_digest
+from svi.settings import TINY, BackboneSettings
 
-TINY = "tiny"
-EXPERT = "transformer"
 MAX_FRAMES = 64  # positions of the tiny transformer's rotary embedding
 
 

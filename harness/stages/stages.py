@@ -13,9 +13,9 @@ import numpy as np
 
 from harness.core.errors import UseError
 from harness.declare.settings import Settings
-from harness.plan.model import EXPERT
 from harness.results.forecast import FORECAST
 from harness.run.worker import Job
+from svi.backbones.catalogue import EXPERT
 
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
 TRAINED = "trained"  # its file says that nothing is left to do but to tidy up
@@ -52,7 +52,7 @@ def backbone(job: Job) -> None:
     """PrepareBackbone: fit the codec, train the base model from scratch; keeps the moving average of its weights."""
     import torch
 
-    from svi.backbones.tiny import EXPERT, Codec, TinyBackbone
+    from svi.backbones.tiny import Codec, TinyBackbone
     from svi.data.cache import LatentCache, write_cache
     from svi.settings import ConditionSettings, DataSettings, TrainSettings
     from svi.training import loop as train
@@ -117,7 +117,7 @@ def data(job: Job) -> None:
 
 def train(job: Job) -> None:
     """Train: error-recycling fine-tuning of a LoRA, or of every parameter."""
-    from svi.training.objective import bank_folder
+    from svi.training.error_recycling import bank_folder
 
     read = Reading(job.settings)
     if not (job.folder / TRAINED).is_file():
@@ -135,8 +135,8 @@ def _train(job: Job, read: Reading) -> None:
     from svi.data.cache import LatentCache
     from svi.lora import adapter as lora
     from svi.training import ranks
+    from svi.training.error_recycling import ErrorRecycling
     from svi.training.loop import train as run
-    from svi.training.objective import ErrorRecycling
 
     ranks.join()  # which also chooses this rank's card
     expert = job.settings.get("expert", EXPERT)

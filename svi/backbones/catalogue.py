@@ -12,7 +12,8 @@ from svi.settings import BackboneSettings, ConditionSettings
 
 FOLDER = "folder"  # the name of a backbone that is whatever its folder holds
 HUB_SHA256 = 64  # letters; the hub's cache names a large file's blob by the SHA-256 of its content
-CLASSES = {"transformer": "WanTransformer3DModel", "transformer_2": "WanTransformer3DModel", "vae": "AutoencoderKLWan"}
+EXPERT, LOW_NOISE = "transformer", "transformer_2"  # as diffusers names them: the only or high-noise one, and the other
+CLASSES = {EXPERT: "WanTransformer3DModel", LOW_NOISE: "WanTransformer3DModel", "vae": "AutoencoderKLWan"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Geometry:
     frames_a_latent: int = 4
     patch: int = 2
     """Latents of a token's side."""
-    experts: tuple[str, ...] = ("transformer",)
+    experts: tuple[str, ...] = (EXPERT,)
     boundary: float | None = None
     """Two experts: the noise level from which on the first works."""
     image_dim: int | None = None
@@ -104,8 +105,7 @@ class Model:
     geometry: Geometry
 
 
-_TWO = ("transformer", "transformer_2")
-_A14B = Geometry(experts=_TWO, boundary=0.9)
+_A14B = Geometry(experts=(EXPERT, LOW_NOISE), boundary=0.9)
 _CLIP = Geometry(image_dim=1280)
 _5B = Geometry(z_dim=48, spatial=16, expand_timesteps=True)
 
@@ -170,9 +170,9 @@ def geometry(folder: Path) -> Geometry:
     index = _read(folder / "model_index.json")
     for component, wanted in CLASSES.items():
         found = (index.get(component) or [None, None])[1]
-        if found != wanted and not (component == "transformer_2" and found is None):
+        if found != wanted and not (component == LOW_NOISE and found is None):
             raise ValueError(f"{folder}: {component} is a {found}, not the {wanted} of Wan image-to-video")
-    config = folder / "transformer" / "config.json"
+    config = folder / EXPERT / "config.json"
     transformer, vae = _read(config), _read(folder / "vae" / "config.json")
     if absent := [key for key in ("patch_size", "in_channels") if key not in transformer]:
         raise ValueError(f"{config} has no {', '.join(absent)}; download the model again")
@@ -181,7 +181,7 @@ def geometry(folder: Path) -> Geometry:
         spatial=vae.get("scale_factor_spatial") or 8,
         frames_a_latent=vae.get("scale_factor_temporal") or 4,
         patch=transformer["patch_size"][1],
-        experts=tuple(name for name in _TWO if (index.get(name) or [None])[0]),
+        experts=tuple(name for name in (EXPERT, LOW_NOISE) if (index.get(name) or [None])[0]),
         boundary=index.get("boundary_ratio"),
         image_dim=transformer.get("image_dim"),
         expand_timesteps=bool(index.get("expand_timesteps")),
@@ -225,7 +225,7 @@ def _components(folder: Path) -> list[str]:
     """Subfolders that are read; the scheduler is set up by the settings instead."""
     index = _read(folder / "model_index.json")
     listed = [name for name, entry in index.items() if isinstance(entry, list) and entry[0] and name != "scheduler"]
-    return sorted({"transformer", "vae", "text_encoder", "tokenizer", *listed})
+    return sorted({EXPERT, "vae", "text_encoder", "tokenizer", *listed})
 
 
 def _needs(folder: Path, component: str) -> list[str]:

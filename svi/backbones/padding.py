@@ -1,4 +1,4 @@
-"""The image condition of a Wan clip: padding after what is known, in pixels or in latents, and the mask before it."""
+"""The image condition of a clip: what is known, the padding after it, in pixels or in latents, and the mask before both."""
 
 import torch
 from torch import Tensor
@@ -7,10 +7,12 @@ from svi.settings import ConditionSettings
 
 
 def padded(known: Tensor, reference: Tensor, settings: ConditionSettings, length: int) -> Tensor:
-    """`known` [B, C, m, h, w], then padding up to `length` frames; zeros are mid-grey in pixels. reference [B, C, 1, h, w]
+    """`known` [B, C, m, h, w], behind the reference [B, C, 1, h, w] if it is the anchor, then padding up to `length` frames.
 
-    Raises ValueError if more is known than fits.
+    Zeros are mid-grey in pixels. Raises ValueError if more is known than fits.
     """
+    if settings.anchor:
+        known = torch.cat([reference, known], dim=2)
     missing = length - known.shape[2]
     if missing < 0:
         raise ValueError(f"a condition of {known.shape[2]} frames does not fit into a clip of {length}")

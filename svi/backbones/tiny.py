@@ -13,11 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from svi.backbones.backbone import Condition
-from svi.backbones.wrapped import bare, branch_of
+from svi.backbones.catalogue import EXPERT
+from svi.backbones.padding import masked, padded
+from svi.backbones.wrapped import LORA_TARGETS, bare, branch_of
+from svi.method.flow import EVERYWHERE, TIMESTEPS
 from svi.settings import ConditionSettings, DataSettings, TinySettings
 
 MASK_CHANNELS = 4  # as in Wan, where they are the four pixel frames of a latent frame
-EXPERT = "transformer"
 
 
 class Codec:
@@ -64,9 +66,9 @@ class Codec:
 
 
 class TinyBackbone:
-    """The embedded backbone (protocol: svi.backbone.Backbone)."""
+    """The embedded backbone (protocol: svi.backbones.backbone.Backbone)."""
 
-    lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
+    lora_targets = LORA_TARGETS
 
     def __init__(
         self, transformer: WanTransformer3DModel, codec: Codec, settings: TinySettings, data: DataSettings
@@ -151,14 +153,15 @@ class TinyBackbone:
 
     def span(self, expert: str) -> tuple[float, float]:
         """All noise levels."""
-        return 0.0, 1.1
+        return EVERYWHERE
 
     def condition(
         self, motion: Tensor, reference: Tensor, settings: ConditionSettings, latents: Tensor | None = None
     ) -> Condition:
         """Mask 1 on the first frame; latents of the motion frames, then of the padding."""
         known = self.encode(motion) if latents is None else latents
-        return {"latents": condition_latents(known, self.encode(reference[:, None]), settings, self.latent_shape[1])}
+        latents = padded(known, self.encode(reference[:, None]), settings, self.latent_shape[1])
+        return {"latents": masked(latents, MASK_CHANNELS, 1)}
 
     def latent_frames(self, frames: int) -> int:
         """The codec does not compress time."""
@@ -179,7 +182,7 @@ class TinyBackbone:
         x = torch.cat([x_t, condition["latents"]], dim=1).to(model.device, model.dtype)
         with branch_of(model, branch):
             out: Any = transformer(
-                x, 1000 * (1 - t).to(model.device), text.to(model.device, model.dtype), return_dict=False
+                x, TIMESTEPS * (1 - t).to(model.device), text.to(model.device, model.dtype), return_dict=False
             )
         velocity: Tensor = -out[0].to(x_t.device, x_t.dtype)
         return velocity
@@ -199,21 +202,3 @@ def latent_shape(settings: TinySettings, data: DataSettings) -> tuple[int, int, 
         data.height // settings.codec_patch,
         data.width // settings.codec_patch,
     )
-
-
-def condition_latents(motion: Tensor, reference: Tensor, settings: ConditionSettings, frames: int) -> Tensor:
-    """Mask and condition latents of `frames` frames. motion [B, C, m, h, w], reference [B, C, 1, h, w] -> [B, 4 + C, T, h, w]"""
-    if settings.anchor:
-        motion = torch.cat([reference, motion], dim=2)[:, :, :frames]
-    missing = frames - motion.shape[2]
-    if settings.padding == "repeat":
-        filled = motion[:, :, -1:].repeat(1, 1, missing, 1, 1)
-    elif settings.padding == "reference":
-        filled = reference.repeat(1, 1, missing, 1, 1)
-    else:
-        copies = 0 if settings.padding == "zeros" else min(int(settings.padding), missing)
-        filled = torch.zeros_like(motion[:, :, :1]).repeat(1, 1, missing, 1, 1)
-        filled[:, :, :copies] = reference
-    mask = torch.zeros_like(motion[:, :1, :1]).repeat(1, MASK_CHANNELS, frames, 1, 1)
-    mask[:, :, 0] = 1
-    return torch.cat([mask, torch.cat([motion, filled], dim=2)], dim=1)

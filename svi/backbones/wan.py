@@ -15,21 +15,20 @@ from torch import Tensor, nn
 from svi.backbones.backbone import Condition
 from svi.backbones.catalogue import Geometry, geometry
 from svi.backbones.padding import masked, padded
-from svi.backbones.wrapped import bare, branch_of
+from svi.backbones.speed import default_device
+from svi.backbones.wrapped import LORA_TARGETS, bare, branch_of
+from svi.method.flow import EVERYWHERE, TIMESTEPS
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings
-
-TIMESTEPS = 1000  # Wan's timestep is 1000 sigma
-ABOVE_ONE = 1.1  # end of the first expert's span, which includes sigma = 1
 
 
 class WanBackbone:
-    """A Wan model in files (protocol: svi.backbone.Backbone).
+    """A Wan model in files (protocol: svi.backbones.backbone.Backbone).
 
     VAE and CLIP compute in float32, text encoder and transformers in `settings.dtype`. Encoders are loaded when first used, on
     the GPU if there is one; transformers stay where they are put.
     """
 
-    lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
+    lora_targets = LORA_TARGETS
 
     def __init__(
         self,
@@ -75,7 +74,7 @@ class WanBackbone:
     @property
     def device(self) -> torch.device:
         """Where encoders compute: this process's GPU if there is one."""
-        return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+        return default_device()
 
     # Experts
 
@@ -88,8 +87,9 @@ class WanBackbone:
     def span(self, expert: str) -> tuple[float, float]:
         """All noise levels, or those above or below the boundary."""
         if len(self.shape.experts) == 1:
-            return 0.0, ABOVE_ONE
-        return (self._boundary, ABOVE_ONE) if expert == self.shape.experts[0] else (0.0, self._boundary)
+            return EVERYWHERE
+        low, high = EVERYWHERE
+        return (self._boundary, high) if expert == self.shape.experts[0] else (low, self._boundary)
 
     @property
     def _boundary(self) -> float:
@@ -205,8 +205,7 @@ class WanBackbone:
         else:
             known = self._motion_latents(motion, settings.anchor) if latents is None else latents
             image = self.encode(reference[:, None])
-            known = torch.cat([image, known], dim=2) if settings.anchor else known
-            given = known.shape[2] if self.shape.expand_timesteps else given
+            given = known.shape[2] + settings.anchor if self.shape.expand_timesteps else given
             video = padded(known, image, settings, self.latent_shape[1])
         condition = {"latents": masked(video, self.shape.mask_channels, given)}
         if self.shape.image_dim is not None:

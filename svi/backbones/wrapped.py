@@ -6,6 +6,15 @@ from typing import Any
 from diffusers import WanTransformer3DModel
 from torch import nn
 
+LORA_TARGETS = (
+    "to_q",
+    "to_k",
+    "to_v",
+    "to_out.0",
+    "ffn.net.0.proj",
+    "ffn.net.2",
+)  # ends of the names of linear layers
+
 
 def bare(transformer: nn.Module) -> Any:
     """The WanTransformer3DModel itself."""

@@ -10,7 +10,6 @@ and all its rows are as they were.
 R is three times the places: the bank's own rows, those of the last durable checkpoint, those of one that is not yet durable.
 """
 
-import errno
 import fcntl
 import json
 import math
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from svi.bank.sketch import Sketch
+from svi.disk import is_full, replacing
 
 PAGE = 4096
 FORMAT = "svi error bank 1"
@@ -145,7 +145,7 @@ class BankFile:
             self.bits &= ~CURRENT
 
     def _create(self) -> None:
-        """A sparse file, under another name first, so that a crash leaves none that is half made."""
+        """A sparse file, whole or not there."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         layout, free = self.layout, shutil.disk_usage(self.path.parent).free
         if free < layout.full_bytes:
@@ -153,12 +153,10 @@ class BankFile:
                 f"the full error bank needs {layout.full_bytes} bytes ({layout.places} errors of {layout.entry_bytes} bytes), "
                 f"{self.path.parent} has {free} free; lower bank.capacity, or set bank.folder to a folder with more room"
             )
-        fresh = self.path.with_name(f"{self.path.name}.new")
-        with fresh.open("wb") as file:
+        with replacing(self.path) as fresh, fresh.open("wb") as file:
             file.write(json.dumps(self._header()).encode().ljust(PAGE))
             file.write(bytes(layout.sketches_at - PAGE))
             file.truncate(layout.entries_at + layout.places * layout.entry_bytes)
-        fresh.replace(self.path)
 
     def _header(self) -> dict[str, object]:
         return {"format": FORMAT, **asdict(self.layout), "shape": list(self.layout.shape)}
@@ -241,7 +239,7 @@ class BankFile:
                 done = os.pwrite(self._fd, rest, offset)
                 rest, offset = rest[done:], offset + done
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if not is_full(error):
                 raise
             raise ValueError(
                 f"no room for another error in {self.path}: {shutil.disk_usage(self.path.parent).free} bytes are free; "

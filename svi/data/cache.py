@@ -28,7 +28,8 @@ from torch import Tensor
 from svi import disk
 from svi.backbones.backbone import Backbone, Condition
 from svi.data.encode import Tensors, encode_clips, once, shows_reference
-from svi.data.footage import Clip, Footage, Frames, Unreadable
+from svi.data.footage import Clip, Footage, Unreadable
+from svi.frames import Frames
 from svi.settings import ConditionSettings, DataSettings
 
 PLAN, INDEX = "plan.json", "index.json"
@@ -186,6 +187,7 @@ class _Writer:
     def write(self, progress: Progress) -> dict[str, Any]:
         """Plan, text, clips, index. Returns the index."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        disk.remove_halves(self.folder)
         plan = self._plan()
         if not (self.folder / INDEX).is_file():
             prompts = list(dict.fromkeys(self.footage.prompt(i) for i in range(plan.clips)))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from svi.data import world
+from svi.frames import Frames
 from svi.method.draws import keyed
 from svi.settings import DataSettings
 
@@ -22,7 +23,6 @@ KEPT_BYTES = (
     256 * 2**20
 )  # of resized frames of the open file, so that neighbouring clips decode their common frames once
 HELD_BACK = 64  # first images to start films from, at most
-Frames = world.Frames
 
 
 class Clip(NamedTuple):

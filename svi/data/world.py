@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from svi.frames import Frames
+
 Floats = NDArray[np.float32]
-Frames = NDArray[np.uint8]
 
 RADIUS = 3.5 / 16  # of the frame's shorter side
 BACKGROUNDS = ("sand stripes", "sea stripes", "meadow checks", "dusk checks")

@@ -12,13 +12,12 @@ from torch import Tensor, nn
 
 from svi.backbones import speed
 from svi.backbones.backbone import Backbone, Condition
-from svi.data.world import Frames
+from svi.frames import Frames
 from svi.generation.reel import Handoff, Reel, Script, groups, reels
 from svi.generation.solver import solver
 from svi.method.draws import keyed
+from svi.method.flow import TIMESTEPS
 from svi.settings import ConditionSettings, GenerateSettings
-
-TIMESTEPS = 1000  # a scheduler's timestep is 1000 sigma
 
 
 class Texts:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from svi.data.world import Frames
 from svi.disk import write_whole
+from svi.frames import Frames
 from svi.generation.video import join_mp4, write_mp4
 
 WORK, HANDOFF, FIRST, VIDEOS, FRAMES = "films", "handoff.npz", "first.npy", "videos", "frames.npy"

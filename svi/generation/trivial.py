@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svi.generation.reel import Handoff, Reel, Script, reels
-from svi.settings import GenerateSettings
+from svi.settings import COPY_IMAGE, PING_PONG, GenerateSettings
 
 if TYPE_CHECKING:
     from svi.generation.generator import Generator
@@ -24,7 +24,7 @@ def shown(method: str, frames: NDArray[np.int64], length: int) -> NDArray[np.int
 
     copy_clips: the clip from its start again; ping_pong: forwards, then backwards, and no frame twice at a turn.
     """
-    if method != "ping_pong":
+    if method != PING_PONG:
         return frames % length
     period = max(2 * (length - 1), 1)
     place = frames % period
@@ -47,8 +47,10 @@ def write_films(
 
     Raises ValueError as `reels` does, and for a method that needs a first clip and gets no `maker`.
     """
-    if (maker is None) != (settings.method == "copy_image"):
-        raise ValueError(f"method: received {settings.method!r} and maker {maker!r}; only copy_image goes without one")
+    if (maker is None) != (settings.method == COPY_IMAGE):
+        raise ValueError(
+            f"method: received {settings.method!r} and maker {maker!r}; only {COPY_IMAGE} goes without one"
+        )
     parts = reels(folder, scripts, clips[-1].stop, fps, settings.together, settings.lossless)
     if maker is not None:
         begun = [rows for rows, reel in parts if not reel.done and reel.resume() is None]

@@ -6,7 +6,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from svi.data.world import Frames
+from svi.disk import replacing
+from svi.frames import Frames
 
 WATCHABLE = 128  # pixels: smaller frames are enlarged
 # No B-frames: presentation follows decoding, so that clips join end to end. One thread: the same bytes every time.
@@ -31,10 +32,9 @@ def write_mp4(file: Path, frames: Iterable[Frames], fps: int, height: int, width
 def join_mp4(file: Path, segments: Sequence[Path]) -> None:
     """Copy the packets of files that `write_mp4` wrote one after the other; `file` is there only once it is whole.
 
-    Raises ValueError if a segment was not encoded as the first one was.
+    Until then it lies beside the segments, and goes with them. Raises ValueError if a segment was not encoded as the first one was.
     """
-    fresh = file.with_name(f"{file.name}.part")
-    with av.open(str(fresh), "w", format="mp4") as container:
+    with replacing(file, segments[0].parent) as fresh, av.open(str(fresh), "w", format="mp4") as container:
         stream, header, start = None, b"", 0
         for segment in segments:
             with av.open(str(segment)) as source:
@@ -51,4 +51,3 @@ def join_mp4(file: Path, segments: Sequence[Path]) -> None:
                     packet.stream = stream
                     container.mux(packet)
                 start += track.duration or 0
-    fresh.replace(file)

@@ -12,12 +12,12 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from svi.backbones.backbone import Backbone
+from svi.backbones.catalogue import EXPERT
 from svi.lora import files as lora_files
 from svi.lora.files import LoraWeights
 from svi.lora.keys import every_block, listed, place
 from svi.settings import TrainSettings
 
-EXPERT = "transformer"
 KNOWN = {(40, 5120): "a Wan 14B", (30, 3072): "Wan 2.2 TI2V-5B", (30, 1536): "Wan 2.1 T2V-1.3B"}  # (blocks, channels)
 Sizes = Mapping[str, tuple[int, int]]  # (out, in) of linear layers by name
 

@@ -8,9 +8,8 @@ Tensors keep their bits and their dtype; only where a format holds no alpha and 
 import contextlib
 import io
 import json
-import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from svi import disk
 from svi.lora.keys import FORMATS, HALVES, Format, every_block, key_of, listed, parse, place
 
 CONFIG, WEIGHTS, EXTRA = "adapter_config.json", "adapter_model.safetensors", "extra.safetensors"
@@ -281,7 +281,7 @@ def write(weights: LoraWeights, path: Path, form: Format, metadata: Mapping[str,
     if weights.extra:
         _save(dict(weights.extra), path / EXTRA, {})
     _save(tensors, path / WEIGHTS, header)
-    _atomically(path / CONFIG, lambda fresh: fresh.write_text(_config_text(weights)))
+    disk.write_whole(path / CONFIG, _config_text(weights).encode())
 
 
 def _config_text(weights: LoraWeights) -> str:
@@ -296,20 +296,9 @@ def _config_text(weights: LoraWeights) -> str:
 
 def _save(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    _atomically(path, lambda fresh: save_file(whole, fresh, header))
-
-
-def _atomically(path: Path, fill: Callable[[Path], object]) -> None:
-    """Write to a file beside it, then rename: a reader sees the old one or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fill(fresh)
-        with fresh.open("rb") as written:
-            os.fsync(written.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with disk.replacing(path) as fresh:
+        save_file(whole, fresh, header)
 
 
 def from_checkpoint(folder: Path, alpha: float | None = None) -> LoraWeights:

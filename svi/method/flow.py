@@ -8,8 +8,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-TRAIN_TIMESTEPS = 1000
-EVERYWHERE = (0.0, 1.1)  # all noise levels, low <= sigma < high
+TIMESTEPS = 1000  # of the training table; Wan's and diffusers' timestep is 1000 sigma
+EVERYWHERE = (0.0, 1.1)  # all noise levels, low <= sigma < high: sigma = 1 too
 
 
 def shifted(u: Tensor, shift: float) -> Tensor:
@@ -19,7 +19,7 @@ def shifted(u: Tensor, shift: float) -> Tensor:
 
 def training_sigmas(shift: float) -> Tensor:
     """The 1000 shifted training noise levels, falling from 1 (authors' code). [1000]"""
-    return shifted(torch.linspace(1, 0, TRAIN_TIMESTEPS + 1, dtype=torch.float64)[:-1], shift).float()
+    return shifted(torch.linspace(1, 0, TIMESTEPS + 1, dtype=torch.float64)[:-1], shift).float()
 
 
 def inference_sigmas(steps: int, shift: float) -> Tensor:
@@ -45,7 +45,7 @@ def nearest_slot(t: Tensor, times: Tensor) -> Tensor:
 @cache
 def _sigmas_within(shift: float, low: float, high: float) -> Tensor:
     """Of the training table, float64, those of low <= sigma < high as float32."""
-    sigmas = shifted(1 - torch.arange(TRAIN_TIMESTEPS, dtype=torch.float64) / TRAIN_TIMESTEPS, shift)
+    sigmas = shifted(1 - torch.arange(TIMESTEPS, dtype=torch.float64) / TIMESTEPS, shift)
     within = sigmas[(sigmas.float() >= low) & (sigmas.float() < high)]
     if not len(within):
         raise ValueError(
@@ -75,7 +75,7 @@ def bell(sigma: Tensor, shift: float) -> Tensor:
     """
 
     def raw(s: Tensor) -> Tensor:
-        return torch.exp(-2 * ((TRAIN_TIMESTEPS * s - TRAIN_TIMESTEPS / 2) / TRAIN_TIMESTEPS) ** 2)
+        return torch.exp(-2 * ((TIMESTEPS * s - TIMESTEPS / 2) / TIMESTEPS) ** 2)
 
     table = raw(training_sigmas(shift).double())
     floor = table.min()

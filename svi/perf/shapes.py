@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from svi.backbones.catalogue import MODELS, Geometry
+from svi.backbones.catalogue import EXPERT, MODELS, Geometry
 from svi.settings import BackboneSettings, DataSettings
 
 WAN_14B: dict[str, Any] = {
@@ -124,7 +124,7 @@ def random_backbone(size: Size, device: torch.device) -> Any:
         return model
 
     transformer = _random(make, device, getattr(torch, size.backbone.dtype))
-    models = {"transformer": transformer}
+    models = {EXPERT: transformer}
     return WanBackbone(Path("random weights"), size.shape, models, size.backbone, size.data)
 
 

@@ -15,7 +15,7 @@ from svi.perf.shapes import CLIP_TOKENS, SIZES, Encoders, Size, random_backbone
 from svi.settings import BankSettings, ConditionSettings, FlowSettings, InjectionSettings, TrainSettings
 from svi.training import ranks
 from svi.training.engine import engine_for, take_step
-from svi.training.objective import ErrorRecycling
+from svi.training.error_recycling import ErrorRecycling
 
 CLIPS = 4
 

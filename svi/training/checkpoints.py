@@ -1,7 +1,6 @@
 """Checkpoints of a training run: weights, optimiser, RNG, moving average and the objective's state, whole or not there."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch.distributed as dist
 from torch import nn
 
 from svi import disk
-from svi.training.objective import Objective
+from svi.training.objective import TrainingObjective
 
 LATEST = "latest.json"
 
@@ -19,7 +18,7 @@ LATEST = "latest.json"
 class Checkpoints:
     """Complete states, one folder a step; latest.json names the last one that is whole and on disk."""
 
-    def __init__(self, folder: Path, engine: Any, objective: Objective, average: nn.Module | None) -> None:
+    def __init__(self, folder: Path, engine: Any, objective: TrainingObjective, average: nn.Module | None) -> None:
         """In `folder`, which all ranks of all nodes see."""
         self.folder, self.engine, self.objective, self.average = folder, engine, objective, average
 
@@ -76,8 +75,4 @@ class Checkpoints:
 def _flush(folder: Path) -> None:
     """To the disk: what this process wrote below, and the names."""
     for path in (*folder.rglob("*"), folder):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        disk.flush(path)

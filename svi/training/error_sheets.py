@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +13,7 @@ from svi.backbones.backbone import Backbone
 from svi.bank.bank import ErrorBank
 from svi.data.cache import LatentCache
 from svi.disk import write_whole
+from svi.frames import Frames
 from svi.method import recycle
 from svi.method.draws import keyed
 from svi.method.injection import image_error
@@ -21,7 +21,6 @@ from svi.settings import InjectionSettings
 
 KEPT, FRAMES = 6, 3
 FILE = "errors.npz"
-Picture = npt.NDArray[np.uint8]
 
 
 def keep_errors(bank: ErrorBank, times: Tensor, seed: int, folder: Path) -> None:
@@ -63,7 +62,7 @@ class Sheet:
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    pictures: Picture
+    pictures: Frames
 
 
 def own_sheet(
@@ -90,11 +89,11 @@ def injected_sheet(
     return Sheet(("condition", "injected", "error"), columns, np.stack([true, injected, _on_grey(injected, true)]))
 
 
-def _decoded(backbone: Backbone, latents: Tensor, frame: int) -> Picture:
+def _decoded(backbone: Backbone, latents: Tensor, frame: int) -> Frames:
     """One frame of the first few latents. [B, H, W, 3]"""
-    pictures: Picture = backbone.decode(latents[:, :, :FRAMES])[:, frame].numpy()
+    pictures: Frames = backbone.decode(latents[:, :, :FRAMES])[:, frame].numpy()
     return pictures
 
 
-def _on_grey(pictures: Picture, true: Picture) -> Picture:
+def _on_grey(pictures: Frames, true: Frames) -> Frames:
     return (128 + pictures.astype(np.int16) - true).clip(0, 255).astype(np.uint8)

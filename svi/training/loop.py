@@ -13,17 +13,23 @@ import torch.distributed as dist
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from svi.disk import write_whole
 from svi.settings import TrainSettings
 from svi.training import ranks
 from svi.training.checkpoints import Checkpoints
 from svi.training.engine import engine_for, take_step
-from svi.training.objective import Objective
+from svi.training.objective import TrainingObjective
 
 Progress = Callable[[int, int], None]
 
 
 def train(
-    model: nn.Module, objective: Objective, settings: TrainSettings, folder: Path, progress: Progress, ema: float = 0.0
+    model: nn.Module,
+    objective: TrainingObjective,
+    settings: TrainSettings,
+    folder: Path,
+    progress: Progress,
+    ema: float = 0.0,
 ) -> nn.Module:
     """Train `model` in place for settings.steps, resuming from the last checkpoint in `folder`; returns what to keep.
 
@@ -65,7 +71,7 @@ def train(
     return average.module if average is not None else model
 
 
-def _step(engine: Any, objective: Objective, settings: TrainSettings, step: int) -> dict[str, float]:
+def _step(engine: Any, objective: TrainingObjective, settings: TrainSettings, step: int) -> dict[str, float]:
     """One optimiser step on this rank's share of the batch: the loss over all ranks, and the gradient's norm before clipping."""
     losses, norm = [], 0.0
     micro = engine.train_micro_batch_size_per_gpu()
@@ -105,7 +111,7 @@ class Metrics:
         self.file = file
         old = file.read_text().splitlines() if file.is_file() else []
         complete = [line for line in old if line.endswith("}") and json.loads(line)["step"] <= resume_at]
-        file.write_text("".join(f"{line}\n" for line in complete))
+        write_whole(file, "".join(f"{line}\n" for line in complete).encode())
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Append the values of one step, with the time."""

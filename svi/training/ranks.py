@@ -78,8 +78,8 @@ def mean(x: Tensor) -> Tensor:
 
 
 @dataclass
-class Peers:
-    """The ranks of this node (protocol: svi.bank.Peers), in a group of their own: one thread may use it beside the others' work."""
+class NodePeers:
+    """The ranks of this node (svi.bank.bank.Peers), in a group of their own: one thread may use it beside the others' work."""
 
     node: int
     rank: int
@@ -91,11 +91,11 @@ class Peers:
         dist.barrier(group=self.group)
 
 
-def peers() -> Peers:
+def peers() -> NodePeers:
     """Of this process's host. Collective over all ranks, which must have joined."""
     hosts: list[str] = [""] * dist.get_world_size()
     dist.all_gather_object(hosts, socket.gethostname())
     nodes = [[rank for rank, host in enumerate(hosts) if host == name] for name in dict.fromkeys(hosts)]
     groups = [dist.new_group(ranks, backend="gloo") for ranks in nodes]
     node = next(number for number, ranks in enumerate(nodes) if dist.get_rank() in ranks)
-    return Peers(node, nodes[node].index(dist.get_rank()), len(nodes[node]), groups[node])
+    return NodePeers(node, nodes[node].index(dist.get_rank()), len(nodes[node]), groups[node])

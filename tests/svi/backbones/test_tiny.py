@@ -1,4 +1,4 @@
-"""The embedded backbone: codec, condition, text and velocity of a real WanTransformer3DModel."""
+"""The embedded backbone: codec, text and velocity of a real WanTransformer3DModel."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from svi.backbones.tiny import TinyBackbone, condition_latents, latent_shape
+from svi.backbones.tiny import TinyBackbone, latent_shape
 from svi.data.cache import LatentCache
 from svi.data.footage import WorldFootage
-from svi.settings import ConditionSettings, DataSettings
+from svi.settings import DataSettings
 from tests.svi.conftest import BACKBONE, DATA
 
 
@@ -35,33 +35,6 @@ def test_more_channels_are_exact() -> None:
 
     codec = Codec.fit(frames, 4, 48)
     assert (codec.decode(codec.encode(frames[None])) == frames[None]).all()
-
-
-@pytest.mark.parametrize(
-    ("padding", "expected"),
-    [
-        ("zeros", [1, 2, 0, 0, 0]),
-        ("repeat", [1, 2, 2, 2, 2]),
-        ("reference", [1, 2, 9, 9, 9]),
-        (2, [1, 2, 9, 9, 0]),
-        (7, [1, 2, 9, 9, 9]),
-    ],
-)
-def test_the_condition_is_motion_frames_then_padding(padding: str | int, expected: list[int]) -> None:
-    motion = torch.tensor([1.0, 2.0]).reshape(1, 1, 2, 1, 1).expand(1, 3, 2, 2, 2)
-    reference = torch.full((1, 3, 1, 2, 2), 9.0)
-    condition = condition_latents(motion, reference, ConditionSettings(motion_frames=2, padding=padding), 5)
-    assert condition.shape == (1, 7, 5, 2, 2)
-    assert (
-        condition[0, :4, :, 0, 0].tolist() == [[1, 0, 0, 0, 0]] * 4
-    )  # the mask is 1 on frame 0 only, with two motion frames too
-    assert condition[0, 4, :, 0, 0].tolist() == expected
-
-
-def test_an_anchor_comes_before_the_motion_frames() -> None:
-    motion, reference = torch.ones(1, 3, 2, 2, 2), torch.full((1, 3, 1, 2, 2), 9.0)
-    settings = ConditionSettings(motion_frames=2, padding="zeros", anchor=True)
-    assert condition_latents(motion, reference, settings, 5)[0, 4, :, 0, 0].tolist() == [9, 1, 1, 0, 0]
 
 
 def test_words_are_fixed_vectors_at_their_place(backbone: TinyBackbone) -> None:

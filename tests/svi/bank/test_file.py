@@ -159,7 +159,7 @@ def test_a_resume_that_is_itself_cut_short_can_be_repeated(tmp_path: Path) -> No
 
         def trace(frame: FrameType, event: str, _: object) -> Any:
             nonlocal lines
-            lines -= event == "line" and frame.f_code.co_filename.endswith("bank_file.py")
+            lines -= event == "line" and frame.f_code.co_filename.endswith("svi/bank/file.py")
             if lines < 0:
                 os._exit(9)
             return trace

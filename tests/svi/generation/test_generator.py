@@ -134,8 +134,7 @@ def test_stopped_anywhere_and_resumed_is_identical(tmp_path: Path, handoff: str)
             maker(settings).films(scripts(3, 3), 12, 8, cut, stop)
         for work in (cut / "films").glob("*"):
             (work / f"{len(list(work.glob('*.mp4'))):05d}.mp4").write_bytes(b"begun")
-        (cut / "videos").mkdir(exist_ok=True)
-        (cut / "videos" / "film-2.mp4.part").write_bytes(b"begun")
+            (work / ".5f3e.part").write_bytes(b"begun")
     maker(settings).films(scripts(3, 3), 12, 8, cut, quiet)
     assert seen == [(0, 9), (2, 9), (4, 9), (6, 9), (7, 9), (8, 9)]
     assert sorted(p.name for p in cut.iterdir()) == ["frames.npy", "videos"]

@@ -12,13 +12,12 @@ from svi.backbones.wan import WanBackbone
 from svi.generation.generator import Generator
 from svi.generation.reel import Script
 from svi.generation.trivial import shown, write_films
-from svi.settings import BackboneSettings, DataSettings, GenerateSettings
+from svi.settings import TRIVIAL_METHODS, BackboneSettings, DataSettings, GenerateSettings
 from tests.svi.conftest import CONDITION, DATA
 from tests.svi.films import SETTINGS, decoded, maker, quiet, scripts
 from tests.svi.wan_folder import write_wan_folder
 
 ROOT = Path(__file__).parents[3]
-METHODS = ("copy_image", "copy_clips", "ping_pong")
 # Four clips of 5 frames that overlap by 1, the last in full: 17 frames.
 CLIPS = (slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 17))
 
@@ -48,7 +47,7 @@ def test_which_frame_of_the_first_clip_is_shown() -> None:
     assert (np.abs(np.diff(shown("ping_pong", np.arange(4000), 81))) == 1).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRIVIAL_METHODS)
 def test_the_films_frames(tmp_path: Path, method: str) -> None:
     story = scripts(4)
     model = maker()
@@ -67,7 +66,7 @@ def test_the_films_frames(tmp_path: Path, method: str) -> None:
     assert not np.array_equal(first[:, 0], first[:, 1])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRIVIAL_METHODS)
 def test_they_are_written_as_other_films_are(tmp_path: Path, method: str) -> None:
     story = scripts(4, 3)
     seen: list[tuple[int, int]] = []
@@ -88,7 +87,7 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRIVIAL_METHODS)
 def test_stopped_anywhere_and_resumed_is_identical(tmp_path: Path, method: str) -> None:
     """Stopped after every clip in turn, with the next one's files begun; the first clip is made once a group."""
     story, whole, cut = scripts(4, 3), tmp_path / "whole", tmp_path / "cut"
@@ -177,7 +176,7 @@ def test_equal_names_are_refused(tmp_path: Path) -> None:
 
 
 def test_repeating_an_image_loads_no_torch() -> None:
-    code = "import sys, svi.trivial; assert not {'torch', 'diffusers'} & set(sys.modules)"
+    code = "import sys, svi.generation.trivial; assert not {'torch', 'diffusers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

@@ -37,7 +37,7 @@ def tiny_transformer(layers: int = 2, heads: int = 2) -> Any:
 
 
 def main(folder: Path, stage: int, dtype: str) -> None:
-    """Train, write a checkpoint as svi.train names it, and save the LoRA."""
+    """Train, write a checkpoint as svi.training names it, and save the LoRA."""
     import deepspeed
     from deepspeed.ops import __compatible_ops__
 

@@ -22,8 +22,9 @@ from svi.settings import (
     TrainSettings,
 )
 from svi.training import engine, ranks
+from svi.training.error_recycling import ErrorRecycling, TrainingSample
 from svi.training.loop import train
-from svi.training.objective import ErrorRecycling, FlowMatching, Objective, Sample
+from svi.training.objective import FlowMatching, TrainingObjective
 from tests.svi.conftest import CONDITION, make_backbone, make_cache
 from tests.svi.training.training_results import Weights, assert_close, assert_same, lines
 from tests.svi.wan_folder import write_wan_folder
@@ -67,7 +68,7 @@ def recycling(backbone: Backbone, cache: LatentCache, folder: Path) -> ErrorRecy
     return ErrorRecycling(backbone, cache, *settings, seed=0, folder=folder)
 
 
-def stopping(objective: Objective, stop: int | None) -> Objective:
+def stopping(objective: TrainingObjective, stop: int | None) -> TrainingObjective:
     """The same, but interrupted at the beginning of a step."""
     losses = objective.losses
 
@@ -193,7 +194,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
     place, dtype = world
     draw = ErrorRecycling.draw
 
-    def spoiled(self: ErrorRecycling, k: int) -> Sample:
+    def spoiled(self: ErrorRecycling, k: int) -> TrainingSample:
         sample = draw(self, k)
         return replace(sample, noise=sample.noise * torch.nan) if k == 4 * 3 + 1 else sample
 

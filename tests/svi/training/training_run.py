@@ -12,11 +12,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
 import torch.distributed as dist
-from conftest import CONDITION, DATA, make_backbone, make_cache
-from wan_folder import Kind, write_wan_folder
 
 from svi.backbones.backbone import Backbone
 from svi.backbones.wan import WanBackbone
@@ -25,7 +23,9 @@ from svi.lora import adapter as lora
 from svi.settings import BackboneSettings, BankSettings, DataSettings, FlowSettings, InjectionSettings, TrainSettings
 from svi.training import loop as train
 from svi.training import ranks
-from svi.training.objective import ErrorRecycling
+from svi.training.error_recycling import ErrorRecycling
+from tests.svi.conftest import CONDITION, DATA, make_backbone, make_cache
+from tests.svi.wan_folder import Kind, write_wan_folder
 
 SETTINGS = TrainSettings(
     steps=20, batch=4, lr=1e-3, schedule="cosine", rank=4, alpha=4, checkpoint_every=5, log_every=5

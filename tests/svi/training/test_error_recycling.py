@@ -1,0 +1,244 @@
+"""Error recycling around the model: draws, injection, what is banked, and the thread that works ahead."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from svi.backbones.backbone import Backbone
+from svi.backbones.tiny import TinyBackbone
+from svi.backbones.wan import WanBackbone
+from svi.bank.bank import New
+from svi.data.cache import LatentCache
+from svi.settings import (
+    BackboneSettings,
+    BankSettings,
+    ConditionSettings,
+    DataSettings,
+    FlowSettings,
+    InjectionSettings,
+)
+from svi.training.error_recycling import ErrorRecycling, mean_over
+from tests.svi.conftest import CONDITION, DATA, make_cache
+from tests.svi.wan_folder import Kind, write_wan_folder
+
+BATCH, MICRO = 4, 2
+INJECTION = InjectionSettings(img_run=1, img_spread="tile", p_clean=0.3, p_noi=0.3)
+Make = Callable[..., ErrorRecycling]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Objectives with a folder of their own each, closed at the end."""
+    made: list[ErrorRecycling] = []
+
+    def recycling(
+        backbone: Backbone,
+        cache: LatentCache,
+        expert: str = "transformer",
+        injection: InjectionSettings = INJECTION,
+        **flow: Any,
+    ) -> ErrorRecycling:
+        settings = FlowSettings(inference_steps=10, **flow)
+        bank, folder = BankSettings(capacity=3, warmup=2), tmp_path / f"objective-{len(made)}"
+        made.append(ErrorRecycling(backbone, cache, settings, injection, bank, CONDITION, 0, folder, expert))
+        return made[-1]
+
+    yield recycling
+    for objective in made:
+        objective.close()
+
+
+def steps(objective: ErrorRecycling, todo: range, *, ahead: bool) -> list[Tensor]:
+    """The losses of these steps, each propagated back; `ahead`: samples of the next step are prepared during the one before."""
+    model = objective.backbone.transformers["transformer"]
+    losses = []
+    for step in todo:
+        samples, following = (range(s * BATCH, (s + 1) * BATCH) for s in (step, step + 1))
+        for loss in objective.losses(model, samples, MICRO, step, following if ahead else range(0)):
+            torch.autograd.backward(loss)
+            losses.append(loss.detach())
+    return losses
+
+
+def contents(objective: ErrorRecycling) -> list[Tensor]:
+    objective.state_dict()  # waits for the thread
+    return [objective.bank.entries(slot) for slot in range(10)]
+
+
+@pytest.mark.parametrize("truth", ["integration", "clean"])
+def test_working_ahead_changes_nothing(backbone: TinyBackbone, cache: LatentCache, make: Make, truth: str) -> None:
+    one, other = make(backbone, cache, truth=truth), make(backbone, cache, truth=truth)
+    assert torch.equal(
+        torch.stack(steps(one, range(12), ahead=True)), torch.stack(steps(other, range(12), ahead=False))
+    )
+    banks = list(zip(contents(one), contents(other), strict=True))
+    assert all(torch.equal(a, b) for a, b in banks)
+    assert sum(len(a) for a, _ in banks) > 15
+
+
+def test_a_step_does_not_wait_for_the_disk(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    """The last loss is there to be propagated back while the bank is still being written."""
+    objective = make(backbone, cache)
+    written, add_all = threading.Event(), objective.bank.add_all
+
+    def slow(new: Sequence[New]) -> list[int]:
+        assert written.wait(60)
+        return add_all(new)
+
+    objective.bank.add_all = slow  # type: ignore[method-assign]
+    model = backbone.transformers["transformer"]
+    for loss in objective.losses(model, range(BATCH), MICRO, 0, range(BATCH, 2 * BATCH)):
+        torch.autograd.backward(loss)
+    assert objective.bank.fill == 0
+    written.set()
+    assert sum(map(len, contents(objective))) > 0
+
+
+def test_what_goes_wrong_with_the_bank_stops_the_next_step(
+    backbone: TinyBackbone, cache: LatentCache, make: Make
+) -> None:
+    objective = make(backbone, cache)
+
+    def full(new: Sequence[New]) -> list[int]:
+        raise ValueError("the disk is full")
+
+    objective.bank.add_all = full  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="the disk is full"):
+        steps(objective, range(2), ahead=True)
+
+
+def test_what_goes_wrong_in_the_last_step_is_not_lost(
+    backbone: TinyBackbone, cache: LatentCache, tmp_path: Path
+) -> None:
+    def full(new: Sequence[New]) -> list[int]:
+        raise ValueError("the disk is full")
+
+    settings = (FlowSettings(), INJECTION, BankSettings(capacity=3), CONDITION)
+    objective = ErrorRecycling(backbone, cache, *settings, 0, tmp_path)
+    objective.bank.add_all = full  # type: ignore[method-assign]
+    steps(objective, range(1), ahead=False)
+    with pytest.raises(ValueError, match="the disk is full"):
+        objective.close()
+
+
+def test_a_state_restored_goes_on_alike(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    objective = make(backbone, cache)
+    steps(objective, range(3), ahead=True)
+    state = objective.state_dict()
+    objective.settle()
+    first = steps(objective, range(3, 6), ahead=True)
+    objective.load_state_dict(state)
+    assert torch.equal(torch.stack(first), torch.stack(steps(objective, range(3, 6), ahead=True)))
+
+
+def test_errors_made_by_hand_leave_the_bank_alone(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    settings = InjectionSettings(
+        img_run=1, img_spread="tile", p_vid=1, p_img=1, p_noi=1, p_clean=0.2, source="handcrafted"
+    )
+    objective = make(backbone, cache, injection=settings)
+
+    def sample(*_: object) -> None:
+        raise AssertionError("the bank was read")
+
+    objective.bank.sample = objective.bank.sample_any = sample  # type: ignore[method-assign]
+    steps(objective, range(3), ahead=True)
+    assert sum(map(len, contents(objective))) == 0
+    inputs, drawn = objective.prepare(range(8)), [objective.draw(k) for k in range(8)]
+    clean = make(backbone, cache, injection=settings.model_copy(update={"p_clean": 1.0})).prepare(range(8))
+    errors = {
+        "vid": inputs.x_vid_in - clean.x_vid_in,
+        "noi": inputs.x_noi_in - clean.x_noi_in,
+        "img": (inputs.condition["latents"] - clean.condition["latents"])[:, 4:],
+    }
+    for error in errors.values():
+        injected = error.flatten(1).square().mean(1).sqrt() > 1e-4
+        assert injected.tolist() == [not one.gates.clean for one in drawn]
+    assert torch.equal(inputs.condition["latents"][:, :4], clean.condition["latents"][:, :4])
+    spread = errors["img"] - errors["img"][:, :, :1]
+    assert float(spread.abs().max()) < 1e-5  # one latent frame's error, on every copy of it
+    assert torch.equal(inputs.x_vid, clean.x_vid)
+    assert torch.equal(objective.prepare(range(8)).x_vid_in, inputs.x_vid_in)
+
+
+def test_both_sources_take_turns(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    objective = make(backbone, cache, injection=INJECTION.model_copy(update={"source": "both", "p_clean": 0.0}))
+    steps(objective, range(4), ahead=True)
+    assert sum(map(len, contents(objective))) > 0
+    drawn = [objective.draw(k) for k in range(200)]
+    by_hand = sum(one.by_hand.img for one in drawn)
+    assert 70 < by_hand < 130
+    assert all(one.e_img is None for one in drawn if one.by_hand.img)
+    assert any(one.e_img is not None for one in drawn)
+    assert {(one.by_hand.vid, one.by_hand.img) for one in drawn} == {
+        (a, b) for a in (True, False) for b in (True, False)
+    }
+
+
+def test_a_source_changes_no_other_draw(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    own, by_hand = (
+        make(backbone, cache, injection=INJECTION.model_copy(update={"source": source}))
+        for source in ("self", "handcrafted")
+    )
+    for k in range(30):
+        a, b = own.draw(k), by_hand.draw(k)
+        assert (a.clip, a.slot, a.gates) == (b.clip, b.slot, b.gates)
+        assert torch.equal(a.noise, b.noise)
+
+
+def test_references_are_drawn_apart_from_all_else(backbone: TinyBackbone, tmp_path: Path, make: Make) -> None:
+    condition, three = CONDITION.model_copy(update={"padding": "reference"}), DATA.model_copy(update={"references": 3})
+    one = make(backbone, make_cache(backbone, tmp_path / "one", condition))
+    several = make(backbone, make_cache(backbone, tmp_path / "three", condition, three))
+    pairs = [(one.draw(k), several.draw(k)) for k in range(40)]
+    assert all(a.clip == b.clip and a.t == b.t and torch.equal(a.noise, b.noise) for a, b in pairs)
+    assert {a.reference for a, _ in pairs} == {0}
+    assert {b.reference for _, b in pairs} == {0, 1, 2}
+    read = several.prepare(range(8)).condition["latents"]
+    first = several.data.batch([several.order[k] for k in range(8)], [several.draw(k).short for k in range(8)], [0] * 8)
+    same = [torch.equal(a, b) for a, b in zip(read, first.condition["latents"], strict=True)]
+    assert same == [several.draw(k).reference == 0 for k in range(8)]
+
+
+def wan(kind: Kind, folder: Path, expert: str) -> tuple[WanBackbone, LatentCache]:
+    write_wan_folder(folder / "wan", kind)
+    data = DataSettings(clips=3, clip_frames=9, height=32, width=64)
+    backbone = WanBackbone.load(folder / "wan", BackboneSettings(name="folder", text_tokens=16), data, (expert,))
+    return backbone, make_cache(backbone, folder / "cache", ConditionSettings(motion_frames=1, padding="zeros"), data)
+
+
+@pytest.mark.parametrize("t_sampling", ["shifted", "uniform"])
+def test_each_expert_learns_its_own_noise_levels(tmp_path: Path, make: Make, t_sampling: str) -> None:
+    backbone, cache = wan("wan2.2-i2v", tmp_path, "transformer")
+    high = make(backbone, cache, "transformer", t_sampling=t_sampling)
+    backbone.transformers["transformer_2"] = backbone.transformers["transformer"]
+    low = make(backbone, cache, "transformer_2", t_sampling=t_sampling)
+    for objective, expert in ((high, "transformer"), (low, "transformer_2")):
+        assert {backbone.expert(1 - float(objective.draw(k).t)) for k in range(100)} == {expert}
+
+
+@pytest.mark.parametrize("truth", ["integration", "clean"])
+def test_what_is_given_is_neither_learned_nor_banked(tmp_path: Path, make: Make, truth: str) -> None:
+    """TI2V-5B sees the first latent frame clean: loss and errors are of the others."""
+    backbone, cache = wan("wan2.2-ti2v", tmp_path, "transformer")
+    objective = make(backbone, cache, truth=truth)
+    inputs = objective.prepare(range(3))
+    model = backbone.transformers["transformer"]
+    loss, entries = objective.loss(model, inputs)
+    assert (entries[:, :, :, :1] == 0).all()
+    assert (entries[:, :, :, 1:] != 0).any()
+    inputs.x_vid[:, :, 0] = 100  # its target alone: what the model sees there is the condition
+    assert float(objective.loss(model, inputs)[0]) == pytest.approx(float(loss))
+    inputs.x_vid[:, :, 1] = 100
+    assert float(objective.loss(model, inputs)[0]) > 100 * float(loss)
+
+
+def test_the_mean_over_some_frames() -> None:
+    x = torch.arange(24.0).reshape(2, 3, 4, 1, 1)
+    mask = torch.tensor([0.0, 1, 1, 0]).reshape(1, 1, 4, 1, 1)
+    assert torch.equal(mean_over(x, mask), x[:, :, 1:3].flatten(1).mean(1))
+    assert torch.equal(mean_over(x, None), x.flatten(1).mean(1))
