@@ -16,7 +16,8 @@ from benchmarks.fvd.record import FeatureSet, Fvd, fvd
 from benchmarks.fvd.windows import clip_starts
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import FVD, VERSIONS
-from benchmarks.suites.suite import WINDOW, Films, FilmScores, Progress, Reasons, Scores, film_by_film
+from benchmarks.suites.record import WINDOW
+from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film
 
 _FEWEST = 2  # films whose k-th clips have a covariance
 

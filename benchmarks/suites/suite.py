@@ -8,20 +8,20 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from benchmarks.arrays import Floats
+from benchmarks.artifacts import FRAME_SCORES, WORK
 from benchmarks.films.film import Film, Need
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import FVD, SYNC
+from benchmarks.suites.record import ScoredMetric, ScoreRecord, save_arrays
 from benchmarks.weights import WeightFile
 
-SCORES, FRAMES, ABOUT, WORK = "scores.npz", "frames.npz", "scores.json", "work"
-WINDOW, PREFIX = "@window", "@prefix"
 Progress = Callable[[int, int], None]
 Reasons = dict[str, str]
 
@@ -121,12 +121,9 @@ def film_by_film(films: Films, work: Path, progress: Progress, score: Callable[[
 def score_films(films: Films, suite: Suite, out_dir: Path, progress: Progress, compared_with: str = "") -> None:
     """Score into scores.npz, frames.npz and scores.json in `out_dir`; `progress(films done, films)`.
 
-    `compared_with` is the fingerprint of the true films or the sound that were given beside the films, if any.
-
-    scores.npz holds a float64 array a metric: [S, n_clips] for one per clip, [S] per film, [1] for one of all films; NaN where
-    it is undefined. A metric per film and clip has `<metric>@window` and `<metric>@prefix` [S, n_clips] as well: the score of
-    a clip's frames alone, and of all frames up to its end. frames.npz holds the frames' values [S, F] that these come from.
-    scores.json says what the scores were made with, describes every metric, and names what is skipped; it is written last.
+    `compared_with` is the fingerprint of the true films or the sound that were given beside the films, if any. scores.npz and
+    scores.json are a `ScoreRecord`; frames.npz holds the frames' values [S, F] that its values come from, NaN after the end of a
+    film that is shorter than the longest.
 
     Raises:
         ValueError: a film cannot be read.
@@ -136,27 +133,26 @@ def score_films(films: Films, suite: Suite, out_dir: Path, progress: Progress, c
     if len(missing) < len(suite.metrics):
         found = suite.score(films, out_dir / WORK, progress)
     out_dir.mkdir(parents=True, exist_ok=True)
-    _save(out_dir / SCORES, found.values)
-    _save(out_dir / FRAMES, {name: _padded(rows) for name, rows in found.frames.items()})
-    about = {
-        "track": films.track,
-        "track_version": films.track_version,
-        "samples": films.names,
-        "samples_hash": films.samples_hash,
-        "fps": films.fps,
-        "resolution": size_label(films.resolutions),
-        "n_clips": len(films.film(0).clips),
-        "suite": suite.name,
-        "suite_version": suite.version,
-        "device": default_device(),
-        "metrics": {metric.name: _description(metric, suite, compared_with) for metric in suite.metrics},
-        "skipped": missing,
-        "skipped_films": found.skipped,
-        "notes": found.notes,
-        "warnings": found.warnings,
-        "details": found.details,
-    }
-    (out_dir / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    save_arrays(out_dir / FRAME_SCORES, {name: _padded(rows) for name, rows in found.frames.items()})
+    ScoreRecord(
+        track=films.track,
+        track_version=films.track_version,
+        samples=tuple(films.names),
+        samples_hash=films.samples_hash,
+        fps=films.fps,
+        resolution=size_label(films.resolutions),
+        n_clips=len(films.film(0).clips),
+        suite=suite.name,
+        suite_version=suite.version,
+        device=default_device(),
+        metrics={metric.name: _scored(metric, suite, compared_with) for metric in suite.metrics},
+        skipped=missing,
+        skipped_films=found.skipped,
+        notes=found.notes,
+        warnings=found.warnings,
+        details=found.details,
+        values=found.values,
+    ).write(out_dir)
     shutil.rmtree(out_dir / WORK, ignore_errors=True)
 
 
@@ -176,11 +172,10 @@ def size_label(sizes: Sequence[tuple[int, int]]) -> str:
     return f"{names[0]} to {names[-1]} ({len(names)} sizes, {digest})"
 
 
-def _description(metric: Metric, suite: Suite, compared_with: str) -> dict[str, object]:
-    about = {key: value for key, value in asdict(metric).items() if key != "name"}
+def _scored(metric: Metric, suite: Suite, compared_with: str) -> ScoredMetric:
     compares = suite.name in (FVD, SYNC) or "continuation" in metric.needs
     weights = dict(suite.weights.get(metric.name, {}))
-    return about | {"weights": weights, "compared_with": compared_with if compares else ""}
+    return ScoredMetric(**vars(metric), weights=weights, compared_with=compared_with if compares else "")
 
 
 def _stack(rows: Sequence[Floats | float]) -> Floats:
@@ -190,15 +185,11 @@ def _stack(rows: Sequence[Floats | float]) -> Floats:
 
 
 def _padded(rows: Sequence[Floats]) -> Floats:
-    """[S, F], NaN after the end of a film that is shorter than the longest."""
+    """[S, F], NaN after the end of a film."""
     padded = np.full((len(rows), max(len(row) for row in rows)), np.nan)
-    for place, row in zip(padded, rows, strict=True):
-        place[: len(row)] = row
+    for film, row in zip(padded, rows, strict=True):
+        film[: len(row)] = row
     return padded
-
-
-def _save(file: Path, arrays: Mapping[str, Floats]) -> None:
-    np.savez(file, allow_pickle=False, **{name: np.asarray(array, np.float64) for name, array in arrays.items()})
 
 
 def _keep(file: Path, scores: FilmScores) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks.arrays import Floats
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import SYNC, VERSIONS
-from benchmarks.suites.suite import PREFIX, WINDOW, Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
+from benchmarks.suites.record import PREFIX, WINDOW
+from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
 from benchmarks.sync.files import SYNC_FILES
 from benchmarks.sync.score import SyncModels, SyncScore, score_sync
 

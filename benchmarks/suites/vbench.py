@@ -10,7 +10,8 @@ from benchmarks.arrays import Floats
 from benchmarks.films.video_file import VideoFile
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import VBENCH, VERSIONS
-from benchmarks.suites.suite import PREFIX, WINDOW, Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
+from benchmarks.suites.record import PREFIX, WINDOW
+from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
 from benchmarks.vbench.dimension import Dimension, DimensionScore, VideoInfo
 from benchmarks.vbench.dimensions import DIMENSIONS, load
 from benchmarks.vbench.files import FILES

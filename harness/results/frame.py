@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.suites.suite import ABOUT, SCORES
+from benchmarks.artifacts import SCORE_INFO, SCORES
 from harness.core.provenance import facts
 from harness.declare.profiles import PROFILES
 from harness.run.worker import Job
@@ -45,7 +45,7 @@ def score_rows(folder: Path, **keys: object) -> "pd.DataFrame":
     """The rows of one Score artifact; `keys` are its experiment, variant, track and seed."""
     import pandas as pd
 
-    about = json.loads((folder / ABOUT).read_text())
+    about = json.loads((folder / SCORE_INFO).read_text())
     made_with = {
         "suite": f"{about['suite']} {about['suite_version']}",
         "fps": float(about["fps"]),
