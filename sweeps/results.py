@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.core.atomic import write_json
 from harness.core.errors import UseError
-from harness.core.store import write_json
 from harness.plan.pipeline import Child
 from harness.results.reports import link_report
 from harness.run.local import Local
@@ -108,7 +108,7 @@ def write_experiment(search: "Search", complete: Sequence[FrozenTrial], folder: 
     lines = [
         f'"""Trials of the study {search.study_name}; written by `harness sweep`."""',
         "",
-        "from harness.spec import Variant, experiment",
+        "from harness.declare.spec import Variant, experiment",
         "",
         "",
         f"@experiment(baseline={trial_name(complete[0].number)!r}, tracks=({track!r},), seeds=({seed},), trivial=False)",

@@ -1,7 +1,7 @@
 """python -m benchmarks.perf.vbench: the six dimensions beside official VBench in one environment: seconds and memory.
 
 Needs VBench's environment (`benchmarks.vbench.official.build`) and the weights where scoring reads them. Random weights
-of the published architectures cost as much: `python -m tests.benchmarks.vbench_random_weights FOLDER` writes them.
+of the published architectures cost as much: `python -m tests.benchmarks.vbench.vbench_random_weights FOLDER` writes them.
 """
 
 import json

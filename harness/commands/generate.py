@@ -1,6 +1,5 @@
 """One film from one image, as stages of the store: what `harness generate` does."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 from benchmarks.samples import read_prompts
 from benchmarks.track import clips_per_prompt, n_clips, n_frames
+from harness.core.atomic import replacing
 from harness.core.errors import UseError
 from harness.core.signature import fingerprint
 from harness.core.store import ERROR, Store
@@ -97,9 +97,8 @@ def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, 
 
 
 def _copy(source: Path, target: Path) -> None:
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        shutil.copyfile(source, fresh)
-        fresh.replace(target)
+        with replacing(target) as fresh:
+            shutil.copyfile(source, fresh)
     except OSError as error:
         raise UseError(f"{target} cannot be written: {error.strerror}; the film is {source}") from error

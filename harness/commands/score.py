@@ -13,11 +13,11 @@ from benchmarks.samples import content_hash, load_samples
 from benchmarks.track import Track, get_track
 from harness.core.errors import UseError
 from harness.core.gpus import cards
+from harness.core.graph import Graph
 from harness.core.store import Store
 from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import parse_overrides, resolve
 from harness.plan.pipeline import CACHE, VIDEO_SCORES, Builder
-from harness.plan.plan import Graph
 from harness.plan.scoring import contents
 from harness.results.records import Record, records
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from harness.core.atomic import write_json
 from harness.core.errors import UseError
-from harness.core.store import write_json
 
 SCHEME = 1  # raised when the same settings are hashed in another way
 Role = Literal["identity", "runtime"]

@@ -1,13 +1,13 @@
 """Where results are kept: an artifact is a folder that appears whole, under its signature, or not at all."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from harness.core.atomic import write_json
 from harness.core.errors import UseError
 
 FORMAT = 1
@@ -83,7 +83,8 @@ class Store:
         """Finish the artifact: the manifest is written last, then the partial folder is renamed into place."""
         folder, final = self.partial(kind, signature), self.artifact(kind, signature)
         for name in (PROGRESS, ELAPSED, ERROR):
-            (folder / name).unlink(missing_ok=True)
+            for left in (folder / name, *folder.glob(f".{name}.*")):  # the latter where a writer was killed
+                left.unlink(missing_ok=True)
         write_json(folder / MANIFEST, manifest)
         final.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(final)
@@ -103,16 +104,6 @@ class Store:
             return _read(self.partial(kind, signature) / name)
         except FileNotFoundError:
             return None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replace a JSON file atomically: a reader sees the old one or the new one, also after a power cut."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with fresh.open("w") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from benchmarks.samples import Sample, content_hash, load_samples, samples_folde
 from benchmarks.suites import EMBEDDED
 from benchmarks.track import Track, get_track
 from harness.core.errors import UseError
+from harness.core.graph import Graph, Node
 from harness.core.registry import suggestion
 from harness.core.signature import fingerprint
 from harness.declare.profiles import PROFILES, Profile
@@ -19,7 +20,6 @@ from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import Experiment, Resolved, Variant, resolve
 from harness.plan.launch import launcher
 from harness.plan.model import TINY, Model, Weights, model_of
-from harness.plan.plan import Graph, Node
 from harness.plan.scoring import Scoring, scorings
 from reports.tables.sources import table_names
 from svi.settings import TrainSettings

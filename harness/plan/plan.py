@@ -1,100 +1,20 @@
 """What there is to do, before it is done: a graph of stages held against a store."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
-from harness.core.signature import canonical, signature
+from harness.core.graph import Graph, Node
+from harness.core.signature import canonical
 from harness.core.store import ELAPSED, ERROR, PROGRESS, Store
+from harness.core.text import duration, table
 
 State = Literal["cached", "partial", "missing"]
 COMPARED = 32  # past artifacts of a kind that a missing stage is compared with: bounds the work, newest first
 NAMED = 3  # differing settings that are spelled out
 WIDE = 40  # characters of one value
-GAP = "  "
 Items = frozenset[tuple[str, str]]  # settings that can be compared as a set: name and canonical JSON
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One stage to run: what its result depends on, what it does not, and the function that makes it.
-
-    `upstream` maps a role to the signature, or signatures, of other nodes; `target` is "module:function", called with a
-    Job. `launcher` is a command that starts a module in `ranks` processes; None for one process. Higher priorities run
-    first. Time is taken to grow with `work`, in any unit that all nodes of a kind share.
-    """
-
-    kind: str
-    version: int
-    label: str
-    identity: dict[str, Any]
-    runtime: dict[str, Any]
-    upstream: dict[str, str | tuple[str, ...]]
-    target: str
-    ranks: int = 1
-    priority: int = 0
-    work: float = 1.0
-    launcher: tuple[str, ...] | None = None
-
-    @cached_property
-    def signature(self) -> str:
-        """SHA-256 hex digest of kind, version, identity and upstream."""
-        return signature(self.kind, self.version, self.identity, self.upstream)
-
-    @cached_property
-    def needs(self) -> tuple[str, ...]:
-        """Signatures of all upstream nodes, each once."""
-        groups = [(value,) if isinstance(value, str) else value for value in self.upstream.values()]
-        return tuple(dict.fromkeys(s for group in groups for s in group))
-
-    def fields(self) -> dict[str, Any]:
-        """As plain values, from which `Node(**fields)` is the same node."""
-        return asdict(self)
-
-
-class Graph:
-    """Nodes in an order in which each stands after what it needs; a stage that several rows share is one node."""
-
-    def __init__(self) -> None:
-        self._nodes: dict[str, Node] = {}
-        self._labels: dict[str, dict[str, None]] = {}
-
-    def add(self, node: Node) -> None:
-        """Add a node, or another label of a known one. Raises ValueError when something it needs has not been added."""
-        if unknown := [s for s in node.needs if s not in self._nodes]:
-            raise ValueError(
-                f"{node.kind} {node.label!r} needs {unknown[0][:16]}, which is not in the graph; add that first"
-            )
-        self._nodes.setdefault(node.signature, node)
-        self._labels.setdefault(node.signature, {})[node.label] = None
-
-    def __iter__(self) -> Iterator[Node]:
-        return iter(self._nodes.values())
-
-    def __len__(self) -> int:
-        return len(self._nodes)
-
-    def __getitem__(self, signature: str) -> Node:
-        return self._nodes[signature]
-
-    def upto(self, signatures: Iterable[str]) -> "Graph":
-        """These nodes and all that they stand on."""
-        wanted, open_ = set(), list(signatures)
-        while open_:
-            if (signature := open_.pop()) not in wanted:
-                wanted.add(signature)
-                open_ += self._nodes[signature].needs
-        part = Graph()
-        for signature, node in self._nodes.items():
-            if signature in wanted:
-                part._nodes[signature], part._labels[signature] = node, self._labels[signature]
-        return part
-
-    def labels(self, signature: str) -> tuple[str, ...]:
-        """Labels of all that share the node."""
-        return tuple(self._labels[signature])
 
 
 @dataclass(frozen=True)
@@ -168,19 +88,6 @@ def render(plan: Plan) -> str:
     if plan.unknown:
         time += f", and {plan.unknown} of unknown time (none of that kind has run yet)"
     return "\n".join([*table(rows), "", f"{len(plan.rows)} stages: {counts}; {time}"])
-
-
-def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lines of a plain text table."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: 40 s, 12 min, 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @dataclass(frozen=True)

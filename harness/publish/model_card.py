@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.store import Store
-from harness.publish.text import markdown_table
+from harness.core.text import markdown_table
 from svi.backbones.catalogue import MODELS
 from svi.lora.keys import listed
 

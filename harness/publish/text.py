@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.core.signature import flat
+from harness.core.text import markdown_table
 from harness.plan.pipeline import Child, Request
 
 TEXT_LENGTH = 4800  # characters of a description: MLflow takes 5,000 of a tag
@@ -63,16 +64,6 @@ def _differences(child: Child, baseline: Child) -> str:
     if not differ:
         return f"The same settings as the baseline, {baseline.variant.name}."
     return markdown_table(("setting", "here", f"baseline ({baseline.variant.name})"), differ)
-
-
-def markdown_table(head: tuple[str, ...], rows: Iterable[Iterable[object]]) -> str:
-    """A row of heads, and a row for each of `rows`."""
-    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(_cell(value) for value in row)} |" for row in rows)])
-
-
-def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|")
 
 
 def rows_of(

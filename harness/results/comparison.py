@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import UseError
+from harness.core.job import Job
 from harness.core.store import Store
 from harness.results.frame import SEEDS, costs, joined, report_info, results_frame, settings_read
 from harness.results.records import Record, records
 from harness.results.reports import report_job
-from harness.run.worker import Job
 
 if TYPE_CHECKING:
     import pandas as pd

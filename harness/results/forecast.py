@@ -7,7 +7,8 @@ import numpy as np
 
 from benchmarks.track import film_length, get_track
 from harness.core.store import Store
-from harness.plan.plan import Plan, duration, table
+from harness.core.text import duration, table
+from harness.plan.plan import Plan
 
 if TYPE_CHECKING:
     from harness.plan.pipeline import Child, Pipeline

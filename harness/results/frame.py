@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.artifacts import SCORE_INFO, SCORES
+from harness.core.job import Job
 from harness.core.provenance import facts
 from harness.declare.profiles import PROFILES
-from harness.run.worker import Job
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core.atomic import write_json
 from harness.core.errors import UseError
-from harness.core.store import Store, write_json
+from harness.core.store import Store
 from harness.plan.pipeline import VIDEO_SCORES
 
 if TYPE_CHECKING:

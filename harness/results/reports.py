@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from harness.core.errors import UseError
+from harness.core.job import Job
 from harness.core.store import Store
-from harness.run.worker import Job
 
 REPORTS = "reports"  # in a store: a link an experiment, to the artifact of its newest report
 

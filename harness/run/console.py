@@ -9,7 +9,8 @@ from typing import Any, Self
 from rich.console import Console as Terminal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from harness.plan.plan import Node, duration
+from harness.core.graph import Node
+from harness.core.text import duration
 from harness.run.schedule import Event, Running
 
 LINE_EVERY = 30.0  # seconds between lines of progress where there is no terminal

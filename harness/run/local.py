@@ -16,10 +16,12 @@ from typing import Protocol, Self
 import psutil
 from filelock import Timeout
 
+from harness.core.atomic import write_json
 from harness.core.gpus import VISIBLE, cards
-from harness.core.store import ERROR, Store, write_json
-from harness.plan.plan import Node
-from harness.run.worker import HARNESS_PID, LOG, StageError, run_job, settle
+from harness.core.graph import Node
+from harness.core.job import StageError
+from harness.core.store import ERROR, Store
+from harness.run.worker import HARNESS_PID, LOG, run_job, settle
 
 # Stages run side by side: more threads than one in each would only make them wait for each other.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")

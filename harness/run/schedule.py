@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
+from harness.core.graph import Graph, Node
 from harness.core.store import PROGRESS, Store
-from harness.plan.plan import Graph, Node
 from harness.run.local import Executor
 
 TICK = 1.0  # seconds

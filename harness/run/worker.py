@@ -10,7 +10,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -18,34 +17,17 @@ from typing import Any
 
 import psutil
 
+from harness.core.atomic import write_json
 from harness.core.errors import UseError
-from harness.core.store import ELAPSED, ERROR, PROGRESS, Store, write_json
-from harness.plan.plan import Node
+from harness.core.graph import Node
+from harness.core.job import Job, StageError
+from harness.core.store import ELAPSED, ERROR, PROGRESS, Store
 
 HARNESS_PID = "HARNESS_PID"  # environment variable: the command that a worker belongs to
 LOG = "log.txt"
 VERDICT = "verdict.json"  # rank 0 says to the others whether there is work
 PROGRESS_EVERY = 0.5  # seconds between writes of progress.json
 LOOK_EVERY = 0.5  # seconds between looks whether the command still lives
-
-
-class StageError(Exception):
-    """A stage did not finish; the message is one line."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a stage function is given: its folder to fill, dotted settings, and the folders of its upstream artifacts.
-
-    `progress(done, total, unit)` may be called at any rate. `first_rank` is False in all but one of several processes.
-    """
-
-    kind: str
-    folder: Path
-    settings: dict[str, Any]
-    inputs: dict[str, Any]
-    progress: Callable[[int, int, str], None]
-    first_rank: bool
 
 
 def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], place: Path | None = None) -> None:

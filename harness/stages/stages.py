@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import UseError
+from harness.core.job import Job
 from harness.declare.settings import Settings
 from harness.results.forecast import FORECAST
-from harness.run.worker import Job
 from svi.backbones.catalogue import EXPERT
 
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown

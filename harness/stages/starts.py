@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.track import FilmLength, Track, clips_per_prompt, film_length, get_track, prompts_for
 from harness.core.errors import UseError
-from harness.run.worker import Job
+from harness.core.job import Job
 
 if TYPE_CHECKING:
     from svi.generation.reel import Script

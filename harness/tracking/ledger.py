@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypedDict
 
 from filelock import FileLock
+
+from harness.core.atomic import write_json
 
 Mark = str | int
 
@@ -89,7 +89,4 @@ class Ledger:
         return runs
 
     def _write(self, runs: dict[str, RunEntry]) -> None:
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.stem, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
-            json.dump({"runs": runs}, file, indent=1)
-        Path(name).replace(self.path)
+        write_json(self.path, {"runs": runs})

@@ -7,15 +7,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Self
 
+from harness.core.graph import Node
+from harness.core.job import StageError
 from harness.core.store import Store
-from harness.plan.plan import Node
 from harness.run.slurm import queue
 from harness.run.slurm.queue import QueueError, Seen
 from harness.run.slurm.records import Record, record_of
 from harness.run.slurm.resources import needs
 from harness.run.slurm.submission import Submitter, queue_lock
 from harness.run.slurm.verdict import why
-from harness.run.worker import StageError
 
 TICK = 0.5  # seconds between looks at the store
 GATHER = 0.2  # seconds in which stages that are ready together become one array

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core.store import write_json
+from harness.core.atomic import write_json
+from harness.core.job import StageError
 from harness.run.local import THREADS, end_trees
-from harness.run.worker import HARNESS_PID, StageError
+from harness.run.worker import HARNESS_PID
 
 ENDED = 3600.0  # seconds: longer than clusters leave between a preempted job's SIGTERM and its end
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.core.store import Store, write_json
+from harness.core.atomic import write_json
+from harness.core.store import Store
 from harness.run.slurm.queue import Seen
 from harness.run.worker import LOG
 

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.core.errors import UseError
+from harness.core.graph import Node
 from harness.core.registry import suggestion
 from harness.declare.settings import SlurmSettings
-from harness.plan.plan import Node
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.core.errors import UseError
+from harness.core.graph import Graph, Node
+from harness.core.job import StageError
 from harness.core.registry import suggestion
 from harness.core.store import ERROR, Store
 from harness.declare.settings import SlurmSettings
-from harness.plan.plan import Graph, Node
 from harness.run.slurm import queue
 from harness.run.slurm.job import Work
 from harness.run.slurm.records import FOLDER, Record, record_of
 from harness.run.slurm.resources import parameters
-from harness.run.worker import StageError
 
 PROGRAMS = ("sbatch", "squeue", "scancel", "srun", "sinfo", "scontrol")
 LONGEST = 1000  # stages of an array: Slurm's MaxArraySize is 1001 unless a cluster sets it

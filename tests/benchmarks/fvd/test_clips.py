@@ -122,7 +122,7 @@ from pathlib import Path
 from benchmarks.fvd.clips import clip_features
 from benchmarks.fvd.extractor import Extractor
 from benchmarks.fvd.windows import even_starts
-from tests.benchmarks.fvd_weights import SmallNetwork
+from tests.benchmarks.fvd.fvd_weights import SmallNetwork
 
 clip_features(Path({str(video)!r}), even_starts({count}, {count} // 20, 2), Extractor(SmallNetwork(), "small", ""), 2)
 print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])

@@ -92,7 +92,7 @@ def lengths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DIMENSIONS)
 def test_memory_does_not_grow_with_the_video(lengths: list[Path], tmp_path: Path, name: str) -> None:
-    command = [sys.executable, "-m", "tests.benchmarks.vbench_memory", str(tmp_path), name, *map(str, lengths)]
+    command = [sys.executable, "-m", "tests.benchmarks.vbench.vbench_memory", str(tmp_path), name, *map(str, lengths)]
     # Freed memory goes back at once: what glibc keeps of it for later differs by a tenth from run to run on a busy machine.
     allocator = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
     environment = {**os.environ, **allocator, "OMP_NUM_THREADS": "1"}

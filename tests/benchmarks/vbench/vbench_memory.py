@@ -1,4 +1,4 @@
-"""python -m tests.benchmarks.vbench_memory FOLDER DIMENSION VIDEO...: one process scores the videos in turn and prints
+"""python -m tests.benchmarks.vbench.vbench_memory FOLDER DIMENSION VIDEO...: one process scores the videos in turn and prints
 the bytes that it held at most until then, after each.
 
 The networks are as wide as the published ones and less deep, which spares time and no memory that could grow.

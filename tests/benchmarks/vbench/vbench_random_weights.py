@@ -1,4 +1,4 @@
-"""python -m tests.benchmarks.vbench_random_weights FOLDER: random weights of the published architectures for all dimensions.
+"""python -m tests.benchmarks.vbench.vbench_random_weights FOLDER: random weights of the published architectures for all dimensions.
 
 FOLDER is then VBENCH_CACHE_DIR and FOLDER/torch is TORCH_HOME. They cost what real weights cost; their scores mean nothing.
 """

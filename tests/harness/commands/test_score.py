@@ -13,9 +13,9 @@ from benchmarks.track import get_track
 from benchmarks.vbench import official
 from harness.commands import score as score_command
 from harness.core.errors import UseError
+from harness.core.graph import Graph, Node
 from harness.core.store import Store
 from harness.declare.settings import ScoreSettings
-from harness.plan.plan import Graph, Node
 from harness.run.local import THREADS
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
 from tests.benchmarks.vbench.vbench_weights import write_clip_b

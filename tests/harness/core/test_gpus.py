@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.core import gpus as cards
+from harness.core.graph import Node
 from harness.core.store import Store
-from harness.plan.plan import Node
 from harness.run import local as executors
 
 
@@ -26,7 +26,7 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def stage(name: str) -> Node:
-    return Node("make", 1, name, {"name": name}, {}, {}, "tests.harness.stage_functions:says_its_card")
+    return Node("make", 1, name, {"name": name}, {}, {}, "tests.harness.run.stage_functions:says_its_card")
 
 
 def test_each_stage_has_a_card_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.atomic import write_json
 from harness.core.errors import UseError
-from harness.core.store import Store, write_json
+from harness.core.store import Store
 
 SIGNATURE = "0123456789abcdef" * 4
 

@@ -113,7 +113,7 @@ def test_a_variant_refuses_unknown_arguments() -> None:
 
 
 FILE = '''"""Mine."""
-from harness.spec import Variant, experiment
+from harness.declare.spec import Variant, experiment
 from neighbour import STEPS
 
 @experiment(tracks=("consistent-50s",))
@@ -145,7 +145,7 @@ def test_a_users_own_file_is_loaded_with_its_neighbours(tmp_path: Path, monkeypa
         ("import os\n\nnonsense(3)\n", "mine.py, line 3: NameError: name 'nonsense' is not defined"),
         ("x = 1\ndef f(:\n", "mine.py, line 2: SyntaxError"),
         ("import json\n\njson.loads('{')\n", "mine.py, line 3: JSONDecodeError"),
-        ("from harness.spec import Variant\nVariant('a b')\n", "mine.py, line 2: a variant is named 'a b'"),
+        ("from harness.declare.spec import Variant\nVariant('a b')\n", "mine.py, line 2: a variant is named 'a b'"),
         ("x = 1\n", "with a NAME of: none (decorate a function with @experiment)"),
     ],
 )

@@ -11,11 +11,11 @@ from benchmarks.films.film import FilmFolder
 from benchmarks.samples import BUNDLED, content_hash, load_samples
 from harness.commands.run import Session
 from harness.core.errors import UseError
+from harness.core.graph import Node
+from harness.core.job import Job
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
-from harness.plan.plan import Node
-from harness.run.worker import Job
 from harness.stages import stages
 from tests.svi.films import decoded
 from tests.svi.wan_folder import write_wan_folder

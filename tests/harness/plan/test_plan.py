@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from harness.core.store import Store, write_json
-from harness.plan.plan import Graph, Node, Plan, duration, render
+from harness.core.atomic import write_json
+from harness.core.graph import Graph, Node
+from harness.core.store import Store
+from harness.core.text import duration
+from harness.plan.plan import Plan, render
 from tests.harness.run.stage_functions import graph, node
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from harness.commands.report import show_report
+from harness.core.atomic import write_json
 from harness.core.errors import UseError
-from harness.core.store import Store, write_json
+from harness.core.store import Store
 from harness.results.comparison import compared
 from harness.results.records import RECORDS
 from harness.results.reports import link_report

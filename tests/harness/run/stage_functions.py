@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.plan.plan import Graph, Node
-from harness.run.worker import Job
+from harness.core.graph import Graph, Node
+from harness.core.job import Job
 
 STEPS = 32
-HERE = "tests.harness.stage_functions"
+HERE = "tests.harness.run.stage_functions"
 
 
 def node(

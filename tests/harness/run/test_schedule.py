@@ -13,8 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
+from harness.core.graph import Graph, Node
 from harness.core.store import Store
-from harness.plan.plan import Graph, Node, Plan
+from harness.plan.plan import Plan
 from harness.run.local import Local
 from harness.run.schedule import Event, Outcome, Running, run
 from harness.run.worker import HARNESS_PID, watch_command
@@ -24,10 +25,10 @@ ROOT = Path(__file__).parents[3]
 COMMAND = """
 import sys
 from pathlib import Path
-from harness.executors import Local
-from harness.run import run
-from harness.store import Store
-from tests.harness.stage_functions import graph, node
+from harness.run.local import Local
+from harness.run.schedule import run
+from harness.core.store import Store
+from tests.harness.run.stage_functions import graph, node
 
 if __name__ == "__main__":
     root, ledger, function = sys.argv[1:]
@@ -231,7 +232,7 @@ def test_output_goes_to_the_log(store: Store, local: Local, capfd: pytest.Captur
         ("fail", "the loss is nan; lower train.lr"),
         ("broken", "RuntimeError: oops"),
         ("leave", "SystemExit: 3"),
-        ("no_such", "AttributeError: module 'tests.harness.stage_functions' has no attribute 'no_such'"),
+        ("no_such", "AttributeError: module 'tests.harness.run.stage_functions' has no attribute 'no_such'"),
     ],
 )
 def test_a_failing_stage_leaves_its_error(function: str, message: str, store: Store, local: Local) -> None:

@@ -131,7 +131,7 @@ def check_model(client: "MlflowClient", run: "Run") -> None:
 
 def in_process(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run code that begins with this module's names in a fresh interpreter."""
-    begin = f"import os, signal, sys; sys.path[:0] = [{str(ROOT)!r}]\nfrom tests.harness.mirrored import *\n"
+    begin = f"import os, signal, sys; sys.path[:0] = [{str(ROOT)!r}]\nfrom tests.harness.tracking.mirrored import *\n"
     command = [sys.executable, "-c", begin + textwrap.dedent(code), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 

@@ -17,7 +17,7 @@ pytestmark = [
 MIRROR = """
 import sys
 from pathlib import Path
-from tests.harness.mirrored import mirror
+from tests.harness.tracking.mirrored import mirror
 said = []
 print(mirror(Path(sys.argv[1]), sys.argv[2], said), said)
 """

@@ -68,7 +68,8 @@ def test_missing_pairs_weigh_nothing_and_few_give_no_interval() -> None:
 
 def test_another_process_draws_the_same() -> None:
     code = (
-        "import numpy as np; from reports.bootstrap import paired_difference as d; print(d(np.arange(9.0)[None] ** 2))"
+        "import numpy as np; from reports.statistics.bootstrap import paired_difference as d; "
+        "print(d(np.arange(9.0)[None] ** 2))"
     )
     here = str(paired_difference(np.arange(9.0)[None] ** 2))
     assert (

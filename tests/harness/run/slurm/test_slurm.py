@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from harness.core.atomic import write_json
 from harness.core.errors import UseError
-from harness.core.store import ERROR, Store, write_json
+from harness.core.graph import Node
+from harness.core.store import ERROR, Store
 from harness.declare.settings import SlurmSettings
-from harness.plan.plan import Node
 from harness.run.schedule import Running, run
 from harness.run.slurm import queue
 from harness.run.slurm.cancel import cancel_jobs

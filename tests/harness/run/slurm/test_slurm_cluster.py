@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from harness.core.graph import Graph, Node
 from harness.core.store import Store
 from harness.declare.settings import SlurmSettings
-from harness.plan.plan import Graph, Node
 from harness.run.schedule import Outcome, Running, run
 from harness.run.slurm import queue
 from harness.run.slurm.cancel import cancel_jobs
@@ -40,9 +40,9 @@ harness = partial(
 COMMAND = """
 import sys
 from pathlib import Path
-from tests.harness.test_slurm_cluster import on_slurm, silent
-from tests.harness.stage_functions import graph, node
-from harness.store import Store
+from tests.harness.run.slurm.test_slurm_cluster import on_slurm, silent
+from tests.harness.run.stage_functions import graph, node
+from harness.core.store import Store
 
 root, ledger = sys.argv[1:]
 one = node("one", "step_by_step", runtime={"ledger": ledger, "pause": 0.2})
