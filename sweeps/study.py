@@ -16,9 +16,10 @@ from harness.commands.run import EXIT_FAILED
 from harness.core.errors import UseError
 from harness.core.provenance import facts
 from harness.core.store import Store
+from harness.declare.request import Request, variant_settings
 from harness.declare.settings import Settings
 from harness.declare.spec import Experiment, Scalar, Variant, check_no_clash, parse_overrides
-from harness.plan.pipeline import CACHE, Pipeline, Request, build, variant_settings
+from harness.plan.pipeline import Pipeline, build
 from harness.plan.scoring import check_metric
 from harness.run.console import Console
 from harness.run.local import Local
@@ -136,7 +137,7 @@ class Search:
         request = Request(
             experiment, reference or self.experiment, self.wish.profile, overrides=self.overrides, only=only
         )
-        return build(request, self.store.root / CACHE)
+        return build(request, self.store.fingerprints)
 
     def _study(self) -> tuple[optuna.Study, bool]:
         """The study, and whether this worker has made it."""

@@ -12,12 +12,12 @@ from harness.core.atomic import replacing
 from harness.core.errors import UseError
 from harness.core.signature import fingerprint
 from harness.core.store import ERROR, Store
+from harness.declare.request import layers_of
 from harness.declare.settings import Settings
 from harness.declare.spec import parse_overrides, resolve
+from harness.plan.kinds import FILM
 from harness.plan.model import Model
-from harness.plan.pipeline import CACHE, CONDITION, MODEL, SIZE, Builder, Kind, layers_of
-
-FILM = Kind("film", 1, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed"), 20)
+from harness.plan.pipeline import Builder
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,10 @@ def make_film(request: FilmRequest, store: Path) -> int:
     # A film needs neither training clips nor a track; eval.path says that its image is given.
     values.setdefault("eval.path", str(request.image.parent))
     settings = resolve(Settings, layers_of(request.profile, request.recipes, values)).settings
-    opened, builder = Store(store), Builder(store / CACHE)
+    opened = Store(store)
+    builder = Builder(opened.fingerprints)
     model = builder.model(settings)
-    identity, runtime = _inputs(request, model, store / CACHE)
+    identity, runtime = _inputs(request, model, opened.fingerprints)
     work = identity["clips"] * settings.generate.steps
     base = builder.trained_here(model)
     signature = builder.add(FILM, request.target.stem, model, identity, base, work, runtime)

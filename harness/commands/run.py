@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import UseError
 from harness.core.store import ERROR, Store
+from harness.declare.request import Request
 from harness.declare.spec import Experiment, check_no_clash, load_experiment, parse_overrides, parse_seeds, select
 from harness.experiments import EXPERIMENTS
-from harness.plan.pipeline import CACHE, Pipeline, Request, build
+from harness.plan.pipeline import Pipeline, build
 from harness.results.reports import link_report
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Session:
         check_no_clash(values, experiment.variants)
         opened = Store(store)
         request = Request(experiment, name, profile, tuple(recipes), values, only)
-        return cls(build(request, store / CACHE), opened, jobs)
+        return cls(build(request, opened.fingerprints), opened, jobs)
 
     def run(self, executor_name: str = "local") -> int:
         """Carry the pipeline out; prints the Markdown table last. Returns the exit code."""

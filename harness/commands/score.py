@@ -17,7 +17,8 @@ from harness.core.graph import Graph
 from harness.core.store import Store
 from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import parse_overrides, resolve
-from harness.plan.pipeline import CACHE, VIDEO_SCORES, Builder
+from harness.plan.kinds import VIDEO_SCORES
+from harness.plan.pipeline import Builder
 from harness.plan.scoring import contents
 from harness.results.records import Record, records
 
@@ -62,9 +63,9 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:
     notes = [*videos.notes, *_silent(videos.names, track, settings.score)]
     store = Store(root)
     records(store)  # a damaged one is said now
-    builder = Builder(store.root / CACHE)
+    builder = Builder(store.fingerprints)
     identity = {
-        "videos.fingerprint": contents(videos, store.root / CACHE),
+        "videos.fingerprint": contents(videos, store.fingerprints),
         "track": track.name,
         "track.version": track.version,
         "samples": samples,

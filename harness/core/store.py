@@ -25,6 +25,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         """Open the store, or make it. Raises UseError when the root is no writable folder or holds another format."""
         self.root = root.absolute()
+        self.fingerprints = self.root / "fingerprints.json"
+        """Hashes of files by path, size and time of change; losing it is safe."""
         about = self.root / "store.json"
         try:
             self.root.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,7 @@
 """From a declared experiment to its graph of stages: what each stage reads, and what it stands on."""
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,65 +14,15 @@ from harness.core.graph import Graph, Node
 from harness.core.registry import suggestion
 from harness.core.signature import fingerprint
 from harness.declare.profiles import PROFILES, Profile
-from harness.declare.recipes import RECIPES
+from harness.declare.request import MADE, Request, variant_settings
 from harness.declare.settings import ScoreSettings, Settings
-from harness.declare.spec import Experiment, Resolved, Variant, resolve
+from harness.declare.spec import Resolved, Variant
+from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN, Kind
 from harness.plan.launch import launcher
 from harness.plan.model import TINY, Model, Weights, model_of
 from harness.plan.scoring import Scoring, scorings
 from reports.tables.sources import table_names
-from svi.settings import TrainSettings
-
-SIZE = ("data.clip_frames", "data.height", "data.width")
-CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor")
-# A model's codec and encoders; the embedded one is trained on the footage as well.
-ENCODERS = tuple(f"backbone.{key}" for key in ("name", "weights", "dtype", "clip_image", "text_tokens", "vae_tiling"))
-MODEL = ("tiny", *ENCODERS, "backbone.boundary")
-LAYOUT = ("samples", "length", "lossless", "together")
-FOOTAGE = (*SIZE, *(f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back")))
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of stage: the settings it reads (a section, or one field), and the version of its computation."""
-
-    name: str
-    version: int
-    reads: tuple[str, ...]
-    priority: int
-
-
-# Raise a version when a stage computes something else from the same settings. Training comes first: it is the longest path.
-BACKBONE = Kind("backbone", 2, ("tiny", *FOOTAGE), 50)
-DATA = Kind("data", 2, ("tiny", *ENCODERS, "data", *CONDITION), 40)
-TRAIN = Kind(
-    "train",
-    2,
-    (*MODEL, *SIZE, "condition", "flow", "injection", "bank", "train", "speed.attention", "speed.compile"),
-    30,
-)
-GENERATE = Kind("generate", 5, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed", "eval"), 20)
-# Reads what the films will be made with, since it makes their first clip.
-FORECAST = Kind("forecast", 1, GENERATE.reads, 25)
-# Of the start image alone: no model, and nothing that depends on the seed.
-COPY = Kind(
-    GENERATE.name,
-    GENERATE.version,
-    (*SIZE, "data.fps", *CONDITION, *(f"generate.{key}" for key in ("method", *LAYOUT)), "eval"),
-    GENERATE.priority,
-)
-# Pictures of errors, beside the films.
-ERRORS = Kind(
-    "errors",
-    1,
-    (*MODEL, *SIZE, *CONDITION, "injection.img_run", "injection.img_spread", "generate.alpha", "speed"),
-    15,
-)
-SCORE = Kind("score", 4, (), 10)
-VIDEO_SCORES = Kind("video_scores", 1, (), 10)
-REPORT = Kind("report", 4, (), 0)
-MADE, COPIED = "model", "copy_image"  # how films are made (generate.method)
-CACHE = "fingerprints.json"  # in a store: hashes of files by path, size and time of change
+from svi.settings import COPY_IMAGE, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -96,28 +45,6 @@ class Child:
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person asked for. `reference` is the experiment as typed: a name, or file.py:name."""
-
-    experiment: Experiment
-    reference: str
-    profile: str
-    recipes: tuple[str, ...] = ()
-    overrides: Mapping[str, object] = field(default_factory=dict)
-    only: str | None = None
-
-    @property
-    def command(self) -> str:
-        """The command that makes the same results again."""
-        words = ["harness", "run", self.reference, "--profile", self.profile]
-        words += [word for name in self.recipes for word in ("--recipe", name)]
-        words += ["--only", self.only] if self.only else []
-        words += ["--seeds", ",".join(map(str, self.experiment.seeds)) + ","]
-        words += ["tracks=" + ",".join(self.experiment.tracks)]
-        return shlex.join([*words, *(f"{key}={value}" for key, value in self.overrides.items())])
-
-
-@dataclass(frozen=True)
 class Pipeline:
     """A request, planned: its graph, its children, the signature of its report, and what a person should know of its inputs."""
 
@@ -131,36 +58,6 @@ class Pipeline:
     def profile(self) -> Profile:
         """The profile asked for."""
         return PROFILES.get(self.request.profile)
-
-
-def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[Settings]:
-    """Settings of one variant and seed: profile < recipe < command line < variant."""
-    layers = layers_of(request.profile, request.recipes, request.overrides)
-    layers += [
-        ("seed", {"train.seed": seed, "generate.seed": seed}),
-        (f"variant {variant.name}", _one_length(variant.set)),
-    ]
-    method = next((values["generate.method"] for _, values in reversed(layers) if "generate.method" in values), MADE)
-    if method != MADE:
-        layers.append((f"generate.method={method}", {"train.enabled": False}))
-    return resolve(Settings, layers)
-
-
-def layers_of(
-    profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object]
-) -> list[tuple[str, Mapping[str, object]]]:
-    """What settings are resolved from, without seed and variant: profile < recipe < command line."""
-    profile = PROFILES.get(profile_name)
-    layers: list[tuple[str, Mapping[str, object]]] = [(f"profile {profile_name}", profile.values)]
-    if overrides.get("data.path") is not None:
-        layers.append((f"profile {profile_name}, real videos", profile.real_videos))
-    layers += [(f"recipe {name}", RECIPES.get(name).values) for name in (profile.recipe, *recipes)]
-    return [*layers, ("command line", _one_length(overrides))]
-
-
-def _one_length(values: Mapping[str, object]) -> Mapping[str, object]:
-    """Who sets a number of steps means it, also where a recipe below counts in epochs."""
-    return {**values, "train.epochs": None} if "train.steps" in values and "train.epochs" not in values else values
 
 
 def build(request: Request, cache: Path) -> Pipeline:
@@ -205,7 +102,7 @@ class Builder:
             label, extra = (f"{name}, {expert}", {"expert": expert}) if many else (name, {})
             trained[expert] = self.add(TRAIN, label, model, extra, base, _work(settings.train))
         # Held-back clips are all that films need of the latent cache.
-        kind, needed = (COPY, set()) if settings.generate.method == COPIED else (GENERATE, {"backbone"})
+        kind, needed = (COPY, set()) if settings.generate.method == COPY_IMAGE else (GENERATE, {"backbone"})
         needed |= {"data"} if _held_back(settings) else set()
         upstream: dict[str, Any] = {role: base[role] for role in base if role in needed}
         if trained:
@@ -241,7 +138,7 @@ class Builder:
     def base(self, model: Model) -> dict[str, str]:
         """What variants share: the embedded model, and the latent cache where anything reads it."""
         settings = model.settings
-        if settings.generate.method == COPIED and not _held_back(settings):
+        if settings.generate.method == COPY_IMAGE and not _held_back(settings):
             return {}
         base = self.trained_here(model)
         if settings.train.enabled or _held_back(settings):
@@ -397,7 +294,7 @@ def _work(train: TrainSettings) -> float:
 def _denoised(settings: Settings, track: Track) -> float:
     """Seconds of film times denoising steps; a copied image takes none, but its frames are written too."""
     made, clip = settings.generate, settings.data.clip_frames / settings.data.fps
-    if made.method == COPIED:
+    if made.method == COPY_IMAGE:
         return clip * made.samples
     return (track.seconds if made.method == MADE else clip) * made.steps * made.samples
 

@@ -12,8 +12,9 @@ from typing import Any
 from harness.core.provenance import facts, git_state
 from harness.core.signature import canonical, flat
 from harness.core.store import Store
+from harness.plan.kinds import DATA
 from harness.plan.model import TINY
-from harness.plan.pipeline import DATA, Child, Pipeline
+from harness.plan.pipeline import Child, Pipeline
 from harness.publish.model_card import Adapter, about, card, scores
 from harness.publish.text import Row, child_text, parent_text, rows_of
 from harness.tracking import Dataset, ExperimentPage, RunInfo, Tracker, TrainedModel, score_curves

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from harness.core.signature import flat
 from harness.core.text import markdown_table
-from harness.plan.pipeline import Child, Request
+from harness.declare.request import Request
+from harness.plan.pipeline import Child
 
 TEXT_LENGTH = 4800  # characters of a description: MLflow takes 5,000 of a tag
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}

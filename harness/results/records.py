@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.core.atomic import write_json
 from harness.core.errors import UseError
 from harness.core.store import Store
-from harness.plan.pipeline import VIDEO_SCORES
+from harness.plan.kinds import VIDEO_SCORES
 
 if TYPE_CHECKING:
     import pandas as pd

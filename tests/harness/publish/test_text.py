@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from harness.declare.request import Request
 from harness.experiments import EXPERIMENTS
-from harness.plan.pipeline import Request
 from harness.publish.text import TEXT_LENGTH, parent_text
 
 REQUEST = Request(EXPERIMENTS.get("ablation_eimg"), "ablation_eimg", "tiny")

@@ -1,0 +1,64 @@
+"""A request: an experiment at a scale, and the layers that its settings are resolved from."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.declare.profiles import PROFILES
+from harness.declare.recipes import RECIPES
+from harness.declare.settings import Settings
+from harness.declare.spec import Experiment, Resolved, Variant, resolve
+
+MADE = "model"  # how films are made (generate.method), unless by a trivial method
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for. `reference` is the experiment as typed: a name, or file.py:name."""
+
+    experiment: Experiment
+    reference: str
+    profile: str
+    recipes: tuple[str, ...] = ()
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    only: str | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that makes the same results again."""
+        words = ["harness", "run", self.reference, "--profile", self.profile]
+        words += [word for name in self.recipes for word in ("--recipe", name)]
+        words += ["--only", self.only] if self.only else []
+        words += ["--seeds", ",".join(map(str, self.experiment.seeds)) + ","]
+        words += ["tracks=" + ",".join(self.experiment.tracks)]
+        return shlex.join([*words, *(f"{key}={value}" for key, value in self.overrides.items())])
+
+
+def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[Settings]:
+    """Settings of one variant and seed: profile < recipe < command line < variant."""
+    layers = layers_of(request.profile, request.recipes, request.overrides)
+    layers += [
+        ("seed", {"train.seed": seed, "generate.seed": seed}),
+        (f"variant {variant.name}", _one_length(variant.set)),
+    ]
+    method = next((values["generate.method"] for _, values in reversed(layers) if "generate.method" in values), MADE)
+    if method != MADE:
+        layers.append((f"generate.method={method}", {"train.enabled": False}))
+    return resolve(Settings, layers)
+
+
+def layers_of(
+    profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object]
+) -> list[tuple[str, Mapping[str, object]]]:
+    """What settings are resolved from, without seed and variant: profile < recipe < command line."""
+    profile = PROFILES.get(profile_name)
+    layers: list[tuple[str, Mapping[str, object]]] = [(f"profile {profile_name}", profile.values)]
+    if overrides.get("data.path") is not None:
+        layers.append((f"profile {profile_name}, real videos", profile.real_videos))
+    layers += [(f"recipe {name}", RECIPES.get(name).values) for name in (profile.recipe, *recipes)]
+    return [*layers, ("command line", _one_length(overrides))]
+
+
+def _one_length(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Who sets a number of steps means it, also where a recipe below counts in epochs."""
+    return {**values, "train.epochs": None} if "train.steps" in values and "train.epochs" not in values else values
