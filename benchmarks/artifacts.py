@@ -16,7 +16,7 @@ FRAME_SCORES = "frames.npz"  # the frames' values that they come from, [S, F]
 WORK = "work"  # what a second attempt need not do again; gone when the scores are there
 
 # A folder of scores by VBench's own package.
-OFFICIAL = "official.json"
+OFFICIAL_RESULTS = "official.json"
 
 # A sample.
 IMAGES = ("frame.jpg", "frame.png")  # the first that is there

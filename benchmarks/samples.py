@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.artifacts import IMAGES, PROMPTS
 from benchmarks.track import Track
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ def load_samples(path: str | Path, track: Track | None = None) -> tuple[list[Sam
     ):
         try:
             _require_inside(path, allowed)
-            _require_inside(path / "prompt.txt", allowed)
-            samples.append(Sample(path.name, _usable_image(path, allowed), read_prompts(path / "prompt.txt")))
+            _require_inside(path / PROMPTS, allowed)
+            samples.append(Sample(path.name, _usable_image(path, allowed), read_prompts(path / PROMPTS)))
         except ValueError as reason:
             skipped.append((path.name, str(reason)))
     if not samples:
@@ -176,10 +177,10 @@ def _require_inside(path: Path, allowed: Sequence[Path]) -> None:
 
 def _usable_image(folder: Path, allowed: Sequence[Path]) -> Path:
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    candidates = [path for name in ("frame.jpg", "frame.png") for path in files if path.name == name]
+    candidates = [path for name in IMAGES for path in files if path.name == name]
     candidates += [path for suffixes in (_JPG, _PNG) for path in files if path.suffix.lower() in suffixes]
     if not candidates:
-        raise ValueError("no image (expected frame.jpg, frame.png, or any .jpg or .png)")
+        raise ValueError(f"no image (expected {', '.join(IMAGES)}, or any .jpg or .png)")
     _require_inside(candidates[0], allowed)
     from PIL import Image  # here, so that tracks and prompts load without an image library
 
@@ -200,7 +201,7 @@ def read_prompts(path: Path) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"unreadable {path.name} ({error})") from error
     if _ASSIGNMENT.search(text):
-        return _parse_assignment(text)
+        return _parse_assignment(path.name, text)
     lines = (line.strip() for line in text.splitlines())
     prompts = tuple(line for line in lines if line and not line.startswith("#"))  # the authors' comments
     if not prompts:
@@ -208,7 +209,7 @@ def read_prompts(path: Path) -> tuple[str, ...]:
     return prompts
 
 
-def _parse_assignment(text: str) -> tuple[str, ...]:
+def _parse_assignment(file: str, text: str) -> tuple[str, ...]:
     """The strings of the one statement `prompts = [...]`; anything else in the file is refused, not run."""
     try:
         with warnings.catch_warnings():
@@ -218,9 +219,9 @@ def _parse_assignment(text: str) -> tuple[str, ...]:
             raise ValueError("more than one statement")
         value = ast.literal_eval(body[0].value)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise ValueError(f"prompt.txt is not one plain list 'prompts = [\"...\", ...]' ({error})") from error
+        raise ValueError(f"{file} is not one plain list 'prompts = [\"...\", ...]' ({error})") from error
     if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"prompt.txt: received prompts = {value!r:.80}, expected a list of at least one string")
+        raise ValueError(f"{file}: received prompts = {value!r:.80}, expected a list of at least one string")
     if not all(isinstance(prompt, str) and prompt.strip() for prompt in value):
-        raise ValueError("prompt.txt: expected a list of strings that are not empty")
+        raise ValueError(f"{file}: expected a list of strings that are not empty")
     return tuple(prompt.strip() for prompt in value)

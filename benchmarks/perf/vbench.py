@@ -16,6 +16,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.artifacts import OFFICIAL_RESULTS
 from benchmarks.vbench import official
 from benchmarks.weights import torch_home, vbench_cache
 
@@ -101,7 +102,7 @@ def _run(name: str, video: Path, native: bool, curve: bool = True) -> Row:
             official.default_folder(), [video], [name], vbench_cache(), torch_home(), Path(out), native=native,
             curve=curve,
         )  # fmt: skip
-        record: Row = json.loads(Path(out, official.RESULTS).read_text(encoding="utf-8"))[name]
+        record: Row = json.loads(Path(out, OFFICIAL_RESULTS).read_text(encoding="utf-8"))[name]
     return {**record, "value": record["videos"][str(video)]["value"]}
 
 

@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.atomic import write_whole
 from benchmarks.prompts.endpoint import EndpointPainter
 from benchmarks.prompts.engine import Attempt, Engine, Storyline, write_storyline
 from benchmarks.prompts.listing import Fault
@@ -43,22 +43,16 @@ class Cache:
     def keep(self, key: dict[str, Any], value: dict[str, Any]) -> None:
         """Keep `value` under `key`: the file appears whole or not at all. Raises ValueError: it cannot be written."""
         path = self._path(key)
-        write_whole(path, json.dumps({"key": key, "value": value}, indent=1).encode())
+        try:
+            write_whole(path, json.dumps({"key": key, "value": value}, indent=1).encode())
+        except OSError as error:
+            raise ValueError(
+                f"cache: {path} cannot be written ({error.strerror}), expected a writable folder"
+            ) from error
 
     def _path(self, key: dict[str, Any]) -> Path:
         text = json.dumps(key, sort_keys=True)
         return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all. Raises ValueError: it cannot be written."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.write_bytes(data)
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise ValueError(f"{path} cannot be written ({error.strerror}); choose a writable folder") from error
 
 
 def storyline(

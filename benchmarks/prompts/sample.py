@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.prompts.cache import write_whole
+from benchmarks.artifacts import IMAGES, PROMPTS, PROVENANCE
+from benchmarks.atomic import write_whole
 from benchmarks.prompts.picture import Picture
 from benchmarks.samples import Sample, read_prompts
-
-PROMPTS, PROVENANCE = "prompt.txt", "provenance.json"
-_FIRST = ("frame.jpg", "frame.png")  # benchmarks.samples takes the first of these that is there
 
 
 def check_free(folder: Path, image: Picture | None) -> None:
@@ -30,7 +28,7 @@ def check_free(folder: Path, image: Picture | None) -> None:
     above = next((place for place in folder.parents if place.exists()), folder)
     if above != folder and not above.is_dir():
         raise ValueError(f"sample folder: {above} is a file, expected a folder that {folder} can be made in")
-    for name in _FIRST:
+    for name in IMAGES:
         path = folder / name
         same = (
             image is not None and name == f"frame{image.suffix}" and path.exists() and path.read_bytes() == image.data
@@ -55,21 +53,20 @@ def write_sample(folder: Path, image: Picture, prompts: Sequence[str], provenanc
             raise _taken(folder, f"the {PROMPTS} there is another")
         if (folder / f"frame{image.suffix}").exists():
             return False
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(
-            f"sample folder: {folder} cannot be made ({error.strerror}); choose a writable place"
-        ) from error
     about = {
         **provenance,
         "image": {"file": f"frame{image.suffix}", "sha256": image.sha256, "source": dict(image.source)},
     }
-    write_whole(folder / f"frame{image.suffix}", image.data)
-    write_whole(
-        folder / PROVENANCE, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
-    )
-    write_whole(folder / PROMPTS, prompt_file(prompts).encode())
+    told = (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / f"frame{image.suffix}", image.data)
+        write_whole(folder / PROVENANCE, told)
+        write_whole(folder / PROMPTS, prompt_file(prompts).encode())
+    except OSError as error:
+        raise ValueError(
+            f"sample folder: {folder} cannot be written ({error.strerror}), expected a folder that can; choose another"
+        ) from error
     return True
 
 

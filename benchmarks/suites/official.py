@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.artifacts import OFFICIAL_RESULTS
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import OFFICIAL, VERSIONS
 from benchmarks.suites.suite import Films, Progress, Reasons, Scores
@@ -64,7 +65,7 @@ class OfficialSuite:
         names = [name for name in self._names if name + LABEL not in self._missing]
         for place, name in enumerate(names):
             out = work / name
-            kept = out / official.RESULTS
+            kept = out / OFFICIAL_RESULTS
             if not kept.is_file():
                 official.run(self._folder, videos, [name], vbench_cache(), torch_home(), out, self._device)
             result = json.loads(kept.read_text(encoding="utf-8"))[name]

@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.arrays import Floats
 from benchmarks.artifacts import FRAME_SCORES, WORK
+from benchmarks.atomic import write_whole
 from benchmarks.films.film import Film, Need
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import FVD, SYNC
@@ -201,9 +202,7 @@ def _keep(file: Path, scores: FilmScores) -> None:
         **{f"values {name}": np.asarray(value, np.float64) for name, value in scores.values.items()},
         **{f"frames {name}": np.asarray(value, np.float64) for name, value in scores.frames.items()},
     )
-    fresh = file.with_name(f"{file.name}.part")
-    fresh.write_bytes(content.getvalue())
-    fresh.replace(file)
+    write_whole(file, content.getvalue())
 
 
 def _kept(file: Path) -> FilmScores:

@@ -16,8 +16,10 @@ from typing import Any
 
 from filelock import FileLock
 
+from benchmarks.artifacts import OFFICIAL_RESULTS
+from benchmarks.atomic import write_whole
+
 VBENCH_VERSION = "0.1.5"
-RESULTS = "official.json"
 _RUNNER = Path(__file__).with_name("official_runner.py")
 _CHECKOUT = _RUNNER.parents[2]
 _READY = "READY"
@@ -128,7 +130,7 @@ def run(
 ) -> dict[str, dict[str, float]]:
     """Score `videos` (.mp4) in `dimensions` by the environment in `folder`: {video's path: {dimension: value}}.
 
-    `cache_dir` and `torch_home` hold the weights, as VBENCH_CACHE_DIR and TORCH_HOME would name them. Writes `RESULTS`
+    `cache_dir` and `torch_home` hold the weights, as VBENCH_CACHE_DIR and TORCH_HOME would name them. Writes `OFFICIAL_RESULTS`
     in `out`: of every dimension VBench's overall value, each video's, in their order, on 0..1 (VBench lists imaging quality
     on 0..100), its frames' statistics (dynamic degree and motion smoothness), seconds in all and of the scoring alone,
     peak memory in bytes, and versions; and a log a dimension.
@@ -158,9 +160,7 @@ def run(
             command = [str(python), isolation, str(_RUNNER), mode, name, work, device]
             _logged(f"VBench's {name}", command, settings, out / f"{name}.log")
             results[name] = _read_result(Path(work), videos)
-    fresh = out / f".{RESULTS}.{os.getpid()}"  # so that the file is whole whenever it is there
-    fresh.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    fresh.replace(out / RESULTS)
+    write_whole(out / OFFICIAL_RESULTS, json.dumps(results, indent=1).encode())
     return {str(video): {name: results[name]["videos"][str(video)]["value"] for name in dimensions} for video in videos}
 
 

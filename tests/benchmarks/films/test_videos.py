@@ -177,7 +177,6 @@ def test_what_the_judge_has_scored_is_kept_when_the_videos_move(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchmarks.suites.official import OfficialSuite
-    from benchmarks.vbench import official
     from tests.benchmarks.vbench.vbench_weights import write_clip_b
 
     for name in ("VBENCH_CACHE_DIR", "TORCH_HOME"):
@@ -185,7 +184,7 @@ def test_what_the_judge_has_scored_is_kept_when_the_videos_move(
     write_clip_b(tmp_path, width=64, layers=1)
     for name in ("a", "b"):
         write(tmp_path / "moved", name)
-    kept = tmp_path / "work" / "background_consistency" / official.RESULTS
+    kept = tmp_path / "work" / "background_consistency" / "official.json"
     kept.parent.mkdir(parents=True)
     videos = {f"/before/{name}.mp4": {"value": value, "frames": None} for name, value in (("a", 0.25), ("b", 0.5))}
     about = {"overall": 0.375, "seconds": 1.0, "peak_bytes": 1, "versions": {}, "videos": videos}

@@ -86,7 +86,7 @@ def test_scores_equal_official_vbenchs(
     for who in ("official", "native"):
         out = tmp_path / who
         official.run(environment, videos, [kind.name], weights, weights / "torch", out, native=who == "native")
-        records[who] = json.loads((out / official.RESULTS).read_text())[kind.name]
+        records[who] = json.loads((out / "official.json").read_text())[kind.name]
     theirs, ours = (record["videos"] for record in records.values())
     values = [theirs[str(video)]["value"] for video in videos]
     assert [ours[str(video)]["value"] for video in videos] == pytest.approx(values, abs=1e-6)

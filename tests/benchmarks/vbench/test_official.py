@@ -71,7 +71,7 @@ def test_the_runner_gives_each_film_its_own_scores(stand_in, cache, tmp_path, mo
     expected = [score_video(film, [dimension])["motion_smoothness"].value for film in films]
     assert [scores[str(film)]["motion_smoothness"] for film in films] == pytest.approx(expected, abs=1e-7)
     assert abs(expected[0] - expected[1]) > 1e-5
-    record = json.loads((tmp_path / "out" / official.RESULTS).read_text())["motion_smoothness"]
+    record = json.loads((tmp_path / "out" / "official.json").read_text())["motion_smoothness"]
     assert record["overall"] == pytest.approx(np.mean(expected), abs=1e-7)
     assert 5e7 < record["peak_bytes"] < 5e9
     assert record["seconds"] > 0
