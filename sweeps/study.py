@@ -12,7 +12,6 @@ import optuna
 from filelock import Timeout
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
 
-from harness.commands.run import EXIT_FAILED
 from harness.core.errors import UseError
 from harness.core.provenance import facts
 from harness.core.store import Store
@@ -23,6 +22,7 @@ from harness.plan.pipeline import Pipeline, build
 from harness.plan.scoring import check_metric
 from harness.run.console import Console
 from harness.run.local import Local
+from harness.run.schedule import EXIT_FAILED
 from harness.tracking import Tracker, resolve_uri
 from sweeps.pruning import default_pruner, doubt
 from sweeps.publish import StudyRun

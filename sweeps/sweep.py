@@ -1,6 +1,6 @@
 """What a sweep varies and what it is after; declared like an ablation, in a few lines."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,3 +104,14 @@ def load_sweep(reference: str) -> tuple[str, Sweep]:
     """Name and sweep of a registered name, or of "path/to/file.py:name". Raises UseError."""
     found = load_declared(reference, SWEEPS, Sweep, "NAME = Sweep(...)")
     return reference.rpartition(":")[2], found
+
+
+def sweep_lines(name: str) -> Iterator[str]:
+    """What a registered sweep varies, what it is after, and what it tries first: for `harness show`."""
+    sweep = SWEEPS.get(name)
+    yield f"{name}: {sweep.question}"
+    objectives = ", ".join(f"{objective.direction} {objective.name}" for objective in sweep.objectives)
+    yield f"track {sweep.track}; {objectives}"
+    yield from (f"  {key:<24} {dimension}" for key, dimension in sweep.space.items())
+    for settings in sweep.known:
+        yield "  known first: " + ", ".join(f"{key}={value}" for key, value in settings.items())

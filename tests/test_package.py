@@ -37,7 +37,7 @@ def test_it_works_outside_the_checkout(unpacked: Path, tmp_path: Path) -> None:
     )
     assert rows.stdout.strip() == "20"
     plan = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "plan", "ablation_eimg"],
+        [sys.executable, "-m", "harness", "plan", "ablation_eimg"],
         env=env,
         cwd=tmp_path,
         capture_output=True,

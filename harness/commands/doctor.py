@@ -1,4 +1,4 @@
-"""What `harness doctor` finds: packages, devices, space, the weights of every score, and the judge's environment."""
+"""`harness doctor`: packages, devices, space, the weights of every score, and the judge's environment."""
 
 import json
 import shutil
@@ -9,12 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+import click
+
 from benchmarks.fvd.files import FVD_FILES
 from benchmarks.suites import FVD, SYNC
 from benchmarks.sync.files import SYNC_FILES
 from benchmarks.vbench import official
 from benchmarks.vbench.files import FILES
 from benchmarks.weights import WeightFile
+from harness.commands.options import JSON, STORE
 from harness.core.errors import UseError
 from harness.core.provenance import PACKAGES
 
@@ -29,6 +32,17 @@ class Finding:
     name: str
     state: Literal["ok", "missing", "broken"]
     text: str
+
+
+@click.command()
+@click.option("--install", type=click.Choice(["vbench"]), default=None, help="build the judge's own environment")
+@STORE
+@JSON
+def doctor(install: str | None, store: Path, as_json: bool) -> None:
+    """What this machine has, and what is missing for which score: packages, devices, space, weights, the judge."""
+    if install is not None:
+        install_judge(lambda line: click.echo(line, err=True))  # stdout is for what is found
+    examine(store, as_json, click.echo)
 
 
 def examine(store: Path, as_json: bool, say: Callable[[str], None]) -> None:

@@ -1,13 +1,17 @@
-"""One film from one image, as stages of the store: what `harness generate` does."""
+"""`harness generate`: one film from one image, as stages of the store."""
 
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 from benchmarks.samples import read_prompts
 from benchmarks.track import clips_per_prompt, n_clips, n_frames
+from harness.commands.options import EXISTING_FILE, PROFILE, RECIPES, STORE
 from harness.core.atomic import replacing
 from harness.core.errors import UseError
 from harness.core.signature import fingerprint
@@ -33,6 +37,28 @@ class FilmRequest:
     recipes: tuple[str, ...]
     overrides: Sequence[str]
     seed: int
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path), metavar="OUT.mp4")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--image", type=EXISTING_FILE, required=True, help="first frame; cropped to the profile's aspect")
+@click.option("--prompts", type=EXISTING_FILE, required=True, help='file: one prompt a line, or prompts = ["...", ...]')
+@click.option(
+    "--lora",
+    "loras",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="LoRA file or folder of any known format; two experts take two",
+)
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=50.0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@PROFILE
+@RECIPES
+@STORE
+def generate(store: Path, **request: Any) -> None:
+    """One film of any length from an image and prompts; cut short, the same command goes on with it."""
+    sys.exit(make_film(FilmRequest(**request), store))
 
 
 def make_film(request: FilmRequest, store: Path) -> int:
@@ -98,6 +124,7 @@ def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, 
 
 
 def _copy(source: Path, target: Path) -> None:
+    """The film, whole or not at all. Raises UseError for a target that cannot be written."""
     try:
         with replacing(target) as fresh:
             shutil.copyfile(source, fresh)

@@ -1,10 +1,13 @@
-"""LoRA files of the field: what `harness lora` does."""
+"""`harness lora`: LoRA files of the field, from any format to any other."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from harness.commands.options import STORE
 from harness.core.errors import UseError
 from harness.core.signature import canonical
 from harness.core.store import MANIFEST, Store
@@ -15,6 +18,18 @@ if TYPE_CHECKING:
     from svi.lora.files import LoraWeights
 
 LATEST = "latest.json"  # names the last complete checkpoint
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--format", "form", required=True, help="peft (a folder), svi1, svi2, comfyui or diffusers")
+@click.option("--alpha", type=float, default=None, help="of a checkpoint that does not say it  [default: its rank]")
+@STORE
+def lora(source: Path, target: Path, form: str, alpha: float | None, store: Path) -> None:
+    """A LoRA in another format: from a file or folder of any, a trained variant's folder, or a training's checkpoint."""
+    for line in convert(source, target, form, Store(store) if (store / "store.json").is_file() else None, alpha):
+        click.echo(line)
 
 
 def convert(source: Path, target: Path, form: str, store: Store | None = None, alpha: float | None = None) -> list[str]:

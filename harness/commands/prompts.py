@@ -1,4 +1,4 @@
-"""A sample to make films from: an image, given or found, and the prompts that a model writes for it."""
+"""`harness prompts`: a sample to make films from, an image, given or found, and the prompts that a model writes for it."""
 
 import shlex
 from collections.abc import Callable
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from benchmarks.track import PAPER_CLIP_SECONDS
+from harness.commands.options import EXISTING_FILE, STORE
 from harness.core.errors import UseError
 
 if TYPE_CHECKING:
@@ -40,6 +43,31 @@ class SampleRequest:
     seed: int | None
     retries: int
     timeout: float
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path), metavar="OUT_FOLDER")
+@click.option("-n", "--number", type=click.IntRange(1, 200), default=10, show_default=True, help="of prompts, 5 s each")
+@click.option("--image", type=EXISTING_FILE, help="first frame of the film")
+@click.option("--keyword", help="find or paint the first frame instead: what it shows")
+@click.option("--images", type=click.Path(path_type=Path), help="folder to find it in, by words of names")
+@click.option("--image-endpoint", metavar="URL", help="OpenAI-compatible service that paints it")
+@click.option("--image-model", metavar="NAME", help="of that service  [default: its own]")
+@click.option("--image-size", metavar="WIDTHxHEIGHT", help="[default: the service's own]")
+@click.option("--image-key-env", metavar="VARIABLE", help="that holds its key  [default: OPENAI_API_KEY]")
+@click.option("--model", help="folder or cached repository, or a name at --endpoint  [default: Qwen2.5-VL-7B-Instruct]")
+@click.option("--endpoint", metavar="URL", help="OpenAI-compatible service that writes the prompts")
+@click.option("--key-env", metavar="VARIABLE", help="that holds its key  [default: OPENAI_API_KEY]")
+@click.option("--device", help="of a model folder: auto, cpu, cuda, cuda:N  [default: auto]")
+@click.option("--dtype", help="of a model folder: auto, float32, bfloat16, float16  [default: auto]")
+@click.option("--temperature", type=click.FloatRange(0), help="[default: 0 for a model folder, an endpoint's own]")
+@click.option("--seed", type=click.IntRange(0), help="[default: 0 for a model folder, none sent to an endpoint]")
+@click.option("--retries", type=click.IntRange(0, 10), default=2, show_default=True, help="after an unusable reply")
+@click.option("--timeout", type=click.FloatRange(1), default=300.0, show_default=True, help="of endpoints, in seconds")
+@STORE
+def prompts(store: Path, **request: Any) -> None:
+    """A sample to make films from: an image, and the prompts that a multimodal model writes to continue it."""
+    make_sample(SampleRequest(**request), store, click.echo, lambda line: click.echo(line, err=True))
 
 
 def make_sample(request: SampleRequest, store: Path, say: Callable[[str], None], note: Callable[[str], None]) -> None:

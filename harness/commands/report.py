@@ -1,10 +1,14 @@
-"""What `harness report` shows: the newest report of an experiment, or a comparison, which is written when it is asked for."""
+"""`harness report`: the newest report of an experiment, or a comparison, which is written when it is asked for."""
 
 import re
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import click
+
+from harness.commands.options import OPENED_STORE
 from harness.core.errors import UseError
 from harness.core.store import Store
 from harness.results.reports import latest_report
@@ -12,6 +16,64 @@ from harness.results.reports import latest_report
 COMPARED = "compared"
 FILES = {"md": "report.md", "csv": "results.csv", "latex": "report.tex"}
 Say = Callable[[str], None]
+
+
+@click.command()
+@click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
+@click.option(
+    "--format", "form", type=click.Choice(["md", "csv", "latex", "html"]), default=None,
+    help="print all of it, or with html the page's path  [default: the tables, and where the page is]",
+)  # fmt: skip
+@click.option("--table", default=None, help="svi-1 to svi-8: the paper's table, with all that is measured beside it")
+@click.option("--only", default=None, help="with --table: rows of ours to take, as shell patterns: 'FramePack,full'")
+@click.option(
+    "--with", "others", default=None, help="scored videos to put beside the variants, by name: 'FramePack,...'"
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=None,
+    help="file for the page; films that are too large for it are put beside it",
+)  # fmt: skip
+@OPENED_STORE
+def report(
+    names: tuple[str, ...],
+    form: Any,
+    table: str | None,
+    only: str | None,
+    others: str | None,
+    output: Path | None,
+    store: Store,
+) -> None:
+    """The newest report of an experiment, as tables and a page; several and scored videos compared; or a table of the paper."""
+    _check_options(names, form, table, only, others, output)
+    if table is not None:
+        from harness.results.paper import paper_table
+
+        click.echo(paper_table(store, table, form or "md", only), nl=False)
+        return
+    scored = [other.strip() for other in (others or "").split(",") if other.strip()]
+    show_report(
+        store,
+        list(dict.fromkeys(names)),
+        scored,
+        form,
+        output,
+        lambda text: click.echo(text, nl=False),
+        lambda text: click.echo(text, err=True),
+    )
+
+
+def _check_options(
+    names: Sequence[str], form: str | None, table: str | None, only: str | None, others: str | None, output: Path | None
+) -> None:
+    """Which options go together. Raises UseError."""
+    if (not names) == (table is None):
+        raise UseError("expected the name of an experiment or --table, one of them: `harness list` has both")
+    if only is not None and table is None:
+        raise UseError("--only goes with --table; `harness run` has its own")
+    if table is not None and others is not None:
+        raise UseError("--with goes with an experiment; --table has all scored videos, of which --only takes some")
+    if table is not None and (form == "html" or output):
+        raise UseError("--table is printed, as md, csv or latex; send it to a file with >")
 
 
 def show_report(

@@ -3,14 +3,18 @@
 import os
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from benchmarks.samples import content_hash, load_samples
 from benchmarks.track import Track, get_track
+from harness.commands.options import JOBS, LIMIT, STORE
 from harness.core.errors import UseError
 from harness.core.gpus import cards
 from harness.core.graph import Graph
@@ -43,6 +47,21 @@ class ScoreRequest:
     limit: int | None
     judge: bool
     overrides: Sequence[str]
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("overrides", nargs=-1, metavar="[score.KEY=VALUE]...")
+@click.option("--track", required=True, help="how long the videos are and what they show: see `harness list`")
+@click.option("--name", required=True, help="what their row is called, such as FramePack")
+@click.option("--samples", type=click.Path(path_type=Path), default=None, help="the samples they were made from")
+@LIMIT
+@click.option("--judge", is_flag=True, help="score by the official VBench package as well, and print the differences")
+@STORE
+@JOBS
+def score(store: Path, jobs: int, **request: Any) -> None:
+    """Score the mp4s of a folder, whatever made them; says first what is off about them."""
+    sys.exit(score_videos(ScoreRequest(**request), store, jobs))
 
 
 def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:

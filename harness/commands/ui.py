@@ -1,4 +1,4 @@
-"""MLflow's own web pages, served on this machine only."""
+"""`harness ui`: MLflow's own web pages, served on this machine only."""
 
 import os
 import signal
@@ -9,10 +9,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
+from harness.commands.options import STORE
 from harness.core.errors import UseError
+from harness.tracking import resolve_uri
 from harness.tracking.server import ENVIRONMENT, shown, sqlite_path, unreachable
 
 HOST = "127.0.0.1"
+
+
+@click.command()
+@STORE
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--uri", default=None, help="MLflow tracking URI  [default: the store's own]")
+def ui(store: Path, port: int, uri: str | None) -> None:
+    """MLflow's pages over the runs, on this machine only."""
+    sys.exit(serve(resolve_uri(uri, store), store, port, click.echo))
 
 
 def serve(uri: str, store_root: Path, port: int, say: Callable[[str], None]) -> int:

@@ -15,6 +15,7 @@ from harness.core.store import PROGRESS, Store
 from harness.run.local import Executor
 
 TICK = 1.0  # seconds
+EXIT_FAILED = 1  # of a command some of whose stages failed
 
 
 @dataclass(frozen=True)

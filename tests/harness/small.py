@@ -22,7 +22,7 @@ ONE_TRACK = "tracks=consistent-50s"
 
 def command(*arguments: str, store: Path) -> list[str]:
     """The command line, as a list."""
-    return [sys.executable, "-m", "harness.cli", *arguments, "--store", str(store)]
+    return [sys.executable, "-m", "harness", *arguments, "--store", str(store)]
 
 
 def environment() -> dict[str, str]:

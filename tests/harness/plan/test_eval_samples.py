@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.films.film import FilmFolder
 from benchmarks.samples import BUNDLED, content_hash, load_samples
-from harness.commands.run import Session
+from harness.commands.session import Session
 from harness.core.errors import UseError
 from harness.core.graph import Node
 from harness.core.job import Job

@@ -34,7 +34,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     done = harness("run", "ablation_eimg", "--only", "full,base", *SMALL, ONE_TRACK, store=store)
     assert done.returncode == 0, done.stderr
     assert "tracking:" not in done.stderr
-    command = [sys.executable, "-m", "harness.cli", "ui", "--store", str(store)]
+    command = [sys.executable, "-m", "harness", "ui", "--store", str(store)]
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         said = next(line for line in server.stdout if line.startswith("MLflow: "))

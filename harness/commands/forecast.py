@@ -1,0 +1,34 @@
+"""`harness forecast`: what one clip of every variant says of its long films, before any is made."""
+
+import signal
+import sys
+from typing import Any
+
+import click
+
+from harness.commands.session import Session, experiment_options
+
+
+@click.command()
+@experiment_options
+def forecast(**options: Any) -> None:
+    """Train, and say from one clip where each variant's long films will drift to; `run` goes on from there."""
+    sys.exit(forecast_experiment(Session.open(**options)))
+
+
+def forecast_experiment(session: Session) -> int:
+    """Carry out all that the forecasts need, and no film; prints them. Returns the exit code."""
+    from harness.results.forecast import forecasts, render
+    from harness.run import schedule
+    from harness.run.console import Console
+
+    signal.signal(signal.SIGTERM, schedule.interrupted)
+    pipeline = session.pipeline
+    graph = pipeline.graph.upto(s for child in pipeline.children for s in child.forecast.values())
+    with Console(len(graph)) as console, session.executor("local", console.say) as executor:
+        outcome = schedule.run(graph, session.store, executor, console.event, console.tick)
+    session.raise_use_errors(outcome)
+    for track in pipeline.request.experiment.tracks:
+        if found := forecasts(pipeline, session.store, track):
+            print(f"\n{track}, in units of the latents, with 95 % intervals\n{render(found)}")
+    return schedule.EXIT_FAILED if outcome.failed else 0

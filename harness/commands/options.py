@@ -1,0 +1,46 @@
+"""Options that several commands have."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.core.errors import UseError
+from harness.core.store import Store
+
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _opened(_context: click.Context, _parameter: click.Parameter, root: Path) -> Store:
+    """The store in that folder. Raises UseError where there is none."""
+    if not (root / "store.json").is_file():
+        raise UseError(
+            f"--store {root}: no store there (looked in {root.resolve()}); `harness run ablation_eimg` makes one"
+        )
+    return Store(root)
+
+
+_FOLDER: dict[str, Any] = {
+    "type": click.Path(path_type=Path),
+    "default": Path("runs"),
+    "show_default": True,
+    "help": "folder of all results",
+}
+STORE = click.option("--store", **_FOLDER)  # a Path, which need not exist
+OPENED_STORE = click.option("--store", callback=_opened, **_FOLDER)  # a Store, which is there
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="cores",
+    help="stages side by side, one thread each",
+)
+PROFILE = click.option(
+    "--profile", default="tiny", show_default=True, help="scale: backbone, sizes and the recipe to start from"
+)
+RECIPES = click.option(
+    "--recipe", "recipes", multiple=True, help="recipe laid over the profile's own; may be given again"
+)
+LIMIT = click.option("--limit", type=click.IntRange(1), default=None, help="take only so many samples, the first ones")
+JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")

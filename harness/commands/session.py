@@ -1,0 +1,115 @@
+"""What `run`, `plan` and `forecast` share: an experiment as asked for on the command line, resolved to its pipeline and store."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from harness.commands.options import JOBS, LIMIT, PROFILE, RECIPES, STORE
+from harness.core.errors import UseError
+from harness.core.store import ERROR, Store
+from harness.declare.request import Request
+from harness.declare.spec import Experiment, check_no_clash, load_experiment, parse_overrides, parse_seeds, select
+from harness.experiments import EXPERIMENTS
+from harness.plan.pipeline import Pipeline, build
+
+if TYPE_CHECKING:
+    from harness.run.local import Local
+    from harness.run.schedule import Outcome
+    from harness.run.slurm.executor import Slurm
+    from harness.run.slurm.submission import Submitter
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def experiment_options(command: Command) -> Command:
+    """The arguments of `Session.open`: which experiment, at which scale, with which settings."""
+    for option in (
+        click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]..."),
+        click.argument("name", metavar="EXPERIMENT"),
+        PROFILE,
+        RECIPES,
+        click.option("--seeds", default=None, help="how many (3 means 0, 1, 2) or a list such as 0,5,7"),
+        click.option("--only", default=None, help="variants to take, as shell patterns: 'full,no_*'"),
+        LIMIT,
+        STORE,
+        JOBS,
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the command line asked for, resolved."""
+
+    pipeline: Pipeline
+    store: Store
+    jobs: int
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        overrides: Sequence[str],
+        profile: str,
+        recipes: Sequence[str],
+        seeds: str | None,
+        only: str | None,
+        store: Path,
+        jobs: int,
+        limit: int | None = None,
+    ) -> "Session":
+        """Resolve names, settings and inputs; every fault is a UseError before anything is computed."""
+        experiment = load_experiment(name, EXPERIMENTS)
+        values = parse_overrides(overrides)
+        if limit is not None:
+            if "generate.samples" in values:
+                raise UseError(
+                    f"--limit {limit} and generate.samples={values['generate.samples']}: both say how many; give one"
+                )
+            values["generate.samples"] = limit
+        changes: dict[str, object] = {}
+        if "tracks" in values:
+            changes["tracks"] = tuple(track.strip() for track in str(values.pop("tracks")).split(","))
+        if seeds is not None:
+            changes["seeds"] = parse_seeds(seeds)
+        experiment = Experiment.model_validate({**dict(experiment), **changes})
+        if only is not None:
+            experiment = select(experiment, only)
+        check_no_clash(values, experiment.variants)
+        opened = Store(store)
+        request = Request(experiment, name, profile, tuple(recipes), values, only)
+        return cls(build(request, opened.fingerprints), opened, jobs)
+
+    def executor(self, name: str, say: Callable[[str], None]) -> "Local | Slurm":
+        """What carries stages out: "local" or "slurm". Raises UseError where nothing can be submitted."""
+        if name == "slurm":
+            from harness.run.slurm.executor import Slurm
+
+            return Slurm(self.submitter(say))
+        from harness.core.provenance import facts
+        from harness.run.local import Local
+
+        return Local(self.jobs, facts())
+
+    def submitter(self, say: Callable[[str], None]) -> "Submitter":
+        """What sends stages to Slurm. Raises UseError where nothing can be submitted."""
+        from harness.core.provenance import facts
+        from harness.plan.model import TINY
+        from harness.run.slurm.submission import Submitter
+
+        settings = self.pipeline.children[0].resolved.settings
+        experiment = self.pipeline.request.experiment.name
+        submitter = Submitter(settings.slurm, settings.backbone.name == TINY, experiment, facts(), say)
+        submitter.check(list(self.pipeline.graph))
+        return submitter
+
+    def raise_use_errors(self, outcome: "Outcome") -> None:
+        """Raises UseError when that is what a stage failed of: it is said like any other error of use."""
+        for event in outcome.failed.values():
+            error = self.store.note(event.node.kind, event.node.signature, ERROR)
+            if error and error["kind"] == UseError.__name__:
+                raise UseError(error["message"])
