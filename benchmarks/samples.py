@@ -171,7 +171,7 @@ def _allowed(folder: Path) -> list[Path]:
 
 
 def _require_inside(path: Path, allowed: Sequence[Path]) -> None:
-    if not any(path.resolve().is_relative_to(place) for place in allowed):
+    if not any(path.resolve().is_relative_to(root) for root in allowed):
         raise ValueError(f"{path.name} is a link out of the folder of samples, which is not followed")
 
 

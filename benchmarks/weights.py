@@ -26,7 +26,7 @@ def torch_home() -> Path:
 
 
 def harness_weights() -> Path:
-    """The folder of weights that no other tool has a place for: HARNESS_WEIGHTS, else ~/.cache/svi-harness/weights."""
+    """The folder of weights that no other tool has a folder for: HARNESS_WEIGHTS, else ~/.cache/svi-harness/weights."""
     return Path(os.environ.get("HARNESS_WEIGHTS") or "~/.cache/svi-harness/weights").expanduser()
 
 

@@ -63,8 +63,8 @@ class Mp4Frames:
         known = self._held[start - self._start : stop - self._start] if start >= self._start else self._held[:0]
         block = np.empty((max(stop - start, 0), *self.shape[1:]), dtype=np.uint8)
         block[: len(known)] = known
-        for place, number in enumerate(range(start + len(known), stop), start=len(known)):
-            block[place] = self._frame(number)
+        for row, number in enumerate(range(start + len(known), stop), start=len(known)):
+            block[row] = self._frame(number)
         block.flags.writeable = False
         self._start, self._held = start, block
         return block

@@ -36,9 +36,9 @@ def clip_features(video: Path, starts: Sequence[int], extractor: Extractor, stri
     held: dict[int, Tensor] = {}
     decoded = 0
     for block in file.blocks(_BLOCK_FRAMES):
-        wanted = [place for place in range(len(block)) if decoded + place in used]
+        wanted = [row for row in range(len(block)) if decoded + row in used]
         if wanted:
-            held |= zip((decoded + place for place in wanted), extractor.images(block[wanted]), strict=True)
+            held |= zip((decoded + row for row in wanted), extractor.images(block[wanted]), strict=True)
         decoded += len(block)
         while waiting and starts[waiting[0]] + span(stride) <= decoded:
             window = waiting.popleft()

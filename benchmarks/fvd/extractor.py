@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.arrays import Floats, UInt8
+from benchmarks.fvd.distance import FeatureSet, Resize
 from benchmarks.fvd.files import I3D_TORCHSCRIPT, found_file
 from benchmarks.fvd.i3d import CLASSES, I3d
-from benchmarks.fvd.record import FeatureSet, Resize
 from benchmarks.fvd.windows import FRAMES
 from benchmarks.weights import WeightFile
 

@@ -7,12 +7,11 @@ covariances is taken: from fewer features than dimensions these are singular, wh
 Shapes: N features of D dimensions, R rows of a factor.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from benchmarks.arrays import Floats
+from benchmarks.arrays import Array, Floats
 
 Rule = Literal["biased", "unbiased"]
 RULES: tuple[Rule, ...] = ("biased", "unbiased")
@@ -20,7 +19,7 @@ FEWEST_FEATURES = 2
 _ASYMMETRY = 1e-8  # of the largest entry: what rounding leaves of a covariance's symmetry, and of zero eigenvalues
 
 
-def frechet_distance(first: npt.NDArray[Any], second: npt.NDArray[Any], rule: Rule = "biased") -> float:
+def frechet_distance(first: Array, second: Array, rule: Rule = "biased") -> float:
     """Between the Gaussians fitted to features [N, D] and [M, D].
 
     `rule`: covariances over N ("biased": cd-fvd, StyleGAN-V) or N - 1 ("unbiased": TF-GAN, numpy.cov).
@@ -38,10 +37,10 @@ def frechet_distance(first: npt.NDArray[Any], second: npt.NDArray[Any], rule: Ru
 
 
 def gaussian_distance(
-    first_mean: npt.NDArray[Any],
-    first_covariance: npt.NDArray[Any],
-    second_mean: npt.NDArray[Any],
-    second_covariance: npt.NDArray[Any],
+    first_mean: Array,
+    first_covariance: Array,
+    second_mean: Array,
+    second_covariance: Array,
 ) -> float:
     """Between two Gaussians of known means [D] and covariances [D, D].
 
@@ -102,7 +101,7 @@ def _root(covariance: Floats) -> Floats:
     return root
 
 
-def _checked(what: str, array: npt.NDArray[Any], axes: int) -> Floats:
+def _checked(what: str, array: Array, axes: int) -> Floats:
     checked = np.asarray(array, dtype=np.float64)
     if checked.ndim != axes:
         raise ValueError(f"{what}: received shape {checked.shape}, expected {axes} axes")

@@ -51,7 +51,7 @@ def even_starts(frames: int, count: int, stride: int = 1) -> tuple[int, ...]:
         raise ValueError(f"windows: received {count}, expected 1 or more")
     if count == 1:
         return (free // 2,)
-    return tuple(round(free * place / (count - 1)) for place in range(count))
+    return tuple(round(free * window / (count - 1)) for window in range(count))
 
 
 def check_starts(frames: int, starts: Sequence[int], stride: int) -> None:

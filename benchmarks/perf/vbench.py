@@ -23,7 +23,7 @@ from benchmarks.weights import torch_home, vbench_cache
 FPS = 16
 PIXELS_A_FRAME = 6  # the texture's speed
 _MIB = 2**20
-Row = dict[str, Any]
+Measurement = dict[str, Any]
 
 DIMENSION = click.option(
     "--dimension", "dimensions", type=click.Choice(official.DIMENSIONS), multiple=True, default=official.DIMENSIONS,
@@ -51,7 +51,7 @@ def speed(dimensions: Sequence[str], frames: int, height: int, width: int, file:
     Native dynamic degree stops as soon as its answer stands, and is run once more over every pair, as for a curve. Both
     follow OMP_NUM_THREADS.
     """
-    rows: list[Row] = []
+    rows: list[Measurement] = []
     with tempfile.TemporaryDirectory() as folder:
         video = write_moving_video(Path(folder, "moving.mp4"), frames, height, width)
         for name in dimensions:
@@ -95,18 +95,18 @@ def memory(
 _TIMES = ("scoring_seconds", "scoring_cpu_seconds", "seconds")
 
 
-def _run(name: str, video: Path, native: bool, curve: bool = True) -> Row:
+def _run(name: str, video: Path, native: bool, curve: bool = True) -> Measurement:
     """One dimension over one video in a process of its own: what `official.run` records of it."""
     with tempfile.TemporaryDirectory() as out:
         official.run(
             official.default_folder(), [video], [name], vbench_cache(), torch_home(), Path(out), native=native,
             curve=curve,
         )  # fmt: skip
-        record: Row = json.loads(Path(out, OFFICIAL_RESULTS).read_text(encoding="utf-8"))[name]
+        record: Measurement = json.loads(Path(out, OFFICIAL_RESULTS).read_text(encoding="utf-8"))[name]
     return {**record, "value": record["videos"][str(video)]["value"]}
 
 
-def _speed_line(name: str, theirs: Row, ours: Row) -> str:
+def _speed_line(name: str, theirs: Measurement, ours: Measurement) -> str:
     wall, processor = (theirs[key] / ours[key] for key in _TIMES[:2])
     return (
         f"{name:24}{theirs['scoring_seconds']:8.1f} s{ours['scoring_seconds']:8.1f} s   "
@@ -140,7 +140,7 @@ def _moving(frames: int, height: int, width: int) -> Iterator[npt.NDArray[np.uin
         yield np.ascontiguousarray(np.roll(image, PIXELS_A_FRAME * t, axis=1))
 
 
-def _write(file: Path | None, rows: list[Row]) -> None:
+def _write(file: Path | None, rows: list[Measurement]) -> None:
     if file is not None:
         file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 

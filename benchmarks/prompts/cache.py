@@ -10,10 +10,10 @@ from typing import Any
 
 from benchmarks.atomic import write_whole
 from benchmarks.prompts.endpoint import EndpointPainter
-from benchmarks.prompts.engine import Attempt, Engine, Storyline, write_storyline
-from benchmarks.prompts.listing import Fault
+from benchmarks.prompts.engine import Engine, JudgedReply, Storyline, write_storyline
 from benchmarks.prompts.picture import VIEW_SIDE, Picture
-from benchmarks.prompts.storyline import TEMPLATE, Request
+from benchmarks.prompts.replies import Fault
+from benchmarks.prompts.storyline import TEMPLATE, StorylineRequest
 
 
 class Cache:
@@ -59,7 +59,7 @@ def storyline(
     cache: Cache,
     engine: Engine,
     image: Picture,
-    request: Request,
+    request: StorylineRequest,
     retries: int = 2,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Storyline, bool]:
@@ -98,10 +98,10 @@ def painted(cache: Cache, painter: EndpointPainter, keyword: str) -> Picture:
     return picture
 
 
-def _known(record: dict[str, Any] | None, request: Request) -> Storyline | None:
+def _known(record: dict[str, Any] | None, request: StorylineRequest) -> Storyline | None:
     """A kept storyline, read again from its last reply; None where that gives none."""
     try:
-        attempts = tuple(Attempt(**attempt) for attempt in record["attempts"]) if record else ()
+        attempts = tuple(JudgedReply(**attempt) for attempt in record["attempts"]) if record else ()
         return Storyline(request.read(attempts[-1].reply), attempts, str(record["date"])) if record else None
     except (KeyError, IndexError, TypeError, AttributeError, Fault):
         return None

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from benchmarks.prompts.listing import Fault
 from benchmarks.prompts.picture import Picture
-from benchmarks.prompts.storyline import Request, count
+from benchmarks.prompts.replies import Fault
+from benchmarks.prompts.storyline import StorylineRequest, count
 
 SHOWN = 400  # characters of a reply in an error
 _FED_BACK = 4000  # characters of a faulty reply that the model is shown again
@@ -47,7 +47,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class JudgedReply:
     """A reply, and what was wrong with it; None: nothing."""
 
     reply: str
@@ -60,12 +60,16 @@ class Storyline:
     """The prompts, and how they came about; `date`: when the last reply came, in UTC."""
 
     prompts: tuple[str, ...]
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[JudgedReply, ...]
     date: str
 
 
 def write_storyline(
-    engine: Engine, image: Picture, request: Request, retries: int = 2, say: Callable[[str], None] = lambda _: None
+    engine: Engine,
+    image: Picture,
+    request: StorylineRequest,
+    retries: int = 2,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Storyline:
     """Ask for the storyline, and up to `retries` times again with the fault of the reply before; `say` is told of each.
 
@@ -73,7 +77,7 @@ def write_storyline(
         ValueError: no reply could be used (names the last fault and shows the text received), or the engine's own.
     """
     messages = [Message("user", request.text())]
-    attempts: list[Attempt] = []
+    attempts: list[JudgedReply] = []
     for attempt in range(retries + 1):
         reply = engine.reply(messages, image, attempt)
         try:
@@ -81,10 +85,10 @@ def write_storyline(
         except Fault as error:
             fault = str(error)
         else:
-            attempts.append(Attempt(reply.text, None, reply.details))
+            attempts.append(JudgedReply(reply.text, None, reply.details))
             return Storyline(prompts, tuple(attempts), datetime.now(UTC).isoformat(timespec="seconds"))
         say(f"reply {attempt + 1} of at most {retries + 1} cannot be used: {fault}")
-        attempts.append(Attempt(reply.text, fault, reply.details))
+        attempts.append(JudgedReply(reply.text, fault, reply.details))
         # An empty turn is refused by some chat templates.
         messages += [
             Message("assistant", reply.text[:_FED_BACK] or "(nothing)"),
@@ -104,7 +108,7 @@ def excerpt(text: str, most: int = SHOWN) -> str:
     return f"{quoted} and {len(text) - most:,} characters more" if len(text) > most else quoted
 
 
-def _read(request: Request, reply: Reply) -> tuple[str, ...]:
+def _read(request: StorylineRequest, reply: Reply) -> tuple[str, ...]:
     if not reply.finished:
         raise Fault(f"the reply was cut off after {len(reply.text):,} characters, expected it whole and shorter")
     return request.read(reply.text)

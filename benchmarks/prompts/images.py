@@ -17,7 +17,7 @@ _LISTED = 8
 
 @dataclass(frozen=True)
 class Found:
-    """An image, by which of its places each word of the keyword was found, and how many others have all words too."""
+    """An image, by which of its names each word of the keyword was found, and how many others have all words too."""
 
     path: Path
     by: dict[str, str]
@@ -25,7 +25,7 @@ class Found:
 
     def how(self) -> str:
         """In words, such as: 'red' by folder name, 'fox' by file name; 2 others fit no better."""
-        words = ", ".join(f"{word!r} by {place}" for word, place in self.by.items())
+        words = ", ".join(f"{word!r} by {name}" for word, name in self.by.items())
         rest = {0: "", 1: "; 1 other fits no better"}.get(self.others, f"; {self.others} others fit no better")
         return words + rest
 
@@ -67,15 +67,15 @@ def _rank(path: Path, folder: Path, wanted: list[str]) -> tuple[tuple[int, int, 
     """What to sort by, the path, and where each wanted word was found."""
     inside = path.relative_to(folder)
     name = _words(inside.stem)
-    places = {
+    words_by = {
         _BY_NAME: set(name),
         _BY_FOLDER: {word for part in inside.parent.parts for word in _words(part)},
         _BY_TEXT: set(_beside(path)),
     }
-    found = {word: next((place for place, words in places.items() if word in words), None) for word in wanted}
-    by = {word: place for word, place in found.items() if place is not None}
+    found = {word: next((by for by, words in words_by.items() if word in words), None) for word in wanted}
+    by = {word: name for word, name in found.items() if name is not None}
     left_over = sum(word not in wanted for word in name)
-    return (-len(by), -sum(_WEIGHT[place] for place in by.values()), left_over, inside.as_posix()), path, by
+    return (-len(by), -sum(_WEIGHT[name] for name in by.values()), left_over, inside.as_posix()), path, by
 
 
 def _beside(path: Path) -> list[str]:
@@ -88,11 +88,11 @@ def _beside(path: Path) -> list[str]:
 
 
 def _images(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(place, name)
+                yield Path(parent, name)
 
 
 def _words(text: str) -> list[str]:

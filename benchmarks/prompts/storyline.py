@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.prompts.listing import Fault, parse_reply
+from benchmarks.prompts.replies import Fault, parse_reply
 from benchmarks.track import PAPER_CLIP_SECONDS
 
 TEMPLATE = "storyline 1"  # rises whenever the words of the request, or of what follows a fault, change
@@ -18,7 +18,7 @@ _NAMED = 6  # faults named in one message
 
 
 @dataclass(frozen=True)
-class Request:
+class StorylineRequest:
     """`n` prompts that continue an image, one a clip of 5 s; `subject`: words on what it shows, where there are any.
 
     Raises:

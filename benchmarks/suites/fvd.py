@@ -10,9 +10,9 @@ import numpy as np
 from benchmarks.arrays import Floats
 from benchmarks.films.reference import ReferenceFolder
 from benchmarks.fvd.clips import clip_features
+from benchmarks.fvd.distance import FeatureSet, Fvd, fvd
 from benchmarks.fvd.extractor import Extractor
 from benchmarks.fvd.files import found_file
-from benchmarks.fvd.record import FeatureSet, Fvd, fvd
 from benchmarks.fvd.windows import clip_starts
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import FVD, VERSIONS
@@ -100,5 +100,5 @@ def _features(video: Path, starts: tuple[int | None, ...], extractor: Extractor)
     known = [start for start in starts if start is not None]
     features = clip_features(video, known, extractor)
     rows = np.full((len(starts), features.shape[1]), np.nan)
-    rows[[place for place, start in enumerate(starts) if start is not None]] = features
+    rows[[clip for clip, start in enumerate(starts) if start is not None]] = features
     return rows

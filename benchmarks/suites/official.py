@@ -63,7 +63,7 @@ class OfficialSuite:
         videos = [films.video(index) for index in range(len(films.names))]
         found = Scores()
         names = [name for name in self._names if name + LABEL not in self._missing]
-        for place, name in enumerate(names):
+        for done, name in enumerate(names, start=1):
             out = work / name
             kept = out / OFFICIAL_RESULTS
             if not kept.is_file():
@@ -72,5 +72,5 @@ class OfficialSuite:
             # By their order: what is kept names their paths, and their folder may have moved since.
             found.values[name + LABEL] = np.array([one["value"] for one in result["videos"].values()])
             found.details[name] = {key: result[key] for key in ("overall", "seconds", "peak_bytes", "versions")}
-            progress((place + 1) * len(videos) // len(names), len(videos))
+            progress(done * len(videos) // len(names), len(videos))
         return found

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.arrays import Floats, UInt8
-from benchmarks.sync.faces import Track
+from benchmarks.sync.faces import FaceTrack
 from benchmarks.sync.median import median_filter
 from benchmarks.sync.resize import resize
 
@@ -13,7 +13,7 @@ _MARGIN = 0.4
 _GREY = 110
 
 
-def smoothed(track: Track) -> Floats:
+def smoothed(track: FaceTrack) -> Floats:
     """Per frame the centre (x, y) and half the longer side, in pixels [L, 3], each through a median filter of 13 frames.
 
     The filter takes what lies before and after the track for 0, as the published one does: near its ends it gives
@@ -24,12 +24,12 @@ def smoothed(track: Track) -> Floats:
     return np.stack([median_filter(column, _SMOOTHED) for column in columns], axis=-1)
 
 
-def crop(frame: UInt8, place: Floats) -> UInt8:
+def crop(frame: UInt8, face: Floats) -> UInt8:
     """Frame [H, W, 3] and one row (x, y, s) of `smoothed` -> [224, 224, 3].
 
     The region is s above the centre to 1.8 s below it and 1.4 s to either side; grey where it leaves the frame.
     """
-    x, y, half = place
+    x, y, half = face
     # The pixel borders are cut to whole numbers within a frame that has `room` more pixels on each side.
     room = int(half * (1 + 2 * _MARGIN))
     rows = _borders(y + room, half, half * (1 + 2 * _MARGIN), room)

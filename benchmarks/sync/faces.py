@@ -18,7 +18,7 @@ MIN_TRACK = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class FaceTrack:
     """One face: its boxes [L, 4] in the frames from `start` on, found in `found` of them and interpolated in the rest."""
 
     start: int
@@ -37,7 +37,7 @@ class Track:
         return float(max((right - left).mean(), (bottom - top).mean()))
 
 
-def follow(faces: Sequence[Floats], shots: Sequence[slice]) -> list[Track]:
+def follow(faces: Sequence[Floats], shots: Sequence[slice]) -> list[FaceTrack]:
     """Every face's track, however short, shot by shot; within a shot in the order in which the faces appear.
 
     `faces` are each frame's boxes [N, 4], the surest first.
@@ -51,7 +51,7 @@ def follow(faces: Sequence[Floats], shots: Sequence[slice]) -> list[Track]:
     return tracks
 
 
-def why_unusable(tracks: Sequence[Track], min_track: int) -> str:
+def why_unusable(tracks: Sequence[FaceTrack], min_track: int) -> str:
     """Why none of `tracks`, which may be none at all, can be scored; "" if one can."""
     if not tracks:
         return "no face was found in any frame"
@@ -65,7 +65,7 @@ def why_unusable(tracks: Sequence[Track], min_track: int) -> str:
     return ""
 
 
-def usable(tracks: Sequence[Track], min_track: int) -> list[Track]:
+def usable(tracks: Sequence[FaceTrack], min_track: int) -> list[FaceTrack]:
     """Tracks of faces found in more than `min_track` frames and larger than 100 pixels."""
     return [track for track in tracks if track.found > min_track and track.size > LEAST_SIZE]
 
@@ -78,7 +78,7 @@ def overlap(box: Floats, other: Floats) -> float:
     return float(common / (areas - common))
 
 
-def _track(left: list[list[Floats]], first: int, offset: int) -> Track:
+def _track(left: list[list[Floats]], first: int, offset: int) -> FaceTrack:
     """Take the first face of frame `first` out of `left`, and all that continue it."""
     numbers, boxes = [first], [left[first].pop(0)]
     for number in range(first + 1, len(left)):
@@ -90,4 +90,4 @@ def _track(left: list[list[Floats]], first: int, offset: int) -> Track:
             boxes.append(left[number].pop(found))
     every = np.arange(numbers[0], numbers[-1] + 1)
     columns = [np.interp(every, numbers, column) for column in np.stack(boxes).T]
-    return Track(offset + first, np.stack(columns, axis=-1), found=len(numbers))
+    return FaceTrack(offset + first, np.stack(columns, axis=-1), found=len(numbers))

@@ -38,14 +38,14 @@ def quarter(image: UInt8) -> UInt8:
 
 
 def _taps(length: int, to: int, cut_weights: bool = False) -> tuple[Int32, Int32, Int32, Int32]:
-    """For each of `to` places: the two positions that are mixed, and the share of each in 1/2048.
+    """For each of `to` pixels: the two positions that are mixed, and the share of each in 1/2048.
 
     Beyond the border both positions are the same. OpenCV then gives the first all the weight along the width
     (`cut_weights`) but not along the height, which rounds otherwise.
     """
-    places = ((np.arange(to) + 0.5) * (1 / (to / length)) - 0.5).astype(np.float32)
-    first = np.floor(places).astype(np.int32)
-    share = places - first.astype(np.float32)
+    centres = ((np.arange(to) + 0.5) * (1 / (to / length)) - 0.5).astype(np.float32)
+    first = np.floor(centres).astype(np.int32)
+    share = centres - first.astype(np.float32)
     if cut_weights:
         share[(first < 0) | (first >= length - 1)] = 0
     shares = [np.rint(part * np.float32(_ONE)).astype(np.int32) for part in (np.float32(1) - share, share)]

@@ -142,7 +142,7 @@ def thinned(boxes: Tensor, confidences: Tensor) -> Tensor:
 
 
 class _L2Norm(nn.Module):
-    """Each place's channels to length 1, times a learned scale."""
+    """Each pixel's channels to length 1, times a learned scale."""
 
     def __init__(self, channels: int, scale: float) -> None:
         super().__init__()

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from benchmarks.arrays import Floats, Int16, UInt8
 from benchmarks.films.video_file import VideoFile
+from benchmarks.sync.agreement import Agreement, agreement, distances
 from benchmarks.sync.audio import SAMPLES_A_FRAME, read_sound, windows
 from benchmarks.sync.crop import crop, smoothed
-from benchmarks.sync.faces import MIN_TRACK, Track, follow, usable, why_unusable
+from benchmarks.sync.faces import MIN_TRACK, FaceTrack, follow, usable, why_unusable
 from benchmarks.sync.s3fd import FaceDetector
 from benchmarks.sync.shots import Shots
-from benchmarks.sync.sync import Agreement, agreement, distances
 from benchmarks.sync.syncnet import FEATURES, FRAMES, SyncEncoder
 from benchmarks.sync.timeline import FPS, length, timeline
 
@@ -122,7 +122,7 @@ def _warn_of_short_sound(video: Path, frames: int, sound: Int16) -> None:
         )
 
 
-def _follow(video: VideoFile, detect: Detect) -> list[Track]:
+def _follow(video: VideoFile, detect: Detect) -> list[FaceTrack]:
     """The first pass: all tracks of faces on the video's timeline."""
     shots = Shots()
     boxes: list[Floats] = []
@@ -134,7 +134,7 @@ def _follow(video: VideoFile, detect: Detect) -> list[Track]:
 
 
 def _agreements(
-    video: VideoFile, tracks: Sequence[Track], sound: Int16, encoder: SyncEncoder
+    video: VideoFile, tracks: Sequence[FaceTrack], sound: Int16, encoder: SyncEncoder
 ) -> list[Agreement | None]:
     """The second pass: each track's scores, None for one without a window of sound."""
     watched = [_Watched(track, sound, encoder) for track in tracks]
@@ -151,9 +151,9 @@ def _agreements(
 class _Watched:
     """A track that is shown its frames and told its sound; holds the sound's features, distances and a batch of crops."""
 
-    def __init__(self, track: Track, sound: Int16, encoder: SyncEncoder) -> None:
+    def __init__(self, track: FaceTrack, sound: Int16, encoder: SyncEncoder) -> None:
         self._track, self._encoder = track, encoder
-        self._places = smoothed(track)
+        self._faces = smoothed(track)
         heard = windows(sound[track.start * SAMPLES_A_FRAME : track.end * SAMPLES_A_FRAME], len(track.boxes))
         batches = [heard[start : start + _BATCH] for start in range(0, len(heard), _BATCH)]
         self._sound = torch.cat([torch.empty(0, FEATURES), *(encoder.listen(batch) for batch in batches)])
@@ -163,12 +163,12 @@ class _Watched:
 
     def feed(self, number: int, frame: UInt8) -> None:
         """The video's frame `number`, which need not be the track's."""
-        place = number - self._track.start
-        last = len(self._sound) + FRAMES - 2  # place of the last window's last frame
-        if not (len(self._sound) and 0 <= place <= last):
+        row = number - self._track.start
+        last = len(self._sound) + FRAMES - 2  # row of the last window's last frame
+        if not (len(self._sound) and 0 <= row <= last):
             return
-        self._crops.append(crop(frame, self._places[place]))
-        if len(self._crops) == _BATCH + FRAMES - 1 or place == last:
+        self._crops.append(crop(frame, self._faces[row]))
+        if len(self._crops) == _BATCH + FRAMES - 1 or row == last:
             lips = self._encoder.look(np.stack(self._crops))
             self._distances.append(distances(lips, self._sound, self._seen))
             self._seen += len(lips)
@@ -178,7 +178,7 @@ class _Watched:
         return agreement(torch.cat(self._distances)) if self._distances else None
 
 
-def _curve(frames: int, tracks: Sequence[Track], scores: Sequence[Agreement | None]) -> Floats:
+def _curve(frames: int, tracks: Sequence[FaceTrack], scores: Sequence[Agreement | None]) -> Floats:
     """The mean over tracks of their curves, each window at its middle frame, float64 [frames]."""
     total, count = np.zeros(frames), np.zeros(frames)
     for track, score in zip(tracks, scores, strict=True):

@@ -21,7 +21,7 @@ def length(video: VideoFile) -> int:
 def timeline(video: VideoFile, block: int) -> Iterator[tuple[UInt8, list[int]]]:
     """The video's frames at 25 fps, block by block: frames RGB uint8 [B, H, W, 3] and how often each is shown in a row.
 
-    A slower video's frames are repeated, of a faster one some are left out; each place shows the frame whose time is
+    A slower video's frames are repeated, of a faster one some are left out; each shows the frame whose time is
     the nearest one (the earlier of two), as ffmpeg's `-r 25` does. Each frame of a block is shown at least once.
 
     Raises:

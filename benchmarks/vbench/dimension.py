@@ -80,8 +80,7 @@ class Dimension(Protocol):
         """Rises whenever scores stop being comparable."""
 
     @property
-    def files(self) -> tuple[WeightFile, ...]:
-        """The weights that it needs."""
+    def files(self) -> tuple[WeightFile, ...]: ...
 
     def begin(self, video: VideoInfo) -> None: ...
 

@@ -171,11 +171,11 @@ def _check_videos(videos: Sequence[Path]) -> None:
 
 
 def weights_of(name: str, cache_dir: Path, torch_home: Path) -> dict[str, Path]:
-    """The dimension's files by their places below the cache that VBench is shown. All are there, so that it has
+    """The dimension's files by their paths below the cache that VBench is shown. All are there, so that it has
     nothing to download."""
     if name not in _CACHE_FILES:
         raise ValueError(f"dimension: received {name!r}, expected one of {', '.join(DIMENSIONS)}")
-    files = {place: cache_dir / place for place in _CACHE_FILES[name]}
+    files = {path: cache_dir / path for path in _CACHE_FILES[name]}
     if name == "subject_consistency":
         files[_DINO_NEVER_READ] = torch_home / _DINO_WEIGHTS
     missing = [str(file) for file in files.values() if not file.exists()]
@@ -184,9 +184,9 @@ def weights_of(name: str, cache_dir: Path, torch_home: Path) -> dict[str, Path]:
     return files
 
 
-def _link(place: Path, target: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.symlink_to(target.resolve())
+def _link(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target.resolve())
 
 
 def _read_result(work: Path, videos: Sequence[Path]) -> dict[str, Any]:

@@ -34,7 +34,6 @@ _VERSIONS = ("vbench", "torch", "torchvision", "numpy", "opencv-python-headless"
 
 
 def main() -> None:
-    """See the module's text."""
     mode, *arguments = sys.argv[1:]
     if mode == "check":
         print(json.dumps(problems(arguments)))

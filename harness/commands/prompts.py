@@ -85,10 +85,10 @@ def make_sample(request: SampleRequest, store: Path, say: Callable[[str], None],
 
 def _make(request: SampleRequest, store: Path, say: Callable[[str], None], note: Callable[[str], None]) -> None:
     from benchmarks.prompts.cache import Cache, storyline
-    from benchmarks.prompts.sample import check_free, write_sample
-    from benchmarks.prompts.storyline import TEMPLATE, Request, count
+    from benchmarks.prompts.sample_folder import check_free, write_sample
+    from benchmarks.prompts.storyline import TEMPLATE, StorylineRequest, count
 
-    asked = Request(request.number, request.keyword or "")
+    asked = StorylineRequest(request.number, request.keyword or "")
     engine = _engine(request)  # which checks its options, before an image is paid for
     cache = Cache(store / _CACHE)
     image = _image(request, cache, note)
@@ -128,7 +128,7 @@ def _image(request: SampleRequest, cache: "Cache", note: Callable[[str], None]) 
     from benchmarks.prompts.cache import painted
     from benchmarks.prompts.client import Client
     from benchmarks.prompts.endpoint import EndpointPainter
-    from benchmarks.prompts.sample import check_free
+    from benchmarks.prompts.sample_folder import check_free
 
     client = Client(request.image_endpoint or "", request.image_key_env, request.timeout)
     painter = EndpointPainter(client, request.image_model, request.image_size)

@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.fvd.distance import Resize
 from benchmarks.fvd.extractor import Extractor
 from benchmarks.fvd.files import FVD_FILES, I3D_TORCHSCRIPT, I3D_WEIGHTS
 from benchmarks.fvd.i3d import I3d
-from benchmarks.fvd.record import Resize
 from tests.benchmarks.fvd.fvd_weights import SmallNetwork, i3d_tensors, write_i3d, write_torchscript
 
 PUBLISHED_NAMES = "a512c6be0fc23a3e639f0be8404de9cbf89d61b226a33f9edc1d780dde5d5b0d"

@@ -14,7 +14,7 @@ from PIL import Image
 from benchmarks.prompts.client import Client
 from benchmarks.prompts.endpoint import EndpointEngine, EndpointPainter
 from benchmarks.prompts.engine import Message, write_storyline
-from benchmarks.prompts.storyline import Request
+from benchmarks.prompts.storyline import StorylineRequest
 from tests.benchmarks.prompts.prompts_server import (
     Answer,
     Server,
@@ -49,7 +49,7 @@ def engine(server: Server, timeout: float = 20, tries: int = 4, **more) -> Endpo
 
 
 def ask(server: Server, retries: int = 2, **more) -> tuple[str, ...]:
-    return write_storyline(engine(server, **more), IMAGE, Request(2), retries).prompts
+    return write_storyline(engine(server, **more), IMAGE, StorylineRequest(2), retries).prompts
 
 
 def refused(server: Server, **more) -> str:
@@ -61,7 +61,7 @@ def refused(server: Server, **more) -> str:
 
 def test_a_good_reply_takes_one_request_with_the_image_and_the_words(server: Server) -> None:
     server.will(chat(GOOD))
-    story = write_storyline(engine(server, temperature=0.5, seed=7), IMAGE, Request(2, "a red fox"))
+    story = write_storyline(engine(server, temperature=0.5, seed=7), IMAGE, StorylineRequest(2, "a red fox"))
     assert story.prompts == (FOX, WALK)
     (attempt,) = story.attempts
     assert (attempt.reply, attempt.fault) == (GOOD, None)
@@ -72,7 +72,7 @@ def test_a_good_reply_takes_one_request_with_the_image_and_the_words(server: Ser
     assert (asked.body["model"], asked.body["temperature"], asked.body["seed"]) == ("eyes-7b", 0.5, 7)
     (turn,) = asked.body["messages"]
     image, text = turn["content"]
-    assert text["text"] == Request(2, "a red fox").text()
+    assert text["text"] == StorylineRequest(2, "a red fox").text()
     head, _, data = image["image_url"]["url"].partition(",")
     assert head == "data:image/jpeg;base64"
     with Image.open(io.BytesIO(base64.b64decode(data))) as shown:
@@ -98,7 +98,7 @@ def test_the_whole_address_of_chat_completions_does_too(server: Server) -> None:
 def test_a_wrong_count_is_told_and_asked_for_again(server: Server) -> None:
     server.will(chat(json.dumps([FOX])), chat(GOOD))
     said: list[str] = []
-    story = write_storyline(engine(server, seed=7), IMAGE, Request(2), 2, said.append)
+    story = write_storyline(engine(server, seed=7), IMAGE, StorylineRequest(2), 2, said.append)
     assert story.prompts == (FOX, WALK)
     fault = "received 1 prompt, expected exactly 2"
     assert [attempt.fault for attempt in story.attempts] == [fault, None]
@@ -107,7 +107,7 @@ def test_a_wrong_count_is_told_and_asked_for_again(server: Server) -> None:
     assert (first["seed"], second["seed"]) == (7, 8)
     assert [turn["role"] for turn in second["messages"]] == ["user", "assistant", "user"]
     assert second["messages"][1]["content"] == json.dumps([FOX])
-    assert second["messages"][2]["content"] == Request(2).correction(fault)
+    assert second["messages"][2]["content"] == StorylineRequest(2).correction(fault)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.prompts.engine import Message, write_storyline
 from benchmarks.prompts.local import DEFAULT_MODEL, LocalEngine, _turns, files_digest, find_model
-from benchmarks.prompts.storyline import Request
+from benchmarks.prompts.storyline import StorylineRequest
 from tests.benchmarks.prompts.prompts_model import teach, tiny_model, tiny_processor, write_model
 from tests.benchmarks.prompts.prompts_server import picture
 
-REQUEST = Request(2)
+REQUEST = StorylineRequest(2)
 RED, BLUE = picture((220, 30, 30)), picture((30, 30, 220))
 FOX = ("A red fox wakes up in the snow.", "The red fox walks off into the trees.")
 WHALE = ("A blue whale rises from the sea.", "The blue whale dives and is gone.")

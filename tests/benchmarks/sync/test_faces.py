@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.sync.crop import crop, smoothed
-from benchmarks.sync.faces import Track, follow, overlap, usable, why_unusable
+from benchmarks.sync.faces import FaceTrack, follow, overlap, usable, why_unusable
 from benchmarks.sync.resize import quarter, resize
 from benchmarks.sync.shots import Shots, hsv
 
@@ -68,7 +68,7 @@ def test_a_track_ends_with_its_shot() -> None:
 def test_why_no_track_is_usable() -> None:
     assert why_unusable([], 100) == "no face was found in any frame"
     short, small, good = (
-        Track(0, np.repeat(box(0, 0, side), n, axis=0), n) for side, n in ((120, 80), (100, 120), (101, 120))
+        FaceTrack(0, np.repeat(box(0, 0, side), n, axis=0), n) for side, n in ((120, 80), (100, 120), (101, 120))
     )
     assert why_unusable([short], 100).endswith("(the longest track has 80)")
     assert why_unusable([short, small], 100).endswith("pixels (the largest is 100)")
@@ -78,7 +78,7 @@ def test_why_no_track_is_usable() -> None:
 
 def test_a_face_counts_by_the_larger_of_its_mean_sides() -> None:
     boxes = np.array([[0.0, 0, 90, 100 + 4 * (t % 2)] for t in range(120)])
-    assert Track(0, boxes, 120).size == 102
+    assert FaceTrack(0, boxes, 120).size == 102
 
 
 def fed(frames: np.ndarray, times: int = 1) -> list[slice]:
@@ -158,14 +158,14 @@ def test_resizing_to_the_same_size_changes_nothing() -> None:
 def test_positions_are_smoothed_over_13_frames() -> None:
     boxes = np.repeat([[100.0, 50, 220, 190]], 40, axis=0)
     boxes[20] += 70  # a detection gone astray
-    places = smoothed(Track(5, boxes, 40))
+    places = smoothed(FaceTrack(5, boxes, 40))
     assert places.shape == (40, 3)
     assert (places == [160, 120, 70]).all()
 
 
 def test_the_published_filter_takes_the_smallest_of_the_first_seven_values() -> None:
     boxes = np.array([[0.0, 0, 100 + 2 * t, 100 + 2 * t] for t in range(30)])
-    assert smoothed(Track(0, boxes, 30))[[0, 15, 29]].tolist() == [[50, 50, 50], [65, 65, 65], [73, 73, 73]]
+    assert smoothed(FaceTrack(0, boxes, 30))[[0, 15, 29]].tolist() == [[50, 50, 50], [65, 65, 65], [73, 73, 73]]
 
 
 def test_a_crop_has_room_below_and_at_the_sides() -> None:

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.signal import medfilt
 
+from benchmarks.sync.agreement import FARTHEST, agreement, distances
 from benchmarks.sync.median import median_filter
-from benchmarks.sync.sync import FARTHEST, agreement, distances
 
 
 def features(windows: int, seed: int, width: int = 24) -> torch.Tensor:

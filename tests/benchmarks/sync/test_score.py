@@ -14,7 +14,7 @@ from python_speech_features import mfcc as speech_mfcc
 
 from benchmarks.arrays import UInt8
 from benchmarks.sync.crop import crop, smoothed
-from benchmarks.sync.faces import Track
+from benchmarks.sync.faces import FaceTrack
 from benchmarks.sync.score import SyncModels, SyncScore, score_sync
 from tests.benchmarks.sync.sync_videos import face_frames, hum, write_talking, write_wav, write_weights
 from tests.benchmarks.vbench.vbench_videos import write_video
@@ -56,7 +56,7 @@ def decoded(path: Path) -> UInt8:
 
 
 def by_hand(
-    models: SyncModels, frames: UInt8, sound: np.ndarray, track: Track, offset: float
+    models: SyncModels, frames: UInt8, sound: np.ndarray, track: FaceTrack, offset: float
 ) -> tuple[float, float, np.ndarray]:
     """Sync-C, Sync-D and the curve of a track in frames at 25 fps, window by window, without streaming.
 
@@ -108,7 +108,7 @@ def test_a_face_in_some_frames_is_scored_as_the_formulas_say(models: SyncModels,
         return [boxes.get(start + i, np.empty((0, 4))) for i in range(len(block))]
 
     score = score_sync(film, wav, models, detect, min_track=12)
-    track = Track(2, np.concatenate([np.array([BOX]) + number for number in range(2, 18)]), found=14)
+    track = FaceTrack(2, np.concatenate([np.array([BOX]) + number for number in range(2, 18)]), found=14)
     confidence, distance, curve = by_hand(models, decoded(film), sound, track, score.offset)
     assert score.sync_c == pytest.approx(confidence, rel=1e-4)
     assert score.sync_d == pytest.approx(distance, rel=1e-4)
@@ -143,7 +143,7 @@ def test_films_of_16_frames_a_second_are_scored_at_25(models: SyncModels, tmp_pa
     score = score_sync(slow, wav, models, lambda block: seen.append(len(block)) or detect(block), min_track=12)
     assert sum(seen) == 9
     shown = [0, 0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 7, 8]  # frame k: (k + 1/2) 16 / 25, rounded up, - 1
-    track = Track(0, np.repeat([BOX], 14, axis=0), 14)
+    track = FaceTrack(0, np.repeat([BOX], 14, axis=0), 14)
     confidence, distance, curve = by_hand(models, decoded(slow)[shown], hum(0.56), track, score.offset)
     assert (score.sync_c, score.sync_d) == pytest.approx((confidence, distance), rel=1e-4)
     np.testing.assert_allclose(score.confidences[2:11], curve, rtol=1e-3, atol=1e-5)
@@ -157,7 +157,7 @@ def test_sound_that_ends_first_leaves_the_rest_unscored(models: SyncModels, film
     ):
         score = score_sync(film, wav, models, given(BOX), min_track=12)
     assert np.isfinite(score.confidences).nonzero()[0].tolist() == [2, 3, 4, 5, 6, 7]  # 11 frames less 5
-    track = Track(0, np.repeat([BOX], 20, axis=0), 20)
+    track = FaceTrack(0, np.repeat([BOX], 20, axis=0), 20)
     confidence, distance, _ = by_hand(models, decoded(film), hum(0.44), track, score.offset)
     assert (score.sync_c, score.sync_d) == pytest.approx((confidence, distance), rel=1e-4)
 

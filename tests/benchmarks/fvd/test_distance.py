@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.fvd.distance import FeatureSet, fvd
 from benchmarks.fvd.extractor import Extractor
 from benchmarks.fvd.frechet import frechet_distance, sample_bias
-from benchmarks.fvd.record import FeatureSet, fvd
 from tests.benchmarks.fvd.fvd_weights import SmallNetwork
 
 ROOT = Path(__file__).parents[3]
@@ -82,6 +82,6 @@ def test_features_of_another_width_are_refused() -> None:
 
 
 def test_records_and_files_load_no_torch() -> None:
-    code = "import sys, benchmarks.fvd.files, benchmarks.fvd.record, benchmarks.fvd.windows; assert 'torch' not in sys.modules"
+    code = "import sys, benchmarks.fvd.files, benchmarks.fvd.distance, benchmarks.fvd.windows; assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

@@ -16,7 +16,7 @@ def check_free(folder: Path, image: Picture | None) -> None:
     is still to be painted, which no image there is.
 
     Raises:
-        ValueError: the name could leave its place or is hidden from `load_samples`, or something else is there.
+        ValueError: the name could leave its folder or is hidden from `load_samples`, or something else is there.
     """
     if ".." in folder.parts or folder.name.startswith(".") or not folder.name:
         raise ValueError(
@@ -25,7 +25,7 @@ def check_free(folder: Path, image: Picture | None) -> None:
     Sample(folder.name, folder, ("checked",))  # its name must do as the name of output files
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"sample folder: {folder} is a file, expected a folder, or nothing")
-    above = next((place for place in folder.parents if place.exists()), folder)
+    above = next((parent for parent in folder.parents if parent.exists()), folder)
     if above != folder and not above.is_dir():
         raise ValueError(f"sample folder: {above} is a file, expected a folder that {folder} can be made in")
     for name in IMAGES:

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from benchmarks.prompts.listing import MAX_REPLY, Fault, parse_reply
-from benchmarks.prompts.storyline import MAX_CHARACTERS, MAX_PROMPTS, MAX_SUBJECT, Request
+from benchmarks.prompts.replies import MAX_REPLY, Fault, parse_reply
+from benchmarks.prompts.storyline import MAX_CHARACTERS, MAX_PROMPTS, MAX_SUBJECT, StorylineRequest
 
 FOX, WALK = "A red fox wakes in the snow.", "The red fox walks into the trees."
 PAIR = [FOX, WALK]
@@ -48,7 +48,7 @@ JSON = json.dumps(PAIR)
 )
 def test_the_usual_forms(reply: str) -> None:
     assert parse_reply(reply) == PAIR
-    assert Request(2).read(reply) == tuple(PAIR)
+    assert StorylineRequest(2).read(reply) == tuple(PAIR)
 
 
 def test_strings_of_a_list_are_kept_as_they_are() -> None:
@@ -92,7 +92,7 @@ def test_what_cannot_be_parsed(reply: str, fault: str) -> None:
 def test_a_reply_of_nothing_but_beginnings_is_read_in_no_time() -> None:
     start = time.monotonic()
     with pytest.raises(Fault):
-        Request(2).read("x\n" + "[\n" * 90_000)
+        StorylineRequest(2).read("x\n" + "[\n" * 90_000)
     assert time.monotonic() - start < 5
 
 
@@ -122,19 +122,19 @@ def test_nothing_in_a_reply_is_run(tmp_path) -> None:
 )
 def test_what_prompts_must_be(prompts: list[str], fault: str) -> None:
     with pytest.raises(Fault) as refusal:
-        Request(2).read(json.dumps(prompts))
+        StorylineRequest(2).read(json.dumps(prompts))
     assert fault in str(refusal.value)
 
 
 def test_a_prompt_may_be_as_long_as_the_limit() -> None:
     long = ("A fox walks. " * 200)[: MAX_CHARACTERS - 1] + "."
-    assert Request(1).read(json.dumps([long])) == (long,)
+    assert StorylineRequest(1).read(json.dumps([long])) == (long,)
     eight = "赤狐在雪中醒来。站起"  # ten letters of Chinese are a sentence
-    assert Request(1).read(json.dumps([eight])) == (eight,)
+    assert StorylineRequest(1).read(json.dumps([eight])) == (eight,)
 
 
 def test_the_request_names_what_is_checked() -> None:
-    text = Request(10, "a red\n fox").text()
+    text = StorylineRequest(10, "a red\n fox").text()
     for part in (
         "50 seconds",
         "10 consecutive shots of 5 seconds",
@@ -143,11 +143,11 @@ def test_the_request_names_what_is_checked() -> None:
         "exactly 10",
     ):
         assert part in text
-    assert "about" not in Request(10).text()
-    one = Request(1).text()
+    assert "about" not in StorylineRequest(10).text()
+    one = StorylineRequest(1).text()
     assert "single shot of 5 seconds" in one
     assert "exactly one string" in one
-    said = Request(3).correction("received 2 prompts, expected exactly 3")
+    said = StorylineRequest(3).correction("received 2 prompts, expected exactly 3")
     assert said.startswith("This reply cannot be used: received 2 prompts, expected exactly 3.")
     assert "exactly 3 strings" in said
 
@@ -162,4 +162,4 @@ def test_the_request_names_what_is_checked() -> None:
 )
 def test_requests_that_cannot_be(words, said) -> None:
     with pytest.raises(ValueError, match=said):
-        Request(*words)
+        StorylineRequest(*words)

@@ -10,8 +10,8 @@ from benchmarks.prompts.cache import Cache, painted, storyline
 from benchmarks.prompts.client import Client
 from benchmarks.prompts.endpoint import EndpointEngine, EndpointPainter
 from benchmarks.prompts.picture import Picture
-from benchmarks.prompts.sample import PROVENANCE, check_free, prompt_file, write_sample
-from benchmarks.prompts.storyline import Request
+from benchmarks.prompts.sample_folder import PROVENANCE, check_free, prompt_file, write_sample
+from benchmarks.prompts.storyline import StorylineRequest
 from benchmarks.samples import load_samples, read_prompts
 from tests.benchmarks.prompts.prompts_server import (
     Server,
@@ -117,9 +117,9 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_storyline_is_asked_for_once(server: Server, tmp_path: Path) -> None:
     cache, engine = Cache(tmp_path), EndpointEngine(Client(server.url), "eyes-7b", seed=1)
     server.will(chat("I see no list here."), chat(GOOD))
-    first, kept = storyline(cache, engine, picture(), Request(2))
+    first, kept = storyline(cache, engine, picture(), StorylineRequest(2))
     assert (len(server.asked), kept) == (2, False)
-    again, kept = storyline(Cache(tmp_path), engine, picture(), Request(2), retries=0)
+    again, kept = storyline(Cache(tmp_path), engine, picture(), StorylineRequest(2), retries=0)
     assert (len(server.asked), kept) == (2, True)
     assert again == first
     assert [attempt.fault for attempt in again.attempts] == ["received 1 prompt, expected exactly 2", None]
@@ -129,12 +129,12 @@ def test_whatever_decides_a_reply_asks_anew(server: Server, tmp_path: Path) -> N
     cache, client = Cache(tmp_path), Client(server.url)
     server.will(chat(GOOD))
     asked = [
-        (EndpointEngine(client, "eyes-7b", seed=1), picture(), Request(2)),
-        (EndpointEngine(client, "eyes-7b", seed=2), picture(), Request(2)),
-        (EndpointEngine(client, "eyes-7b", 0.5, seed=1), picture(), Request(2)),
-        (EndpointEngine(client, "eyes-8b", seed=1), picture(), Request(2)),
-        (EndpointEngine(client, "eyes-7b", seed=1), picture((0, 0, 0)), Request(2)),
-        (EndpointEngine(client, "eyes-7b", seed=1), picture(), Request(2, "fox")),
+        (EndpointEngine(client, "eyes-7b", seed=1), picture(), StorylineRequest(2)),
+        (EndpointEngine(client, "eyes-7b", seed=2), picture(), StorylineRequest(2)),
+        (EndpointEngine(client, "eyes-7b", 0.5, seed=1), picture(), StorylineRequest(2)),
+        (EndpointEngine(client, "eyes-8b", seed=1), picture(), StorylineRequest(2)),
+        (EndpointEngine(client, "eyes-7b", seed=1), picture((0, 0, 0)), StorylineRequest(2)),
+        (EndpointEngine(client, "eyes-7b", seed=1), picture(), StorylineRequest(2, "fox")),
     ]
     for number, (engine, image, request) in enumerate(asked, 1):
         assert not storyline(cache, engine, image, request)[1]
@@ -142,7 +142,7 @@ def test_whatever_decides_a_reply_asks_anew(server: Server, tmp_path: Path) -> N
     # The same wherever the image was found, and however long one is ready to wait.
     patient = EndpointEngine(Client(server.url, timeout=99), "eyes-7b", seed=1)
     moved = Picture(picture().data, ".png", {"kind": "elsewhere"})
-    assert storyline(cache, patient, moved, Request(2))[1]
+    assert storyline(cache, patient, moved, StorylineRequest(2))[1]
 
 
 def test_a_failure_is_not_kept(server: Server, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_failure_is_not_kept(server: Server, tmp_path: Path) -> None:
     server.will(chat("no list"))
     for asked in (1, 2):
         with pytest.raises(ValueError, match="cannot be used"):
-            storyline(cache, engine, picture(), Request(2), retries=0)
+            storyline(cache, engine, picture(), StorylineRequest(2), retries=0)
         assert len(server.asked) == asked
     assert not list(tmp_path.iterdir())
 
@@ -161,12 +161,12 @@ def test_a_failure_is_not_kept(server: Server, tmp_path: Path) -> None:
 def test_a_damaged_record_is_asked_for_again(server: Server, tmp_path: Path, damage: str) -> None:
     cache, engine = Cache(tmp_path), EndpointEngine(Client(server.url), "eyes-7b")
     server.will(chat(GOOD))
-    storyline(cache, engine, picture(), Request(2))
+    storyline(cache, engine, picture(), StorylineRequest(2))
     (record,) = tmp_path.iterdir()
     record.write_text(record.read_text().replace("The red fox", "")[:-9] if damage == "reply" else damage)
-    found, kept = storyline(cache, engine, picture(), Request(2))
+    found, kept = storyline(cache, engine, picture(), StorylineRequest(2))
     assert (len(found.prompts), kept, len(server.asked)) == (2, False, 2)
-    assert storyline(cache, engine, picture(), Request(2))[1]
+    assert storyline(cache, engine, picture(), StorylineRequest(2))[1]
 
 
 def test_an_image_is_painted_once(server: Server, tmp_path: Path) -> None:
