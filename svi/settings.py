@@ -129,6 +129,14 @@ class InjectionSettings(Frozen):
         0.35, "handcrafted errors: mean root mean square in latent units (the embedded model's own have .3 to .4)", gt=0
     )
 
+    def check_run(self, latent_frames: int) -> None:
+        """Raises ValueError if a stored error, of so many latent frames, has no run as long as img_run."""
+        if self.img_run > latent_frames:
+            raise ValueError(
+                f"injection.img_run is {self.img_run}, but a stored error has {latent_frames} latent frames; "
+                f"set it to at most {latent_frames}, or to 0 for the whole error"
+            )
+
 
 class BankSettings(Frozen):
     """The error bank: one slot for each inference timestep."""
@@ -196,6 +204,27 @@ class TrainSettings(Frozen):
     hostfile: str | None = runtime(None, "DeepSpeed hostfile of several nodes; under Slurm its environment says it")
     checkpoint_every: int = runtime(250, "steps between checkpoints", ge=1)
     log_every: int = runtime(25, "steps between logged metrics", ge=1)
+
+    def clips_at_once(self) -> int:
+        """Clips that go through the model at once on each rank; the rest of a rank's share is accumulated.
+
+        Raises ValueError if train.batch cannot be shared equally, or a share not be cut into micro-batches.
+        """
+        share, rest = divmod(self.batch, self.ranks)
+        if rest:
+            near = [self.ranks * n for n in (share, share + 1) if n]
+            raise ValueError(
+                f"train.batch is {self.batch}, which {self.ranks} ranks cannot share equally; "
+                f"set train.batch={' or '.join(map(str, near))}, or a train.ranks that divides {self.batch}"
+            )
+        micro = min(self.micro_batch or share, share)
+        if share % micro:
+            fitting = ", ".join(str(n) for n in range(1, share + 1) if share % n == 0)
+            raise ValueError(
+                f"train.micro_batch is {self.micro_batch}, which does not divide the {share} clips of a rank "
+                f"(train.batch {self.batch} over {self.ranks} ranks); set one of {fitting}"
+            )
+        return micro
 
 
 Trivial = Literal["copy_image", "copy_clips", "ping_pong"]

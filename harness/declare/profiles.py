@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.registry import Registry
-from svi.backbones.catalogue import FOLDER, MODELS, Model
+from svi.backbones.catalogue import FOLDER, MODELS, Published
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ CAPTION = (
 )
 
 
-def _at_size(name: str, model: Model) -> dict[str, Any]:
+def _at_size(name: str, model: Published) -> dict[str, Any]:
     size = {"clip_frames": model.frames, "height": model.height, "width": model.width, "fps": model.fps}
     return {
         **AT_SIZE,

@@ -1,6 +1,7 @@
 """What a plan must know of a backbone before anything is loaded: what identifies it, its experts, and the sizes it can take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.util import find_spec
@@ -13,10 +14,9 @@ from harness.core.errors import UseError
 from harness.core.gpus import cards
 from harness.core.signature import fingerprint, flat, leaves
 from harness.declare.settings import Settings
-from svi.backbones.catalogue import EXPERT, Geometry, find_weights, geometry, weights_digest
-from svi.settings import TINY, BackboneSettings
-
-MAX_FRAMES = 64  # positions of the tiny transformer's rotary embedding
+from svi.backbones.catalogue import EXPERT, Geometry, tiny_latent_shape
+from svi.backbones.weights import find_weights, read_geometry, weights_digest
+from svi.settings import TINY, BackboneSettings, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,18 @@ class Weights:
     @classmethod
     def find(cls, settings: BackboneSettings, cache: Path) -> "Weights":
         """`cache` keeps the hashes of files. Raises UseError when they are missing or incomplete."""
-        try:
+        with _asking():
             folder = find_weights(settings)
-            return cls(folder, weights_digest(folder, lambda file: fingerprint(file, cache)), geometry(folder))
-        except ValueError as error:
-            raise UseError(str(error)) from error
+            return cls(folder, weights_digest(folder, lambda file: fingerprint(file, cache)), read_geometry(folder))
+
+
+@contextmanager
+def _asking(whom: str = "") -> Iterator[None]:
+    """What svi refuses is a UseError here."""
+    try:
+        yield
+    except ValueError as error:
+        raise UseError(f"{whom}{error}") from error
 
 
 def model_of(settings: Settings, weights: Weights | None) -> Model:
@@ -124,7 +131,7 @@ def _check(settings: Settings) -> None:
     if settings.eval.size == "sample":
         _check_own_sizes(settings)
     if settings.train.enabled:
-        _check_shares(settings)
+        _check_shares(settings.train)
 
 
 def _check_own_sizes(settings: Settings) -> None:
@@ -146,54 +153,33 @@ def _check_own_sizes(settings: Settings) -> None:
         )
 
 
-def _check_shares(settings: Settings) -> None:
-    if settings.train.batch % settings.train.ranks:
+def _check_shares(train: TrainSettings) -> None:
+    with _asking():
+        at_once = train.clips_at_once()
+    if train.micro_batch not in (None, at_once):
         raise UseError(
-            f"train.batch is {settings.train.batch}, which train.ranks={settings.train.ranks} ranks cannot share equally"
-        )
-    share, micro = settings.train.batch // settings.train.ranks, settings.train.micro_batch
-    if micro is not None and share % micro:
-        raise UseError(
-            f"train.micro_batch is {micro}, but a rank has {share} clips a step (train.batch / train.ranks); "
-            "set a divisor of that"
+            f"train.micro_batch is {train.micro_batch}, but a rank has {at_once} clips a step (train.batch / train.ranks); "
+            "set at most that"
         )
 
 
 def _check_run(settings: Settings, latent_frames: int) -> None:
-    if settings.train.enabled and settings.injection.img_run > latent_frames:
-        raise UseError(
-            f"injection.img_run is {settings.injection.img_run}, but a stored error has {latent_frames} latent frames; "
-            "set it to at most that, or to 0 for the whole error"
-        )
+    if settings.train.enabled:
+        with _asking():
+            settings.injection.check_run(latent_frames)
 
 
 def _check_tiny(settings: Settings) -> None:
-    data, tiny = settings.data, settings.tiny
-    _check_run(settings, data.clip_frames)
-    if data.clip_frames > MAX_FRAMES:
-        raise UseError(
-            f"data.clip_frames is {data.clip_frames}; the tiny backbone takes at most {MAX_FRAMES} frames a clip"
-        )
-    side, most = 2 * tiny.codec_patch, 3 * tiny.codec_patch**2
-    if data.height % side or data.width % side:
-        raise UseError(
-            f"data.height x data.width is {data.height} x {data.width}; the tiny backbone needs multiples of {side} "
-            f"(2 x tiny.codec_patch)"
-        )
-    if tiny.latent_channels > most:
-        raise UseError(
-            f"tiny.latent_channels is {tiny.latent_channels}, but a patch of the codec has {most} "
-            "components; set at most that, or a larger tiny.codec_patch"
-        )
+    _check_run(settings, settings.data.clip_frames)
+    with _asking():
+        tiny_latent_shape(settings.tiny, settings.data)
 
 
 def _check_wan(settings: Settings, shape: Geometry) -> None:
     data, condition, name = settings.data, settings.condition, settings.backbone.name
-    try:
+    with _asking(f"{name}: "):
         shape.check_size(data.height, data.width, data.clip_frames)
         shape.check_condition(condition)
-    except ValueError as error:
-        raise UseError(f"{name}: {error}") from error
     _check_run(settings, shape.latent_frames(data.clip_frames))
     if data.path is None and settings.train.enabled:
         raise UseError(

@@ -1,19 +1,11 @@
-"""Wan models in diffusers' layout: where their weights are, what identifies them, and which sizes they take. Loads no weights."""
+"""Which models there are, and the clips that each is made for. Loads nothing."""
 
-import json
-import shlex
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
-from typing import Any
 
-from svi.settings import BackboneSettings, ConditionSettings
+from svi.settings import ConditionSettings, DataSettings, TinySettings
 
 FOLDER = "folder"  # the name of a backbone that is whatever its folder holds
-HUB_SHA256 = 64  # letters; the hub's cache names a large file's blob by the SHA-256 of its content
 EXPERT, LOW_NOISE = "transformer", "transformer_2"  # as diffusers names them: the only or high-noise one, and the other
-CLASSES = {EXPERT: "WanTransformer3DModel", LOW_NOISE: "WanTransformer3DModel", "vae": "AutoencoderKLWan"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +82,7 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class Model:
+class Published:
     """A published model: its repository on the hub, its size, and the clips that it was made for."""
 
     repository: str
@@ -109,165 +101,32 @@ _A14B = Geometry(experts=(EXPERT, LOW_NOISE), boundary=0.9)
 _CLIP = Geometry(image_dim=1280)
 _5B = Geometry(z_dim=48, spatial=16, expand_timesteps=True)
 
-MODELS: dict[str, Model] = {
-    "wan2.1-i2v-14b-480p": Model("Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", 91, 16.4, 480, 832, 81, 16, _CLIP),
-    "wan2.1-i2v-14b-720p": Model("Wan-AI/Wan2.1-I2V-14B-720P-Diffusers", 91, 16.4, 720, 1280, 81, 16, _CLIP),
-    "wan2.2-i2v-a14b": Model("Wan-AI/Wan2.2-I2V-A14B-Diffusers", 126, 28.6, 480, 832, 81, 16, _A14B),
-    "wan2.2-ti2v-5b": Model("Wan-AI/Wan2.2-TI2V-5B-Diffusers", 34, 5.0, 704, 1280, 121, 24, _5B),
+MODELS: dict[str, Published] = {
+    "wan2.1-i2v-14b-480p": Published("Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", 91, 16.4, 480, 832, 81, 16, _CLIP),
+    "wan2.1-i2v-14b-720p": Published("Wan-AI/Wan2.1-I2V-14B-720P-Diffusers", 91, 16.4, 720, 1280, 81, 16, _CLIP),
+    "wan2.2-i2v-a14b": Published("Wan-AI/Wan2.2-I2V-A14B-Diffusers", 126, 28.6, 480, 832, 81, 16, _A14B),
+    "wan2.2-ti2v-5b": Published("Wan-AI/Wan2.2-TI2V-5B-Diffusers", 34, 5.0, 704, 1280, 121, 24, _5B),
 }
 
+TINY_FRAMES = 64  # positions of the tiny transformer's rotary embedding
+TINY_PATCH = 2  # latents of a token's side
 
-def find_weights(settings: BackboneSettings) -> Path:
-    """The folder of a model's files: `settings.weights`, else where the hub's cache (HF_HOME) has them.
 
-    Raises ValueError when nothing is there, files are missing, or the folder holds another model than the one named.
-    """
-    model = MODELS.get(settings.name)
-    if settings.name == FOLDER and settings.weights is None:
+def tiny_latent_shape(tiny: TinySettings, data: DataSettings) -> tuple[int, int, int, int]:
+    """[C, T, h, w] of the embedded backbone's clips. Raises ValueError for a clip that its codec or transformer cannot take."""
+    if data.clip_frames > TINY_FRAMES:
         raise ValueError(
-            "backbone.name=folder needs backbone.weights=FOLDER: a Wan image-to-video model in diffusers' layout"
+            f"data.clip_frames is {data.clip_frames}; the tiny backbone takes at most {TINY_FRAMES} frames a clip"
         )
-    if settings.weights is not None:
-        folder = Path(settings.weights).expanduser()
-    elif model is not None:
-        folder = _cached(settings.name, model)
-    else:
-        known = ", ".join(MODELS)
+    side, components = TINY_PATCH * tiny.codec_patch, 3 * tiny.codec_patch**2
+    if data.height % side or data.width % side:
         raise ValueError(
-            f"backbone.name is {settings.name!r}, which is no published model ({known}): "
-            f"set backbone.name={FOLDER} and backbone.weights=FOLDER to a folder in diffusers' layout"
+            f"data.height x data.width is {data.height} x {data.width}; the tiny backbone needs multiples of {side} "
+            f"(tiny.codec_patch times the transformer's {TINY_PATCH} x {TINY_PATCH})"
         )
-    missing = missing_files(folder)
-    if missing:
+    if tiny.latent_channels > components:
         raise ValueError(
-            f"{folder} is not a whole Wan model in diffusers' layout; missing: {', '.join(missing)}. {_how(settings, model)}"
+            f"tiny.latent_channels is {tiny.latent_channels}, but a patch of the codec has {components} "
+            "components; set at most that, or a larger tiny.codec_patch"
         )
-    found = geometry(folder)
-    if model is not None and found != model.geometry:
-        raise ValueError(
-            f"backbone.name is {settings.name}, but {folder} holds another model ({_differences(found, model.geometry)}): "
-            f"set backbone.name={FOLDER}, or another backbone.weights"
-        )
-    return folder
-
-
-def _differences(found: Geometry, wanted: Geometry) -> str:
-    pairs = [(key, value, getattr(wanted, key)) for key, value in vars(found).items()]
-    return ", ".join(f"{key} {value} instead of {other}" for key, value, other in pairs if value != other)
-
-
-def missing_files(folder: Path) -> list[str]:
-    """Files of a model that are not there, relative to its folder; shards of weights by name."""
-    if not (folder / "model_index.json").is_file():
-        return ["model_index.json"]
-    return [
-        name for component in _components(folder) for name in _needs(folder, component) if not (folder / name).is_file()
-    ]
-
-
-def geometry(folder: Path) -> Geometry:
-    """Shapes from the config files. Raises ValueError when the folder holds something other than an image-to-video Wan."""
-    index = _read(folder / "model_index.json")
-    for component, wanted in CLASSES.items():
-        found = (index.get(component) or [None, None])[1]
-        if found != wanted and not (component == LOW_NOISE and found is None):
-            raise ValueError(f"{folder}: {component} is a {found}, not the {wanted} of Wan image-to-video")
-    config = folder / EXPERT / "config.json"
-    transformer, vae = _read(config), _read(folder / "vae" / "config.json")
-    if absent := [key for key in ("patch_size", "in_channels") if key not in transformer]:
-        raise ValueError(f"{config} has no {', '.join(absent)}; download the model again")
-    shape = Geometry(
-        z_dim=vae.get("z_dim", 16),
-        spatial=vae.get("scale_factor_spatial") or 8,
-        frames_a_latent=vae.get("scale_factor_temporal") or 4,
-        patch=transformer["patch_size"][1],
-        experts=tuple(name for name in (EXPERT, LOW_NOISE) if (index.get(name) or [None])[0]),
-        boundary=index.get("boundary_ratio"),
-        image_dim=transformer.get("image_dim"),
-        expand_timesteps=bool(index.get("expand_timesteps")),
-    )
-    if transformer.get("pos_embed_seq_len") is not None:
-        raise ValueError(f"{folder}: this model wants the last frame too (FLF2V), which no film has")
-    beside = 0 if shape.expand_timesteps else shape.frames_a_latent + shape.z_dim
-    if transformer["in_channels"] != shape.z_dim + beside:
-        raise ValueError(
-            f"{folder}: the transformer takes {transformer['in_channels']} channels, an image-to-video model takes "
-            f"{shape.z_dim + beside}: {shape.z_dim} noisy and {beside} of the condition"
-        )
-    return shape
-
-
-def weights_digest(folder: Path, digest_file: Callable[[Path], str]) -> str:
-    """SHA-256 hex digest of the names and contents of a model's files.
-
-    `digest_file` gives the SHA-256 of a file; it is not asked where the hub's cache names the file by it, so that 100 GB need
-    not be read. The digest is the same for a copy outside the cache.
-    """
-    lines = [
-        f"{name}\0{_known_sha256(folder / name) or digest_file(folder / name)}\n" for name in sorted(_files(folder))
-    ]
-    return sha256("".join(lines).encode()).hexdigest()
-
-
-def _known_sha256(file: Path) -> str | None:
-    name = file.resolve().name
-    hexadecimal = len(name) == HUB_SHA256 and set(name) <= set("0123456789abcdef")
-    return name if file.is_symlink() and file.resolve().parent.name == "blobs" and hexadecimal else None
-
-
-def _files(folder: Path) -> Iterator[str]:
-    yield "model_index.json"
-    for component in _components(folder):
-        yield from (f"{component}/{file.name}" for file in (folder / component).iterdir() if file.is_file())
-
-
-def _components(folder: Path) -> list[str]:
-    """Subfolders that are read; the scheduler is set up by the settings instead."""
-    index = _read(folder / "model_index.json")
-    listed = [name for name, entry in index.items() if isinstance(entry, list) and entry[0] and name != "scheduler"]
-    return sorted({EXPERT, "vae", "text_encoder", "tokenizer", *listed})
-
-
-def _needs(folder: Path, component: str) -> list[str]:
-    if component == "tokenizer":
-        return [f"{component}/tokenizer_config.json"]
-    if component == "image_processor":
-        return [f"{component}/preprocessor_config.json"]
-    stem = "model" if component in ("text_encoder", "image_encoder") else "diffusion_pytorch_model"
-    index = folder / component / f"{stem}.safetensors.index.json"
-    shards = sorted(set(_read(index)["weight_map"].values())) if index.is_file() else [f"{stem}.safetensors"]
-    return [f"{component}/{name}" for name in ("config.json", *shards)]
-
-
-def _cached(name: str, model: Model) -> Path:
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(model.repository, local_files_only=True))
-    except LocalEntryNotFoundError:
-        raise ValueError(
-            f"the weights of {name} are not in the hub's cache ({constants.HF_HUB_CACHE}; HF_HOME moves it). "
-            f"{_how(BackboneSettings(name=name), model)}"
-        ) from None
-
-
-def _how(settings: BackboneSettings, model: Model | None) -> str:
-    if model is None:
-        return "Models in diffusers' layout have -Diffusers at the end of their names on the hub"
-    where = shlex.quote(settings.weights) if settings.weights else None
-    download = f"hf download {model.repository}"
-    if where:
-        return f"Download {model.repository} (about {model.download} GB): {download} --local-dir {where}"
-    return (
-        f"Download {model.repository} (about {model.download} GB) into it: {download} ; or elsewhere: "
-        f"{download} --local-dir FOLDER, and set backbone.weights=FOLDER"
-    )
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
-    return content
+    return tiny.latent_channels, data.clip_frames, data.height // tiny.codec_patch, data.width // tiny.codec_patch

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from svi.backbones.backbone import Condition
-from svi.backbones.catalogue import EXPERT
+from svi.backbones.catalogue import EXPERT, TINY_FRAMES, TINY_PATCH, tiny_latent_shape
 from svi.backbones.padding import masked, padded
 from svi.backbones.wrapped import LORA_TARGETS, bare, branch_of
 from svi.method.flow import EVERYWHERE, TIMESTEPS
@@ -73,12 +73,12 @@ class TinyBackbone:
     def __init__(
         self, transformer: WanTransformer3DModel, codec: Codec, settings: TinySettings, data: DataSettings
     ) -> None:
-        """A transformer and a codec for clips of the data's size. Raises ValueError if the size does not divide into patches."""
+        """A transformer and a codec for clips of the data's size. Raises ValueError as `tiny_latent_shape` does."""
         self.transformers: dict[str, nn.Module] = {EXPERT: transformer}
         self.codec = codec
         self.settings = settings
         self.clip_frames = data.clip_frames
-        self.latent_shape = latent_shape(settings, data)
+        self.latent_shape = tiny_latent_shape(settings, data)
 
     @classmethod
     def create(cls, codec: Codec, settings: TinySettings, data: DataSettings) -> "TinyBackbone":
@@ -86,7 +86,7 @@ class TinyBackbone:
         torch.manual_seed(settings.seed)
         channels = settings.latent_channels
         transformer = WanTransformer3DModel(
-            patch_size=(1, 2, 2),
+            patch_size=(1, TINY_PATCH, TINY_PATCH),
             num_attention_heads=settings.heads,
             attention_head_dim=settings.head_dim,
             in_channels=2 * channels + MASK_CHANNELS,
@@ -96,7 +96,7 @@ class TinyBackbone:
             ffn_dim=settings.ffn_dim,
             num_layers=settings.layers,
             cross_attn_norm=True,
-            rope_max_seq_len=64,
+            rope_max_seq_len=TINY_FRAMES,
         )
         return cls(transformer, codec, settings, data)
 
@@ -186,19 +186,3 @@ class TinyBackbone:
             )
         velocity: Tensor = -out[0].to(x_t.device, x_t.dtype)
         return velocity
-
-
-def latent_shape(settings: TinySettings, data: DataSettings) -> tuple[int, int, int, int]:
-    """[C, T, h, w] of a clip. Raises ValueError if the size does not divide into the patches of codec and transformer."""
-    side = 2 * settings.codec_patch
-    if data.height % side or data.width % side:
-        raise ValueError(
-            f"data.height x data.width is {data.height} x {data.width}; the tiny backbone needs multiples of {side} "
-            "(a codec patch times the transformer's 2 x 2)"
-        )
-    return (
-        settings.latent_channels,
-        data.clip_frames,
-        data.height // settings.codec_patch,
-        data.width // settings.codec_patch,
-    )

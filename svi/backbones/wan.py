@@ -13,9 +13,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from svi.backbones.backbone import Condition
-from svi.backbones.catalogue import Geometry, geometry
+from svi.backbones.catalogue import Geometry
 from svi.backbones.padding import masked, padded
 from svi.backbones.speed import default_device
+from svi.backbones.weights import read_geometry
 from svi.backbones.wrapped import LORA_TARGETS, bare, branch_of
 from svi.method.flow import EVERYWHERE, TIMESTEPS
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings
@@ -55,7 +56,7 @@ class WanBackbone:
 
         Raises ValueError, before weights are read, for a folder or a clip size that does not fit.
         """
-        backbone = cls(folder, geometry(folder), {}, settings, data)
+        backbone = cls(folder, read_geometry(folder), {}, settings, data)
         for expert in backbone.shape.experts if experts is None else experts:
             transformer = WanTransformer3DModel.from_pretrained(folder / expert, torch_dtype=backbone.dtype)
             backbone.transformers[expert] = transformer.requires_grad_(False).eval()

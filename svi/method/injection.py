@@ -43,10 +43,7 @@ def image_error(error: Tensor, settings: InjectionSettings, generator: torch.Gen
     """
     frames = error.shape[1]
     run = settings.img_run or frames
-    if run > frames:
-        raise ValueError(
-            f"injection.img_run is {run}, but a stored error has {frames} latent frames; set it to at most {frames}"
-        )
+    settings.check_run(frames)
     start = int(torch.randint(frames - run + 1, (), generator=generator))
     return spread(error[:, start : start + run], frames, settings)
 

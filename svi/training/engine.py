@@ -11,30 +11,13 @@ from svi.settings import TrainSettings
 
 
 def micro_batch(settings: TrainSettings, world: int) -> int:
-    """Clips that go through the model at once on each of `world` ranks; the rest of a rank's share is accumulated.
-
-    Raises ValueError if train.batch cannot be shared equally, or a share not be cut into micro-batches.
-    """
+    """settings.clips_at_once. Raises ValueError also if not settings.ranks but `world` processes were started."""
     if settings.ranks != world:
         raise ValueError(
             f"train.ranks is {settings.ranks}, but {world} processes were started; "
             f"set train.ranks={world}, or change what starts them (hostfile, srun)"
         )
-    share, rest = divmod(settings.batch, world)
-    if rest:
-        near = [world * n for n in (share, share + 1) if n]
-        raise ValueError(
-            f"train.batch is {settings.batch}, which {world} ranks cannot share equally; "
-            f"set train.batch={' or '.join(map(str, near))}, or a train.ranks that divides {settings.batch}"
-        )
-    micro = min(settings.micro_batch or share, share)
-    if share % micro:
-        fitting = ", ".join(str(n) for n in range(1, share + 1) if share % n == 0)
-        raise ValueError(
-            f"train.micro_batch is {settings.micro_batch}, which does not divide the {share} clips of a rank "
-            f"(train.batch {settings.batch} over {world} ranks); set one of {fitting}"
-        )
-    return micro
+    return settings.clips_at_once()
 
 
 def engine_for(model: nn.Module, settings: TrainSettings) -> Any:

@@ -1,5 +1,7 @@
-"""A real tiny backbone on a few clips of the embedded world."""
+"""A real tiny backbone on a few clips of the embedded world, and random Wans in files."""
 
+from collections.abc import Callable
+from functools import cache as cache_results
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from svi.backbones.tiny import Codec, TinyBackbone
 from svi.data.cache import LatentCache, write_cache
 from svi.data.footage import WorldFootage
 from svi.settings import ConditionSettings, DataSettings, TinySettings
+from tests.svi.wan_folder import Kind, write_wan_folder
 
 torch.set_num_threads(1)
 
@@ -33,6 +36,19 @@ def make_cache(
     """All clips, encoded into a folder."""
     write_cache(backbone, WorldFootage(data), condition, data, folder, lambda done, total: None)
     return LatentCache.open(folder)
+
+
+@pytest.fixture(scope="session")
+def wan_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Path]:
+    """A Wan of each kind, made once: copy what you change."""
+
+    @cache_results
+    def made(kind: Kind) -> Path:
+        folder = tmp_path_factory.mktemp(kind)
+        write_wan_folder(folder, kind)
+        return folder
+
+    return made
 
 
 @pytest.fixture

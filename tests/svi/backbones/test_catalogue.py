@@ -1,75 +1,19 @@
-"""Weights found, missing and identified; shapes read from config files."""
+"""Published models, and which clips and conditions each kind of model takes."""
 
-import json
 import subprocess
 import sys
-from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from svi.backbones.catalogue import MODELS, Geometry, find_weights, geometry, missing_files, weights_digest
-from svi.settings import BackboneSettings, ConditionSettings
-from tests.svi.wan_folder import KINDS, Kind, write_wan_folder
+from svi.backbones.catalogue import EXPERT, LOW_NOISE, MODELS, Geometry, tiny_latent_shape
+from svi.settings import ConditionSettings, DataSettings, TinySettings
+from tests.svi.wan_folder import Kind
 
 SHAPES: dict[Kind, Geometry] = {
     "wan2.1-i2v": Geometry(image_dim=32),
-    "wan2.2-i2v": Geometry(experts=("transformer", "transformer_2"), boundary=0.9),
+    "wan2.2-i2v": Geometry(experts=(EXPERT, LOW_NOISE), boundary=0.9),
     "wan2.2-ti2v": Geometry(z_dim=48, spatial=16, expand_timesteps=True),
 }
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_wan_folder(tmp_path / "my model", "wan2.1-i2v")
-    return tmp_path / "my model"
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of the hub."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "hub"
-
-
-def in_hub(hub: Path, repository: str, source: Path) -> Path:
-    """Put a folder into the cache as the hub's client does: links to blobs, large files named by their SHA-256."""
-    home = hub / f"models--{repository.replace('/', '--')}"
-    snapshot, blobs = home / "snapshots" / ("0" * 40), home / "blobs"
-    (home / "refs").mkdir(parents=True)
-    blobs.mkdir()
-    (home / "refs" / "main").write_text("0" * 40)
-    for file in (path for path in source.rglob("*") if path.is_file()):
-        large = file.suffix == ".safetensors"
-        digest = sha256(file.read_bytes()).hexdigest() if large else sha256(file.read_bytes()).hexdigest()[:40]
-        (blobs / digest).write_bytes(file.read_bytes())
-        link = snapshot / file.relative_to(source)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(blobs / digest)
-    return snapshot
-
-
-def digest_file(asked: list[str]) -> Callable[[Path], str]:
-    def digest(file: Path) -> str:
-        asked.append(file.name)
-        return sha256(file.read_bytes()).hexdigest()
-
-    return digest
-
-
-def edit(file: Path, **values: Any) -> None:
-    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_shapes_are_read_from_the_config_files(kind: Kind, tmp_path: Path) -> None:
-    write_wan_folder(tmp_path, kind)
-    assert missing_files(tmp_path) == []
-    assert geometry(tmp_path) == SHAPES[kind]
 
 
 def test_published_models_are_the_three_kinds() -> None:
@@ -110,93 +54,22 @@ def test_ti2v_takes_whole_latents_and_no_padding() -> None:
         shape.check_condition(ConditionSettings(motion_frames=4, padding="zeros"))
 
 
-def test_a_folder_of_weights_is_found(folder: Path) -> None:
-    assert find_weights(BackboneSettings(name="folder", weights=str(folder))) == folder
+@pytest.mark.parametrize(
+    ("data", "tiny", "message"),
+    [
+        ({"height": 20}, {}, "20 x 16; the tiny backbone needs multiples of 8"),
+        ({"clip_frames": 65}, {}, "data.clip_frames is 65; .* at most 64 frames"),
+        ({}, {"latent_channels": 49}, "tiny.latent_channels is 49, but a patch of the codec has 48 components"),
+    ],
+)
+def test_what_the_embedded_backbone_cannot_make_is_refused(
+    data: dict[str, int], tiny: dict[str, int], message: str
+) -> None:
+    assert tiny_latent_shape(TinySettings(), DataSettings()) == (8, 5, 4, 4)
+    with pytest.raises(ValueError, match=message):
+        tiny_latent_shape(TinySettings(**tiny), DataSettings(**data))
 
 
-def test_missing_weights_say_what_to_type(hub: Path) -> None:
-    with pytest.raises(ValueError, match="not in the hub's cache") as caught:
-        find_weights(BackboneSettings(name="wan2.2-ti2v-5b"))
-    message = str(caught.value)
-    assert str(hub) in message
-    assert "about 34 GB" in message
-    assert "hf download Wan-AI/Wan2.2-TI2V-5B-Diffusers --local-dir FOLDER" in message
-    assert "backbone.weights=FOLDER" in message
-
-
-def test_weights_in_the_hubs_cache_are_found(hub: Path, tmp_path: Path) -> None:
-    write_wan_folder(tmp_path / "made", "wan2.2-ti2v")
-    snapshot = in_hub(hub, MODELS["wan2.2-ti2v-5b"].repository, tmp_path / "made")
-    settings = BackboneSettings(name="wan2.2-ti2v-5b")
-    assert find_weights(settings) == snapshot
-    (snapshot / "vae" / "diffusion_pytorch_model.safetensors").resolve().unlink()  # a download that was interrupted
-    with pytest.raises(ValueError, match=r"missing: vae/diffusion_pytorch_model.safetensors") as caught:
-        find_weights(settings)
-    assert "hf download Wan-AI/Wan2.2-TI2V-5B-Diffusers" in str(caught.value)
-
-
-def test_missing_shards_are_named(folder: Path) -> None:
-    stem = "diffusion_pytorch_model"
-    shards = [f"{stem}-0000{i}-of-00002.safetensors" for i in (1, 2)]
-    (folder / "transformer" / f"{stem}.safetensors").rename(folder / "transformer" / shards[0])
-    index = {"weight_map": dict(zip("ab", shards, strict=True))}
-    (folder / "transformer" / f"{stem}.safetensors.index.json").write_text(json.dumps(index))
-    (folder / "image_processor" / "preprocessor_config.json").unlink()
-    with pytest.raises(ValueError, match="not a whole Wan model") as caught:
-        find_weights(BackboneSettings(name="wan2.1-i2v-14b-480p", weights=str(folder)))
-    assert f"missing: image_processor/preprocessor_config.json, transformer/{shards[1]}" in str(caught.value)
-    assert f"--local-dir '{folder}'" in str(caught.value)  # its name has a space
-
-
-def test_a_folder_of_something_else_is_refused(tmp_path: Path, folder: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"missing: model_index.json. Models in diffusers' layout have -Diffusers"):
-        find_weights(BackboneSettings(name="folder", weights=str(tmp_path / "empty")))
-    with pytest.raises(ValueError, match=r"backbone.name=folder needs backbone.weights=FOLDER"):
-        find_weights(BackboneSettings(name="folder"))
-    with pytest.raises(ValueError, match=r"wan2.2-ti2v-5b, but .* holds another model"):
-        find_weights(BackboneSettings(name="wan2.2-ti2v-5b", weights=str(folder)))
-
-
-def test_other_wans_are_refused(folder: Path) -> None:
-    config, index = folder / "transformer" / "config.json", folder / "model_index.json"
-    before = config.read_text()
-    edit(config, in_channels=16)
-    with pytest.raises(ValueError, match="takes 16 channels, an image-to-video model takes 36"):
-        geometry(folder)
-    config.write_text(before)
-    edit(config, pos_embed_seq_len=514)
-    with pytest.raises(ValueError, match="FLF2V"):
-        geometry(folder)
-    config.write_text(before)
-    edit(index, transformer=["diffusers", "WanVACETransformer3DModel"])
-    with pytest.raises(ValueError, match="transformer is a WanVACETransformer3DModel"):
-        geometry(folder)
-    index.write_text("not json")
-    with pytest.raises(ValueError, match=r"model_index.json cannot be read"):
-        geometry(folder)
-
-
-def test_digest_is_that_of_the_contents(folder: Path) -> None:
-    asked: list[str] = []
-    before = weights_digest(folder, digest_file(asked))
-    assert {"model_index.json", "diffusion_pytorch_model.safetensors", "tokenizer.json"} <= set(asked)
-    assert "scheduler_config.json" not in asked
-    (folder / "README.md").write_text("not part of the model")
-    edit(folder / "scheduler" / "scheduler_config.json", flow_shift=3.0)
-    assert weights_digest(folder, digest_file([])) == before
-    edit(folder / "vae" / "config.json", latents_mean=[0.0] * 16)
-    assert weights_digest(folder, digest_file([])) != before
-
-
-def test_digest_trusts_the_names_of_blobs(hub: Path, folder: Path) -> None:
-    snapshot = in_hub(hub, "some/model", folder)
-    asked: list[str] = []
-    assert weights_digest(snapshot, digest_file(asked)) == weights_digest(folder, digest_file([]))
-    assert "config.json" in asked
-    assert not any(name.endswith(".safetensors") for name in asked)
-
-
-def test_models_are_described_without_torch() -> None:
-    code = "import sys, svi.backbones.catalogue; sys.exit('torch' in sys.modules)"
+def test_a_plan_of_a_model_loads_no_torch() -> None:
+    code = "import sys, svi.backbones.catalogue, svi.backbones.weights; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

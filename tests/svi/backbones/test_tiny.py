@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from svi.backbones.tiny import TinyBackbone, latent_shape
+from svi.backbones.tiny import TinyBackbone
 from svi.data.cache import LatentCache
 from svi.data.footage import WorldFootage
-from svi.settings import DataSettings
 from tests.svi.conftest import BACKBONE, DATA
 
 
@@ -57,8 +56,3 @@ def test_save_and_load(backbone: TinyBackbone, cache: LatentCache, tmp_path: Pat
         ]
     assert torch.equal(*pair)
     assert pair[0].shape == x.shape
-
-
-def test_a_size_that_does_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match="20 x 16; the tiny backbone needs multiples of 8"):
-        latent_shape(BACKBONE, DataSettings(height=20, width=16))

@@ -9,8 +9,8 @@ import torch
 from diffusers import FirstBlockCacheConfig, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 from torch import Tensor
 
-from svi.backbones.catalogue import geometry
 from svi.backbones.wan import WanBackbone, pixels, squashed
+from svi.backbones.weights import read_geometry
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings
 from tests.svi.wan_folder import (
     IMAGE_DIM,
@@ -408,6 +408,6 @@ def test_transformers_are_frozen(backbones: dict[Kind, WanBackbone]) -> None:
 
 def test_shapes_of_the_folders(folders: dict[Kind, Path], backbones: dict[Kind, WanBackbone]) -> None:
     for kind in KINDS:
-        assert backbones[kind].shape == geometry(folders[kind])
+        assert backbones[kind].shape == read_geometry(folders[kind])
     assert backbones["wan2.1-i2v"].latent_shape == (16, 3, 4, 6)
     assert backbones["wan2.2-ti2v"].latent_shape == (48, 3, 2, 4)
