@@ -51,6 +51,11 @@ class BackboneSettings(Frozen):
         False, "Wan: tiled VAE, for little memory; [C] warns of artefacts on static backgrounds"
     )
 
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the one that is trained here, not a Wan in files."""
+        return self.name == TINY
+
 
 class TinySettings(Frozen):
     """The embedded backbone: diffusers' WanTransformer3DModel at tiny size, trained once from a fixed seed."""

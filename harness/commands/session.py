@@ -98,12 +98,11 @@ class Session:
     def submitter(self, say: Callable[[str], None]) -> "Submitter":
         """What sends stages to Slurm. Raises UseError where nothing can be submitted."""
         from harness.core.provenance import facts
-        from harness.plan.model import TINY
         from harness.run.slurm.submission import Submitter
 
         settings = self.pipeline.children[0].resolved.settings
         experiment = self.pipeline.request.experiment.name
-        submitter = Submitter(settings.slurm, settings.backbone.name == TINY, experiment, facts(), say)
+        submitter = Submitter(settings.slurm, settings.backbone.embedded, experiment, facts(), say)
         submitter.check(list(self.pipeline.graph))
         return submitter
 

@@ -14,8 +14,8 @@ from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
 from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
-from harness.plan.model import TINY
 from svi.backbones.catalogue import FOLDER, MODELS
+from svi.settings import TINY
 
 
 @click.command()

@@ -16,7 +16,7 @@ from harness.core.signature import fingerprint, flat, leaves
 from harness.declare.settings import Settings
 from svi.backbones.catalogue import EXPERT, Geometry, tiny_latent_shape
 from svi.backbones.weights import find_weights, read_geometry, weights_digest
-from svi.settings import TINY, BackboneSettings, TrainSettings
+from svi.settings import BackboneSettings, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Model:
     @property
     def embedded(self) -> bool:
         """Whether a stage of the plan trains it."""
-        return self.settings.backbone.name == TINY
+        return self.settings.backbone.embedded
 
     @cached_property
     def _flat(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -99,7 +99,7 @@ def model_of(settings: Settings, weights: Weights | None) -> Model:
 def _settled(settings: Settings) -> Settings:
     """What depends on other settings or on this machine, decided before it is hashed."""
     data, speed, start = settings.data, settings.speed, settings.eval
-    if start.path is None and data.path is None and settings.backbone.name != TINY:
+    if start.path is None and data.path is None and not settings.backbone.embedded:
         start = start.model_copy(
             update={"path": BUNDLED}
         )  # the world's scenes are for the model that was trained on it
@@ -136,7 +136,7 @@ def _check(settings: Settings) -> None:
 
 def _check_own_sizes(settings: Settings) -> None:
     """Whether films may have sizes of their own."""
-    if settings.backbone.name == TINY:
+    if settings.backbone.embedded:
         raise UseError(
             "eval.size=sample: the tiny backbone is trained on data.height x data.width pixels and makes nothing else; "
             "leave eval.size out"

@@ -19,7 +19,7 @@ from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import Resolved, Variant
 from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN, Kind
 from harness.plan.launch import launcher
-from harness.plan.model import TINY, Model, Weights, model_of
+from harness.plan.model import Model, Weights, model_of
 from harness.plan.scoring import Scoring, scorings
 from reports.tables.sources import table_names
 from svi.settings import COPY_IMAGE, TrainSettings
@@ -130,7 +130,7 @@ class Builder:
     def model(self, settings: Settings) -> Model:
         """Weights are looked for once, however many variants use them."""
         wanted, weights = settings.backbone, None
-        if wanted.name != TINY:
+        if not wanted.embedded:
             weights = self._weights.get((wanted.name, wanted.weights)) or Weights.find(wanted, self.cache)
             self._weights[wanted.name, wanted.weights] = weights
         return model_of(settings, weights)

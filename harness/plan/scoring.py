@@ -14,7 +14,6 @@ from harness.core.errors import UseError
 from harness.core.registry import suggestion
 from harness.core.signature import canonical, fingerprint
 from harness.declare.settings import ScoreSettings, Settings
-from harness.plan.model import TINY
 
 if TYPE_CHECKING:
     from benchmarks.films.videos import VideoFolder
@@ -55,7 +54,7 @@ def check_metric(name: str, settings: Settings) -> None:
     known = [*metrics, *settings.score.dimensions]
     if name not in known:
         raise UseError(f"no metric {name!r}: {suggestion(name, known)}")
-    real = settings.data.path or settings.eval.path or settings.backbone.name != TINY
+    real = settings.data.path or settings.eval.path or not settings.backbone.embedded
     if real and name in metrics and metrics[name].needs:
         raise UseError(
             f"{name} needs {', '.join(metrics[name].needs)}, which only the embedded world has; leave data.path, eval.path and "

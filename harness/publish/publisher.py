@@ -13,7 +13,6 @@ from harness.core.provenance import facts, git_state
 from harness.core.signature import canonical, flat
 from harness.core.store import Store
 from harness.plan.kinds import DATA
-from harness.plan.model import TINY
 from harness.plan.pipeline import Child, Pipeline
 from harness.publish.model_card import Adapter, about, card, scores
 from harness.publish.text import Row, child_text, parent_text, rows_of
@@ -84,7 +83,7 @@ class Publisher:
 
     def _declare(self, child: Child) -> str:
         settings = child.resolved.settings
-        foreign = "backbone." if settings.backbone.name == TINY else "tiny."
+        foreign = "backbone." if settings.backbone.embedded else "tiny."
         params = flat(settings, "identity").items()
         info = RunInfo(
             name=_name(child),
@@ -139,7 +138,7 @@ class Publisher:
         scored = [s for suites in child.score.values() for s in suites.values() if self.store.done("score", s)]
         lora = (folder / "lora").is_dir()
         weights, title = folder / ("lora" if lora else "transformer"), _name(child)
-        light = lora or settings.backbone.name == TINY
+        light = lora or settings.backbone.embedded
 
         def write() -> str:
             known = about(

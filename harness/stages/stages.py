@@ -164,8 +164,9 @@ def errors(job: Job) -> None:
     """Errors: a step's from clean clips before and after training, and those kept of the bank, injected; decoded."""
     import torch
 
+    from svi.artifacts import ERRORS
     from svi.data.cache import LatentCache
-    from svi.training.error_sheets import FILE, injected_sheet, own_errors, own_sheet
+    from svi.training.error_sheets import injected_sheet, own_errors, own_sheet
 
     read, cache = Reading(job.settings), LatentCache.open(job.inputs["data"])
     cases = [(clip, t) for clip in SHOWN_CLIPS for t in SHOWN_TIMES if clip < len(cache)]
@@ -174,7 +175,7 @@ def errors(job: Job) -> None:
         base = _backbone(job, read)
         found.append(own_errors(base, _models(base, trained, read), cache, cases))
     sheets = {"own": own_sheet(base, cache, cases, *found)}
-    with np.load(job.inputs["train"][0] / FILE) as kept:
+    with np.load(job.inputs["train"][0] / ERRORS) as kept:
         if len(kept["t"]):  # none where all errors were made by hand
             vid = torch.from_numpy(kept["vid"]).float()
             sheets["injected"] = injected_sheet(base, cache, read.injection, vid, kept["t"].tolist())

@@ -35,7 +35,7 @@ def prepare(
     _check(models, speed, device)
     for model in models.values():
         _store(model, speed.weights)
-    place(models, speed.offload, device)
+    put(models, speed.offload, device)
     for model in models.values():
         if speed.cache != "none":
             bare(model).enable_cache(_cache(speed))
@@ -121,7 +121,7 @@ def _quantisable(module: nn.Module, name: str) -> bool:
     return isinstance(module, nn.Linear) and name.startswith("blocks.") and "lora_" not in name
 
 
-def place(models: Mapping[str, nn.Module], offload: str, device: torch.device) -> None:
+def put(models: Mapping[str, nn.Module], offload: str, device: torch.device) -> None:
     """Put the weights where they are computed with, or leave them in host memory with hooks that fetch them."""
     hook = None
     for model in models.values():

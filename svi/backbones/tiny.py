@@ -12,6 +12,7 @@ from diffusers import WanTransformer3DModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from svi.artifacts import CODEC, TRANSFORMER
 from svi.backbones.backbone import Condition
 from svi.backbones.catalogue import EXPERT, TINY_FRAMES, TINY_PATCH, tiny_latent_shape
 from svi.backbones.padding import masked, padded
@@ -103,8 +104,8 @@ class TinyBackbone:
     @classmethod
     def load(cls, folder: Path, settings: TinySettings, data: DataSettings) -> "TinyBackbone":
         """From a folder that `save` wrote."""
-        transformer = WanTransformer3DModel.from_pretrained(folder / "transformer")
-        state = load_file(folder / "codec.safetensors")
+        transformer = WanTransformer3DModel.from_pretrained(folder / TRANSFORMER)
+        state = load_file(folder / CODEC)
         return cls(transformer, Codec(settings.codec_patch, **state), settings, data)
 
     def resize(self, height: int, width: int) -> None:
@@ -119,8 +120,8 @@ class TinyBackbone:
 
     def save(self, folder: Path) -> None:
         """Transformer in diffusers' layout, codec beside it."""
-        self.transformers[EXPERT].save_pretrained(folder / "transformer")  # type: ignore[operator]
-        save_file(self.codec.state(), folder / "codec.safetensors")
+        self.transformers[EXPERT].save_pretrained(folder / TRANSFORMER)  # type: ignore[operator]
+        save_file(self.codec.state(), folder / CODEC)
         (folder / "backbone.json").write_text(json.dumps(self.settings.model_dump(), indent=2))
 
     def encode(self, frames: Tensor) -> Tensor:
@@ -132,14 +133,14 @@ class TinyBackbone:
         return self.codec.decode(latents)
 
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
-        """Each word a fixed random vector (seeded by its hash) at its place; longer prompts are cut. [B, tokens, channels]"""
+        """Each word a fixed random vector (seeded by its hash) at its position; longer prompts are cut. [B, tokens, channels]"""
         return torch.stack([self._embed(prompt) for prompt in prompts])
 
     def _embed(self, prompt: str) -> Tensor:
         tokens = torch.zeros(self.settings.text_tokens, self.settings.text_dim)
-        for place, word in enumerate(prompt.lower().split()[: self.settings.text_tokens]):
-            seed = int.from_bytes(hashlib.sha256(f"{place} {word}".encode()).digest()[:4])
-            tokens[place] = torch.from_numpy(
+        for position, word in enumerate(prompt.lower().split()[: self.settings.text_tokens]):
+            seed = int.from_bytes(hashlib.sha256(f"{position} {word}".encode()).digest()[:4])
+            tokens[position] = torch.from_numpy(
                 np.random.default_rng(seed).standard_normal(self.settings.text_dim)
             ).float()
         return tokens

@@ -12,6 +12,7 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from PIL import Image
 from torch import Tensor, nn
 
+from svi.artifacts import MODEL_INDEX
 from svi.backbones.backbone import Condition
 from svi.backbones.catalogue import Geometry
 from svi.backbones.padding import masked, padded
@@ -121,7 +122,7 @@ class WanBackbone:
         """By the class that the folder names, as diffusers does: tokenizers of other classes cut prompts differently."""
         import transformers
 
-        index = json.loads((self.folder / "model_index.json").read_text())
+        index = json.loads((self.folder / MODEL_INDEX).read_text())
         return getattr(transformers, index[name][1]).from_pretrained(self.folder / name, **options)
 
     def _encoder(self, name: str, dtype: torch.dtype) -> Any:

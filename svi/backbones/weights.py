@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from svi.artifacts import MODEL_INDEX
 from svi.backbones.catalogue import EXPERT, FOLDER, LOW_NOISE, MODELS, Geometry, Published
 from svi.settings import BackboneSettings
 
@@ -55,8 +56,8 @@ def _differences(found: Geometry, wanted: Geometry) -> str:
 
 def missing_files(folder: Path) -> list[str]:
     """Files of a model that are not there, relative to its folder; shards of weights by name."""
-    if not (folder / "model_index.json").is_file():
-        return ["model_index.json"]
+    if not (folder / MODEL_INDEX).is_file():
+        return [MODEL_INDEX]
     return [
         name for component in _components(folder) for name in _needs(folder, component) if not (folder / name).is_file()
     ]
@@ -64,7 +65,7 @@ def missing_files(folder: Path) -> list[str]:
 
 def read_geometry(folder: Path) -> Geometry:
     """Shapes from the config files. Raises ValueError when the folder holds something other than an image-to-video Wan."""
-    index = _read(folder / "model_index.json")
+    index = _read(folder / MODEL_INDEX)
     for component, wanted in CLASSES.items():
         found = (index.get(component) or [None, None])[1]
         if found != wanted and not (component == LOW_NOISE and found is None):
@@ -113,14 +114,14 @@ def _known_sha256(file: Path) -> str | None:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    yield "model_index.json"
+    yield MODEL_INDEX
     for component in _components(folder):
         yield from (f"{component}/{file.name}" for file in (folder / component).iterdir() if file.is_file())
 
 
 def _components(folder: Path) -> list[str]:
     """Subfolders that are read; the scheduler is set up by the settings instead."""
-    index = _read(folder / "model_index.json")
+    index = _read(folder / MODEL_INDEX)
     listed = [name for name, entry in index.items() if isinstance(entry, list) and entry[0] and name != "scheduler"]
     return sorted({EXPERT, "vae", "text_encoder", "tokenizer", *listed})
 

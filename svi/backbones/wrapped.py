@@ -6,7 +6,7 @@ from typing import Any
 from diffusers import WanTransformer3DModel
 from torch import nn
 
-LORA_TARGETS = (
+LORA_TARGETS: tuple[str, ...] = (
     "to_q",
     "to_k",
     "to_v",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from svi.artifacts import BANK
 from svi.bank.file import DTYPES, BankFile, Layout
 from svi.bank.sketch import NO_SKETCH, Sketch, Sketcher, squared_distance
 from svi.method.recycle import Errors, errors_of
@@ -76,7 +77,7 @@ class ErrorBank:
         layout = layout_of(slots, shape, settings, both=both)
         self.sketcher = Sketcher(layout.values, layout.sketch) if layout.sketch else None
         self._scratch = torch.empty(0, dtype=DTYPES[settings.dtype])
-        path = folder / f"bank-{rank}.bin"
+        path = folder / BANK.format(rank)
         if self._leads:
             self.file = BankFile(path, layout)
         self._barrier()
@@ -93,8 +94,8 @@ class ErrorBank:
 
     @property
     def fill(self) -> float:
-        """Share of all places that hold an error."""
-        return float(self.file.count.sum()) / self.file.layout.places
+        """Share of all positions that hold an error."""
+        return float(self.file.count.sum()) / self.file.layout.full_entries
 
     @property
     def own_bytes(self) -> int:
@@ -102,11 +103,11 @@ class ErrorBank:
         return self._scratch.nbytes + (self.sketcher.bytes if self.sketcher else 0)
 
     def entries(self, slot: int) -> Tensor:
-        """All entries of a slot in the order of their places, float32. [count, 1 or 2, C, T, H, W]"""
+        """All entries of a slot in the order of their positions, float32. [count, 1 or 2, C, T, H, W]"""
         return self.file.entries(slot).float()
 
     def add_all(self, new: Sequence[New]) -> list[int]:
-        """Add this process's errors of a step, ranks that share the bank in turn, and return their places.
+        """Add this process's errors of a step, ranks that share the bank in turn, and return their positions.
 
         Every rank that shares the bank calls this once a step, even with none to add; the result is that of one process
         adding all in rank order.
@@ -114,15 +115,15 @@ class ErrorBank:
         if self.peers is None:
             return [self.add(*one) for one in new]
         self._barrier()  # nobody reads any more
-        places: list[int] = []
+        positions: list[int] = []
         for rank in range(self.peers.size):
             if rank == self.peers.rank:
-                places = [self.add(*one) for one in new]
+                positions = [self.add(*one) for one in new]
             self._barrier()
-        return places
+        return positions
 
     def add(self, slot: int, entry: Tensor, t: float, generator: torch.Generator) -> int:
-        """Store an entry [1 or 2, C, T, H, W] and return its place.
+        """Store an entry [1 or 2, C, T, H, W] and return its position.
 
         A full slot replaces the nearest entry in L2 distance, a random one, or the oldest. Raises ValueError when the disk is full.
         """
@@ -131,32 +132,32 @@ class ErrorBank:
         values = stored.float().flatten()
         sketch = self.sketcher.sketch(values) if self.sketcher else NO_SKETCH
         if count < self.settings.capacity:
-            place = count
+            position = count
         elif self.settings.replacement == "l2":
-            place = self._nearest(slot, values, sketch)
+            position = self._nearest(slot, values, sketch)
         elif self.settings.replacement == "random":
-            place = int(torch.randint(count, (), generator=generator))
+            position = int(torch.randint(count, (), generator=generator))
         else:
-            place = int(file.next[slot])
-        file.put(slot, place, stored, t, sketch)
-        file.next[slot] = (place + 1) % self.settings.capacity
-        return place
+            position = int(file.next[slot])
+        file.put(slot, position, stored, t, sketch)
+        file.next[slot] = (position + 1) % self.settings.capacity
+        return position
 
     def _nearest(self, slot: int, values: Tensor, sketch: Sketch) -> int:
-        """The place of a full slot with the smallest exact distance: of those whose sketches do not rule it out."""
+        """The position of a full slot with the smallest exact distance: of those whose sketches do not rule it out."""
         if not self.sketcher:
             self.read += self.settings.capacity
             others = self.file.entries(slot, out=self._scratch).float()
             return int(others.flatten(1).sub_(values).square_().sum(1).argmin())
         bounds = self.sketcher.at_least(sketch, *self.file.sketched(slot))
-        best, place = math.inf, 0
+        best, position = math.inf, 0
         for bound, candidate in sorted(zip(bounds.tolist(), range(len(bounds)), strict=True)):
             if bound > best:
                 break
             self.read += 1
             distance = squared_distance(values, self.file.entry(slot, candidate).flatten())
-            best, place = min((best, place), (distance, candidate))
-        return place
+            best, position = min((best, position), (distance, candidate))
+        return position
 
     def sample(self, slot: int, generator: torch.Generator) -> Errors | None:
         """Both errors of a random entry of the slot, each [C, T, H, W] float32; None while the slot is empty."""
@@ -172,15 +173,15 @@ class ErrorBank:
             return None
         return self.sample(int(filled[int(torch.randint(len(filled), (), generator=generator))]), generator)
 
-    def _errors(self, slot: int, place: int) -> Errors:
-        entry = self.file.entry(slot, place)
+    def _errors(self, slot: int, position: int) -> Errors:
+        entry = self.file.entry(slot, position)
         if self.both:
             return Errors(*entry.to(torch.float32, copy=True))
-        vid, noi = errors_of(entry.float(), torch.tensor([self.file.times[slot, place]]))
+        vid, noi = errors_of(entry.float(), torch.tensor([self.file.times[slot, position]]))
         return Errors(vid[0], noi[0])
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint needs: a few numbers for each place, and the stamp by which the file knows this state.
+        """What a checkpoint needs: a few numbers for each position, and the stamp by which the file knows this state.
 
         The entries stay in the file, which keeps those of this state and of the one last settled whatever is added after.
         Ranks that share the bank call it together.

@@ -1,13 +1,13 @@
 """The file that an error bank lives in: memory-mapped, shared by the ranks of a node, unharmed by a crash at any write.
 
-An entry is written to a *row*; an index says which row each place of each slot has. A row that a checkpoint refers to is
-never overwritten: its place gets another row, and the old one is free again once a later checkpoint is durable (copy on
+An entry is written to a *row*; an index says which row each position of each slot has. A row that a checkpoint refers to is
+never overwritten: its position gets another row, and the old one is free again once a later checkpoint is durable (copy on
 write). So a crash leaves nothing to undo, however torn the last write is: the checkpoint holds the mapping of its moment,
 and all its rows are as they were.
 
     header (JSON) | index | sketches [R, D] int8 | entries [as many rows as were ever needed]
 
-R is three times the places: the bank's own rows, those of the last durable checkpoint, those of one that is not yet durable.
+R is three times the positions: the bank's own rows, those of the last durable checkpoint, those of one that is not yet durable.
 """
 
 import fcntl
@@ -49,7 +49,7 @@ class Layout:
     sketch: int = 0
 
     @cached_property
-    def places(self) -> int:
+    def full_entries(self) -> int:
         """Entries of a full bank."""
         return self.slots * self.capacity
 
@@ -65,15 +65,15 @@ class Layout:
 
     @cached_property
     def index(self) -> np.dtype[np.void]:
-        """The index: the two checkpoints' stamps and which is durable, then by slot, by place and by row."""
-        by_slot, by_place, by_row = (self.slots,), (self.slots, self.capacity), (3 * self.places,)
+        """The index: the two checkpoints' stamps and which is durable, then by slot, by position and by row."""
+        by_slot, by_position, by_row = (self.slots,), (self.slots, self.capacity), (3 * self.full_entries,)
         fields = [
             ("stamps", "i8", (2,)),
             ("durable", "i8", (1,)),
             ("count", "i8", by_slot),
             ("next", "i8", by_slot),
-            ("rows", "i8", by_place),
-            ("times", "f4", by_place),
+            ("rows", "i8", by_position),
+            ("times", "f4", by_position),
             ("norms", "f4", by_row),
             ("scales", "f4", by_row),
             ("bits", "u1", by_row),
@@ -88,17 +88,17 @@ class Layout:
     @cached_property
     def entries_at(self) -> int:
         """Offset of the entries."""
-        return self.sketches_at + _whole_pages(3 * self.places * self.sketch)
+        return self.sketches_at + _whole_pages(3 * self.full_entries * self.sketch)
 
     @cached_property
     def index_bytes(self) -> int:
         """Bytes of a full bank beside its entries: header, index and sketches."""
-        return self.sketches_at + self.places * self.sketch
+        return self.sketches_at + self.full_entries * self.sketch
 
     @cached_property
     def full_bytes(self) -> int:
-        """Bytes of a full bank on disk; one entry for each place that was overwritten since the last checkpoint comes on top."""
-        return self.index_bytes + self.places * self.entry_bytes
+        """Bytes of a full bank on disk; one entry for each position that was overwritten since the last checkpoint comes on top."""
+        return self.index_bytes + self.full_entries * self.entry_bytes
 
 
 def _whole_pages(size: int) -> int:
@@ -150,13 +150,13 @@ class BankFile:
         layout, free = self.layout, shutil.disk_usage(self.path.parent).free
         if free < layout.full_bytes:
             raise ValueError(
-                f"the full error bank needs {layout.full_bytes} bytes ({layout.places} errors of {layout.entry_bytes} bytes), "
-                f"{self.path.parent} has {free} free; lower bank.capacity, or set bank.folder to a folder with more room"
+                f"the full error bank needs {layout.full_bytes} bytes ({layout.full_entries} errors of {layout.entry_bytes} "
+                f"bytes), {self.path.parent} has {free} free; lower bank.capacity, or set bank.folder to a folder with more room"
             )
         with replacing(self.path) as fresh, fresh.open("wb") as file:
             file.write(json.dumps(self._header()).encode().ljust(PAGE))
             file.write(bytes(layout.sketches_at - PAGE))
-            file.truncate(layout.entries_at + layout.places * layout.entry_bytes)
+            file.truncate(layout.entries_at + layout.full_entries * layout.entry_bytes)
 
     def _header(self) -> dict[str, object]:
         return {"format": FORMAT, **asdict(self.layout), "shape": list(self.layout.shape)}
@@ -186,15 +186,15 @@ class BankFile:
         index = np.frombuffer(mapped, layout.index, 1, PAGE)
         for name in layout.index.names or ():
             setattr(self, name, index[name][0])
-        shape = (3 * layout.places, layout.sketch)
+        shape = (3 * layout.full_entries, layout.sketch)
         self.sketches = torch.from_numpy(np.ndarray(shape, np.int8, mapped, layout.sketches_at))
         entries = (size - layout.entries_at) // layout.entry_bytes
         raw = torch.from_numpy(np.ndarray((entries, layout.entry_bytes), np.uint8, mapped, layout.entries_at))
         self._entries: Tensor = raw.view(DTYPES[layout.dtype]).view(entries, *layout.shape)
 
-    def entry(self, slot: int, place: int) -> Tensor:
+    def entry(self, slot: int, position: int) -> Tensor:
         """The stored entry, as a view of the file: valid until the next `put`. [1 or 2, C, T, h, w]"""
-        row = int(self.rows[slot, place])
+        row = int(self.rows[slot, position])
         return self._upto(row)[row]
 
     def entries(self, slot: int, out: Tensor | None = None) -> Tensor:
@@ -203,7 +203,7 @@ class BankFile:
         return torch.index_select(self._upto(int(rows.max(initial=-1))), 0, torch.from_numpy(rows), out=out)
 
     def sketched(self, slot: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Sketches of all rows [R, D], then of a slot's places: rows, scales and squared norms. [count]"""
+        """Sketches of all rows [R, D], then of a slot's positions: rows, scales and squared norms. [count]"""
         rows = self.rows[slot, : self.count[slot]]
         scales, norms = torch.from_numpy(self.scales[rows]), torch.from_numpy(self.norms[rows])
         return self.sketches, torch.from_numpy(rows), scales, norms
@@ -214,21 +214,21 @@ class BankFile:
             self._map()
         return self._entries
 
-    def put(self, slot: int, place: int, entry: Tensor, t: float, sketch: Sketch) -> None:
-        """Write an entry to a place that is taken already or the slot's next. Raises ValueError when the disk is full."""
-        layout, taken = self.layout, place < self.count[slot]
-        old = self.rows[slot, place]
+    def put(self, slot: int, position: int, entry: Tensor, t: float, sketch: Sketch) -> None:
+        """Write an entry to a position that is taken already or the slot's next. Raises ValueError when the disk is full."""
+        layout, taken = self.layout, position < self.count[slot]
+        old = self.rows[slot, position]
         row = old if taken and self.bits[old] == CURRENT else int(self.bits.argmin())
         if row >= len(self._upto(row)):
-            os.ftruncate(self._fd, layout.entries_at + (row + 1 + layout.places // 16) * layout.entry_bytes)
+            os.ftruncate(self._fd, layout.entries_at + (row + 1 + layout.full_entries // 16) * layout.entry_bytes)
         self._write(sketch.numbers, layout.sketches_at + row * layout.sketch)
         self._write(entry, layout.entries_at + row * layout.entry_bytes)
-        self.norms[row], self.scales[row], self.times[slot, place] = sketch.norm, sketch.scale, t
+        self.norms[row], self.scales[row], self.times[slot, position] = sketch.norm, sketch.scale, t
         if taken:
             self.bits[old] &= ~CURRENT
         else:
             self.count[slot] += 1
-        self.rows[slot, place] = row
+        self.rows[slot, position] = row
         self.bits[row] |= CURRENT
 
     def _write(self, data: Tensor, offset: int) -> None:

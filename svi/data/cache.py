@@ -78,11 +78,11 @@ class LatentCache:
         if a file of the cache is damaged.
         """
         found = [self._find(row) for row in rows]
-        places = [(place, int(s), k) for (_, place), s, k in zip(found, short, reference, strict=True)]
+        indices = [(index, int(s), k) for (_, index), s, k in zip(found, short, reference, strict=True)]
         shards = [shard for shard, _ in found]
 
         def column(name: str) -> Tensor:
-            return torch.stack([_at(x[name], place) for x, place in zip(shards, places, strict=True)]).float()
+            return torch.stack([_at(x[name], index) for x, index in zip(shards, indices, strict=True)]).float()
 
         names = [name for name in shards[0] if name.startswith("condition.")]
         condition = {name.removeprefix("condition."): column(name) for name in names}
@@ -90,19 +90,19 @@ class LatentCache:
         if self.anchor:
             latents[:, :, 0] = condition["latents"][:, :, 0]
         condition["latents"] = torch.cat([column("mask"), condition["latents"]], dim=1)
-        text = torch.stack([self._text(int(shard["prompt"][place])) for shard, place in found])
+        text = torch.stack([self._text(int(shard["prompt"][index])) for shard, index in found])
         return Batch(latents, condition, text)
 
     def _find(self, row: int) -> tuple[Tensors, int]:
-        """The clip's shard, and its place there."""
+        """The clip's shard, and its index there."""
         shard = bisect_right(self._ends, row)
         return self._file(CLIPS.format(shard)), row - (self._ends[shard - 1] if shard else 0)
 
     def _text(self, prompt: int) -> Tensor:
         """Padded with zeros. [tokens, channels]"""
-        number, place = divmod(prompt, PROMPTS)
+        number, index = divmod(prompt, PROMPTS)
         text = self._file(TEXT.format(number))
-        start, end = text["starts"][place : place + 2].tolist()
+        start, end = text["starts"][index : index + 2].tolist()
         padded = torch.zeros(self.text_tokens, text["tokens"].shape[1])
         padded[: end - start] = text["tokens"][start:end]
         return padded
@@ -119,9 +119,9 @@ class LatentCache:
         return self._files[name]
 
 
-def _at(x: Tensor, place: Sequence[int]) -> Tensor:
+def _at(x: Tensor, index: Sequence[int]) -> Tensor:
     """x[n, V, K]; where a dimension has size 1 there is one for all."""
-    return x[tuple(min(i, size - 1) for i, size in zip(place, x.shape, strict=False))]
+    return x[tuple(min(i, size - 1) for i, size in zip(index, x.shape, strict=False))]
 
 
 def write_cache(
@@ -153,7 +153,7 @@ def write_cache(
 
 
 @dataclass(frozen=True)
-class Plan:
+class CachePlan:
     """What a cache is made from (`source`), and what its first clip told: bytes a clip, clips a shard, tokens and bytes a text."""
 
     source: dict[str, Any]
@@ -185,7 +185,7 @@ class _Writer:
         self.done = 0  # clips in whole shards
 
     def write(self, progress: Progress) -> dict[str, Any]:
-        """Plan, text, clips, index. Returns the index."""
+        """CachePlan, text, clips, index. Returns the index."""
         self.folder.mkdir(parents=True, exist_ok=True)
         disk.remove_halves(self.folder)
         plan = self._plan()
@@ -199,14 +199,14 @@ class _Writer:
         index: dict[str, Any] = json.loads((self.folder / INDEX).read_text())
         return index
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> CachePlan:
         """The folder's own where it has one, else a new one. Raises ValueError if the folder's is of something else."""
         source, file = self._source(), self.folder / PLAN
         if not file.is_file():
             plan = self._new_plan(source)
             disk.write_whole(file, json.dumps(asdict(plan), indent=2).encode())
             return plan
-        plan = Plan(**json.loads(file.read_text()))
+        plan = CachePlan(**json.loads(file.read_text()))
         others = [key for key in {**plan.source, **source} if plan.source.get(key) != source.get(key)]
         if others:
             raise ValueError(
@@ -236,7 +236,7 @@ class _Writer:
             source |= drawn
         return source
 
-    def _new_plan(self, source: dict[str, Any]) -> Plan:
+    def _new_plan(self, source: dict[str, Any]) -> CachePlan:
         """From the first clip that can be decoded, and its caption."""
         left_out: list[Skipped] = []
         block = next(self._blocks(range(len(self.footage)), left_out, most=1), None)
@@ -245,7 +245,7 @@ class _Writer:
         tensors = self._encode(block)
         clip_bytes = sum(tensor.nbytes for name, tensor in tensors.items() if name != "mask")  # the mask: once a shard
         text = self.backbone.encode_text([block[0][0].prompt])[0]
-        return Plan(
+        return CachePlan(
             source=source,
             clips=len(self.footage),
             clip_bytes=clip_bytes,
@@ -254,7 +254,7 @@ class _Writer:
             text_bytes=self._trimmed(text).nbytes,
         )
 
-    def _require_space(self, plan: Plan, prompts: int) -> None:
+    def _require_space(self, plan: CachePlan, prompts: int) -> None:
         """Raises ValueError if what is not written yet will not fit."""
         missing = [len(clips) for n, clips in enumerate(plan.shards) if self._note(plan, CLIPS.format(n)) is None]
         clips = sum(missing)
@@ -266,7 +266,7 @@ class _Writer:
             "or data.dtype=bfloat16",
         )
 
-    def _write_text(self, plan: Plan, prompts: Sequence[str]) -> None:
+    def _write_text(self, plan: CachePlan, prompts: Sequence[str]) -> None:
         for number, at in enumerate(range(0, len(prompts), PROMPTS)):
             if self._note(plan, TEXT.format(number)) is None:
                 texts = [self._trimmed(self.backbone.encode_text([prompt])[0]) for prompt in prompts[at : at + PROMPTS]]
@@ -278,16 +278,16 @@ class _Writer:
         used = text.any(dim=1).nonzero().flatten().tolist()
         return text[: used[-1] + 1 if used else 0].to(self.dtype)
 
-    def _write_clips(self, plan: Plan, prompts: Sequence[str], progress: Progress) -> list[dict[str, Any]]:
+    def _write_clips(self, plan: CachePlan, prompts: Sequence[str], progress: Progress) -> list[dict[str, Any]]:
         """Every shard that is not there yet. Returns what each says of itself."""
-        places = {prompt: place for place, prompt in enumerate(prompts)}
+        numbers = {prompt: number for number, prompt in enumerate(prompts)}
         notes = []
         for number, clips in enumerate(plan.shards):
             name = CLIPS.format(number)
             note = self._note(plan, name)
             if note is None:
                 left_out: list[Skipped] = []
-                tensors = self._shard(clips, places, left_out, lambda done: progress(done, plan.clips))
+                tensors = self._shard(clips, numbers, left_out, lambda done: progress(done, plan.clips))
                 note = {"clips": len(tensors["prompt"]), "left_out": left_out}
                 self._write(plan, name, tensors, note)
             notes.append(note)
@@ -296,7 +296,7 @@ class _Writer:
         return notes
 
     def _shard(
-        self, clips: range, places: dict[str, int], left_out: list[Skipped], progress: Callable[[int], None]
+        self, clips: range, numbers: dict[str, int], left_out: list[Skipped], progress: Callable[[int], None]
     ) -> Tensors:
         """Clips that can be decoded, encoded block by block."""
         parts: dict[str, list[Tensor]] = {}
@@ -306,7 +306,7 @@ class _Writer:
                 progress(clips.start + len(picked))
             for name, tensor in self._encode(block).items():
                 parts.setdefault(name, []).append(tensor)
-            picked += [places[clip.prompt] for clip, _ in block]
+            picked += [numbers[clip.prompt] for clip, _ in block]
         tensors = {name: once(torch.cat(parts.pop(name))) for name in list(parts)}
         return {**tensors, "prompt": torch.tensor(picked, dtype=torch.int64)}
 
@@ -335,7 +335,7 @@ class _Writer:
         encoded = encode_clips(self.backbone, frames, references, self.condition)
         return {name: tensor.to(self.dtype) for name, tensor in encoded.items()}
 
-    def _note(self, plan: Plan, name: str) -> dict[str, Any] | None:
+    def _note(self, plan: CachePlan, name: str) -> dict[str, Any] | None:
         """What a finished file says of itself; None: missing, torn, or of another plan."""
         try:
             with safe_open(self.folder / name, "pt") as file:
@@ -344,12 +344,12 @@ class _Writer:
             return None
         return note if note.get("plan") == plan.digest else None
 
-    def _write(self, plan: Plan, name: str, tensors: Tensors, note: dict[str, Any]) -> None:
+    def _write(self, plan: CachePlan, name: str, tensors: Tensors, note: dict[str, Any]) -> None:
         # One entry of metadata: safetensors keeps several in no fixed order, and the same cache is to be the same bytes.
         content = save(tensors, {"note": json.dumps({"plan": plan.digest, **note})})
         disk.write_whole(self.folder / name, content)
 
-    def _write_index(self, plan: Plan, notes: Sequence[dict[str, Any]]) -> None:
+    def _write_index(self, plan: CachePlan, notes: Sequence[dict[str, Any]]) -> None:
         """Raises ValueError if the cache is empty."""
         left_out = [(name, why) for note in notes for name, why in note["left_out"]]
         shards = [note["clips"] for note in notes]

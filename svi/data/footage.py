@@ -175,23 +175,23 @@ class VideoFootage:
         """Number of clips."""
         return self._ends[-1]
 
-    def _place(self, i: int) -> tuple[Video, int]:
+    def _locate(self, i: int) -> tuple[Video, int]:
         """Video of clip i, and the clip's first frame."""
         v = bisect_right(self._ends, i)
         return self.videos[v], (i - self._ends[v] + self.videos[v].clips) * self.settings.hop
 
     def prompt(self, i: int) -> str:
         """From the csv, or the category's name."""
-        return self._place(i)[0].prompt
+        return self._locate(i)[0].prompt
 
     def read(self, i: int) -> Clip:
         """Decoded now; the file stays open for the clips that follow."""
-        video, start = self._place(i)
+        video, start = self._locate(i)
         return Clip(self._decode(video, range(start, start + self.settings.clip_frames)), video.prompt)
 
     def references(self, i: int) -> Frames:
         """Frames of the video outside the clip, or of the clip (also where the video is no longer than that). [K, H, W, 3]"""
-        video, start = self._place(i)
+        video, start = self._locate(i)
         clip = range(start, start + self.settings.clip_frames)
         outside = [*range(start), *range(clip.stop, video.kept)]
         choice = outside if outside and self.settings.reference_from == "video" else clip

@@ -49,7 +49,7 @@ class Scene:
 
     @property
     def prompt(self) -> str:
-        """Background, object and velocity in six words, the same word at the same place."""
+        """Background, object and velocity in six words, the same word at the same position."""
         return f"{OBJECTS[self.object]} {self.speed} {DIRECTIONS[self.direction]} {BACKGROUNDS[self.background]}"
 
     @property

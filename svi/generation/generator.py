@@ -26,19 +26,19 @@ class Texts:
     def __init__(self, backbone: Backbone) -> None:
         """Of none yet."""
         self._backbone = backbone
-        self._place: dict[str, int] = {}
+        self._index: dict[str, int] = {}
         self._file: IO[bytes] | None = None
 
     def add(self, prompts: Iterable[str], folder: Path | None = None) -> None:
         """Encode what is new, into an unnamed file in `folder`; then the text encoder's memory is given back."""
-        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._place]
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._index]
         self._file = self._file or tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (it goes with this object)
         self._file.seek(0, os.SEEK_END)
         for prompt in new:
             embedding = self._backbone.encode_text([prompt])[0].numpy()
             self._shape, self._bytes = embedding.shape, embedding.nbytes
             self._file.write(embedding.tobytes())
-            self._place[prompt] = len(self._place)
+            self._index[prompt] = len(self._index)
         if new:
             self._backbone.free_text_encoder()
 
@@ -48,7 +48,7 @@ class Texts:
 
     def _read(self, prompt: str) -> Tensor:
         assert self._file is not None
-        self._file.seek(self._place[prompt] * self._bytes)
+        self._file.seek(self._index[prompt] * self._bytes)
         return torch.frombuffer(bytearray(self._file.read(self._bytes)), dtype=torch.float32).reshape(self._shape)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from svi.artifacts import FRAMES, VIDEOS
 from svi.disk import write_whole
 from svi.frames import Frames
 from svi.generation.video import join_mp4, write_mp4
 
-WORK, HANDOFF, FIRST, VIDEOS, FRAMES = "films", "handoff.npz", "first.npy", "videos", "frames.npy"
+WORK, HANDOFF, FIRST = "films", "handoff.npz", "first.npy"  # gone once the films are whole
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Reel:
 def reels(
     folder: Path, scripts: Sequence[Script], n_frames: int, fps: int, together: int, lossless: bool
 ) -> list[tuple[list[int], Reel]]:
-    """The films that are made side by side, as places in `scripts`, and their reels; makes frames.npy where it is asked for.
+    """The films that are made side by side, as indices into `scripts`, and their reels; makes frames.npy where it is asked for.
 
     Raises ValueError for names that no file can have or that are twice there, and for films of several sizes that one array
     shall hold.
@@ -128,7 +129,7 @@ def reels(
 
 
 def groups(scripts: Sequence[Script], together: int) -> list[list[int]]:
-    """Places of scripts whose images have one size, at most `together` at once; sizes in the order they first come."""
+    """Indices of scripts whose images have one size, at most `together` at once; sizes in the order they first come."""
     by_size: dict[tuple[int, ...], list[int]] = {}
     for row, script in enumerate(scripts):
         by_size.setdefault(script.image.shape, []).append(row)

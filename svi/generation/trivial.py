@@ -27,8 +27,8 @@ def shown(method: str, frames: NDArray[np.int64], length: int) -> NDArray[np.int
     if method != PING_PONG:
         return frames % length
     period = max(2 * (length - 1), 1)
-    place = frames % period
-    return np.minimum(place, period - place)
+    phase = frames % period
+    return np.minimum(phase, period - phase)
 
 
 def write_films(
@@ -74,8 +74,8 @@ def _repeat(
         if handoff.clip:
             yield handoff.clip
         frames, first = clips[handoff.clip], reel.kept()
-        places = shown(method, np.arange(frames.start, frames.stop), first.shape[1])
+        repeated = shown(method, np.arange(frames.start, frames.stop), first.shape[1])
         handoff = Handoff(handoff.clip + 1, NOTHING, NOTHING)
-        reel.write(first[:, places], frames.start, handoff)
+        reel.write(first[:, repeated], frames.start, handoff)
     reel.finish(len(clips))
     yield len(clips)

@@ -11,11 +11,12 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
+from svi.artifacts import LORA, MODEL_INDEX, TRANSFORMER
 from svi.backbones.backbone import Backbone
 from svi.backbones.catalogue import EXPERT
 from svi.lora import files as lora_files
 from svi.lora.files import LoraWeights
-from svi.lora.keys import every_block, listed, place
+from svi.lora.keys import every_block, in_block, listed
 from svi.settings import TrainSettings
 
 KNOWN = {(40, 5120): "a Wan 14B", (30, 3072): "Wan 2.2 TI2V-5B", (30, 1536): "Wan 2.1 T2V-1.3B"}  # (blocks, channels)
@@ -88,12 +89,12 @@ def _check_fit(transformer: nn.Module, weights: LoraWeights) -> None:
 
 
 def _blocks(sizes: Sizes) -> int:
-    return 1 + max((block for name in sizes if (block := place(name)[0]) is not None), default=-1)
+    return 1 + max((block for name in sizes if (block := in_block(name)[0]) is not None), default=-1)
 
 
 def _looks(sizes: Sizes) -> str:
     blocks = _blocks(sizes)
-    width = max((min(size) for name, size in sizes.items() if place(name)[0] is not None), default=0)
+    width = max((min(size) for name, size in sizes.items() if in_block(name)[0] is not None), default=0)
     known = KNOWN.get((blocks, width))
     return f"{blocks} blocks of {width} channels" + (f" ({known})" if known else "")
 
@@ -132,12 +133,12 @@ def save(model: nn.Module, folder: Path, write: bool = True) -> None:
     if isinstance(model, PeftModel):
         weights = weights_of(model, write)
         if weights is not None:
-            lora_files.write(weights, folder / "lora", "peft")
+            lora_files.write(weights, folder / LORA, "peft")
         return
     writer: Any = model
     with _gathered(model):
         if write:
-            writer.save_pretrained(folder / "transformer")
+            writer.save_pretrained(folder / TRANSFORMER)
 
 
 def _gathered(model: nn.Module) -> AbstractContextManager[object]:
@@ -165,10 +166,10 @@ def load(backbone: Backbone, path: Path, expert: str = EXPERT, share: float = 1.
     Raises ValueError when there is neither, or it does not fit.
     """
     base: Any = backbone.transformers[expert]
-    if (path / "model_index.json").is_file():
+    if (path / MODEL_INDEX).is_file():
         raise ValueError(f"{path} is a whole model, not a LoRA; give it as backbone.weights")
-    if (path / "transformer").is_dir():
-        trained: nn.Module = type(base).from_pretrained(path / "transformer", torch_dtype=base.dtype)
+    if (path / TRANSFORMER).is_dir():
+        trained: nn.Module = type(base).from_pretrained(path / TRANSFORMER, torch_dtype=base.dtype)
         return trained if share == 1 else _towards(trained, base, share)
     weights = lora_files.read(path)
     try:

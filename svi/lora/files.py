@@ -20,9 +20,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from svi import disk
-from svi.lora.keys import FORMATS, HALVES, Format, every_block, key_of, listed, parse, place
+from svi.artifacts import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CHECKPOINTS, LATEST, LORA
+from svi.lora.keys import FORMATS, HALVES, Format, every_block, in_block, key_of, listed, parse
 
-CONFIG, WEIGHTS, EXTRA = "adapter_config.json", "adapter_model.safetensors", "extra.safetensors"
+EXTRA = "extra.safetensors"
 DIFFUSERS_WEIGHTS, DIFFUSERS_ALPHA = "pytorch_lora_weights.safetensors", "lora_adapter_metadata"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 SET_ASIDE = "dwpose_embedding"  # the pose encoder that SVI-Dance files hold beside the LoRA
@@ -75,24 +76,24 @@ def read(path: Path) -> LoraWeights:
     if not path.is_file():
         raise ValueError(f"{path}: no such file or folder; expected a LoRA as safetensors, or a PEFT folder")
     tensors, metadata = _load(path)
-    config = path.with_name(CONFIG)
-    if path.name == WEIGHTS and config.is_file():
+    config = path.with_name(ADAPTER_CONFIG)
+    if path.name == ADAPTER_WEIGHTS and config.is_file():
         return _with_config(tensors, metadata, config)
     return collect(tensors, str(path), _diffusers_alpha(metadata, str(path)), metadata)
 
 
 def _read_folder(folder: Path) -> LoraWeights:
-    if (folder / "lora").is_dir():
-        return _read_folder(folder / "lora")
-    if (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file():
-        return read(folder / WEIGHTS)
+    if (folder / LORA).is_dir():
+        return _read_folder(folder / LORA)
+    if (folder / ADAPTER_CONFIG).is_file() and (folder / ADAPTER_WEIGHTS).is_file():
+        return read(folder / ADAPTER_WEIGHTS)
     if (folder / DIFFUSERS_WEIGHTS).is_file():
         return read(folder / DIFFUSERS_WEIGHTS)
     pickles = [file.name for file in sorted(folder.iterdir()) if file.suffix in PICKLES]
     if pickles:
         raise ValueError(f"{folder}: {_PICKLE.format(pickles[0])}")
     raise ValueError(
-        f"{folder} holds no LoRA; expected {CONFIG} and {WEIGHTS} (PEFT), {DIFFUSERS_WEIGHTS} (diffusers), "
+        f"{folder} holds no LoRA; expected {ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} (PEFT), {DIFFUSERS_WEIGHTS} (diffusers), "
         "or a folder `lora` as Train writes it"
     )
 
@@ -219,7 +220,7 @@ def _sorted_out(tensors: Mapping[str, Tensor], origin: str) -> tuple[Parts, dict
 
 
 def _order(module: str) -> tuple[int, str]:
-    block, local = place(module)
+    block, local = in_block(module)
     return -1 if block is None else block, local
 
 
@@ -276,19 +277,19 @@ def write(weights: LoraWeights, path: Path, form: Format, metadata: Mapping[str,
         _save(tensors | (dict(weights.extra) if form in HOLD_EXTRA else {}), path, header)
         return
     path.mkdir(parents=True, exist_ok=True)
-    (path / CONFIG).unlink(missing_ok=True)  # last to come: without it this is no PEFT folder
+    (path / ADAPTER_CONFIG).unlink(missing_ok=True)  # last to come: without it this is no PEFT folder
     (path / EXTRA).unlink(missing_ok=True)
     if weights.extra:
         _save(dict(weights.extra), path / EXTRA, {})
-    _save(tensors, path / WEIGHTS, header)
-    disk.write_whole(path / CONFIG, _config_text(weights).encode())
+    _save(tensors, path / ADAPTER_WEIGHTS, header)
+    disk.write_whole(path / ADAPTER_CONFIG, _config_text(weights).encode())
 
 
 def _config_text(weights: LoraWeights) -> str:
     """PEFT's config; a module that every block has is named once."""
     from peft import LoraConfig
 
-    targets = sorted({place(name)[1] for name in weights.modules})
+    targets = sorted({in_block(name)[1] for name in weights.modules})
     alpha: Any = int(weights.alpha) if weights.alpha == int(weights.alpha) else weights.alpha
     config = LoraConfig(r=weights.rank, lora_alpha=alpha, target_modules=targets, inference_mode=True)
     return json.dumps({**config.to_dict(), "target_modules": targets}, indent=2, sort_keys=True)
@@ -314,7 +315,7 @@ def from_checkpoint(folder: Path, alpha: float | None = None) -> LoraWeights:
     else:
         file = steps / name / "mp_rank_00_model_states.pt"
         state = torch.load(file, map_location="cpu", weights_only=False, mmap=True)["module"]
-    config = steps / CONFIG
+    config = steps / ADAPTER_CONFIG
     if alpha is None and config.is_file():
         alpha = Config.read(config).alpha
     tensors = {key: value.float().clone() for key, value in state.items()}
@@ -322,12 +323,12 @@ def from_checkpoint(folder: Path, alpha: float | None = None) -> LoraWeights:
 
 
 def _last_step(folder: Path) -> tuple[Path, str]:
-    for steps in (folder / "checkpoints", folder):
-        if (steps / "latest.json").is_file():
-            return steps, str(json.loads((steps / "latest.json").read_text())["name"])
+    for steps in (folder / CHECKPOINTS, folder):
+        if (steps / LATEST).is_file():
+            return steps, str(json.loads((steps / LATEST).read_text())["name"])
     if any(folder.glob("*_model_states.pt")):
         return folder.parent, folder.name
-    raise ValueError(f"{folder} holds no complete checkpoint; expected checkpoints/latest.json, as Train writes it")
+    raise ValueError(f"{folder} holds no complete checkpoint; expected {CHECKPOINTS}/{LATEST}, as Train writes it")
 
 
 def _joined(steps: Path, name: str) -> dict[str, Tensor]:

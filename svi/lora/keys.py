@@ -105,7 +105,7 @@ def key_of(form: Format, module: str, part: Half) -> str:
     }[form]
 
 
-def place(module: str) -> tuple[int | None, str]:
+def in_block(module: str) -> tuple[int | None, str]:
     """("blocks.3.attn1.to_q") -> (3, "attn1.to_q"); None as the block of a module outside the blocks."""
     block = _BLOCK.fullmatch(module)
     return (int(block[1].split(".")[1]), block[2]) if block else (None, module)
@@ -113,7 +113,7 @@ def place(module: str) -> tuple[int | None, str]:
 
 def every_block(module: str, blocks: int) -> list[str]:
     """The module of that name in each of the blocks; itself if it is outside them."""
-    block, local = place(module)
+    block, local = in_block(module)
     return [module] if block is None else [f"blocks.{i}.{local}" for i in range(blocks)]
 
 

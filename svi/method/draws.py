@@ -21,10 +21,10 @@ class Order:
 
     def __getitem__(self, k: int) -> int:
         """Index of the clip, from the permutation of the epoch that k lies in."""
-        epoch, place = divmod(k, self.clips)
+        epoch, index = divmod(k, self.clips)
         if epoch != self._epoch:
             self._epoch, self._permutation = (
                 epoch,
                 torch.randperm(self.clips, generator=keyed("epoch", self.seed, epoch)),
             )
-        return int(self._permutation[place])
+        return int(self._permutation[index])

@@ -22,7 +22,7 @@ REPEAT = click.option(
 JSON = click.option(
     "--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="write the figures here too"
 )
-Row = dict[str, Any]
+Figures = dict[str, Any]
 
 
 @click.group()
@@ -68,7 +68,7 @@ def denoise(size: str, steps: int, repeat: int, file: Path | None) -> None:
     _report(lambda device: measure(size, device, steps, repeat), file)
 
 
-def _report(rows: Callable[["torch.device"], Iterator[Row]], file: Path | None) -> None:
+def _report(rows: Callable[["torch.device"], Iterator[Figures]], file: Path | None) -> None:
     """Print a Markdown table as the rows come, and what it was made with."""
     from svi.backbones.speed import default_device
     from svi.perf.measure import made_with

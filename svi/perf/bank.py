@@ -26,7 +26,7 @@ Shape = tuple[int, int, int, int]
 SLOTS, NODE = 50, 8
 
 
-class Plan(NamedTuple):
+class BankSize(NamedTuple):
     """One size: an error's shape, errors a slot, adds to measure and to check, and adds to measure of the lists."""
 
     shape: Shape
@@ -35,7 +35,10 @@ class Plan(NamedTuple):
     lists: int
 
 
-PLANS: dict[Size, Plan] = {"480p": Plan((16, 21, 60, 104), 500, 100, 3), "tiny": Plan((4, 9, 64, 64), 64, 10, 2)}
+SIZES: dict[Size, BankSize] = {
+    "480p": BankSize((16, 21, 60, 104), 500, 100, 3),
+    "tiny": BankSize((4, 9, 64, 64), 64, 10, 2),
+}
 
 
 class ErrorList:
@@ -96,7 +99,7 @@ def noise(shape: Shape) -> Iterator[Tensor]:
 
 def measure(size: Size, folder: Path | None = None) -> dict[str, Any]:
     """All figures, on one thread: bytes, seconds (medians) and shares. The bank's file lies in `folder` meanwhile."""
-    plan, threads = PLANS[size], torch.get_num_threads()
+    plan, threads = SIZES[size], torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with tempfile.TemporaryDirectory(dir=folder) as where:
@@ -125,7 +128,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def measure_lists(plan: Plan, *, stacked: bool) -> dict[str, float]:
+def measure_lists(plan: BankSize, *, stacked: bool) -> dict[str, float]:
     """The two lists: one of them, full, for one slot; the rest computed from it."""
     errors, stream, generator = ErrorList(plan.capacity, stacked=stacked), structured(plan.shape), torch.Generator()
     for error in islice(stream, plan.capacity + 1):  # the first search finds no memory at hand yet
@@ -136,7 +139,7 @@ def measure_lists(plan: Plan, *, stacked: bool) -> dict[str, float]:
     return {"process_bytes": held, "node_bytes": NODE * held, "add_s": median(add), "sample_s": median(sample)}
 
 
-def measure_bank(plan: Plan, stream: Iterator[Tensor], folder: Path) -> dict[str, float]:
+def measure_bank(plan: BankSize, stream: Iterator[Tensor], folder: Path) -> dict[str, float]:
     """The bank: one full slot just after a checkpoint, the rest computed from it; every decision checked against all distances."""
     bank = ErrorBank(1, plan.shape, BankSettings(capacity=plan.capacity, dtype="bfloat16"), folder)
     generator = torch.Generator()
@@ -148,9 +151,9 @@ def measure_bank(plan: Plan, stream: Iterator[Tensor], folder: Path) -> dict[str
     for r in islice(stream, plan.adds):
         nearest = exactly_nearest(bank, r)
         start = time.perf_counter()
-        place = bank.add(0, r[None], 0.3, generator)
+        position = bank.add(0, r[None], 0.3, generator)
         add.append(time.perf_counter() - start)
-        exact += place == nearest
+        exact += position == nearest
         sample.append(_seconds(partial(bank.sample, 0, generator)))
     bank.close(remove=True)
     return {
@@ -164,7 +167,7 @@ def measure_bank(plan: Plan, stream: Iterator[Tensor], folder: Path) -> dict[str
 
 
 def exactly_nearest(bank: ErrorBank, r: Tensor) -> int:
-    """The place of a full slot's nearest entry, by the distances to all."""
+    """The position of a full slot's nearest entry, by the distances to all."""
     x = r.bfloat16().float().flatten()
     distances = [squared_distance(x, bank.file.entry(0, i).flatten()) for i in range(bank.settings.capacity)]
     return distances.index(min(distances))

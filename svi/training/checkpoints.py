@@ -10,9 +10,8 @@ import torch.distributed as dist
 from torch import nn
 
 from svi import disk
+from svi.artifacts import LATEST
 from svi.training.objective import TrainingObjective
-
-LATEST = "latest.json"
 
 
 class Checkpoints:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from svi.artifacts import ERRORS
 from svi.backbones.backbone import Backbone
 from svi.bank.bank import ErrorBank
 from svi.data.cache import LatentCache
@@ -20,7 +21,6 @@ from svi.method.injection import image_error
 from svi.settings import InjectionSettings
 
 KEPT, FRAMES = 6, 3
-FILE = "errors.npz"
 
 
 def keep_errors(bank: ErrorBank, times: Tensor, seed: int, folder: Path) -> None:
@@ -35,7 +35,7 @@ def keep_errors(bank: ErrorBank, times: Tensor, seed: int, folder: Path) -> None
     vid = np.stack([e[:, :FRAMES].numpy() for e, _ in found]) if found else np.empty((0, shape[1], 0, *shape[3:]))
     buffer = io.BytesIO()
     np.savez(buffer, vid=vid.astype(np.float16), t=np.array([t for _, t in found]))
-    write_whole(folder / FILE, buffer.getvalue())
+    write_whole(folder / ERRORS, buffer.getvalue())
 
 
 @torch.no_grad()

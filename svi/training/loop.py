@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from svi.artifacts import CHECKPOINTS, METRICS
 from svi.disk import write_whole
 from svi.settings import TrainSettings
 from svi.training import ranks
@@ -41,10 +42,10 @@ def train(
     engine = engine_for(model, settings)
     moving: Any = get_ema_multi_avg_fn
     average = AveragedModel(model, multi_avg_fn=moving(ema)) if ema else None
-    checkpoints = Checkpoints(folder / "checkpoints", engine, objective, average)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, engine, objective, average)
     first = checkpoints.load()
     writes = dist.get_rank() == 0
-    metrics = Metrics(folder / "metrics.jsonl", first) if writes else None
+    metrics = Metrics(folder / METRICS, first) if writes else None
     pace = Pace(settings.batch * objective.tokens)
     engine.train()
     for step in range(first, settings.steps):

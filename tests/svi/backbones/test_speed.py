@@ -158,7 +158,7 @@ def test_offloading_changes_nothing(
     """The hooks, with the CPU in the GPU's place."""
     speed.prepare(models, SpeedSettings(weights=weights), CPU)
     plain = clip(backbone, models, steps=3)
-    speed.place(models, offload, CPU)
+    speed.put(models, offload, CPU)
     assert torch.equal(plain, clip(backbone, models, steps=3))
     assert torch.equal(plain, clip(backbone, models, steps=3))
 

@@ -42,16 +42,16 @@ class Lists:
         held = self.slots[slot]
         if len(held) < self.capacity:
             held.append(entry)
-            place = len(held) - 1
+            position = len(held) - 1
         elif self.replacement == "l2":
-            place = min(range(len(held)), key=lambda i: float((held[i] - entry).square().sum()))
+            position = min(range(len(held)), key=lambda i: float((held[i] - entry).square().sum()))
         elif self.replacement == "random":
-            place = int(torch.randint(len(held), (), generator=generator))
+            position = int(torch.randint(len(held), (), generator=generator))
         else:
-            place = self.oldest[slot]
-        held[place] = entry
-        self.oldest[slot] = (place + 1) % self.capacity
-        return place
+            position = self.oldest[slot]
+        held[position] = entry
+        self.oldest[slot] = (position + 1) % self.capacity
+        return position
 
     def sample(self, slot: int, generator: torch.Generator) -> Tensor | None:
         held = self.slots[slot]
@@ -216,6 +216,6 @@ def test_an_error_that_is_there_already_replaces_itself_and_a_zero_one_does_no_h
 def test_its_index_takes_less_than_a_hundredth_of_its_entries() -> None:
     layout = layout_of(50, (16, 21, 60, 104), BankSettings(dtype="bfloat16"), both=False)
     two_lists = 2 * 50 * 500 * 16 * 21 * 60 * 104 * 2
-    assert layout.places * layout.entry_bytes == two_lists / 2
+    assert layout.full_entries * layout.entry_bytes == two_lists / 2
     eight_ranks = 8 * Sketcher(layout.values, layout.sketch).bytes
-    assert layout.index_bytes + eight_ranks < 0.01 * layout.places * layout.entry_bytes
+    assert layout.index_bytes + eight_ranks < 0.01 * layout.full_entries * layout.entry_bytes

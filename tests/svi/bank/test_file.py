@@ -230,7 +230,7 @@ def test_the_file_starts_sparse_and_old_rows_are_used_again(tmp_path: Path) -> N
         bank.state_dict()
         bank.settle()
     rows = (path.stat().st_size - bank.file.layout.entries_at) / bank.file.layout.entry_bytes
-    assert bank.file.layout.places < rows < 2.2 * bank.file.layout.places
+    assert bank.file.layout.full_entries < rows < 2.2 * bank.file.layout.full_entries
     assert [float(x) for x in bank.entries(2)[:, 0, 0, 0, 0, 0]] == [200 + k for k in range(20)]
 
 
@@ -253,9 +253,9 @@ def share(rank: int, folder: Path) -> None:
     )
     drawn = []
     for step in range(30):
-        places = bank.add_all([new(4 * step + 2 * rank), new(4 * step + 2 * rank + 1)] if step % 3 or rank else [])
+        positions = bank.add_all([new(4 * step + 2 * rank), new(4 * step + 2 * rank + 1)] if step % 3 or rank else [])
         drawn.append(bank.sample_any(keyed("draw", step)))
-        assert len(places) == (2 if step % 3 or rank else 0)
+        assert len(positions) == (2 if step % 3 or rank else 0)
     state = bank.state_dict()
     then = contents(bank)
     for step in range(30, 40):

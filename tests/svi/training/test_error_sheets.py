@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from svi.artifacts import ERRORS
 from svi.backbones.tiny import TinyBackbone
 from svi.bank.bank import ErrorBank
 from svi.data.cache import LatentCache
 from svi.method.draws import keyed
 from svi.settings import BankSettings, InjectionSettings
-from svi.training.error_sheets import FILE, FRAMES, KEPT, injected_sheet, keep_errors, own_errors, own_sheet
+from svi.training.error_sheets import FRAMES, KEPT, injected_sheet, keep_errors, own_errors, own_sheet
 
 TIMES = torch.linspace(0.05, 0.95, 10)
 CASES = [(0, 0.2), (0, 0.8), (3, 0.5)]
@@ -31,14 +32,14 @@ def test_a_few_errors_are_kept_of_slots_from_end_to_end(slots: range, count: int
     bank = filled(tmp_path, (2, 5, 3, 4), slots)
     keep_errors(bank, TIMES, 0, tmp_path)
     bank.close(remove=True)
-    with np.load(tmp_path / FILE) as kept:
+    with np.load(tmp_path / ERRORS) as kept:
         vid, t = kept["vid"], kept["t"]
     assert len(vid) == len(t) == count
     if count:
         assert vid.shape == (count, 2, FRAMES, 3, 4)
         assert (t[0], t[-1]) == (pytest.approx(float(TIMES[slots[0]])), pytest.approx(float(TIMES[slots[-1]])))
         np.testing.assert_allclose(vid[-1], (1 - t[-1]) * slots[-1], rtol=1e-3)
-    assert [file.name for file in tmp_path.iterdir()] == [FILE]
+    assert [file.name for file in tmp_path.iterdir()] == [ERRORS]
 
 
 def test_an_error_is_what_a_step_misses_the_clip_by(backbone: TinyBackbone, cache: LatentCache) -> None:

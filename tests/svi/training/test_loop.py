@@ -153,11 +153,11 @@ def test_checkpointed_activations_are_not_kept(cache: LatentCache) -> None:
 
 
 def test_interrupted_and_resumed_is_bit_identical(world: tuple[World, str], tmp_path: Path) -> None:
-    place, dtype = world
-    whole = trained(place, tmp_path / "whole", dtype=dtype)
+    there, dtype = world
+    whole = trained(there, tmp_path / "whole", dtype=dtype)
     with pytest.raises(KeyboardInterrupt):
-        trained(place, tmp_path / "cut", stop=5, dtype=dtype)
-    assert_same(trained(place, tmp_path / "cut", dtype=dtype), whole)
+        trained(there, tmp_path / "cut", stop=5, dtype=dtype)
+    assert_same(trained(there, tmp_path / "cut", dtype=dtype), whole)
     assert all(value.isfinite().all() for value in whole.values())
     assert max(float(v.abs().max()) for k, v in whole.items() if "lora_B" in k) > 0
     assert [line["step"] for line in lines(tmp_path / "cut")] == [3, 6]
@@ -191,7 +191,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
     world: tuple[World, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Step 4 would write a checkpoint; one of its samples is not a number."""
-    place, dtype = world
+    there, dtype = world
     draw = ErrorRecycling.draw
 
     def spoiled(self: ErrorRecycling, k: int) -> TrainingSample:
@@ -201,20 +201,20 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
     monkeypatch.setattr(ErrorRecycling, "draw", spoiled)
     said = r"train/loss is nan .*at step 4; the last good checkpoint, .*step-0000002, is kept"
     with pytest.raises(ValueError, match=said):
-        trained(place, tmp_path, micro_batch=1, dtype=dtype)
+        trained(there, tmp_path, micro_batch=1, dtype=dtype)
     assert [p.name for p in (tmp_path / "checkpoints").glob("step-*")] == ["step-0000002"]
     monkeypatch.undo()
-    resumed = trained(place, tmp_path, dtype=dtype)
+    resumed = trained(there, tmp_path, dtype=dtype)
     assert all(value.isfinite().all() for value in resumed.values())
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run(world: tuple[World, str], tmp_path: Path) -> None:
-    place, dtype = world
-    backbone, settings = place.make(), SETTINGS.model_copy(update={"dtype": dtype})
+    there, dtype = world
+    backbone, settings = there.make(), SETTINGS.model_copy(update={"dtype": dtype})
     model = lora.adapted(backbone, settings)
     next(p for name, p in model.named_parameters() if "lora_B" in name).register_hook(lambda grad: grad / 0)  # type: ignore[no-untyped-call]
     with (
-        recycling(backbone, place.cache, tmp_path) as objective,
+        recycling(backbone, there.cache, tmp_path) as objective,
         pytest.raises(ValueError, match=r"^train/grad_norm is (inf|nan) at step 1; there is no checkpoint yet"),
     ):
         train(model, objective, settings, tmp_path, lambda done, total: None)
