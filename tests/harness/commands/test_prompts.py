@@ -190,7 +190,7 @@ def test_a_model_folder_that_knows_nothing_is_refused_with_what_it_wrote(
 
 
 def test_without_a_model_it_says_where_to_get_one(image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     assert "hf download Qwen/Qwen2.5-VL-7B-Instruct" in refused(tmp_path, "--image", image)
 
 

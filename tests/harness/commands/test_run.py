@@ -3,48 +3,48 @@
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from tests.harness.small import ONE_TRACK, ROOT, SMALL, command, environment, harness
-
-RUN = ("run", "ablation_eimg", "--only", "base,full", ONE_TRACK, *SMALL)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("small") / "runs"
-    done = harness(*RUN, store=root)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (root.parent / "first.md").write_text(table(done.stdout))
-    return root
+from tests.harness.finished import FIRST, RUN, finished, table
+from tests.harness.small import ONE_TRACK, ROOT, SMALL, command, environment, harness, prepared, process
 
 
-def table(stdout: str) -> str:
-    """The rows of the printed table."""
-    return "\n".join(line for line in stdout.splitlines() if line.startswith("|"))
+@pytest.fixture(scope="session")
+def store() -> Path:
+    """Of one small run, which other processes may be reading: stages are added to a copy."""
+    return finished()
+
+
+@pytest.fixture
+def copy(store: Path, tmp_path: Path) -> Path:
+    """The same stages in a store of the test's own; what is in MLflow stays behind, as it names its folder."""
+    away = shutil.ignore_patterns("mlflow.db*", "mlartifacts", "tracking")
+    return Path(shutil.copytree(store, tmp_path / "runs", symlinks=True, ignore=away))
 
 
 def test_the_table_comes_last_and_names_every_variant(store: Path) -> None:
-    rows = (store.parent / "first.md").read_text()
+    rows = (store.parent / FIRST).read_text()
     assert "| base " in rows
     assert "| full " in rows
 
 
 def test_again_everything_is_cached_and_the_table_is_the_same(store: Path) -> None:
-    started = time.monotonic()
+    before = {path: path.read_text() for path in store.glob("artifacts/*/*/manifest.json")}
     done = harness(*RUN, store=store)
     assert done.returncode == 0
-    assert table(done.stdout) == (store.parent / "first.md").read_text()
+    assert table(done.stdout) == (store.parent / FIRST).read_text()
     assert "10 of 10 stages were done already" in done.stderr
-    assert time.monotonic() - started < 30  # a stage that ran again would have loaded torch
+    assert {path: path.read_text() for path in store.glob("artifacts/*/*/manifest.json")} == before
 
 
 def test_films_have_their_true_duration(store: Path) -> None:
@@ -60,32 +60,32 @@ def test_films_have_their_true_duration(store: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [("--recipe", "paper"), ("--recipe", "code"), ("train.adapter=lora",)])
-def test_recipes_and_lora_run(store: Path, words: tuple[str, ...]) -> None:
-    done = harness("run", "ablation_eimg", "--only", "full", ONE_TRACK, *SMALL, "train.rank=4", *words, store=store)
+def test_recipes_and_lora_run(copy: Path, words: tuple[str, ...]) -> None:
+    done = harness("run", "ablation_eimg", "--only", "full", ONE_TRACK, *SMALL, "train.rank=4", *words, store=copy)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "| full " in table(done.stdout)
 
 
 @pytest.mark.slow
-def test_two_ranks_through_deepspeeds_launcher(store: Path) -> None:
+def test_two_ranks_through_deepspeeds_launcher(copy: Path) -> None:
     words = ("run", "ablation_eimg", "--only", "full", ONE_TRACK, *SMALL, "train.ranks=2")
-    done = harness(*words, store=store)
+    done = process(*words, store=copy)
     assert done.returncode == 0, done.stderr[-2000:]
-    logs = [(folder / "log.txt").read_text() for folder in (store / "artifacts" / "train").iterdir()]
+    logs = [(folder / "log.txt").read_text() for folder in (copy / "artifacts" / "train").iterdir()]
     assert sum("dist_world_size=2" in log for log in logs) == 1
 
 
-def test_the_papers_fixed_number_of_clips(store: Path) -> None:
+def test_the_papers_fixed_number_of_clips(copy: Path) -> None:
     done = harness(
-        "run", "ablation_eimg", "--only", "base", ONE_TRACK, *SMALL, "generate.length=paper_clips", store=store
+        "run", "ablation_eimg", "--only", "base", ONE_TRACK, *SMALL, "generate.length=paper_clips", store=copy, drawn=False
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    lengths = {np.load(p, mmap_mode="r").shape[1] for p in (store / "artifacts" / "generate").glob("*/frames.npy")}
+    lengths = {np.load(p, mmap_mode="r").shape[1] for p in (copy / "artifacts" / "generate").glob("*/frames.npy")}
     assert 10 * 4 + 1 in lengths
 
 
 def test_everything_lies_beneath_the_store(store: Path) -> None:
-    assert {p.name for p in store.parent.iterdir()} == {"runs", "first.md"}
+    assert {p.name for p in store.parent.iterdir()} == {"runs", FIRST}
     assert not list((store / "partial").iterdir())
 
 
@@ -145,18 +145,36 @@ def test_status(store: Path) -> None:
     assert json.loads(harness("status", "--json", store=store).stdout)["finished"]["generate"] == made
 
 
-@pytest.mark.parametrize("seconds", [7, 13, *(pytest.param(s, marks=pytest.mark.slow) for s in (5, 9, 11, 16, 20))])
-def test_killed_at_any_moment_then_run_again_gives_the_same_table(store: Path, tmp_path: Path, seconds: int) -> None:
-    root = tmp_path / "runs"
+def killed_when(root: Path, moment: Callable[[], bool]) -> None:
+    """A run in processes of its own, of which the command alone is killed: its workers must notice by themselves."""
     running = subprocess.Popen(
         command(*RUN, store=root), env=environment(), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    time.sleep(seconds)
-    os.kill(running.pid, signal.SIGKILL)  # the command alone: its workers must notice by themselves
+    deadline = time.monotonic() + 300
+    while not moment() and running.poll() is None:
+        assert time.monotonic() < deadline, "it did not come so far in time"
+        time.sleep(0.02)
+    os.kill(running.pid, signal.SIGKILL)
     running.wait()
-    done = harness(*RUN, store=root)
+
+
+def test_killed_in_the_training_then_run_again_gives_the_same_table(store: Path, tmp_path: Path) -> None:
+    root = prepared(tmp_path / "runs")
+    killed_when(root, lambda: any(root.glob("partial/train-*/checkpoints/latest.json")))
+    assert not list(root.glob("artifacts/train/*"))
+    done = harness(*RUN, store=root, drawn=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert table(done.stdout) == (store.parent / "first.md").read_text()
+    assert table(done.stdout) == (store.parent / FIRST).read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [5, 7, 9, 11, 13, 16, 20])
+def test_killed_at_any_moment_then_run_again_gives_the_same_table(store: Path, tmp_path: Path, seconds: int) -> None:
+    root, moment = tmp_path / "runs", time.monotonic() + seconds
+    killed_when(root, lambda: time.monotonic() > moment)
+    done = process(*RUN, store=root)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert table(done.stdout) == (store.parent / FIRST).read_text()
 
 
 @pytest.mark.slow
@@ -168,7 +186,7 @@ def test_two_commands_on_one_store_share_the_work(store: Path, tmp_path: Path) -
     ]
     tables = {table(running.communicate(timeout=600)[0]) for running in pair}
     assert [running.returncode for running in pair] == [0, 0]
-    assert tables == {(store.parent / "first.md").read_text()}
+    assert tables == {(store.parent / FIRST).read_text()}
     with sqlite3.connect(root / "mlflow.db") as db:
         assert db.execute("select count(*) from runs").fetchone() == (3,)
 
@@ -188,11 +206,13 @@ def test_a_users_own_file(store: Path, tmp_path: Path) -> None:
     )  # shared with the ablation: base model, cache, and all of full but its report
 
 
-def test_the_trivial_baselines_are_films_like_others_without_a_forecast(store: Path) -> None:
-    done = harness("run", "ablation_eimg", "--only", "base,copy_*,ping_pong", ONE_TRACK, *SMALL, store=store)
+def test_the_trivial_baselines_are_films_like_others_without_a_forecast(copy: Path) -> None:
+    done = harness(
+        "run", "ablation_eimg", "--only", "base,copy_*,ping_pong", ONE_TRACK, *SMALL, store=copy, drawn=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert re.search(r"^\| copy_image .*skipped", table(done.stdout), re.MULTILINE)  # its gain
-    films = [(json.loads(p.read_text()), p.parent) for p in (store / "artifacts").glob("generate/*/film.json")]
+    films = [(json.loads(p.read_text()), p.parent) for p in (copy / "artifacts").glob("generate/*/film.json")]
     folders = {film["method"]: folder for film, folder in films if film["n_frames"] == 100}
     base = folders.pop("model")
     assert set(folders) == {"copy_image", "copy_clips", "ping_pong"}

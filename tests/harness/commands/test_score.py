@@ -19,25 +19,22 @@ from harness.declare.settings import ScoreSettings
 from harness.run.local import THREADS
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
 from tests.benchmarks.vbench.vbench_weights import write_clip_b
-from tests.harness.small import ONE_TRACK, SMALL, command, environment
+from tests.harness.small import ONE_TRACK, SMALL, harness
+from tests.once import made_once
 
 TRACK = ("--track", "consistent-50s")
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def weights() -> Path:
     """A small CLIP by its published name, and nothing else."""
-    cache = tmp_path_factory.mktemp("weights")
-    write_clip_b(cache, width=64, layers=1)
-    return cache
+    return made_once("small CLIP", lambda folder: write_clip_b(folder, width=64, layers=1))
 
 
 def run(weights: Path, *arguments: str, store: Path, judge: Path | None = None) -> subprocess.CompletedProcess[str]:
     places = {name: str(weights) for name in ("VBENCH_CACHE_DIR", "TORCH_HOME", "HARNESS_WEIGHTS")}
     places["HARNESS_VBENCH_ENV"] = str(judge or weights / "none")
-    return subprocess.run(
-        command(*arguments, store=store), capture_output=True, text=True, env={**environment(), **places}, timeout=300
-    )
+    return harness(*arguments, store=store, variables=places)
 
 
 def videos(folder: Path, height: int = 32, seed: int = 0, names: tuple[str, ...] = ("a", "<b>b&amp;")) -> Path:
@@ -47,23 +44,24 @@ def videos(folder: Path, height: int = 32, seed: int = 0, names: tuple[str, ...]
     return folder
 
 
-@pytest.fixture(scope="module")
-def scored(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> tuple[Path, str]:
-    """A store with two methods scored alike and one at another size; the last table."""
-    root = tmp_path_factory.mktemp("scored")
-    store = root / "runs"
-    for name, height, seed in (("FramePack", 32, 0), ("Other one", 32, 5), ("Larger (2x)", 64, 9)):
-        folder = videos(root / name, height, seed)
-        done = run(weights, "score", str(folder), *TRACK, "--name", name, store=store)
-        assert done.returncode == 0, done.stderr
-        if name == "Other one":
-            compared = done.stdout
-    (root / "compared.md").write_text(compared)
-    return store, done.stdout
+@pytest.fixture(scope="session")
+def scored(weights: Path) -> tuple[Path, str]:
+    """A store with two methods scored alike and one at another size, which other processes may be reading; the last table."""
+
+    def make(root: Path) -> None:
+        root.mkdir()
+        for name, height, seed in (("FramePack", 32, 0), ("Other one", 32, 5), ("Larger (2x)", 64, 9)):
+            folder = videos(root / name, height, seed)
+            done = run(weights, "score", str(folder), *TRACK, "--name", name, store=root / "runs")
+            assert done.returncode == 0, done.stderr
+            (root / f"{name}.md").write_text(done.stdout)
+
+    root = made_once("scored", make)
+    return root / "runs", (root / "Larger (2x).md").read_text()
 
 
 def test_methods_scored_alike_share_a_table_with_their_drift(scored: tuple[Path, str]) -> None:
-    compared = (scored[0].parent / "compared.md").read_text()
+    compared = (scored[0].parent / "Other one.md").read_text()
     assert "| Other one |" in compared
     assert "| FramePack |" in compared
     assert "background consistency" in compared
@@ -273,10 +271,11 @@ def test_scored_videos_stand_beside_an_experiments_variants(weights: Path, tmp_p
 
 
 @pytest.mark.slow  # builds VBench's own environment where there is none yet: 3 minutes, 5 GB
-def test_the_official_package_judges_the_same_videos(weights: Path, scored: tuple[Path, str]) -> None:
-    folder, store = official.default_folder(), scored[0]
+def test_the_official_package_judges_the_same_videos(weights: Path, scored: tuple[Path, str], tmp_path: Path) -> None:
+    folder, store = official.default_folder(), tmp_path / "runs"
+    shutil.copytree(scored[0], store, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts", "tracking"))
     official.build(folder, print)
-    arguments = ("score", str(store.parent / "FramePack"), *TRACK, "--name", "Judged", "--judge")
+    arguments = ("score", str(scored[0].parent / "FramePack"), *TRACK, "--name", "Judged", "--judge")
     done = run(weights, *arguments, "score.vbench=background_consistency", store=store, judge=folder)
     assert done.returncode == 0, done.stderr
     (row,) = [line for line in done.stdout.splitlines() if line.startswith("| background consistency |")]

@@ -9,16 +9,14 @@ from PIL import Image
 
 from tests.harness.commands.wan_words import WORDS, write_videos
 from tests.harness.small import harness
-from tests.svi.wan_folder import Kind, write_wan_folder
+from tests.harness.wan import wan
 
 WIDTH = {"wan2.2-ti2v": 64}
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights") / "wan"
-    write_wan_folder(folder)
-    return folder
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    return wan()
 
 
 def frames_of(video: Path) -> list[bytes]:
@@ -31,12 +29,11 @@ def frames_of(video: Path) -> list[bytes]:
     ("kind", "recipe", "adapters"),
     [("wan2.1-i2v", "svi-shot", 1), ("wan2.2-i2v", "svi-2.0-pro", 2), ("wan2.2-ti2v", "svi-film", 1)],
 )
-def test_an_ablation_on_each_kind_of_model(tmp_path: Path, kind: Kind, recipe: str, adapters: int) -> None:
-    write_wan_folder(tmp_path / "wan", kind)
+def test_an_ablation_on_each_kind_of_model(tmp_path: Path, kind: str, recipe: str, adapters: int) -> None:
     store = tmp_path / "runs"
     done = harness(
         "run", "ablation_eimg", "--profile", "folder", "--recipe", recipe, "--only", "base,full", *WORDS,
-        f"data.width={WIDTH.get(kind, 48)}", f"backbone.weights={tmp_path / 'wan'}",
+        f"data.width={WIDTH.get(kind, 48)}", f"backbone.weights={wan(kind)}",
         f"data.path={write_videos(tmp_path)}", "tracks=consistent-50s", store=store,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

@@ -17,8 +17,8 @@ from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
 from harness.stages import stages
+from tests.harness.wan import wan
 from tests.svi.films import decoded
-from tests.svi.wan_folder import write_wan_folder
 
 SMALL: dict[str, object] = {
     "data.height": 32, "data.width": 48, "data.clip_frames": 9, "data.fps": 1, "backbone.text_tokens": 16,
@@ -26,11 +26,9 @@ SMALL: dict[str, object] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights")
-    write_wan_folder(folder)
-    return folder
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    return wan()
 
 
 def add(folder: Path, name: str, width: int = 64, height: int = 48, prompts: str = "a cat\na dog") -> Path:

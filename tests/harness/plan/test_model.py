@@ -8,25 +8,19 @@ from harness.core.errors import UseError
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
-from tests.svi.wan_folder import write_wan_folder
+from tests.harness.wan import wan
 
 SIZE = {"data.height": 32, "data.width": 48, "data.clip_frames": 9}
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory, "wan2.1-i2v")
+@pytest.fixture(scope="session")
+def one() -> Path:
+    return wan("wan2.1-i2v")
 
 
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory, "wan2.2-i2v")
-
-
-def write(factory: pytest.TempPathFactory, kind: str) -> Path:
-    folder = factory.mktemp(kind)
-    write_wan_folder(folder, kind)
-    return folder
+@pytest.fixture(scope="session")
+def two() -> Path:
+    return wan("wan2.2-i2v")
 
 
 @pytest.fixture

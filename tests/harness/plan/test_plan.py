@@ -144,12 +144,31 @@ def test_durations_are_for_people() -> None:
     assert [duration(s) for s in (0.4, 89, 91, 5000, 6000)] == ["0 s", "89 s", "2 min", "83 min", "1.7 h"]
 
 
-def test_a_large_plan_is_quick(store: Store) -> None:
+def large(store: Store) -> Graph:
+    """2000 stages that are not done, beside a hundred finished ones that each may be nearest to."""
     wide: dict[str, Any] = {f"section.key{i}": i for i in range(60)}
     for seed in range(100):
         commit(store, train(**wide, seed=-seed - 1))
-    nodes = [train(**wide, seed=seed) for seed in range(2000)]
+    return graph(*(train(**wide, seed=seed) for seed in range(2000)))
+
+
+def test_a_large_plan_reads_every_manifest_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, read, reads = large(store), Path.read_text, list[Path]()
+
+    def counted(path: Path, *arguments: Any, **more: Any) -> str:
+        reads.append(path)
+        return read(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    assert Plan.of(made, store, jobs=4).count("missing") == 2000
+    manifests = [path for path in reads if path.name == "manifest.json"]
+    assert len(manifests) == len(set(manifests)) == 100
+
+
+@pytest.mark.slow  # it takes seconds only, but may not share the machine with tests that take all of it
+def test_a_large_plan_is_quick(store: Store) -> None:
+    made = large(store)
     start = time.perf_counter()
-    plan = Plan.of(graph(*nodes), store, jobs=4)
+    plan = Plan.of(made, store, jobs=4)
     assert plan.count("missing") == 2000
     assert time.perf_counter() - start < 4.0  # a fifth of what 10,000 stages may take, with room for a busy machine

@@ -17,7 +17,7 @@ from harness.core.graph import Graph, Node
 from harness.core.store import Store
 from harness.plan.plan import Plan
 from harness.run.local import Local
-from harness.run.schedule import Event, Outcome, Running, run
+from harness.run.schedule import TICK, Event, Outcome, Running, run
 from harness.run.worker import HARNESS_PID, watch_command
 from tests.harness.run.stage_functions import STEPS, graph, node
 
@@ -260,9 +260,11 @@ def test_a_killed_worker_fails_its_stage_only(store: Store, local: Local) -> Non
 def test_running_stages_are_looked_at_about_once_a_second(store: Store, local: Local) -> None:
     one = node("slow", "step_by_step")
     looks: list[list[Running]] = []
+    begun = time.monotonic()
     run(graph(one), store, local, silent, looks.append)
+    seconds = time.monotonic() - begun
     progress = [r.progress for look in looks for r in look if r.progress]
-    assert 1 <= len(looks) <= 4
+    assert 1 <= len(looks) <= seconds / TICK  # however long a busy machine takes
     assert progress
     assert progress[-1]["total"] == STEPS
     assert progress[-1]["unit"] == "step"

@@ -1,7 +1,6 @@
 """Tracking against real MLflow: sqlite files, and a server on a loopback port."""
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -15,7 +14,8 @@ import numpy as np
 import pytest
 
 from harness.tracking import Tracker, resolve_uri, score_curves
-from harness.tracking.server import ENVIRONMENT, shown
+from harness.tracking.server import shown
+from tests.harness.small import database
 from tests.harness.tracking.mirrored import (
     check_complete,
     filled,
@@ -28,23 +28,11 @@ from tests.harness.tracking.mirrored import (
     write_metrics,
 )
 
-os.environ.update(ENVIRONMENT)
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database with MLflow's tables, made once: its migrations take seconds."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
 
 @pytest.fixture
-def store(tmp_path: Path, migrated: Path) -> Path:
+def store(tmp_path: Path) -> Path:
     """A store with an empty database and the files that a small experiment leaves."""
-    shutil.copy(migrated, tmp_path / "mlflow.db")
+    shutil.copy(database(), tmp_path / "mlflow.db")
     return filled(tmp_path)
 
 
@@ -170,7 +158,7 @@ def test_runs_deleted_from_the_database_are_made_anew(store: Path) -> None:
     check_complete(uri)
 
 
-def test_a_replaced_database_is_filled_again(store: Path, migrated: Path) -> None:
+def test_a_replaced_database_is_filled_again(store: Path) -> None:
     from mlflow import MlflowClient
 
     uri, ids = resolve_uri(None, store), list[str]()
@@ -181,7 +169,7 @@ def test_a_replaced_database_is_filled_again(store: Path, migrated: Path) -> Non
         ids.append(str(tracker.run_id(run)))
         assert MlflowClient(uri).get_run(ids[-1]).data.params["svi.p_img"] == "0.5"
         # Written over in place: this process keeps the file open, as a new command would not.
-        shutil.copy(migrated, store / "mlflow.db")
+        shutil.copy(database(), store / "mlflow.db")
     assert ids[0] != ids[1]
 
 
@@ -293,6 +281,7 @@ def start_server(store: Path, port: int) -> Iterator[Callable[[], None]]:
         yield lambda: stack.enter_context(serving(f"sqlite:///{store}/mlflow.db", store / "served", port))
 
 
+@pytest.mark.slow
 def test_a_server_that_was_away_gets_everything_later(store: Path, port: int, start_server: Callable[[], None]) -> None:
     from mlflow import MlflowClient
 
@@ -315,6 +304,7 @@ def test_a_server_that_was_away_gets_everything_later(store: Path, port: int, st
     assert len(said) == 1
 
 
+@pytest.mark.slow  # for its clock
 def test_a_server_that_never_answers_costs_seconds(store: Path) -> None:
     said: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:

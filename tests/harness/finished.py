@@ -1,0 +1,25 @@
+"""One small experiment, carried out as a person would: its store, made once a session. Nobody adds stages to it."""
+
+from pathlib import Path
+
+from tests.harness.small import ONE_TRACK, SMALL, process
+from tests.once import made_once
+
+RUN = ("run", "ablation_eimg", "--only", "base,full", ONE_TRACK, *SMALL)
+FIRST = "first.md"  # beside the store: the table that the run printed
+
+
+def table(stdout: str) -> str:
+    """The rows of the printed table."""
+    return "\n".join(line for line in stdout.splitlines() if line.startswith("|"))
+
+
+def finished() -> Path:
+    """The store. Its MLflow database is its own, with all of MLflow's migrations."""
+
+    def make(folder: Path) -> None:
+        done = process(*RUN, store=folder / "runs")
+        assert done.returncode == 0, done.stderr[-3000:]
+        (folder / FIRST).write_text(table(done.stdout))
+
+    return made_once("ablation", make) / "runs"
