@@ -8,7 +8,7 @@ from harness.run.slurm.records import FOLDER, Record
 from harness.run.slurm.resources import Needs
 
 # What Python prints last of an error; submitit and the process that waits for the stage print others after it.
-RAISED = re.compile(r"(?!harness\.worker\.StageError|submitit)[\w.]*(Error|Exception|Exit)\b.*")
+RAISED = re.compile(r"(?!harness\.core\.job\.StageError|submitit)[\w.]*(Error|Exception|Exit)\b.*")
 AGAIN = "the same command goes on with it"
 
 

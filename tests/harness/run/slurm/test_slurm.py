@@ -271,10 +271,10 @@ def test_how_a_job_ended_is_said(
     [
         (["srun: error: Job credential expired\nsrun: Job step aborted\n"], "srun: error: Job credential expired", 0),
         (["/bin/sh: python3: not found\nsrun: error: exit 127\n"], "/bin/sh: python3: not found", 0),
-        (["working\n", "ValueError: no card\nharness.run.worker.StageError: ended with 1\n"], "ValueError: no card", 1),
+        (["working\n", "ValueError: no card\nharness.core.job.StageError: ended with 1\n"], "ValueError: no card", 1),
         (
-            ["working\nharness.run.worker.StageError: killed by signal 9\n"],
-            "harness.run.worker.StageError: killed by signal 9",
+            ["working\nharness.core.job.StageError: killed by signal 9\n"],
+            "harness.core.job.StageError: killed by signal 9",
             0,
         ),
     ],
