@@ -6,72 +6,69 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports import artifacts
 from reports.figures.curves import delta_figure, drift_figure
 from reports.figures.errors import error_figures
-from reports.figures.forecast import forecast_curves, forecast_figure, forecast_grid
-from reports.figures.length import length_figure, length_table
+from reports.figures.forecast import forecast_curves, forecast_figure
+from reports.figures.length import length_figure
 from reports.figures.sheet import sheet_figure
 from reports.figures.style import png, svg
 from reports.page.films import Link
-from reports.page.page import duration, page
-from reports.statistics.frame import validated
+from reports.page.page import page
 from reports.statistics.info import ReportInfo
-from reports.statistics.summary import summarise
+from reports.statistics.length import length_table
+from reports.statistics.view import ReportView
 from reports.tables import text as tables
+from reports.tables.forecast_table import forecast_grid
 from reports.tables.settings_table import settings_grid
-
-REPRODUCE = "reproduce.txt"
 
 
 def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path, link: Link) -> None:
-    """Write into `folder`: table.md (for a terminal), report.md, report.html, report.tex, results.csv, summary.csv, reproduce.txt
-    and figures/.
+    """Write all of `reports.artifacts` into `folder`.
 
     `link` says where the page finds films that are too large for it.
 
     Raises:
         ValueError: a frame that `validated` refuses, an unknown published table, or frames.npy of another shape.
     """
-    frame = validated(frame, info)
-    summary = summarise(frame, info)
-    figures = _write_figures(frame, summary, info, folder / "figures")
+    report = ReportView.of(frame, info)
+    figures = _write_figures(report, folder / artifacts.FIGURES)
     for name, text in (
-        ("results.csv", tables.csv(frame)),
-        ("summary.csv", tables.csv(summary)),
-        ("report.tex", tables.latex(summary, info)),
-        ("table.md", tables.markdown(summary, info)),
-        ("report.md", _markdown(frame, summary, info, figures)),
-        (REPRODUCE, f"{info.reproduce}\n"),
-        ("report.html", page(frame, summary, info, link)),
+        (artifacts.RESULTS, tables.csv(report.frame)),
+        (artifacts.SUMMARY, tables.csv(report.summary)),
+        (artifacts.LATEX, tables.latex(report)),
+        (artifacts.TABLE, tables.markdown(report)),
+        (artifacts.DOCUMENT, _markdown(report, figures)),
+        (artifacts.REPRODUCE, f"{info.reproduce}\n"),
+        (artifacts.PAGE, page(report, link)),
     ):
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
-def _write_figures(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, folder: Path) -> list[str]:
+def _write_figures(report: ReportView, folder: Path) -> list[str]:
     """Write every figure as PNG, the drift curves as SVG and quality against length as numbers too; the names of the PNG files."""
     folder.mkdir(parents=True, exist_ok=True)
     names = []
-    for track in info.tracks:
-        drift = drift_figure(frame, summary, info, track)
-        lengths = length_table(frame, summary, info, track)
+    for view in report.tracks:
+        drift, lengths, track = drift_figure(view), length_table(view), _file_name(view.track)
         drawn = {
             "drift": drift,
-            "length": length_figure(lengths, frame, info),
-            "deltas": delta_figure(summary, info, track),
-            "forecast": forecast_figure(frame, summary, info, track),
-            "forecast-curves": forecast_curves(frame, summary, info, track),
-            "sheet": sheet_figure(info, track),
+            "length": length_figure(view, lengths),
+            "deltas": delta_figure(view),
+            "forecast": forecast_figure(view),
+            "forecast-curves": forecast_curves(view),
+            "sheet": sheet_figure(view.info, view.track),
         }
         for kind, figure in drawn.items():
             if figure is not None:
-                names.append(f"{kind}-{_file_name(track)}.png")
+                names.append(f"{kind}-{track}.png")
                 (folder / names[-1]).write_bytes(png(figure))
         if len(lengths):
             csv = tables.csv(lengths)
-            (folder / f"length-{_file_name(track)}.csv").write_text(csv, encoding="utf-8", newline="\n")
+            (folder / f"length-{track}.csv").write_text(csv, encoding="utf-8", newline="\n")
         if drift is not None:
-            (folder / f"drift-{_file_name(track)}.svg").write_text(svg(drift), encoding="utf-8", newline="\n")
-    for name, figure in error_figures(info):
+            (folder / f"drift-{track}.svg").write_text(svg(drift), encoding="utf-8", newline="\n")
+    for name, figure in error_figures(report.info):
         names.append(f"{_file_name(name)}.png")
         (folder / names[-1]).write_bytes(png(figure))
     return names
@@ -83,19 +80,21 @@ def _file_name(name: str) -> str:
     return name if name == plain else f"{plain}-{zlib.crc32(name.encode()):08x}"
 
 
-def _markdown(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, figures: list[str]) -> str:
+def _markdown(report: ReportView, figures: list[str]) -> str:
+    info = report.info
     settings = settings_grid(info)
-    costs = [f"- {_text(kind)}: {duration(seconds)}" for kind, seconds in info.costs.items()]
+    costs = [f"- {_text(kind)}: {_text(time)}" for kind, time in info.costs.items()]
     provenance = [f"- {_text(name)}: {_text(value)}" for name, value in info.provenance.items()]
     about = f"Profile {info.profile}, backbone {info.backbone}, seeds {', '.join(map(str, info.seeds))}."
     sections = [
         f"# {_text(info.experiment)}\n\n{_text(info.question)}",
         _text(about),
-        tables.markdown(summary, info).rstrip(),
+        tables.markdown(report).rstrip(),
         f"## What these numbers may claim\n\n{_text(info.caption)}",
-        f"## Further measures\n\n{tables.markdown_further(summary, info)}".rstrip(),
-        *_forecasts(frame, summary, info),
-        "## Figures\n\n" + "\n\n".join(f"![{name.removesuffix('.png')}](figures/{name})" for name in figures),
+        f"## Further measures\n\n{tables.markdown_further(report)}".rstrip(),
+        *_forecasts(report),
+        "## Figures\n\n"
+        + "\n\n".join(f"![{name.removesuffix('.png')}]({artifacts.FIGURES}/{name})" for name in figures),
         *([f"## Settings\n\n{tables.markdown_grid(settings)}".rstrip()] if settings else []),
         "## Costs\n\n" + "\n".join(costs),
         "## Provenance\n\n" + "\n".join(provenance),
@@ -104,8 +103,8 @@ def _markdown(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, figu
     return "\n\n".join(sections) + "\n"
 
 
-def _forecasts(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo) -> list[str]:
-    grids = [grid for track in info.tracks if (grid := forecast_grid(frame, summary, info, track))]
+def _forecasts(report: ReportView) -> list[str]:
+    grids = [grid for view in report.tracks if (grid := forecast_grid(view))]
     return ["## Forecast from one clip", *map(tables.markdown_grid, grids)] if grids else []
 
 

@@ -1,7 +1,7 @@
 """A forecast of the long film from one clip: how much of an error survives, how much is new, and where that ends.
 
 If an error e of the condition leaves gain e + eps in the output that conditions the next clip, then clip after clip it
-tends to eps / (1 - gain); with a gain of 1 or more it grows without end. `reports.forecast` has the intervals.
+tends to eps / (1 - gain); with a gain of 1 or more it grows without end. `reports.statistics.forecast` has the intervals.
 """
 
 from collections.abc import Mapping

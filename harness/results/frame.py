@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.artifacts import SCORE_INFO, SCORES
 from harness.core.job import Job
 from harness.core.provenance import facts
+from harness.core.text import duration
 from harness.declare.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -137,12 +138,12 @@ def report_info(job: Job) -> "ReportInfo":
         reproduce=settings["command"],
         videos=videos,
         frames=frames,
-        costs=costs([job]),
         fps=films[0]["fps"],
         clip_seconds=(films[0]["clip_frames"] - films[0]["overlap"]) / films[0]["fps"],
         trivial=tuple(name for name, sets in settings["variants"].items() if sets.get(METHOD, MODEL) != MODEL),
         errors=errors,
         settings=_settings(job),
+        **told_costs([job]),
     )
 
 
@@ -170,6 +171,14 @@ def _read_by(folder: Path) -> Iterator[tuple[str, object]]:
         for signature in given if isinstance(given, list) else [given]:
             for before in folder.parents[1].glob(f"*/{signature[:SIGNATURE_DIGITS]}"):
                 yield from _read_by(before)
+
+
+def told_costs(jobs: Iterable[Job]) -> dict[str, Any]:
+    """The fields of a `ReportInfo` that say what these reports' stages took."""
+    spent = costs(jobs)
+    films = spent.get("generate", 0.0) + spent.get("score", 0.0)
+    told = {kind: duration(seconds) for kind, seconds in (*spent.items(), ("together", sum(spent.values())))}
+    return {"costs": told, "forecast_share": spent.get("forecast", 0.0) / films if films else 0.0}
 
 
 def costs(jobs: Iterable[Job]) -> dict[str, float]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def scored_table(store: Store, record: Record, others: Sequence[Record]) -> str:
     """Markdown: the record's row, and those of `others` that were made and scored alike; says which were not, and why."""
-    from reports.statistics.summary import summarise
-    from reports.tables.agreement import judged
+    from reports.statistics.view import ReportView
+    from reports.tables.agreement import agreement
     from reports.tables.text import markdown
 
     own = record.rows(store)
@@ -32,7 +32,7 @@ def scored_table(store: Store, record: Record, others: Sequence[Record]) -> str:
     if record.by_name:
         notes.append("Nothing says which samples these are (--samples): lists compare by the files' names alone.")
     info = _table_info(rows, kept, record)
-    parts = [markdown(summarise(rows, info), info), judged(own), "\n".join(f"- {note}" for note in notes)]
+    parts = [markdown(ReportView.of(rows, info)), agreement(own), "\n".join(f"- {note}" for note in notes)]
     return "\n".join(part for part in parts if part)
 
 

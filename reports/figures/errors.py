@@ -40,12 +40,12 @@ def picture_sheet(file: Path, title: str) -> Figure:
         figure = Figure(figsize=(9.6, 0.7 + 1.25 * len(rows)), layout="constrained")
         axes = figure.subplots(len(rows), len(columns), squeeze=False)
         for line, row, images in zip(axes, rows, pictures, strict=True):
-            for place, image, column in zip(line, resized(images), columns, strict=True):
-                place.set(xticks=[], yticks=[])
-                place.spines[:].set_visible(False)
-                place.imshow(image, interpolation="nearest")
+            for panel, image, column in zip(line, resized(images), columns, strict=True):
+                panel.set(xticks=[], yticks=[])
+                panel.spines[:].set_visible(False)
+                panel.imshow(image, interpolation="nearest")
                 if row == rows[0]:
-                    place.set_title(column, loc="center", fontsize=7.5)
+                    panel.set_title(column, loc="center", fontsize=7.5)
             line[0].set_ylabel(row, rotation=0, ha="right", va="center")
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
     return figure

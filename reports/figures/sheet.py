@@ -54,14 +54,14 @@ def sheet_figure(info: ReportInfo, track: str) -> Figure | None:
         axes = figure.subplots(len(rows), COLUMNS, squeeze=False)
         for index, (variant, (images, numbers)) in enumerate(rows.items()):
             line = axes[index]
-            for place in line:
-                place.set(xticks=[], yticks=[])
-                place.spines[:].set_visible(False)
+            for panel in line:
+                panel.set(xticks=[], yticks=[])
+                panel.spines[:].set_visible(False)
             line[0].set_ylabel(variant, rotation=0, ha="right", va="center")
-            for place, image, number in zip(line, images, numbers, strict=False):
-                place.imshow(image, interpolation="nearest")
+            for panel, image, number in zip(line, images, numbers, strict=False):
+                panel.imshow(image, interpolation="nearest")
                 if index == 0:
-                    place.set_title(f"{number / info.fps:.1f} s", loc="center")
+                    panel.set_title(f"{number / info.fps:.1f} s", loc="center")
     return figure
 
 

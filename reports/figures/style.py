@@ -1,6 +1,7 @@
 """How figures look: one colour a variant everywhere, plain axes, the same bytes for the same numbers."""
 
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.transforms import offset_copy
 
 from reports.statistics.info import ReportInfo
@@ -21,6 +23,7 @@ _PALETTE = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (10, 3)), (0, (5, 2, 1, 2, 1, 2)), (0, (1, 4)))
 LABELLED = 12
 """Most variants that a figure can name."""
+PANELS_A_ROW = 3
 _LABEL_INCHES = 0.17
 _PARAMETERS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -70,6 +73,15 @@ def dashes(info: ReportInfo, variant: str) -> str | tuple[float, tuple[float, ..
     return _DASHES[_rank(info, variant) // len(_PALETTE) % len(_DASHES)]
 
 
+def panel_grid(count: int) -> tuple[Figure, list[SubplotSpec]]:
+    """A figure with room for so many panels: the first as wide as it, the others small, below."""
+    below = math.ceil((count - 1) / PANELS_A_ROW)
+    figure = Figure(figsize=(9.6, 3.5 + 2.1 * below), layout="constrained")
+    grid = figure.add_gridspec(1 + below, PANELS_A_ROW, height_ratios=[3.4, *[2.0] * below])
+    small = [divmod(index, PANELS_A_ROW) for index in range(count - 1)]
+    return figure, [grid[0, :], *(grid[1 + row, column] for row, column in small)]
+
+
 def svg(figure: Figure) -> str:
     """The figure as one <svg> element, without a background, its text as text."""
     with figure_style():
@@ -100,31 +112,33 @@ def spread(values: list[float], gap: float) -> list[float]:
             groups.append((sum(values[member] for member in members) / len(members), members))
     placed = [0.0] * len(values)
     for centre, members in groups:
-        for place, member in enumerate(members):
-            placed[member] = centre + gap * (place - (len(members) - 1) / 2)
+        for rank, member in enumerate(members):
+            placed[member] = centre + gap * (rank - (len(members) - 1) / 2)
     return placed
 
 
 def evenly(names: Sequence[str], count: int = LABELLED) -> list[str]:
     """At most `count` of the names, spread evenly over their order, the first and the last among them."""
-    places = np.linspace(0, len(names) - 1, min(len(names), count)).round()
-    return [names[int(place)] for place in places]
+    indices = np.linspace(0, len(names) - 1, min(len(names), count)).round()
+    return [names[int(index)] for index in indices]
 
 
-def label_points(figure: Figure, axes: Axes, points: Mapping[str, tuple[float, float]], info: ReportInfo) -> None:
+def label_points(axes: Axes, points: Mapping[str, tuple[float, float]], info: ReportInfo) -> None:
     """Names points (variant -> x, y) at their right, apart from each other and from the points of the same height."""
+    figure = axes.figure
+    assert isinstance(figure, Figure)  # no part of one
     figure.draw_without_rendering()  # lays the panels out: only then is a panel's height known
     low, high = axes.get_ylim()
     gap = (high - low) * _LABEL_INCHES / (figure.get_figheight() * axes.get_position().height)
-    places = spread([y for _, y in points.values()], gap)
+    heights = spread([y for _, y in points.values()], gap)
     beside = offset_copy(axes.transData, figure, x=16, units="points")
-    for (variant, point), place in zip(points.items(), places, strict=True):
+    for (variant, point), height in zip(points.items(), heights, strict=True):
         # To the right of every point that the text could cover.
-        x = max(other[0] for other in points.values() if abs(other[1] - place) < gap or other == point)
+        x = max(other[0] for other in points.values() if abs(other[1] - height) < gap or other == point)
         ink = colour(info, variant)
         leader = {"arrowstyle": "-", "color": ink, "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 2}
         axes.annotate(
-            variant, point, xytext=(x, place), textcoords=beside, va="center", color=ink, annotation_clip=False,
+            variant, point, xytext=(x, height), textcoords=beside, va="center", color=ink, annotation_clip=False,
             arrowprops=leader,
         )  # fmt: skip
 

@@ -29,7 +29,7 @@ Link = Callable[[Path], Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Row:
+class SampleFilms:
     """The films of one sample: variant and addresses each; `embedded`: the addresses are data, so that the page has them all."""
 
     sample: str
@@ -37,13 +37,13 @@ class Row:
     embedded: bool
 
 
-def film_rows(info: ReportInfo, link: Link, budget: int = VIDEO_BYTES) -> dict[str, list[Row]]:
+def film_rows(info: ReportInfo, link: Link, budget: int = VIDEO_BYTES) -> dict[str, list[SampleFilms]]:
     """Track -> its samples in order, each with the film of every compared variant that has one.
 
     A sample is embedded with all its films or with none: half of them would compare what is not side by side.
     """
     paths = {track: _samples(info, track) for track in info.tracks}
-    rows: dict[str, list[Row]] = {track: [] for track in info.tracks}
+    rows: dict[str, list[SampleFilms]] = {track: [] for track in info.tracks}
     for index in range(max(map(len, paths.values()), default=0)):
         for track, samples in paths.items():
             for sample, films in itertools.islice(samples.items(), index, index + 1):
@@ -51,7 +51,7 @@ def film_rows(info: ReportInfo, link: Link, budget: int = VIDEO_BYTES) -> dict[s
                 embedded = size <= budget
                 budget -= size * embedded
                 found = ((name, (video_uri(path),) if embedded else tuple(link(path))) for name, path in films.items())
-                rows[track].append(Row(sample, tuple(found), embedded))
+                rows[track].append(SampleFilms(sample, tuple(found), embedded))
     return rows
 
 
@@ -81,8 +81,8 @@ def relinked(page: Path, link: Link) -> str:
     """The text of a page for another place; a film that is gone keeps its address."""
 
     def put(found: re.Match[str]) -> str:
-        places = (page.parent / unquote(url) for url in re.findall(r'src="([^"]*)"', found[0]))
-        film = next((place.resolve() for place in places if place.is_file()), None)
+        paths = (page.parent / unquote(url) for url in re.findall(r'src="([^"]*)"', found[0]))
+        film = next((path.resolve() for path in paths if path.is_file()), None)
         return found[0] if film is None else "".join(SOURCE.format(url=url) for url in link(film))
 
     return re.sub(r'(?:<source src="(?!data:)[^"]*" type="video/mp4">)+', put, page.read_text(encoding="utf-8"))

@@ -6,37 +6,38 @@ from importlib import resources
 from pathlib import Path
 
 import matplotlib.image
-import pandas as pd
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from reports import artifacts
 from reports.figures.curves import curve_panels, delta_figure, drawn_variants, drift_panel
 from reports.figures.errors import error_figures
-from reports.figures.forecast import forecast_curves, forecast_figure, forecast_grid
-from reports.figures.length import length_figure, length_table
+from reports.figures.forecast import forecast_curves, forecast_figure
+from reports.figures.length import length_figure
 from reports.figures.sheet import Tiles, tiles
 from reports.figures.style import INK, colour, dashes, png, svg
 from reports.page.films import VIDEO_BYTES, Link, film_rows
-from reports.statistics.frame import PREFIX, validated
+from reports.statistics.frame import PREFIX
 from reports.statistics.info import ReportInfo
+from reports.statistics.length import length_table
+from reports.statistics.view import ReportView, TrackView
 from reports.tables.answer import answer
-from reports.tables.grid import further_grids, main_grids
+from reports.tables.forecast_table import forecast_grid
 from reports.tables.published import CAPTION, published_grids
 from reports.tables.settings_table import settings_grid
+from reports.tables.track_tables import further_grids, main_grids
 
 
-def page(
-    frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, link: Link, video_bytes: int = VIDEO_BYTES
-) -> str:
+def page(report: ReportView, link: Link, video_bytes: int = VIDEO_BYTES) -> str:
     """The HTML text. Samples' films are embedded while they fit into `video_bytes`, those of others linked.
 
     Raises:
-        ValueError: a frame that `validated` refuses, an unknown published table, or frames of another shape.
+        ValueError: an unknown published table, or frames of another shape.
     """
-    frame = validated(frame, info)
+    info = report.info
     films = film_rows(info, link, video_bytes)
-    tracks = [_track(frame, summary, info, track) | {"films": films[track]} for track in info.tracks]
+    tracks = [_track(view) | {"films": films[view.track]} for view in report.tracks]
     environment = Environment(
         loader=FunctionLoader(_template),
         autoescape=True,
@@ -51,42 +52,33 @@ def page(
         settings=settings_grid(info),
         published_caption=CAPTION,
         errors=[(name, _picture_uri(figure)) for name, figure in error_figures(info)],
-        costs=[(kind, duration(seconds)) for kind, seconds in info.costs.items()],
-        total=duration(sum(info.costs.values())),
+        beside=(artifacts.RESULTS, artifacts.SUMMARY),
     )
 
 
-def duration(seconds: float) -> str:
-    """For people: 3.2 s, 2 min 51 s, 1 h 5 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _track(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: str) -> dict[str, object]:
-    drawn = curve_panels(frame, summary, track)
-    names = drawn_variants(frame, info, track, drawn[0]) if drawn else []
-    panels = [_inline(drift_panel(frame, info, track, panel, names, lead=panel == drawn[0])) for panel in drawn]
+def _track(view: TrackView) -> dict[str, object]:
+    info, drawn = view.info, curve_panels(view)
+    names = drawn_variants(view, drawn[0]) if drawn else []
+    panels = [_inline(drift_panel(view, panel, names, lead=panel == drawn[0])) for panel in drawn]
     return {
-        "name": track,
-        "answer": answer(summary, info, track),
-        "grids": main_grids(summary, info, track),
-        "further": further_grids(summary, info, track),
-        "deltas": _inline(delta_figure(summary, info, track)),
+        "name": view.track,
+        "answer": answer(view),
+        "grids": main_grids(view),
+        "further": further_grids(view),
+        "deltas": _inline(delta_figure(view)),
         "panels": panels,
         "key": [(variant, _css_colour(info, variant), _dash_array(info, variant)) for variant in names],
         "prefixed": any(panel.view == PREFIX for panel in drawn),
-        "length": _inline(length_figure(length_table(frame, summary, info, track), frame, info)),
-        "forecast": _forecast(frame, summary, info, track),
-        "sheet": _sheet(info, track),
+        "length": _inline(length_figure(view, length_table(view))),
+        "forecast": _forecast(view),
+        "sheet": _sheet(info, view.track),
     }
 
 
-def _forecast(frame: pd.DataFrame, summary: pd.DataFrame, info: ReportInfo, track: str) -> dict[str, object]:
+def _forecast(view: TrackView) -> dict[str, object]:
     """A table, or none, and the figures that there are."""
-    figures = [make(frame, summary, info, track) for make in (forecast_curves, forecast_figure)]
-    return {"grid": forecast_grid(frame, summary, info, track), "figures": [_inline(one) for one in figures if one]}
+    figures = [make(view) for make in (forecast_curves, forecast_figure)]
+    return {"grid": forecast_grid(view), "figures": [_inline(one) for one in figures if one]}
 
 
 def _inline(figure: Figure | None) -> Markup | None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 
-class _Place(NamedTuple):
+class _Condition(NamedTuple):
     """What must be the same everywhere in a track, of a metric or of both, and how a message says so."""
 
     columns: tuple[str, ...]
@@ -15,8 +15,8 @@ class _Place(NamedTuple):
     verb: str = "scored"
 
 
-_PLACES = (
-    _Place(
+_CONDITIONS = (
+    _Condition(
         ("track",), "{who} on {track}", "{who}",
         {
             "fps": ("at fps {:g}", "at one fps"),
@@ -25,7 +25,7 @@ _PLACES = (
             "track_version": ("by version {} of the track", "by one version of the track"),
         },
     ),
-    _Place(
+    _Condition(
         ("metric",), "{metric} of {who}", "that of {who}",
         {
             "suite": ("by suite {!r}", "by the same suite"),
@@ -35,7 +35,7 @@ _PLACES = (
             "direction": ("with direction {!r}", "in the same direction"),
         },
     ),
-    _Place(  # what a metric is computed against belongs to a track, so that tracks may differ in it
+    _Condition(  # what a metric is computed against belongs to a track, so that tracks may differ in it
         ("metric", "track"), "{metric} of {who} on {track}", "that of {who}",
         {"compared_with": ("against reference {!r}", "against the same reference (videos or sound)")},
         verb="computed",
@@ -43,7 +43,7 @@ _PLACES = (
 )  # fmt: skip
 
 
-def require_alike(frame: pd.DataFrame, last: str = "") -> None:
+def require_comparable(frame: pd.DataFrame, last: str = "") -> None:
     """All scored rows of a track must have one fps, resolution, samples and version of the track; all of a metric one suite,
     version and so on; all of a metric on a track one reference.
 
@@ -53,29 +53,29 @@ def require_alike(frame: pd.DataFrame, last: str = "") -> None:
     Raises:
         ValueError: two rows differ; says in what, who has which, and what to do.
     """
-    columns = ["track", "metric", *(column for place in _PLACES for column in place.properties)]
+    columns = ["track", "metric", *(column for condition in _CONDITIONS for column in condition.properties)]
     kinds = frame.loc[frame["status"] == "ok", ["variant", "seed", *columns]].drop_duplicates()
-    for place in _PLACES:
-        for _, rows in kinds.groupby(list(place.columns), observed=True):
-            for column in place.properties:
+    for condition in _CONDITIONS:
+        for _, rows in kinds.groupby(list(condition.columns), observed=True):
+            for column in condition.properties:
                 if rows[column].nunique(dropna=False) > 1:
-                    raise ValueError(f"results frame: {_difference(rows, place, column, last)}")
+                    raise ValueError(f"results frame: {_difference(rows, condition, column, last)}")
 
 
-def _difference(rows: pd.DataFrame, place: _Place, column: str, last: str) -> str:
+def _difference(rows: pd.DataFrame, condition: _Condition, column: str, last: str) -> str:
     """FramePack on consistent-50s was scored at fps 30, full at fps 16; ... (the fewest first: those to score again)."""
-    stated, wanted = place.properties[column]
+    stated, wanted = condition.properties[column]
     groups = [(stated.format(value), group) for value, group in rows.groupby(column, observed=True, dropna=False)]
     groups.sort(key=lambda pair: (last in set(pair[1]["variant"]), pair[1]["variant"].nunique(), len(pair[1])))
     found = rows.groupby("variant", observed=True)[column].nunique(dropna=False)
     torn = set(found.index[found > 1])
-    where = {name: str(rows[name].iloc[0]) for name in place.columns}
+    where = {name: str(rows[name].iloc[0]) for name in condition.columns}
     says: list[str] = []
     for stated_value, group in groups:
         names = _names(group, torn)
         who = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-        was = "were" if place.first.startswith("{who}") and len(names) > 1 else "was"
-        wording, verb = (place.others, "") if says else (place.first, f"{was} {place.verb} ")
+        was = "were" if condition.first.startswith("{who}") and len(names) > 1 else "was"
+        wording, verb = (condition.others, "") if says else (condition.first, f"{was} {condition.verb} ")
         says.append(f"{wording.format(who=who, **where)} {verb}{stated_value}")
     several = rows["variant"].nunique() > 2
     each, some = ("all", "some") if several else ("both", "one")

@@ -46,7 +46,7 @@ class Forecast:
 
 
 def forecast(gain: Floats, eps: Floats, clips: int) -> Forecast:
-    """From every film's gain and eps, [seeds, films] each; intervals by drawing films, and seeds, again (`reports.bootstrap`).
+    """From every film's gain and eps, [seeds, films] each; intervals by drawing films, and seeds, again.
 
     Films of which one is NaN say nothing and are left out. Below six films no interval is given.
 

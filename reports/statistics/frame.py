@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.statistics.comparability import require_alike
+from reports.statistics.comparability import require_comparable
 from reports.statistics.info import ReportInfo
 
 COLUMNS = (
@@ -43,7 +43,7 @@ def validated(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
         ("direction", DIRECTIONS),
     ):
         _require_known(frame, column, known)
-    require_alike(frame, last=info.baseline)
+    require_comparable(frame, last=info.baseline)
     return frame
 
 
@@ -61,7 +61,7 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
         raise ValueError("results frame: received no rows, expected at least one score")
     frame = pd.DataFrame({column: _typed(frame[column]) for column in COLUMNS})
     _require_known(frame, "view", VIEWS)
-    _require_places(frame)
+    _require_clips_of_views(frame)
     repeated = frame[frame.duplicated(KEYS)]
     if len(repeated):
         raise ValueError(f"results frame: received {dict(repeated.iloc[0][KEYS])} twice, expected one value a key")
@@ -79,8 +79,8 @@ def _typed(column: "pd.Series[Any]") -> "pd.Series[Any]":
     codes, found = pd.factorize(column)
     names = [*map(str, found), ""]  # the last one, at -1, is what an empty field read from a file comes to
     categories = sorted({*names[:-1], *([""] if (codes < 0).any() else [])})
-    places = {name: place for place, name in enumerate(categories)}
-    ordered = np.array([places.get(name, -1) for name in names])
+    codes_of = {name: code for code, name in enumerate(categories)}
+    ordered = np.array([codes_of.get(name, -1) for name in names])
     return pd.Series(pd.Categorical.from_codes(ordered[codes], pd.Index(categories)), index=column.index)
 
 
@@ -90,7 +90,7 @@ def _require_known(frame: pd.DataFrame, column: str, known: tuple[str, ...]) -> 
         raise ValueError(f"results frame: received {column} {unknown[0]!r}, expected one of {', '.join(known)}")
 
 
-def _require_places(frame: pd.DataFrame) -> None:
+def _require_clips_of_views(frame: pd.DataFrame) -> None:
     wrong = frame[(frame["view"] == FILM) != (frame["clip"] == PER_FILM)]
     if len(wrong):
         row = wrong.iloc[0]

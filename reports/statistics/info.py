@@ -10,7 +10,9 @@ class ReportInfo:
 
     `variants`: name -> the settings that the variant sets, in the order of declaration; `settings`: the values of the same
     settings in the variants that leave them to the recipe. `compare_to`: names of published tables. `videos` and `frames`: absolute
-    paths by track and variant, of the first seed; a video is called as its sample. `costs`: stage kind -> seconds.
+    paths by track and variant, of the first seed; a video is called as its sample. `costs`: stage kind -> the time that it
+    took, as text, in the last entry that of all together; `forecast_share`: the time that forecasts took over that of films
+    and their scores.
     `clip_seconds`: of film that a clip of the baseline adds. Films of a track last equally long, so a variant with another
     number of clips there has clips of clip_seconds x clips of the baseline / its own clips. `trivial`: variants that only
     repeat what they are given (copy_image, copy_clips, ping_pong); they stand in tables, below the others, and nowhere
@@ -35,11 +37,12 @@ class ReportInfo:
     reproduce: str
     videos: Mapping[str, Mapping[str, list[str]]]
     frames: Mapping[str, Mapping[str, str]]
-    costs: Mapping[str, float]
+    costs: Mapping[str, str]
     fps: float
     clip_seconds: float
     trivial: tuple[str, ...] = ()
     trained: bool = True
+    forecast_share: float = 0.0
     errors: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Measures (a metric and its statistic): which lead a report, how they are called, which belong in the main table."""
+"""Measures (a metric and its statistic): which lead a report, and which belong in the main table."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,7 +12,7 @@ OFFICIAL = ".official"
 
 
 class Measure(NamedTuple):
-    """A metric and one of its statistics, as in `reports.summary`."""
+    """A metric and one of its statistics, as in `reports.statistics.summary`."""
 
     metric: str
     statistic: str
@@ -51,58 +51,8 @@ _WITH_TRUTH = (
 _WITHOUT_TRUTH = (_DRIFT[0], *_JUDGED, *_DRIFT[1:], *_PROBE, Measure("colour_drift", "contrast"))
 _LEADS = ("background_psnr", "colour_drift", "imaging_quality", "aesthetic_quality")
 
-_METRIC_LABELS = {
-    "background_psnr": "background PSNR",
-    "psnr": "PSNR",
-    "ssim": "SSIM",
-    "fvd": "FVD",
-    "sync_c": "Sync-C",
-    "sync_d": "Sync-D",
-}
-_SHORT = {
-    "background PSNR": "bg PSNR",
-    "subject similarity": "subject",
-    "object kept": "object",
-    "imaging quality": "imaging",
-    "aesthetic quality": "aesthetic",
-    "motion smoothness": "smoothness",
-}
-_STATISTIC_LABELS = {"first": "clip 1", "value": "", "vde": "VDE"}
 _LEVELS = ("first", "late", "drop", "value")  # statistics on the scale of the metric itself
 _WIDEST = 8
-_DIMENSIONLESS = ("", "0..1", "cosine", "index", "ratio", "raw", "relative", "share")
-ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
-
-
-def unit_suffix(unit: str) -> str:
-    """What follows a number in running text: ` dB`, nothing after a ratio or a share."""
-    return "" if unit in _DIMENSIONLESS else f" {unit}"
-
-
-def metric_label(metric: str) -> str:
-    """The metric's name for people: `background_psnr` -> background PSNR."""
-    name = metric.removesuffix(OFFICIAL)
-    label = _METRIC_LABELS.get(name, name.replace("_", " "))
-    return label if name == metric else f"{label} (official)"
-
-
-def measure_label(measure: Measure) -> str:
-    """In running text: late background PSNR, gain."""
-    label = metric_label(measure.metric)
-    return {
-        "first": f"{label} of clip 1",
-        "late": f"late {label}",
-        "drop": f"drop of {label}",
-        "contrast": f"start-to-end contrast of {label}",
-        "vde": f"VDE of {label}",
-        "slope": f"slope of {label}",
-    }.get(measure.statistic, label)
-
-
-def column_label(measure: Measure) -> str:
-    """At the head of a column: bg PSNR late, gain."""
-    label = metric_label(measure.metric)
-    return f"{_SHORT.get(label, label)} {_STATISTIC_LABELS.get(measure.statistic, measure.statistic)}".strip()
 
 
 def measured(summary: pd.DataFrame, track: str) -> list[Measure]:
@@ -124,7 +74,7 @@ def lead_measure(summary: pd.DataFrame, track: str) -> Measure | None:
     rows = summary[(summary["track"] == track) & (summary["direction"] != "none")]
     directed = set(rows["metric"])
     candidates = [measure for measure in _found(summary, track) if measure.metric in directed]
-    rank = {metric: place for place, metric in enumerate(_LEADS)}
+    rank = {metric: index for index, metric in enumerate(_LEADS)}
     candidates.sort(key=lambda measure: rank.get(measure.metric, len(rank)))
     for statistic in ("late", "value"):
         for measure in candidates:

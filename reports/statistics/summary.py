@@ -1,6 +1,6 @@
 """Statistics of the results frame: means, standard errors, intervals, paired differences to the baseline, and which is best.
 
-A film's curve over clips (view `window`) gives the statistics of `reports.drift`; a number of the whole film, or of a
+A film's curve over clips (view `window`) gives the statistics of `reports.statistics.drift`; a number of the whole film, or of a
 set of films, is kept as `value`. A metric may have both.
 """
 
@@ -55,7 +55,7 @@ def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
 
     Columns: mean, se, n and over (`seeds` or `samples`), low and high: the mean's 95 % interval by Student's t. delta,
     delta_se, delta_n, delta_low, delta_high and delta_p: the difference to the baseline, of films paired by seed and
-    sample, by the bootstrap of `reports.bootstrap`; delta_holm: that p, corrected for as many variants as are compared.
+    sample, by the bootstrap of `reports.statistics.bootstrap`; delta_holm: that p, corrected for as many variants as are compared.
     best: whether it is better than every other compared variant, each paired interval excluding 0 (all must, so that this
     needs no correction). direction (of better, for that statistic), unit, version, status, reason and note (what a reader
     must know). A skipped metric keeps its rows, without numbers. clips and clip_seconds: how many clips the variant's films

@@ -2,16 +2,16 @@
 
 import pandas as pd
 
-from reports.statistics.measures import metric_label
+from reports.statistics.frame import FILM
+from reports.statistics.measures import OFFICIAL
 from reports.tables.grid import Cell, Grid
+from reports.tables.labels import metric_label
 from reports.tables.text import markdown_grid
 
-OFFICIAL = ".official"
 
-
-def judge_grid(frame: pd.DataFrame) -> Grid | None:
-    """A row a dimension: means, and the largest difference of one video; None where the judge scored nothing."""
-    films = frame[(frame["view"] == "film") & (frame["status"] == "ok")]
+def agreement_grid(frame: pd.DataFrame) -> Grid | None:
+    """A row a dimension: means, and the largest difference of one video; None where the official package scored nothing."""
+    films = frame[(frame["view"] == FILM) & (frame["status"] == "ok")]
     rows = []
     for metric in dict.fromkeys(films["metric"]):
         if f"{metric}{OFFICIAL}" not in set(films["metric"]):
@@ -32,7 +32,7 @@ def judge_grid(frame: pd.DataFrame) -> Grid | None:
     return Grid("native beside official", heads, rows, [note])
 
 
-def judged(frame: pd.DataFrame) -> str:
-    """The grid as Markdown; empty where the judge scored nothing."""
-    grid = judge_grid(frame)
+def agreement(frame: pd.DataFrame) -> str:
+    """The grid as Markdown; empty where the official package scored nothing."""
+    grid = agreement_grid(frame)
     return "" if grid is None else markdown_grid(grid) + "\n"

@@ -7,40 +7,41 @@ from typing import Any
 import pandas as pd
 
 from reports.statistics.bootstrap import FEWEST
-from reports.statistics.info import ReportInfo
-from reports.statistics.measures import decimals, lead_measure, measure_label, unit_suffix
-from reports.tables.grid import signed
+from reports.statistics.measures import decimals
+from reports.statistics.view import TrackView
+from reports.tables.labels import measure_label, unit_suffix
+from reports.tables.numbers import signed
 
 LEVEL = 0.05
 NAMED = 6  # variants that one clause names
 
 
-def answer(summary: pd.DataFrame, info: ReportInfo, track: str) -> str:
+def answer(view: TrackView) -> str:
     """Which variants end worse or better than the baseline on the lead measure, and which show no difference, with intervals.
 
     Trivial baselines are left out: what stands still does not drift.
 
     Empty where only one variant was scored, and nothing trained: nothing was asked.
 
-    A difference is claimed where its paired 95 % interval (`reports.bootstrap`) excludes 0, and it does so still once the
-    number of variants is accounted for (Holm).
+    A difference is claimed where its paired 95 % interval (`reports.statistics.bootstrap`) excludes 0, and it does so still
+    once the number of variants is accounted for (Holm).
     """
-    if not info.trained and summary.loc[summary["track"] == track, "variant"].nunique() < 2:
+    info, lead = view.info, view.lead
+    if not info.trained and view.rows["variant"].nunique() < 2:
         return ""
-    lead = lead_measure(summary, track)
     if lead is None:
-        return f"On {track}, no metric with a better direction was measured: no variant can be called better."
-    rows = summary[(summary["metric"] == lead.metric) & (summary["statistic"] == lead.statistic)]
-    rows = rows[(rows["track"] == track) & (rows["variant"] != info.baseline)]
+        return f"On {view.track}, no metric with a better direction was measured: no variant can be called better."
+    rows = view.rows_of(lead)
+    rows = rows[rows["variant"] != info.baseline]
     compared = rows[(rows["delta_n"] > 0) & rows["variant"].isin(info.compared)]
-    subject, name = f"On {measure_label(lead)} ({track})", info.baseline
+    subject, name = f"On {measure_label(lead)} ({view.track})", info.baseline
     if len(info.compared) == 1 and not info.trivial:
         return f"{subject}, only {name} was run: there is nothing to compare it with."
     if len(info.compared) == 1:
         return f"{subject}, only trivial baselines stand beside {name}: there is nothing to compare it with."
     if compared.empty:
         return f"{subject}, no variant shares a scored film with {name}: no difference can be stated."
-    return f"{subject}, {'; '.join(_clauses(compared, decimals(summary, lead.metric), name))}."
+    return f"{subject}, {'; '.join(_clauses(compared, decimals(view.summary, lead.metric), name))}."
 
 
 def _clauses(rows: pd.DataFrame, digits: int, name: str) -> list[str]:
@@ -67,7 +68,7 @@ def _clauses(rows: pd.DataFrame, digits: int, name: str) -> list[str]:
 def _clause(rows: pd.DataFrame, digits: int, verb: tuple[str, str], says: str) -> str:
     """`a (-3.1 dB, 95 % interval -3.6 to -2.7) and b (...) end worse than ...`, the largest first; the table has all."""
     ranked = rows.loc[rows["delta"].abs().sort_values(ascending=False, kind="stable").index]
-    named = [_named(row, digits, first=place == 0) for place, row in enumerate(ranked[:NAMED].to_dict("records"))]
+    named = [_named(row, digits, first=rank == 0) for rank, row in enumerate(ranked[:NAMED].to_dict("records"))]
     named += [f"{len(ranked) - NAMED} more"] if len(ranked) > NAMED else []
     subject = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
     return f"{subject} {verb[len(named) > 1]} {says}"

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
-from reports.statistics.measures import CONSISTENCIES, OFFICIAL, metric_label
+from reports.statistics.drift import SEGMENTS
+from reports.statistics.measures import CONSISTENCIES, OFFICIAL
+from reports.tables.labels import metric_label
 
+INTERVAL = "95 % interval"
+VDE = f"VDE = sum of the relative changes from the first of at most {SEGMENTS} segments, as LV-Bench weights them"
 DRIFTLESS = ("gain", "eps", "forecast_plateau", "face_found")
 """Numbers of a film that say nothing of its course, so that no curve is missed."""
 WEIGHTED = (

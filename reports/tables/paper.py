@@ -14,10 +14,12 @@ import pandas as pd
 
 from reports.statistics.drift import CONTRAST_SHARE
 from reports.statistics.frame import COLUMNS
-from reports.statistics.measures import ARROWS, OFFICIAL, digits_of, metric_label
+from reports.statistics.measures import OFFICIAL, digits_of
 from reports.statistics.summary import UNDEFINED, Estimate, half_width
-from reports.tables.grid import INTERVAL, MINUS, NONE, SKIPPED, VDE, Cell, Grid, number, with_error, with_interval
-from reports.tables.notes import flat_note, lengths_note, weighted_note
+from reports.tables.grid import NONE, SKIPPED, Cell, Grid
+from reports.tables.labels import ARROWS, metric_label
+from reports.tables.notes import INTERVAL, VDE, flat_note, lengths_note, weighted_note
+from reports.tables.numbers import MINUS, number, with_error, with_interval
 from reports.tables.paper_rows import DYNAMIC, MADE, TRIVIAL, Ours, Part, parts
 from reports.tables.published import printed
 from reports.tables.text import LATEX_NEEDS, latex_grid, markdown_grid
@@ -212,13 +214,13 @@ def _drift_grid(part: Part, about: Mapping[str, str]) -> Grid | None:
 def _drift_cells(row: Ours, metric: str, about: Mapping[str, str], digits: Mapping[str, int]) -> list[Cell]:
     cells = [Cell(row.variant), Cell(_made_by(row.experiment, about))]
     for statistic in ("value", *_DRIFT):
-        found, places = row.values.get((metric, statistic)), digits[statistic]
+        found, decimals = row.values.get((metric, statistic)), digits[statistic]
         if found is None:
             cells.append(Cell("undefined"))
         elif statistic == "slope":
-            cells.append(Cell(with_interval(found.mean, *_interval(found), places)))
+            cells.append(Cell(with_interval(found.mean, *_interval(found), decimals)))
         else:
-            cells.append(Cell(with_error(number(found.mean, places), found.se, places)))
+            cells.append(Cell(with_error(number(found.mean, decimals), found.se, decimals)))
     return cells
 
 

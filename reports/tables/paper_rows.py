@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from reports.statistics.comparability import require_alike
+from reports.statistics.comparability import require_comparable
 from reports.statistics.frame import FILM, WINDOW, typed
 from reports.statistics.measures import OFFICIAL
 from reports.statistics.summary import Estimate, clip_counts, estimate, sample_statistics
@@ -93,7 +93,7 @@ def parts(name: str, frame: pd.DataFrame) -> list[Part]:
     stand beside them, but only of experiments in which a variant answers to one of the table's changes.
 
     Raises:
-        ValueError: no such table, a frame that `reports.frame.typed` refuses, or rows that were not made alike.
+        ValueError: no such table, a frame that `reports.statistics.frame.typed` refuses, or rows that were not made alike.
     """
     rows = published(name)
     pairs = _pairs(frame)
@@ -181,7 +181,7 @@ def _own(frame: pd.DataFrame, metrics: list[str], members: list[Pair]) -> pd.Dat
     names = [variant for _, variant in members]
     who = {(e, v): v if names.count(v) == 1 else f"{v} of {e}" for e, v in members}
     pairs = zip(frame["experiment"], frame["variant"], strict=True)
-    require_alike(frame.assign(variant=[who[pair] for pair in pairs]))
+    require_comparable(frame.assign(variant=[who[pair] for pair in pairs]))
     return frame
 
 

@@ -5,8 +5,8 @@ from importlib import resources
 
 import pandas as pd
 
-from reports.statistics.measures import metric_label
 from reports.tables.grid import NONE, Cell, Grid
+from reports.tables.labels import metric_label
 from reports.tables.sources import table_name
 
 CAPTION = (

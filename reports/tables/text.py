@@ -6,10 +6,12 @@ from collections.abc import Callable
 import pandas as pd
 
 from reports.statistics.frame import KEYS
-from reports.statistics.info import ReportInfo
+from reports.statistics.view import ReportView
 from reports.tables.answer import answer
-from reports.tables.grid import MINUS, NONE, Cell, Grid, further_grids, main_grids
+from reports.tables.grid import NONE, Cell, Grid
+from reports.tables.numbers import MINUS
 from reports.tables.published import CAPTION, published_grids
+from reports.tables.track_tables import further_grids, main_grids
 
 LATEX_NEEDS = r"% Needs \usepackage{booktabs} and \usepackage{graphicx}."
 _LATEX = {
@@ -21,22 +23,22 @@ _LATEX = {
 }  # fmt: skip
 
 
-def markdown(summary: pd.DataFrame, info: ReportInfo) -> str:
+def markdown(report: ReportView) -> str:
     """The answer and the main table of each track, then the published table, apart; aligned for a terminal."""
     parts = []
-    for track in info.tracks:
-        if said := answer(summary, info, track):
+    for view in report.tracks:
+        if said := answer(view):
             parts.append(escape_markdown(said, in_cell=False))
-        parts += map(markdown_grid, main_grids(summary, info, track))
-    if info.compare_to:
+        parts += map(markdown_grid, main_grids(view))
+    if report.info.compare_to:
         parts += ["---", f"**Published, not ours.** {CAPTION}"]
-        parts += [markdown_grid(grid) for name in info.compare_to for grid in published_grids(name)]
+        parts += [markdown_grid(grid) for name in report.info.compare_to for grid in published_grids(name)]
     return "\n\n".join(parts) + "\n"
 
 
-def markdown_further(summary: pd.DataFrame, info: ReportInfo) -> str:
+def markdown_further(report: ReportView) -> str:
     """The measures that the main tables leave out."""
-    grids = [grid for track in info.tracks for grid in further_grids(summary, info, track)]
+    grids = [grid for view in report.tracks for grid in further_grids(view)]
     return "\n\n".join(map(markdown_grid, grids)) + "\n" if grids else ""
 
 
@@ -49,13 +51,13 @@ def csv(frame: pd.DataFrame) -> str:
     return str(ordered.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
 
 
-def latex(summary: pd.DataFrame, info: ReportInfo) -> str:
+def latex(report: ReportView) -> str:
     """A booktabs table a track, then the published table with a caption of its own: a fragment to input."""
-    parts = [LATEX_NEEDS]
-    for track in info.tracks:
-        where = f"{info.experiment} on {track} ({info.backbone})"
-        main, *drift = main_grids(summary, info, track)
-        said = [text for text in [answer(summary, info, track)] if text]
+    parts, info = [LATEX_NEEDS], report.info
+    for view in report.tracks:
+        where = f"{info.experiment} on {view.track} ({info.backbone})"
+        main, *drift = main_grids(view)
+        said = [text for text in [answer(view)] if text]
         parts.append(latex_grid(main, " ".join([f"{where}.", *said, *main.notes, info.caption])))
         parts += [latex_grid(grid, " ".join([f"{where}, drift of the above.", *grid.notes])) for grid in drift]
     for name in info.compare_to:
@@ -103,7 +105,7 @@ def _named_once(grid: Grid) -> list[list[Cell]]:
     """The rows, each group's name only in its first one."""
     if not grid.grouped:
         return grid.rows
-    return [[row[0] if place == 0 else Cell(""), *row[1:]] for group in grid.groups for place, row in enumerate(group)]
+    return [[row[0] if index == 0 else Cell(""), *row[1:]] for group in grid.groups for index, row in enumerate(group)]
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -118,7 +120,7 @@ def _latex_cell(cell: Cell) -> str:
 
 def _markdown_row(cells: list[str], widths: list[int], names: int) -> str:
     justify: list[Callable[[str, int], str]] = [*[str.ljust] * names, *[str.rjust] * (len(cells) - names)]
-    padded = [place(cell, width) for place, cell, width in zip(justify, cells, widths, strict=True)]
+    padded = [justified(cell, width) for justified, cell, width in zip(justify, cells, widths, strict=True)]
     return f"| {' | '.join(padded)} |"
 
 

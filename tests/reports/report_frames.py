@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports.statistics.frame import COLUMNS, FILM, PER_FILM, PREFIX, WINDOW
 from reports.statistics.info import ReportInfo
-from reports.statistics.summary import summarise
+from reports.statistics.view import ReportView, TrackView
 
 VARIANTS: dict[str, dict[str, object]] = {
     "base": {"train.steps": 0},
@@ -58,7 +58,7 @@ def info(**changes: Any) -> ReportInfo:
         "reproduce": "harness run ablation_eimg",
         "videos": {},
         "frames": {},
-        "costs": {"Train": 90.0},
+        "costs": {"Train": "2 min", "together": "2 min"},
         "fps": 8.0,
         "clip_seconds": 0.5,
     }
@@ -122,14 +122,30 @@ def _study(
     return pd.concat(parts, ignore_index=True)
 
 
-def study_summary() -> pd.DataFrame:
-    """The whole study's summary, a copy of its own each time."""
-    return _summary().copy()
-
-
 @cache
-def _summary() -> pd.DataFrame:
-    return summarise(study(), info())
+def study_report() -> ReportView:
+    """The whole study, made once for all tests: not to be written to."""
+    return ReportView.of(study(), info())
+
+
+def study_view() -> TrackView:
+    """Its first track."""
+    return study_report().tracks[0]
+
+
+def study_summary() -> pd.DataFrame:
+    """Its summary, a copy of its own each time."""
+    return study_report().summary.copy()
+
+
+def report(frame: pd.DataFrame, **changes: Any) -> ReportView:
+    """A frame with what goes with `study`."""
+    return ReportView.of(frame, info(**changes))
+
+
+def view(frame: pd.DataFrame, **changes: Any) -> TrackView:
+    """Its first track."""
+    return report(frame, **changes).tracks[0]
 
 
 SCORES = {"base": (0.80, 0.4), "full": (0.97, 0.9), "copy_image": (1.0, 0.0)}
@@ -161,3 +177,16 @@ def judged_info(**changes: Any) -> ReportInfo:
     settings: dict[str, Any] = {"variants": {"copy_image": {}, "base": {}, "full": {}}, "trivial": ("copy_image",)}
     settings |= {"tracks": [TRACKS[0]], "clip_seconds": 5.0, "fps": 16.0, "compare_to": ("svi-1",)}
     return info(**(settings | changes))
+
+
+@cache
+def judged_report() -> ReportView:
+    """The study scored by VBench, made once for all tests: not to be written to."""
+    return ReportView.of(judged(), judged_info())
+
+
+def judged_view(frame: pd.DataFrame | None = None, **changes: Any) -> TrackView:
+    """Its one track, or that of another frame."""
+    if frame is None and not changes:
+        return judged_report().tracks[0]
+    return ReportView.of(judged() if frame is None else frame, judged_info(**changes)).tracks[0]

@@ -9,17 +9,14 @@ import pytest
 from reports.figures.curves import Panel, curve_panels, delta_figure, drift_figure, drift_panel
 from reports.figures.sheet import sheet_figure, tiles
 from reports.figures.style import INK, colour, dashes, png, spread, svg
-from reports.statistics.frame import validated
-from reports.statistics.summary import summarise
-from tests.reports.report_frames import info, judged, judged_info, rows, study, study_summary
+from tests.reports.report_frames import info, judged_info, judged_view, rows, study, study_view, view
 
 TRACK = "consistent-50s"
 NAMES = list(info().variants)
 
 
 def test_the_lead_panel_names_every_variant_and_small_ones_the_metric() -> None:
-    frame = study()
-    figure = drift_figure(validated(frame, info()), summarise(frame, info()), info(), TRACK)
+    figure = drift_figure(study_view())
     assert figure is not None
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["background PSNR, dB ↑", "motion, 0..1", "SSIM, index ↑", "colour drift, 0..1 ↓"]
@@ -29,14 +26,14 @@ def test_the_lead_panel_names_every_variant_and_small_ones_the_metric() -> None:
 
 
 def test_a_line_is_the_mean_curve_over_the_seconds_of_film() -> None:
-    frame = validated(rows("full", "motion", [1.0, 3.0, 2.0]), info())
-    line = drift_panel(frame, info(), TRACK, Panel("motion"), NAMES, lead=False).axes[0].lines[0]
+    film = view(rows("full", "motion", [1.0, 3.0, 2.0]))
+    line = drift_panel(film, Panel("motion"), NAMES, lead=False).axes[0].lines[0]
     np.testing.assert_allclose(np.asarray(line.get_xydata()), [[0.25, 1], [0.75, 3], [1.25, 2]])
 
 
 def test_curves_of_films_with_other_clips_line_up_in_time() -> None:
     films = [rows("full", "motion", [0.0] * 20), rows("base", "motion", [0.0] * 4)]
-    figure = drift_panel(validated(pd.concat(films), info()), info(), TRACK, Panel("motion"), NAMES, lead=True)
+    figure = drift_panel(view(pd.concat(films)), Panel("motion"), NAMES, lead=True)
     base, full = (np.asarray(line.get_xdata()) for line in figure.axes[0].lines)
     assert (full[0], full[-1]) == (0.25, 9.75)  # 20 clips of half a second
     assert list(base) == [1.25, 3.75, 6.25, 8.75]  # the same 10 s in 4
@@ -44,35 +41,35 @@ def test_curves_of_films_with_other_clips_line_up_in_time() -> None:
 
 
 def test_figures_are_the_same_bytes_again() -> None:
-    frame = validated(study(tracks=[TRACK]), info())
     for render in (png, svg):
         first, second = (
-            render(drift_panel(frame, info(), TRACK, Panel("background_psnr"), NAMES, lead=True)) for _ in range(2)
+            render(drift_panel(study_view(), Panel("background_psnr"), NAMES, lead=True)) for _ in range(2)
         )
         assert first == second
 
 
 def test_names_are_text_not_mathematics_or_markup() -> None:
     name = "$x_1$ <b>&"
-    changed = info(variants={name: {}, "full": {}})
-    frame = validated(study(variants={name: 16.0, "full": 30.0}), changed)
-    text = svg(drift_panel(frame, changed, TRACK, Panel("background_psnr"), list(changed.variants), lead=True))
+    films = [rows(variant, "background_psnr", [31.0, 20.0]) for variant in (name, "full")]
+    shown = view(pd.concat(films), variants={name: {}, "full": {}})
+    text = svg(drift_panel(shown, Panel("background_psnr"), [name, "full"], lead=True))
     assert "$x_1$ &lt;b&gt;&amp;" in text
     assert "<b>" not in text
 
 
 def test_the_delta_figure_has_a_dot_a_variant_and_needs_a_baseline() -> None:
-    figure = delta_figure(study_summary(), info(), TRACK)
+    figure = delta_figure(study_view())
     assert figure is not None
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["base", "no_e_img", "no_e_vid"]
-    assert delta_figure(summarise(study(variants={"base": 16.0}), info()), info(), TRACK) is None
+    assert delta_figure(view(rows("base", "background_psnr", [31.0, 20.0]))) is None
 
 
 def test_of_many_variants_figures_name_some_and_the_best_comes_first() -> None:
     late = {f"v{place:02d}": 10.0 + place for place in range(20)}
-    frame, many = study(late, seeds=[0], tracks=[TRACK]), info(variants={name: {} for name in late}, baseline="v07")
-    summary = summarise(frame, many)
-    figure = drift_figure(validated(frame, many), summary, many, TRACK)
+    frame = study(late, seeds=[0], tracks=[TRACK], clips=4)
+    frame = frame[frame["metric"] == "background_psnr"]
+    shown = view(frame, variants={name: {} for name in late}, baseline="v07", tracks=[TRACK])
+    figure, many = drift_figure(shown), shown.info
     assert figure is not None
     lead = figure.axes[0]
     named = [text.get_text() for text in lead.texts]
@@ -80,7 +77,7 @@ def test_of_many_variants_figures_name_some_and_the_best_comes_first() -> None:
     assert {"v00", "v07", "v19"} <= set(named)
     assert lead.get_title(loc="left") == "background PSNR, dB ↑, 12 of 20"
     assert not lead.collections  # no bands
-    deltas = delta_figure(summary, many, TRACK)
+    deltas = delta_figure(shown)
     assert deltas is not None
     ordered = [label.get_text() for label in deltas.axes[0].get_yticklabels()]
     assert (ordered[0], ordered[-1], len(ordered)) == ("v19", "v00", 19)
@@ -102,27 +99,23 @@ def test_labels_keep_their_order_and_distance() -> None:
 
 
 def test_a_metric_with_a_prefix_view_has_a_small_panel_for_it_behind_its_own() -> None:
-    frame, summary = validated(judged(), judged_info()), summarise(judged(), judged_info())
-    panels = curve_panels(frame, summary, TRACK)
+    panels = curve_panels(judged_view())
     assert panels[:3] == [Panel("imaging_quality"), Panel("imaging_quality", "prefix"), Panel("subject_consistency")]
     assert len(panels) == 12
-    figure = drift_figure(frame, summary, judged_info(), TRACK)
+    figure = drift_figure(judged_view())
     assert figure is not None
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[:2] == ["imaging quality, 0..1 ↑", "imaging quality, so far, 0..1 ↑"]
-    window, prefix = (
-        drift_panel(frame, judged_info(), TRACK, panel, NAMES, lead=False).axes[0] for panel in panels[:2]
-    )
+    window, prefix = (drift_panel(judged_view(), panel, NAMES, lead=False).axes[0] for panel in panels[:2])
     alone, so_far = (np.asarray(axes.lines[0].get_ydata()) for axes in (window, prefix))
     np.testing.assert_allclose(so_far, np.cumsum(alone) / np.arange(1, 11))
 
 
 def test_trivial_baselines_are_in_no_figure(tmp_path: Path) -> None:
-    frame, summary = validated(judged(), judged_info()), summarise(judged(), judged_info())
-    panel = drift_panel(frame, judged_info(), TRACK, Panel("imaging_quality"), NAMES, lead=True)
+    panel = drift_panel(judged_view(), Panel("imaging_quality"), NAMES, lead=True)
     assert len(panel.axes[0].lines) == 2
     assert {text.get_text() for text in panel.axes[0].texts} == {"base", "full"}
-    deltas = delta_figure(summary, judged_info(), TRACK)
+    deltas = delta_figure(judged_view())
     assert deltas is not None
     assert [label.get_text() for label in deltas.axes[0].get_yticklabels()] == ["base"]
     path = str(films(tmp_path, (16, 16)))

@@ -1,79 +1,23 @@
-"""Quality against length: which clips a shorter film has, and what it had scored."""
+"""Quality against length as a figure."""
 
-from typing import Any
-
-import numpy as np
-import pandas as pd
-import pytest
-
-from reports.figures.length import length_figure, length_table
-from reports.statistics.frame import validated
-from reports.statistics.info import ReportInfo
-from reports.statistics.summary import summarise
-from tests.reports.report_frames import info, rows, study, whole
+from reports.figures.length import length_figure
+from reports.statistics.length import length_table
+from tests.reports.report_frames import rows, study, view
 
 TRACK = "consistent-300s"
 
 
-def long_info(**changes: Any) -> ReportInfo:
-    return info(**({"tracks": [TRACK], "clip_seconds": 5.0, "fps": 16.0} | changes))
-
-
-def table(parts: list[pd.DataFrame], about: ReportInfo) -> pd.DataFrame:
-    frame = validated(pd.concat(parts, ignore_index=True), about)
-    return length_table(frame, summarise(frame, about), about, about.tracks[0])
-
-
-def test_a_shorter_film_scores_as_the_beginning_of_the_long_one() -> None:
-    values = np.arange(60.0)
-    films = [rows("full", "background_psnr", values + film, track=TRACK, sample=name) for film, name in enumerate("ab")]
-    found = table(films, long_info())
-    assert found["seconds"].tolist() == [50, 100, 150, 200, 250, 300]
-    assert found["frames"].tolist() == [800, 1600, 2400, 3200, 4000, 4800]
-    assert found["mean"].tolist() == [values[: 10 * n].mean() + 0.5 for n in range(1, 7)]
-    assert found["se"].tolist() == pytest.approx([0.5] * 6)
-
-
-def test_a_metrics_own_score_of_the_beginning_goes_before_the_mean_of_its_clips() -> None:
-    curve = list(np.linspace(1, 0, 60))
-    film = whole("full", "subject_consistency", 0.5, curve, track=TRACK)
-    so_far = film["view"] == "prefix"
-    film.loc[so_far, "value"] = film.loc[so_far, "value"] - 0.25
-    found = table([film], long_info())
-    assert found["mean"].iloc[0] == pytest.approx(np.mean(curve[:10]) - 0.25)
-
-
-def test_films_of_a_track_last_equally_long_in_however_many_clips() -> None:
-    films = [rows(name, "background_psnr", np.ones(n), track=TRACK) for name, n in (("full", 60), ("base", 120))]
-    found = table(films, long_info()).set_index("variant")
-    assert (
-        found.loc["base", "seconds"].tolist() == found.loc["full", "seconds"].tolist() == [50, 100, 150, 200, 250, 300]
-    )
-
-
-def test_undefined_clips_are_left_out_of_the_mean() -> None:
-    values = np.ones(60)
-    values[3] = np.nan
-    assert table([rows("full", "background_psnr", values, track=TRACK)], long_info())["mean"].tolist() == [1.0] * 6
-
-
-def test_clips_that_do_not_add_up_to_50_s_are_cut_at_the_nearest_end() -> None:
-    found = table([rows("full", "background_psnr", np.ones(64), track=TRACK)], long_info(clip_seconds=4.75))
-    assert found["seconds"].tolist() == [52.25, 99.75, 152.0, 199.5, 251.75, 299.25]
-
-
 def test_a_film_of_50_s_has_one_length_and_no_figure() -> None:
-    about = info(clip_seconds=2.5)
-    frame = validated(study(), about)
-    lengths = length_table(frame, summarise(frame, about), about, "consistent-50s")
+    short = view(rows("full", "background_psnr", [30.0] * 20), clip_seconds=2.5)
+    lengths = length_table(short)
     assert lengths.empty
-    assert length_figure(lengths, frame, about) is None
+    assert length_figure(short, lengths) is None
 
 
 def test_the_figure_has_a_panel_a_metric_and_names_the_variants() -> None:
-    about = long_info(trivial=("no_e_vid",))
-    frame = validated(study(tracks=[TRACK], clips=60), about)
-    figure = length_figure(length_table(frame, summarise(frame, about), about, TRACK), frame, about)
+    frame = study(tracks=[TRACK], clips=60)
+    long = view(frame, tracks=[TRACK], clip_seconds=5.0, fps=16.0, trivial=("no_e_vid",))
+    figure = length_figure(long, length_table(long))
     assert figure is not None
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[0] == "background PSNR, so far, dB ↑"

@@ -11,7 +11,7 @@ import pytest
 
 from reports.page.films import relative_links
 from reports.page.page import page
-from reports.statistics.summary import summarise
+from reports.statistics.view import ReportView
 from svi.generation.video import join_mp4, write_mp4
 from tests.chromium import complaints, pages, program
 from tests.reports.report_frames import info, study
@@ -70,7 +70,7 @@ def write_page(
     frame = study(dict.fromkeys(names, 20.0), tracks=[TRACK], clips=6)
     frame = frame[frame["metric"] == "background_psnr"]
     target = folder / "page.html"
-    target.write_text(page(frame, summarise(frame, about), about, relative_links(folder), budget), encoding="utf-8")
+    target.write_text(page(ReportView.of(frame, about), relative_links(folder), budget), encoding="utf-8")
     return target
 
 

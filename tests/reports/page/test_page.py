@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import pandas as pd
 import pytest
 
 from reports.page.films import film_rows, films_beside, relative_links
-from reports.page.page import duration, page
-from reports.statistics.summary import summarise
+from reports.page.page import page
+from reports.statistics.view import ReportView
 from reports.write import write_report
 from svi.generation.video import write_mp4
-from tests.reports.report_frames import TRACKS, VARIANTS, info, judged, judged_info, study
+from tests.reports.report_frames import TRACKS, VARIANTS, info, judged_report, report, study
 
 TRACK = "consistent-50s"
 Films = dict[str, object]
@@ -37,13 +38,21 @@ class Loads(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def frame() -> pd.DataFrame:
-    return study(tracks=[TRACK])
+def scored() -> ReportView:
+    """A study on one track, without films."""
+    return report(study(tracks=[TRACK], clips=8), tracks=[TRACK])
 
 
 @pytest.fixture(scope="module")
-def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    return summarise(frame, info())
+def bare(scored: ReportView) -> str:
+    """Its page."""
+    return page(scored, LINK)
+
+
+def of_one_metric(variants: dict[str, float], track: str = TRACK) -> pd.DataFrame:
+    """A study of background PSNR alone."""
+    frame = study(variants=variants, tracks=[track], clips=4)
+    return frame[frame["metric"] == "background_psnr"]
 
 
 @pytest.fixture
@@ -66,8 +75,8 @@ def parsed(html: str) -> Loads:
     return loads
 
 
-def test_the_page_loads_nothing_from_outside(frame: pd.DataFrame, summary: pd.DataFrame, films: Films) -> None:
-    html = page(frame, summary, info(**films), LINK)
+def test_the_page_loads_nothing_from_outside(scored: ReportView, films: Films) -> None:
+    html = page(replace(scored, info=info(**films)), LINK)
     urls = parsed(html).urls
     assert urls
     assert all(url.startswith(("data:", "#")) for url in urls)
@@ -75,19 +84,19 @@ def test_the_page_loads_nothing_from_outside(frame: pd.DataFrame, summary: pd.Da
     assert "default-src 'none'" in html
 
 
-def test_videos_are_in_declared_order(frame: pd.DataFrame, summary: pd.DataFrame, films: Films) -> None:
-    html = page(frame, summary, info(**films), LINK)
+def test_videos_are_in_declared_order(scored: ReportView, films: Films) -> None:
+    html = page(replace(scored, info=info(**films)), LINK)
     videos = [url for url in parsed(html).urls if url.startswith("data:video/mp4;base64,")]
     assert [base64.b64decode(url.partition(",")[2])[:1] for url in videos] == [b"b", b"f", b"n", b"n"]
     assert "scene-00" in html
 
 
 def test_a_sample_that_does_not_fit_is_linked_with_all_its_films(
-    frame: pd.DataFrame, summary: pd.DataFrame, films: Films, tmp_path: Path
+    scored: ReportView, films: Films, tmp_path: Path
 ) -> None:
     link = relative_links(tmp_path / "a b", tmp_path / "reports" / "x")
-    assert 'src="data:video' in page(frame, summary, info(**films), link, video_bytes=16_000)
-    html = page(frame, summary, info(**films), link, video_bytes=15_999)
+    assert 'src="data:video' in page(replace(scored, info=info(**films)), link, video_bytes=16_000)
+    html = page(replace(scored, info=info(**films)), link, video_bytes=15_999)
     assert 'src="data:video' not in html
     assert "The films of 1 are too large for this page" in html
     videos = [url for url in parsed(html).urls if url.endswith(".mp4")]
@@ -95,19 +104,17 @@ def test_a_sample_that_does_not_fit_is_linked_with_all_its_films(
     assert len(videos) == 8
 
 
-def test_films_that_go_with_a_page_lie_beside_it(
-    frame: pd.DataFrame, summary: pd.DataFrame, films: Films, tmp_path: Path
-) -> None:
+def test_films_that_go_with_a_page_lie_beside_it(scored: ReportView, films: Films, tmp_path: Path) -> None:
     target = tmp_path / "sent" / "my page.html"
     target.parent.mkdir()
     for _ in range(2):  # again is no error
-        html = page(frame, summary, info(**films), films_beside(target), video_bytes=0)
+        html = page(replace(scored, info=info(**films)), films_beside(target), video_bytes=0)
     videos = [url for url in parsed(html).urls if url.endswith(".mp4")]
     assert len(set(videos)) == 4
     assert all((target.parent / url.replace("%20", " ")).read_bytes() for url in videos)
 
 
-def test_the_first_sample_of_every_track_comes_before_the_second_of_any(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_the_first_sample_of_every_track_comes_before_the_second_of_any(tmp_path: Path) -> None:
     def film(track: str, sample: str) -> str:
         path = tmp_path / track / f"{sample}.mp4"
         path.parent.mkdir(exist_ok=True)
@@ -122,9 +129,9 @@ def test_the_first_sample_of_every_track_comes_before_the_second_of_any(frame: p
     ]
 
 
-def test_missing_films_leave_a_page_that_says_so(frame: pd.DataFrame, summary: pd.DataFrame) -> None:
+def test_missing_films_leave_a_page_that_says_so(scored: ReportView) -> None:
     changed = info(tracks=[TRACK], videos={TRACK: {"full": ["/nowhere/scene-00.mp4"]}})
-    html = page(frame, summary, changed, LINK)
+    html = page(replace(scored, info=changed), LINK)
     assert "No videos are kept for this track." in html
     assert 'class="sheet"' not in html
 
@@ -132,23 +139,20 @@ def test_missing_films_leave_a_page_that_says_so(frame: pd.DataFrame, summary: p
 def test_every_name_is_escaped() -> None:
     name = "<script>alert(1)</script>"
     hostile = "</dd><script>alert(2)</script>"
-    changed = info(
+    shown = report(
+        of_one_metric({name: 16.0, "full": 30.0}),
         variants={name: {hostile: hostile}, "full": {}}, tracks=[TRACK], question=hostile, caption=hostile,
-        reproduce=hostile, provenance={hostile: hostile}, costs={hostile: 1.0},
+        reproduce=hostile, provenance={hostile: hostile}, costs={hostile: hostile},
     )  # fmt: skip
-    frame = study(variants={name: 16.0, "full": 30.0}, tracks=[TRACK])
-    html = page(frame, summarise(frame, changed), changed, LINK)
+    html = page(shown, LINK)
     assert parsed(html).tags.count("script") == 1  # its own
     assert "alert(1)&lt;/script&gt;" in html
     assert "<script>alert" not in html
 
 
-def test_skipped_cells_carry_their_reason_and_published_rows_are_apart(
-    frame: pd.DataFrame, summary: pd.DataFrame
-) -> None:
-    html = page(frame, summary, info(tracks=[TRACK]), LINK)
-    assert '<abbr title="no true film is stored" tabindex="0">skipped</abbr>' in html
-    ours, _, published = html.partition('<section class="published">')
+def test_skipped_cells_carry_their_reason_and_published_rows_are_apart(bare: str) -> None:
+    assert '<abbr title="no true film is stored" tabindex="0">skipped</abbr>' in bare
+    ours, _, published = bare.partition('<section class="published">')
     assert "73.82" not in ours
     assert "73.82" in published
 
@@ -158,8 +162,8 @@ def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(t
     names = ("full", "base", "copy_image")
     videos = {TRACK: {name: [str(tmp_path / "base" / "scene-00.mp4")] for name in names}}
     frames = {TRACK: {name: str(tmp_path / "frames.npy") for name in names}}
-    changed = judged_info(videos=videos, frames=frames, compare_to=())
-    html = page(judged(), summarise(judged(), changed), changed, LINK)
+    changed = replace(judged_report().info, videos=videos, frames=frames, compare_to=())
+    html = page(replace(judged_report(), info=changed), LINK)
     main, drift = html.index(">subject consistency ↑</th>"), html.index("slope per minute")
     assert main < drift < html.index("Drift, clip by clip")
     assert html.count('<th scope="rowgroup" rowspan="3">') == 6
@@ -174,21 +178,24 @@ def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(t
 
 
 def test_the_contact_sheet_is_called_lossless_only_if_all_of_it_is(
-    frame: pd.DataFrame, summary: pd.DataFrame, films: Films, tmp_path: Path
+    scored: ReportView, films: Films, tmp_path: Path
 ) -> None:
-    html = page(frame, summary, info(**films), LINK)
+    html = page(replace(scored, info=info(**films)), LINK)
     assert "not a chosen one, from its lossless frames." in html
     assert '<p class="kind">Ablation report</p>' in html
     write_mp4(tmp_path / "a.mp4", np.zeros((8, 16, 16, 3), np.uint8), 8, 16, 16)
     frames = {TRACK: {"full": str(tmp_path / "frames.npy"), "base": str(tmp_path / "a.mp4")}}
-    html = page(frame, summary, info(**films | {"frames": frames}), LINK)
+    html = page(replace(scored, info=info(**films | {"frames": frames})), LINK)
     assert "not a chosen one." in html
 
 
-def test_figures_follow_the_colour_of_the_page(frame: pd.DataFrame, summary: pd.DataFrame) -> None:
-    html = page(frame, summary, info(tracks=[TRACK]), LINK)
-    assert "currentColor" in html
-    assert "<?xml" not in html
+def test_figures_follow_the_colour_of_the_page(bare: str) -> None:
+    assert "currentColor" in bare
+    assert "<?xml" not in bare
+
+
+def test_costs_stand_as_they_are_told_the_total_last(bare: str) -> None:
+    assert '<div class="total"><dt>together</dt><dd>2 min</dd></div></dl>' in bare
 
 
 def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films: Films) -> None:
@@ -218,10 +225,9 @@ def test_no_name_leaves_the_folder_or_becomes_markup(tmp_path: Path) -> None:
     track, name = "../up <i>", "`a` [b](c) **d**"
     changed = info(
         experiment="# e", tracks=[track], variants={name: {"x": "``` y"}, "full": {}}, compare_to=(),
-        question="> q", caption="[x](y)", provenance={"*k*": "_v_"}, costs={"**t**": 1.0}, reproduce="a\n```\nb",
+        question="> q", caption="[x](y)", provenance={"*k*": "_v_"}, costs={"**t**": "1 s"}, reproduce="a\n```\nb",
     )  # fmt: skip
-    frame = study(variants={name: 16.0, "full": 30.0}, tracks=[track], clips=4)
-    write_report(frame[frame["metric"] == "background_psnr"], changed, tmp_path / "report", LINK)
+    write_report(of_one_metric({name: 16.0, "full": 30.0}, track), changed, tmp_path / "report", LINK)
     found = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
     assert {path.parts[0] for path in found} == {"report"}
     drift = next(path for path in found if path.match("figures/drift-*.png"))
@@ -232,7 +238,3 @@ def test_no_name_leaves_the_folder_or_becomes_markup(tmp_path: Path) -> None:
     assert r"| \`a\` \[b](c) \*\*d\*\* | \`\`\` y |" in text  # its setting x
     assert r"\*k\*: \_v\_" in text
     assert "````\na\n```\nb\n````" in text
-
-
-def test_durations_are_for_people() -> None:
-    assert [duration(seconds) for seconds in (3.21, 171, 3900)] == ["3.2 s", "2 min 51 s", "1 h 5 min"]

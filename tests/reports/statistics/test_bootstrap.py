@@ -8,7 +8,11 @@ import pytest
 
 from reports.statistics.bootstrap import DRAWS, FEWEST, Difference, holm, paired_difference
 
-RNG = np.random.default_rng(0)
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    """Of this test alone."""
+    return np.random.default_rng(0)
 
 
 def test_its_interval_is_as_wide_as_student_s_t_for_what_is_normal() -> None:
@@ -23,34 +27,34 @@ def test_its_interval_is_as_wide_as_student_s_t_for_what_is_normal() -> None:
 
 
 @pytest.mark.parametrize("samples", [6, 16])
-def test_nineteen_of_twenty_intervals_cover_the_truth(samples: int) -> None:
-    found = [paired_difference(RNG.normal(0, 1, (1, samples))) for _ in range(300)]
+def test_nineteen_of_twenty_intervals_cover_the_truth(samples: int, random: np.random.Generator) -> None:
+    found = [paired_difference(random.normal(0, 1, (1, samples))) for _ in range(300)]
     covered = np.mean([one.low <= 0 <= one.high for one in found])
     assert 0.90 < covered < 0.985
 
 
-def test_what_trainings_have_in_common_widens_the_interval() -> None:
-    one = RNG.normal(1, 0.1, (1, 12))
+def test_what_trainings_have_in_common_widens_the_interval(random: np.random.Generator) -> None:
+    one = random.normal(1, 0.1, (1, 12))
     alike, apart = np.vstack([one, one]), np.vstack([one, one + 1.0])
     assert paired_difference(alike).low > 0.8
     assert paired_difference(apart).low < 1.0  # the second training alone says 2, the first 1
     assert paired_difference(apart).mean == pytest.approx(1.5, abs=0.1)
 
 
-def test_p_is_below_5_percent_where_the_interval_excludes_0() -> None:
+def test_p_is_below_5_percent_where_the_interval_excludes_0(random: np.random.Generator) -> None:
     for mean in np.linspace(0, 1.5, 40):
-        found = paired_difference(RNG.normal(mean, 1, (1, 10)))
+        found = paired_difference(random.normal(mean, 1, (1, 10)))
         assert (found.p < 0.05) == found.significant or abs(found.p - 0.05) < 0.005
 
 
-def test_a_difference_far_from_0_has_a_p_smaller_than_its_draws_can_count() -> None:
-    assert paired_difference(RNG.normal(20, 1, (1, 16))).p < 1 / DRAWS**2
+def test_a_difference_far_from_0_has_a_p_smaller_than_its_draws_can_count(random: np.random.Generator) -> None:
+    assert paired_difference(random.normal(20, 1, (1, 16))).p < 1 / DRAWS**2
     same = paired_difference(np.zeros((1, FEWEST)))
     assert (same.low, same.high, same.p) == (0, 0, 1)
 
 
-def test_missing_pairs_weigh_nothing_and_few_give_no_interval() -> None:
-    values = RNG.normal(1, 0.1, (2, 8))
+def test_missing_pairs_weigh_nothing_and_few_give_no_interval(random: np.random.Generator) -> None:
+    values = random.normal(1, 0.1, (2, 8))
     holes = values.copy()
     holes[0, 3] = holes[:, 5] = np.nan
     found = paired_difference(holes)
@@ -68,8 +72,8 @@ def test_missing_pairs_weigh_nothing_and_few_give_no_interval() -> None:
 
 def test_another_process_draws_the_same() -> None:
     code = (
-        "import numpy as np; from reports.statistics.bootstrap import paired_difference as d; "
-        "print(d(np.arange(9.0)[None] ** 2))"
+        "import numpy as np; from reports.statistics import bootstrap; "
+        "print(bootstrap.paired_difference(np.arange(9.0)[None] ** 2))"
     )
     here = str(paired_difference(np.arange(9.0)[None] ** 2))
     assert (

@@ -1,7 +1,10 @@
+"""The forecast from one clip: the recursion it stands for, its intervals, and how ranks agree."""
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from reports.statistics.forecast import errors, forecast
+from reports.statistics.forecast import errors, forecast, rank_correlation
 
 
 def test_the_error_is_the_recursions() -> None:
@@ -61,3 +64,14 @@ def test_what_is_no_measurement_is_refused(gain: list[float], eps: list[float]) 
 def test_shapes_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match="expected a number each a film"):
         forecast(np.array([0.5]), np.array([0.1, 0.2]), 10)
+
+
+def test_rank_correlation_is_spearmans() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=30)
+    y = x + random.normal(size=30)
+    found = rank_correlation(x, y)
+    assert found.value == pytest.approx(pd.Series(x).corr(pd.Series(y), method="spearman"))
+    assert found.low < found.value < found.high
+    assert rank_correlation(x, np.exp(x)) == pytest.approx((1, 1, 1))
+    assert np.isnan(rank_correlation(x[:4], y[:4]).low)

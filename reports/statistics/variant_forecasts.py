@@ -1,0 +1,32 @@
+"""The forecasts of a track's variants, and what was measured where they foretell it."""
+
+import pandas as pd
+
+from reports.statistics.forecast import Forecast, forecast
+from reports.statistics.frame import FILM
+from reports.statistics.view import TrackView
+
+
+def variant_forecasts(view: TrackView) -> dict[str, Forecast]:
+    """By variant, of those with gain and eps, the films of all seeds together."""
+    probed = view.scored[(view.scored["view"] == FILM) & view.scored["metric"].isin(["gain", "eps"])]
+    if probed.empty:
+        return {}
+    found = {}
+    for name in view.info.compared:
+        films = probed[probed["variant"] == name].pivot_table(
+            index="seed", columns=["metric", "sample"], values="value", observed=True
+        )
+        if name in view.clips and {"gain", "eps"} <= set(films.columns.get_level_values("metric")):
+            gain, eps = films["gain"].align(films["eps"])
+            if (gain.notna() & eps.notna()).to_numpy().any():
+                found[name] = forecast(gain.to_numpy(), eps.to_numpy(), view.clips[name])
+    return found
+
+
+def measured_late(view: TrackView) -> pd.DataFrame:
+    """The lead measure at the end of the film: index variant, columns mean, low, high; without rows where there is none."""
+    if view.lead is None:
+        return pd.DataFrame(columns=["mean", "low", "high"])
+    rows = view.rows_of(view.lead)
+    return rows[rows["status"] == "ok"].set_index("variant")[["mean", "low", "high"]]

@@ -1,0 +1,227 @@
+"""The tables of a track: the main one, the further measures, and behind numbers of whole films their drift."""
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from reports.statistics.bootstrap import DRAWS, FEWEST
+from reports.statistics.drift import CONTRAST_SHARE, LATE_SHARE
+from reports.statistics.info import ReportInfo
+from reports.statistics.measures import (
+    Measure,
+    decimals,
+    digits_of,
+    further_chunks,
+    rewards_stillness,
+    skipped_metrics,
+    split_measures,
+)
+from reports.statistics.summary import UNDEFINED
+from reports.statistics.view import TrackView
+from reports.tables.grid import NONE, SKIPPED, Cell, Grid
+from reports.tables.labels import ARROWS, column_label, measure_label, metric_label
+from reports.tables.notes import INTERVAL, VDE, flat_note, lengths_note, weighted_note
+from reports.tables.numbers import MINUS, number, signed, with_error, with_interval
+
+ABSENT = "no result"
+BOLD = f"Bold: better than every other variant, the {INTERVAL} of each paired difference excluding 0 (bootstrap)."
+SummaryRow = Mapping[Hashable, Any]
+
+
+def main_grids(view: TrackView) -> list[Grid]:
+    """The track's main table and, where it shows numbers of whole films, the drift of those right behind.
+
+    The main table has a row a variant: the headline measures, and beside the lead one its difference to the baseline.
+    """
+    measures, _ = split_measures(view.summary, view.track)
+    return _with_drift(view, measures, title=view.track, main=True)
+
+
+def further_grids(view: TrackView) -> list[Grid]:
+    """The measures that the main table leaves out, at most eight a grid, and their drift as behind the main table."""
+    grids = [
+        _with_drift(view, chunk, title=f"{view.track}, further", main=False)
+        for chunk in further_chunks(view.summary, view.track)
+    ]
+    return [grid for together in grids for grid in together]
+
+
+def drift_grid(view: TrackView, measures: Sequence[Measure]) -> Grid | None:
+    """What the curves say beside the numbers of whole films among `measures`: a row a metric and variant.
+
+    A number of the whole film hides drift: it is never shown without this. None where no such metric has a curve.
+    """
+    rows, info = view.rows[view.rows["variant"].isin(view.info.rows)], view.info
+    curved = _curved(rows)
+    metrics = [measure.metric for measure in measures if measure.statistic == "value" and measure.metric in curved]
+    if not metrics:
+        return None
+    heads = ["metric", "variant", "whole film", f"Δ to {info.baseline}", "clip 1", "late", "contrast", "VDE"]
+    lines = [line for metric in metrics for line in _drift_lines(rows[rows["metric"] == metric], metric, info)]
+    shown = [Measure(metric, statistic) for metric in metrics for statistic in _DRIFT_STATISTICS]
+    notes = _notes(rows, info, shown, with_delta=True)
+    return Grid(f"{view.track}, drift", [*heads, f"slope per minute ({INTERVAL})"], lines, notes, names=2, grouped=True)
+
+
+def population_note(rows: pd.DataFrame, trained: bool = True) -> str:
+    """What ± and n are, and what the standard error leaves out where films are of models `trained` here."""
+    groups = {str(over): group["n"] for over, group in rows[rows["n"] > 0].groupby("over", sort=True)}
+    sizes = [f"n = {_span(n)} {over if n.max() > 1 else over.removesuffix('s')}" for over, n in groups.items()]
+    note = f"Mean ± standard error, {' or '.join(sizes)}"
+    if "samples" in groups and trained:
+        note += " of one seed: the variation between trainings is not in it"
+    return f"{note}."
+
+
+_DRIFT_STATISTICS = ("value", "first", "late", "contrast", "vde", "slope")
+
+
+def _with_drift(view: TrackView, measures: list[Measure], title: str, main: bool) -> list[Grid]:
+    grids = [_grid(view, measures, title, with_delta=main), drift_grid(view, measures)]
+    return [grid for grid in grids if grid is not None]
+
+
+def _drift_lines(rows: pd.DataFrame, metric: str, info: ReportInfo) -> list[list[Cell]]:
+    """The lines of one metric; variants without a row in the summary have none."""
+    direction = rows.loc[rows["statistic"] == "value", "direction"].iloc[0]
+    name = Cell(f"{metric_label(metric)} {ARROWS[direction]}".strip())
+    of = {statistic: _by_variant(rows[rows["statistic"] == statistic]) for statistic in _DRIFT_STATISTICS}
+    digits = {statistic: digits_of(rows[rows["statistic"] == statistic]) for statistic in _DRIFT_STATISTICS}
+    digits |= dict.fromkeys(("value", "first", "late"), decimals(rows, metric))
+    lines = []
+    for variant in info.rows:
+        if variant in of["value"]:
+            whole, *rest = (_mean_cell(of[part].get(variant), digits[part]) for part in _DRIFT_STATISTICS[:-1])
+            delta = _delta_cell(of["value"].get(variant), digits["value"])
+            sloping = _slope_cell(of["slope"].get(variant), digits["slope"])
+            lines.append([name, Cell(variant), whole, delta, *rest, sloping])
+    return lines
+
+
+def _grid(view: TrackView, measures: list[Measure], title: str, with_delta: bool) -> Grid:
+    rows, info = view.rows, view.info
+    lead = view.lead if with_delta else None
+    heads, columns = ["variant"], [[Cell(variant) for variant in info.rows]]
+    for measure in measures:
+        of_measure = view.rows_of(measure)
+        digits, found = decimals(view.summary, measure.metric), _by_variant(of_measure)
+        heads.append(f"{column_label(measure)} {ARROWS[of_measure['direction'].iloc[0]]}".strip())
+        columns.append([_mean_cell(found.get(variant), digits) for variant in info.rows])
+        if measure == lead:
+            heads.append(f"Δ to {info.baseline}")
+            columns.append([_delta_cell(found.get(variant), digits) for variant in info.rows])
+    notes = _notes(rows, info, measures, lead is not None)
+    wholes = [measure.metric for measure in measures if measure.statistic == "value"]
+    notes += [*weighted_note(wholes), *flat_note(metric for metric in wholes if metric not in _curved(rows))]
+    if rewards_stillness(measures):
+        notes.append("Dynamic degree was not scored: consistency alone rewards a film that stands still.")
+    if with_delta:
+        for reason, metrics in skipped_metrics(view.summary, view.track).items():
+            notes.append(f"Not scored: {', '.join(map(metric_label, metrics))}: {reason}.")
+    return Grid(title, heads, [list(row) for row in zip(*columns, strict=True)], notes)
+
+
+def _curved(rows: pd.DataFrame) -> set[str]:
+    """The metrics that have a curve over clips."""
+    return set(rows.loc[(rows["statistic"] == "late") & (rows["status"] == "ok"), "metric"])
+
+
+def _by_variant(rows: pd.DataFrame) -> dict[str, SummaryRow]:
+    return {str(row["variant"]): row for row in rows.to_dict("records")}
+
+
+def _mean_cell(row: SummaryRow | None, digits: int) -> Cell:
+    cell = _cell(row, lambda found: with_error(number(found["mean"], digits), found["se"], digits))
+    return replace(cell, best=row is not None and bool(row["best"]))
+
+
+def _delta_cell(row: SummaryRow | None, digits: int) -> Cell:
+    def text(found: SummaryRow) -> str:
+        if math.isnan(found["delta"]):
+            return NONE
+        return with_error(signed(found["delta"], digits), found["delta_se"], digits)
+
+    return _cell(row, text)
+
+
+def _slope_cell(row: SummaryRow | None, digits: int) -> Cell:
+    return _cell(row, lambda found: with_interval(found["mean"], found["low"], found["high"], digits))
+
+
+def _cell(row: SummaryRow | None, text: Callable[[SummaryRow], str]) -> Cell:
+    """What `text` says of the row, or why there is no number."""
+    if row is None:
+        return Cell(ABSENT)
+    if row["status"] == SKIPPED:
+        return Cell("undefined" if row["reason"] == UNDEFINED else SKIPPED, row["reason"])
+    return Cell(text(row))
+
+
+def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_delta: bool) -> list[str]:
+    shown = pd.MultiIndex.from_frame(rows[["metric", "statistic"]]).isin(measures)
+    used = rows[shown]
+    notes = [population_note(used, info.trained)]
+    if with_delta:
+        notes.append(_delta_note(used, info))
+    if used["direction"].ne("none").any() and used.loc[used["variant"].isin(info.compared), "variant"].nunique() > 1:
+        notes.append(BOLD)
+    notes.append(_legend(used, measures))
+    curves = used[(used["statistic"] != "value") & (used["status"] == "ok")].drop_duplicates("variant")
+    lengths = zip(curves["clips"], curves["clip_seconds"], strict=True)
+    notes += lengths_note(dict(zip(curves["variant"], lengths, strict=True)))
+    if trivial := [variant for variant in info.trivial if variant in set(used["variant"])]:
+        still = "they win on consistency alone by standing still, see dynamic degree / motion"
+        notes.append(f"Trivial baselines ({', '.join(trivial)}): {still}.")
+    for reason, group in used[used["reason"] != ""].groupby("reason", sort=True):
+        where = "; ".join(_skipped_of(group, used))
+        skipped = "Skipped" if (group["status"] == SKIPPED).all() else "Skipped in part"
+        notes.append(f"{skipped}: {where}: {reason}.")
+    for note, group in used[used["note"] != ""].groupby("note", sort=True):
+        notes.append(f"{', '.join(dict.fromkeys(map(metric_label, group['metric'])))}: {note}.")
+    absent = [variant for variant in info.rows if variant not in set(rows["variant"])]
+    if absent:
+        notes.append(f"No result: {', '.join(absent)} (no scored film on this track).")
+    return notes
+
+
+def _delta_note(rows: pd.DataFrame, info: ReportInfo) -> str:
+    drawn = "samples and of seeds, intervals by Student's t" if len(info.seeds) > 1 else "samples"
+    note = f"Δ: to {info.baseline}, of films paired by seed and sample; ± by {DRAWS:,} bootstrap draws of {drawn}"
+    few = bool(rows["delta_n"].between(1, FEWEST - 1).any())
+    return f"{note}; none from fewer than {FEWEST} samples, too few to trust." if few else f"{note}."
+
+
+def _skipped_of(rows: pd.DataFrame, used: pd.DataFrame) -> list[str]:
+    """`SSIM of base`, and where only some of a metric's statistics are undefined `VDE of dynamic degree of base`."""
+    says: dict[str, list[str]] = {}
+    shown = used.groupby(["metric", "variant"]).size().to_dict()
+    for (metric, variant), group in rows.groupby(["metric", "variant"], sort=False):
+        whole = len(group) == shown[metric, variant]
+        for statistic in ["value"] if whole else group["statistic"]:
+            says.setdefault(measure_label(Measure(str(metric), str(statistic))), []).append(str(variant))
+    return [f"{label} of {', '.join(variants)}" for label, variants in sorted(says.items())]
+
+
+def _legend(rows: pd.DataFrame, measures: list[Measure]) -> str:
+    defined = {
+        "late": f"late = mean over the last {LATE_SHARE * 100:.0f} % of clips",
+        "drop": "drop = clip 1 minus late",
+        "contrast": f"contrast = |first {MINUS} last {CONTRAST_SHARE * 100:.0f} % of clips|",
+        "vde": VDE,
+        "slope": "slope = least squares over clips",
+    }
+    used = {measure.statistic for measure in measures}
+    unit_of = rows.drop_duplicates("metric").set_index("metric")["unit"]
+    by_unit: dict[str, list[str]] = {}
+    for metric in dict.fromkeys(measure.metric for measure in measures):
+        by_unit.setdefault(str(unit_of[metric]), []).append(metric_label(metric))
+    units = ", ".join(f"{unit} ({', '.join(names)})" for unit, names in by_unit.items() if unit)
+    text = "; ".join([words for name, words in defined.items() if name in used] + [f"in {units}"] * bool(units))
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _span(n: "pd.Series[int]") -> str:
+    return str(n.min()) if n.min() == n.max() else f"{n.min()} to {n.max()}"
