@@ -51,7 +51,8 @@ def sweep(name: str, trials: int, store: Path, jobs: int, **wish: Any) -> None:
     SWEEP is a name of `harness list`, or my_sweep.py:NAME. The same command, given again or elsewhere with the same --storage, goes
     on with the same study (docs/sweeps.md).
     """
-    from sweeps.study import Search, Wish
+    from sweeps.search import Search
+    from sweeps.study import Wish
     from sweeps.sweep import load_sweep
 
     search = Search(*load_sweep(name), Wish(**wish), store, jobs)

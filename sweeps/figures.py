@@ -1,44 +1,29 @@
-"""Pictures of a study: which settings matter, how, two at a time, and the Pareto front."""
+"""Figures of a study: which settings matter, how, two at a time, and the Pareto front."""
 
 import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from sweeps.files import replacing
+from harness.core.atomic import replacing
+from reports.figures.style import INK, MUTED, figure_style, png
 from sweeps.slots import KNOWN
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-INK, MUTED, BLUE, ORANGE = "#22262b", "#7d848c", "#0072b2", "#d55e00"
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.7,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "figure.constrained_layout.use": True,
-}
+BLUE, ORANGE = "#0072b2", "#d55e00"  # of Okabe and Ito, as in reports
 FEWEST = 2  # complete trials that say anything of a setting
 FEWEST_IN_PLANE = 4
 SIZE = 2.4  # inches of a panel
@@ -46,20 +31,20 @@ SIZE = 2.4  # inches of a panel
 
 @dataclass(frozen=True)
 class Goal:
-    """One objective as the pictures need it."""
+    """One objective as the figures need it."""
 
-    place: int
+    index: int
     name: str
     direction: StudyDirection
 
     def of(self, trial: FrozenTrial) -> float:
         """The trial's value."""
-        return float(trial.values[self.place])
+        return float(trial.values[self.index])
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One setting as an axis: its trials' positions, which for choices are their places in the list."""
+    """One setting as an axis: its trials' positions, which for choices are their indices in the list."""
 
     key: str
     distribution: BaseDistribution
@@ -104,20 +89,18 @@ class Axis:
 
 def draw(study: Study, objectives: Sequence[str], folder: Path) -> None:
     """Write importance, slice and contour of each objective, and the front of several, as PNG, where trials suffice."""
-    import matplotlib as mpl
-
     trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     if len(trials) < FEWEST:
         return
-    with mpl.rc_context(STYLE):
+    with figure_style():
         for name, figure in _figures(study, trials, objectives):
             with replacing(folder / f"{name}.png") as fresh:
-                figure.savefig(fresh, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+                fresh.write_bytes(png(figure))
 
 
-def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str]) -> "Iterator[tuple[str, Figure]]":
+def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str]) -> Iterator[tuple[str, Figure]]:
     pairs = zip(objectives, study.directions, strict=True)
-    goals = [Goal(place, name, direction) for place, (name, direction) in enumerate(pairs)]
+    goals = [Goal(index, name, direction) for index, (name, direction) in enumerate(pairs)]
     axes = [Axis(key, distribution) for key, distribution in trials[-1].distributions.items()]
     for goal in goals:
         tail = f"-{goal.name.partition(' ')[0]}" if len(goals) > 1 else ""
@@ -130,7 +113,7 @@ def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str])
         yield f"pareto{tail}", _front(study, trials, one, other)
 
 
-def _importance(study: Study, goal: Goal) -> "Figure":
+def _importance(study: Study, goal: Goal) -> Figure:
     """Shares by PED-ANOVA: how far the better trials' settings differ from all trials' settings."""
     sign = -1 if goal.direction == StudyDirection.MAXIMIZE else 1  # it takes low for good
     with warnings.catch_warnings():
@@ -141,14 +124,14 @@ def _importance(study: Study, goal: Goal) -> "Figure":
     figure, axes = _panels(1, 1, width=5.0, height=0.6 + 0.35 * len(shares))
     names, values = list(shares)[::-1], list(shares.values())[::-1]
     axes[0][0].barh(names, values, color=BLUE, height=0.6)
-    for place, value in enumerate(values):
-        axes[0][0].text(value, place, f" {value:.2f}", va="center")
+    for height, value in enumerate(values):
+        axes[0][0].text(value, height, f" {value:.2f}", va="center")
     axes[0][0].set_title(f"What {goal.name} depends on (shares, PED-ANOVA)")
     axes[0][0].set_xlim(0, max([*values, 0.01]) * 1.15)
     return figure
 
 
-def _slice(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Figure":
+def _slice(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> Figure:
     figure, panels = _panels(1, len(axes))
     values = np.array([goal.of(trial) for trial in trials])
     for axis, panel in zip(axes, panels[0], strict=True):
@@ -160,12 +143,8 @@ def _slice(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Figu
     return figure
 
 
-def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Figure":
+def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> Figure:
     """A panel for each pair of settings: the value over triangles between trials, or where one is a choice, at the trials alone."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import BoundaryNorm
-    from matplotlib.ticker import MaxNLocator
-
     figure, panels = _panels(len(axes) - 1, len(axes) - 1)
     values = np.array([goal.of(trial) for trial in trials])
     levels = MaxNLocator(10).tick_values(values.min(), values.max())
@@ -176,6 +155,7 @@ def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Fi
         if column > row:
             panel.set_axis_off()
             continue
+        panel.grid(visible=False)  # it would lie upon the shades
         x, y = across.at(trials), up.at(trials)
         if across.ordered and up.ordered and _spans_a_plane(x, y):
             panel.tricontourf(x, y, values, levels=levels, norm=norm, cmap=shade.cmap)
@@ -192,7 +172,7 @@ def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> "Fi
     return figure
 
 
-def _front(study: Study, trials: list[FrozenTrial], one: Goal, other: Goal) -> "Figure":
+def _front(study: Study, trials: list[FrozenTrial], one: Goal, other: Goal) -> Figure:
     figure, ((panel,),) = _panels(1, 1, width=4.6, height=3.6)
     _dots(panel, trials, np.array([one.of(t) for t in trials]), np.array([other.of(t) for t in trials]))
     best = sorted(study.best_trials, key=one.of)
@@ -207,7 +187,7 @@ def _front(study: Study, trials: list[FrozenTrial], one: Goal, other: Goal) -> "
     return figure
 
 
-def _dots(panel: "Axes", trials: list[FrozenTrial], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> None:
+def _dots(panel: Axes, trials: list[FrozenTrial], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> None:
     known = np.array([KNOWN in trial.user_attrs for trial in trials])
     for chosen, colour in ((~known, BLUE), (known, ORANGE)):
         panel.scatter(x[chosen], y[chosen], s=14, color=colour, edgecolor="white", linewidth=0.5, zorder=3)
@@ -219,10 +199,8 @@ def _spans_a_plane(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> bo
     return len(points) > 2 and int(np.linalg.matrix_rank(points - points.mean(axis=0), tol=1e-9)) == 2
 
 
-def _panels(rows: int, columns: int, width: float = SIZE, height: float = SIZE) -> "tuple[Figure, list[list[Axes]]]":
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * columns + 0.4, height * rows + 0.3))
+def _panels(rows: int, columns: int, width: float = SIZE, height: float = SIZE) -> tuple[Figure, list[list[Axes]]]:
+    figure = Figure(figsize=(width * columns + 0.4, height * rows + 0.3), layout="constrained")
     return figure, [
         list(row) for row in figure.subplots(rows, columns, squeeze=False, sharey="row" if rows == 1 else "none")
     ]

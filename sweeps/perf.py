@@ -5,6 +5,7 @@ once, and what each sweep costs is the sum of the seconds that the manifests of 
 after another, in the order of their numbers.
 """
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,21 +17,22 @@ import click
 import numpy as np
 import numpy.typing as npt
 from optuna.trial import FrozenTrial, TrialState
-from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
 from harness.core.errors import UseError
+from harness.core.text import markdown_table
 from harness.plan.pipeline import Child
+from reports.statistics.bootstrap import FEWEST as FEWEST_FILMS
+from reports.statistics.bootstrap import paired_difference
+from reports.statistics.forecast import rank_correlation
 from sweeps.pruning import FORECAST
 from sweeps.results import best_trials
 from sweeps.samplers import drawn
-from sweeps.study import Search, Wish
+from sweeps.search import Search
+from sweeps.study import SweepStudy, Wish, trial_name
 from sweeps.sweep import Objective, load_sweep
 from sweeps.values import film_values, metrics, value
-from sweeps.worker import trial_name
 
-RESAMPLES = 10_000
 FEWEST = 4  # trials that a rank correlation says something of
-SHARE = (2.5, 97.5)  # percentiles of a 95 % interval
 BASE, TRAIN, FORECASTS, FILMS = ("backbone", "data"), ("train",), ("forecast",), ("generate", "score")
 Floats = npt.NDArray[np.float64]
 
@@ -56,26 +58,26 @@ def main(overrides: tuple[str, ...], name: str, trials: int, seed: int, store: P
         search = Search(f"{name}_pruner_{pruner}", sweep, wish, store, side_by_side, proposals)
         if code := search.run(trials, lambda line: click.echo(line, err=True)):
             sys.exit(code)
-        sides.append(Side.of(search, trials))
-    click.echo("\n".join(report(sides[0], sides[1], np.random.default_rng(seed))))
+        sides.append(Side.of(search.study, trials))
+    click.echo("\n".join(report(sides[0], sides[1])))
 
 
 @dataclass(frozen=True)
 class Side:
     """One sweep that is finished: its trials with their stages, and its best one."""
 
-    search: Search
+    study: SweepStudy
     trials: list[FrozenTrial]
     children: dict[int, Child]
     best: FrozenTrial
 
     @classmethod
-    def of(cls, search: Search, count: int) -> "Side":
+    def of(cls, study: SweepStudy, count: int) -> "Side":
         """Read from the study."""
-        trials = search.places.finished(count)
-        children = {t.number: search.pipeline({trial_name(t.number): t.params}).children[0] for t in trials}
+        trials = study.slots.finished(count)
+        children = {t.number: study.pipeline({trial_name(t.number): t.params}).children[0] for t in trials}
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-        return cls(search, trials, children, best_trials(search, complete)[0])
+        return cls(study, trials, children, best_trials(study, complete)[0])
 
     @property
     def pruned(self) -> int:
@@ -85,32 +87,33 @@ class Side:
     def seconds(self, kinds: Iterable[str]) -> float:
         """Of all stages of these kinds that the sweep needed, each once."""
         stages = {pair for trial in self.trials for pair in self._stages(trial) if pair[0] in kinds}
-        return sum(float(self.search.store.manifest(*pair)["seconds"]) for pair in stages)
+        return sum(float(self.study.store.manifest(*pair)["seconds"]) for pair in stages)
 
     def films(self, trial: FrozenTrial) -> Floats:
         """The objective of each film."""
-        return film_values(self.search.store, self.children[trial.number], self.search.sweep.track, self.objective)
+        return film_values(self.study.store, self.children[trial.number], self.study.sweep.track, self.objective)
 
     @property
     def objective(self) -> Objective:
         """What the sweep is after."""
-        return self.search.sweep.objectives[0]
+        return self.study.sweep.objectives[0]
 
     def _stages(self, trial: FrozenTrial) -> Iterator[tuple[str, str]]:
-        child, track = self.children[trial.number], self.search.sweep.track
-        pipeline = self.search.pipeline({trial_name(trial.number): trial.params})
+        child, track = self.children[trial.number], self.study.sweep.track
+        pipeline = self.study.pipeline({trial_name(trial.number): trial.params})
         wanted = {*child.base, *child.train.values(), *filter(None, [child.forecast.get(track)])}
         if trial.state == TrialState.COMPLETE:
             wanted |= {child.generate[track], *child.score[track].values()}
         yield from ((node.kind, node.signature) for node in pipeline.graph if node.signature in wanted)
 
 
-def report(everything: Side, pruned: Side, rng: np.random.Generator) -> Iterator[str]:
+def report(everything: Side, pruned: Side) -> Iterator[str]:
     """Lines of Markdown: the table, what was found, and how well forecasts rank the trials."""
     sides = (everything, pruned)
-    yield from ("| | without pruning | forecast pruner | saved |", "|---|---|---|---|")
-    yield f"| trials | {len(everything.trials)} | {len(pruned.trials)} | |"
-    yield f"| pruned | {everything.pruned} | {pruned.pruned} | |"
+    rows: list[tuple[object, ...]] = [
+        ("trials", len(everything.trials), len(pruned.trials), ""),
+        ("pruned", everything.pruned, pruned.pruned, ""),
+    ]
     for name, kinds in (
         ("base model and latent cache, s", BASE),
         ("training, s", TRAIN),
@@ -120,28 +123,28 @@ def report(everything: Side, pruned: Side, rng: np.random.Generator) -> Iterator
         ("total, s", (*BASE, *TRAIN, *FORECASTS, *FILMS)),
     ):
         full, less = (side.seconds(kinds) for side in sides)
-        yield f"| {name} | {full:.0f} | {less:.0f} | {f'{1 - less / full:.0%}' if full else ''} |"
+        rows.append((name, f"{full:.0f}", f"{less:.0f}", f"{1 - less / full:.0%}" if full else ""))
     name = everything.objective.name
     shown = [f"{side.best.values[0]:.4g} (trial {side.best.number})" for side in sides]
-    yield f"| best {name} | {shown[0]} | {shown[1]} | |"
+    rows.append((f"best {name}", *shown, ""))
+    yield markdown_table(("", "without pruning", "forecast pruner", "saved"), rows)
     yield ""
-    yield _difference(everything, pruned, rng)
-    yield _rank_correlation(everything, rng)
+    yield _difference(everything, pruned)
+    yield _rank_correlation(everything)
     yield from _other_correlations(everything)
 
 
-def _difference(everything: Side, pruned: Side, rng: np.random.Generator) -> str:
+def _difference(everything: Side, pruned: Side) -> str:
     """Paired over films, which start from the same scenes with the same seeds."""
     sign = 1 if everything.objective.direction == "maximize" else -1
     if pruned.best.params == everything.best.params:
         return "Best of the pruned sweep and best of all: the same setting."
     delta = sign * (pruned.films(pruned.best) - everything.films(everything.best))
-    delta = delta[~np.isnan(delta)]
-    low, high = _interval(delta[rng.integers(0, len(delta), (RESAMPLES, len(delta)))].mean(axis=1))
-    return (
-        f"Best of the pruned sweep against best of all, paired over {len(delta)} films (positive is better): "
-        f"{delta.mean():+.3g} [{low:+.3g}, {high:+.3g}]: {verdict(low, high)}."
-    )
+    found = paired_difference(delta[None])
+    told = f"Best of the pruned sweep against best of all, paired over {found.n} films (positive is better): {found.mean:+.3g}"
+    if math.isnan(found.low):
+        return f"{told}; an interval needs {FEWEST_FILMS} films."
+    return f"{told} [{found.low:+.3g}, {found.high:+.3g}]: {verdict(found.low, found.high)}."
 
 
 def verdict(low: float, high: float) -> str:
@@ -151,32 +154,31 @@ def verdict(low: float, high: float) -> str:
     return "better" if low > 0 else "not shown to differ"
 
 
-def _rank_correlation(side: Side, rng: np.random.Generator) -> str:
+def _rank_correlation(side: Side) -> str:
     forecasts, values = _forecasts_and_values(side, side.objective)
     if len(forecasts) < FEWEST:
         return "Too few trials have a forecast for a rank correlation."
-    drawn_rows = rng.integers(0, len(forecasts), (RESAMPLES, len(forecasts)))
-    low, high = _interval(np.array([spearmanr(forecasts[rows], values[rows]).statistic for rows in drawn_rows]))
-    rank = spearmanr(forecasts, values).statistic
+    found = rank_correlation(forecasts, values)
+    interval = "" if math.isnan(found.low) else f" [{found.low:.2f}, {found.high:.2f}]"
     return (
         f"Spearman rank correlation of forecast error and {side.objective.name} over {len(forecasts)} trials: "
-        f"{rank:.2f} [{low:.2f}, {high:.2f}]."
+        f"{found.value:.2f}{interval}."
     )
 
 
 def _other_correlations(side: Side) -> Iterator[str]:
     """With everything else that was scored: which objectives the forecast may prune for."""
     first = side.children[side.trials[0].number]
-    for metric in metrics(side.search.store, first, side.search.sweep.track):
+    for metric in metrics(side.study.store, first, side.study.sweep.track):
         objective = replace(side.objective, metric=metric)
         forecasts, values = _forecasts_and_values(side, objective)
         if metric != side.objective.metric and len(forecasts) >= FEWEST and len(set(values)) > 1:
-            yield f"With {objective.name}: {spearmanr(forecasts, values).statistic:.2f}."
+            yield f"With {objective.name}: {rank_correlation(forecasts, values).value:.2f}."
 
 
 def _forecasts_and_values(side: Side, objective: Objective) -> tuple[Floats, Floats]:
     """Of the trials that have both."""
-    store, track = side.search.store, side.search.sweep.track
+    store, track = side.study.store, side.study.sweep.track
     pairs = []
     for trial in side.trials:
         with suppress(ValueError):  # no film defines it
@@ -185,11 +187,6 @@ def _forecasts_and_values(side: Side, objective: Objective) -> tuple[Floats, Flo
                 pairs.append((trial.user_attrs[FORECAST]["value"], worth))
     forecasts, values = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
     return forecasts, values
-
-
-def _interval(draws: Floats) -> tuple[float, float]:
-    low, high = np.nanpercentile(draws, SHARE)
-    return float(low), float(high)
 
 
 if __name__ == "__main__":

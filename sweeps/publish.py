@@ -39,9 +39,9 @@ class StudyRun:
             self.run, ExperimentPage(sweep.question, "tags.`sweep.trial` != ''", [*columns, *settings], rising)
         )
 
-    def record(self, pipeline: Pipeline, store: Store) -> "Record":
+    def trial(self, pipeline: Pipeline, store: Store) -> "TrialRun":
         """The run of one trial, nested in the study's."""
-        return Record(self._tracker, self, pipeline, store)
+        return TrialRun(self._tracker, self, pipeline, store)
 
     def run_id(self, run: str) -> str | None:
         """MLflow's id of a run, waited for a moment; None while the server is away."""
@@ -60,7 +60,7 @@ class StudyRun:
             self._tracker.finish(self.run, "FINISHED")
 
 
-class Record:
+class TrialRun:
     """One trial's run."""
 
     def __init__(self, tracker: Tracker, study: StudyRun, pipeline: Pipeline, store: Store) -> None:

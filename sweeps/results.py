@@ -1,70 +1,67 @@
-"""What a study leaves: reports of its trials, a table, pictures, and its trials as an experiment that can be run."""
+"""What a study leaves: reports of its trials, a table, figures, and its trials as an experiment that can be run."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.core.atomic import write_json
+from harness.core.atomic import replacing, write_json
 from harness.core.errors import UseError
 from harness.plan.pipeline import Child
 from harness.results.reports import link_report
 from harness.run.local import Local
 from harness.run.schedule import run
-from sweeps.figures import draw
-from sweeps.files import replacing
 from sweeps.pruning import FORECAST, PRUNED
 from sweeps.publish import LOST, StudyRun
 from sweeps.slots import KNOWN
+from sweeps.study import SweepStudy, trial_name
 from sweeps.trial import RUN, SIGNATURE
-from sweeps.worker import trial_name
-
-if TYPE_CHECKING:
-    from sweeps.study import Search
 
 BEST = "_best"  # after a sweep's name: the report of its best trials beside the known settings
 
 
-def conclude(search: "Search", count: int, executor: Local, record: StudyRun, say: Callable[[str], None]) -> None:
-    """Write all of it for the first `count` places, and say where it is and which trial is best."""
-    finished = search.places.finished(count)
+def conclude(study: SweepStudy, count: int, executor: Local, study_run: StudyRun, say: Callable[[str], None]) -> None:
+    """Write all of it for the first `count` slots, and say where it is and which trial is best."""
+    from sweeps.figures import draw  # it loads matplotlib, which what is refused can do without
+
+    finished = study.slots.finished(count)
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-    folder = search.store.root / "sweeps" / search.name
+    folder = study.store.root / "sweeps" / study.name
     folder.mkdir(parents=True, exist_ok=True)
-    write_trials(search, finished, folder)
-    draw(search.study, [objective.name for objective in search.sweep.objectives], folder)
-    for trial in search.places.lost(count):  # nobody else ends the run of a worker that was killed
+    write_trials(study, finished, folder)
+    draw(study.optuna, [objective.name for objective in study.sweep.objectives], folder)
+    for trial in study.slots.lost(count):  # nobody else ends the run of a worker that was killed
         if trial.params:
-            pipeline = search.pipeline({trial_name(trial.number): trial.params})
-            record.record(pipeline, search.store).end("FAILED", {"sweep.state": LOST})
+            pipeline = study.pipeline({trial_name(trial.number): trial.params})
+            study_run.trial(pipeline, study.store).end("FAILED", {"sweep.state": LOST})
     if not complete:
-        record.finish({"study": folder}, complete=False)
+        study_run.finish({"study": folder}, complete=False)
         return
-    experiment = write_experiment(search, complete, folder)
-    best = best_trials(search, complete)
+    experiment = write_experiment(study, complete, folder)
+    best = best_trials(study, complete)
     known = [trial for trial in complete if KNOWN in trial.user_attrs]
     reports = {
-        search.experiment: _report(search, search.experiment, complete, experiment, executor),
-        search.experiment + BEST: _report(search, search.experiment + BEST, [*known, *best], experiment, executor),
+        study.experiment: _report(study, study.experiment, complete, experiment, executor),
+        study.experiment + BEST: _report(study, study.experiment + BEST, [*known, *best], experiment, executor),
     }
     sent = {name: path for name, path in reports.items() if path is not None}
-    record.finish({"study": folder, **sent}, complete=len(finished) == count)
+    study_run.finish({"study": folder, **sent}, complete=len(finished) == count)
     for trial in best:
-        values = zip(search.sweep.objectives, trial.values, strict=True)
+        values = zip(study.sweep.objectives, trial.values, strict=True)
         shown = ", ".join(f"{objective.name} {value:.4g}" for objective, value in values)
         say(f"{'best' if len(best) == 1 else 'on the front'}: trial {trial.number}, {shown} at {trial.params}")
     pruned = len(finished) - len(complete)
-    say(f"{len(finished)} trials finished, {pruned} of them pruned: {folder / 'trials.csv'}, pictures beside it")
+    say(f"{len(finished)} trials finished, {pruned} of them pruned: {folder / 'trials.csv'}, figures beside it")
     for name in sent:
-        say(f"films: harness report {name} --format html --store {search.store.root}")
-    say(f"study: {search.storage.dashboard}")
+        say(f"films: harness report {name} --format html --store {study.store.root}")
+    say(f"study: {study.storage.dashboard}")
 
 
-def best_trials(search: "Search", complete: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+def best_trials(study: SweepStudy, complete: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The best trial, or the trials of the Pareto front, best of the first objective first."""
-    signs = [1 if objective.direction == "maximize" else -1 for objective in search.sweep.objectives]
+    signs = [1 if objective.direction == "maximize" else -1 for objective in study.sweep.objectives]
     scored = [([sign * value for sign, value in zip(signs, trial.values, strict=True)], trial) for trial in complete]
 
     def beaten(values: list[float]) -> bool:
@@ -74,10 +71,10 @@ def best_trials(search: "Search", complete: Sequence[FrozenTrial]) -> list[Froze
     return [trial for _, trial in front][: 1 if len(signs) == 1 else None]
 
 
-def write_trials(search: "Search", trials: Sequence[FrozenTrial], folder: Path) -> None:
+def write_trials(study: SweepStudy, trials: Sequence[FrozenTrial], folder: Path) -> None:
     """trials.json, and trials.csv: a row each."""
-    rows = [_row(search, trial) for trial in trials]
-    about = {"study": search.study_name, "storage": search.storage.shown, "question": search.sweep.question}
+    rows = [_row(study, trial) for trial in trials]
+    about = {"study": study.study_name, "storage": study.storage.shown, "question": study.sweep.question}
     write_json(folder / "trials.json", {**about, "trials": rows})
     columns = list(dict.fromkeys(key for row in rows for key in row))
     with replacing(folder / "trials.csv") as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
@@ -86,15 +83,15 @@ def write_trials(search: "Search", trials: Sequence[FrozenTrial], folder: Path) 
         writer.writerows(rows)
 
 
-def _row(search: "Search", trial: FrozenTrial) -> dict[str, Any]:
+def _row(study: SweepStudy, trial: FrozenTrial) -> dict[str, Any]:
     attributes = trial.user_attrs
     forecast: Mapping[str, float] = attributes.get(FORECAST, {})
-    values = trial.values or [None] * len(search.sweep.objectives)
+    values = trial.values or [None] * len(study.sweep.objectives)
     return {
         "trial": trial.number,
         "state": trial.state.name.lower(),
         **trial.params,
-        **{objective.name: value for objective, value in zip(search.sweep.objectives, values, strict=True)},
+        **{objective.name: value for objective, value in zip(study.sweep.objectives, values, strict=True)},
         **{f"forecast {key}": forecast.get(key) for key in ("value", "low", "high")},
         "pruned": attributes.get(PRUNED),
         "films": attributes.get(SIGNATURE),
@@ -102,18 +99,18 @@ def _row(search: "Search", trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def write_experiment(search: "Search", complete: Sequence[FrozenTrial], folder: Path) -> Path:
+def write_experiment(study: SweepStudy, complete: Sequence[FrozenTrial], folder: Path) -> Path:
     """The trials as an experiment's file, so that each can be planned, run and reported like any variant."""
-    experiment, track, seed = search.experiment, search.sweep.track, search.wish.seed
+    experiment, track, seed = study.experiment, study.sweep.track, study.wish.seed
     lines = [
-        f'"""Trials of the study {search.study_name}; written by `harness sweep`."""',
+        f'"""Trials of the study {study.study_name}; written by `harness sweep`."""',
         "",
         "from harness.declare.spec import Variant, experiment",
         "",
         "",
         f"@experiment(baseline={trial_name(complete[0].number)!r}, tracks=({track!r},), seeds=({seed},), trivial=False)",
         f"def {experiment}():",
-        f"    {search.sweep.question!r}",
+        f"    {study.sweep.question!r}",
         *(f"    yield Variant({trial_name(trial.number)!r}, {trial.params!r})" for trial in complete),
         "",
     ]
@@ -124,21 +121,21 @@ def write_experiment(search: "Search", complete: Sequence[FrozenTrial], folder: 
 
 
 def _report(
-    search: "Search", name: str, trials: Sequence[FrozenTrial], experiment: Path, executor: Local
+    study: SweepStudy, name: str, trials: Sequence[FrozenTrial], experiment: Path, executor: Local
 ) -> Path | None:
     """A report of the trials whose films are in this store, for other workers may have their own; None if none are."""
     variants = {trial_name(trial.number): trial.params for trial in trials}
-    planned = search.pipeline(variants)
-    here = {child.variant.name: variants[child.variant.name] for child in planned.children if _scored(search, child)}
+    planned = study.pipeline(variants)
+    here = {child.variant.name: variants[child.variant.name] for child in planned.children if _scored(study, child)}
     if not here:
         return None
-    pipeline = search.pipeline(here, f"{experiment}:{search.experiment}", name)
-    outcome = run(pipeline.graph, search.store, executor, lambda _: None, lambda _: None)
+    pipeline = study.pipeline(here, f"{experiment}:{study.experiment}", name)
+    outcome = run(pipeline.graph, study.store, executor, lambda _: None, lambda _: None)
     for event in outcome.failed.values():
         raise UseError(f"the report {name} was not written: {event.message}; the same command tries again")
-    link_report(search.store.root, name, search.store.artifact("report", pipeline.report))
-    return search.store.artifact("report", pipeline.report)
+    link_report(study.store.root, name, study.store.artifact("report", pipeline.report))
+    return study.store.artifact("report", pipeline.report)
 
 
-def _scored(search: "Search", child: Child) -> bool:
-    return all(search.store.done("score", signature) for signature in child.score[search.sweep.track].values())
+def _scored(study: SweepStudy, child: Child) -> bool:
+    return all(study.store.done("score", signature) for signature in child.score[study.sweep.track].values())

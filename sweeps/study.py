@@ -2,36 +2,26 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import Timeout
-from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
-from harness.core.errors import UseError
-from harness.core.provenance import facts
 from harness.core.store import Store
 from harness.declare.request import Request, variant_settings
 from harness.declare.settings import Settings
 from harness.declare.spec import Experiment, Scalar, Variant, check_no_clash, parse_overrides
 from harness.plan.pipeline import Pipeline, build
 from harness.plan.scoring import check_metric
-from harness.run.console import Console
-from harness.run.local import Local
-from harness.run.schedule import EXIT_FAILED
-from harness.tracking import Tracker, resolve_uri
-from sweeps.pruning import default_pruner, doubt
-from sweeps.publish import StudyRun
-from sweeps.results import conclude
+from sweeps.pruning import default_pruner
 from sweeps.samplers import OwnSeed, rehearse
-from sweeps.slots import Places
+from sweeps.slots import Slots
 from sweeps.storage import StudyStorage
 from sweeps.sweep import Sweep
-from sweeps.worker import Worker
 
 EVAL_SEED = 4048  # a sweep chooses settings, so it must not see the scenes that ablations report
 
@@ -48,8 +38,8 @@ class Wish:
     pruner: str | None = None  # the forecast where it speaks of the objective
 
 
-class Search:
-    """One sweep in one store; a study that exists goes on where it stopped, and others may work on it."""
+class SweepStudy:
+    """The study of one sweep, with one store for what its trials make: where it lies, its slots, its trials as pipelines."""
 
     def __init__(
         self,
@@ -57,7 +47,6 @@ class Search:
         sweep: Sweep,
         wish: Wish,
         store: Path,
-        jobs: int,
         proposals: Sequence[Mapping[str, Scalar]] = (),
     ) -> None:
         """`proposals` are settings to try after the known ones, before the sampler draws.
@@ -65,7 +54,7 @@ class Search:
         Raises UseError for whatever cannot work, before a study is made.
         """
         _quiet()
-        self.name, self.sweep, self.wish, self.jobs = name, sweep, wish, jobs
+        self.name, self.sweep, self.wish = name, sweep, wish
         self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(wish.overrides)}
         self.pruner = wish.pruner or default_pruner(sweep)
         self._check()
@@ -73,8 +62,8 @@ class Search:
         self.pipeline({"trial-000": sweep.known[0] if sweep.known else self._corner()})  # its inputs are there
         rehearse(wish.sampler, sweep)
         self.storage = StudyStorage(wish.storage, self.store.root)
-        self.study, self.made_here = self._study()
-        self.places = Places(self.study, self._space, sweep.known, proposals)
+        self.optuna, self.made_here = self._open()
+        self.slots = Slots(self.optuna, self._space, sweep.known, proposals)
 
     @property
     def study_name(self) -> str:
@@ -84,36 +73,6 @@ class Search:
         declared = hashlib.sha256(parts.encode()).hexdigest()
         overrides = [f"{key}={value}" for key, value in sorted(self.overrides.items())]
         return " ".join([self.name, self.wish.profile, f"seed{self.wish.seed}", *overrides, f"declared {declared[:8]}"])
-
-    def run(self, trials: int, say: Callable[[str], None]) -> int:
-        """Go on until `trials` trials are finished by all workers together, then report. Returns the exit code."""
-        if (against := doubt(self.pruner, self.sweep)) is not None:
-            say(against)
-        uri = resolve_uri(self.settings().tracking.uri, self.store.root)
-        try:
-            with (
-                self.storage.lock(self.study_name),
-                Console(0) as console,
-                Tracker(uri, self.store.root, self.experiment, console.say) as tracker,
-                Local(self.jobs, facts()) as executor,
-            ):
-                record = StudyRun(tracker, self.experiment, self.study_name, self.sweep, self._params(trials))
-                Worker(self, executor, console, record, say).work(trials)
-                conclude(self, trials, executor, record, say)
-        except Timeout as error:
-            raise UseError(
-                f"another command works on the study {self.study_name!r} in {self.storage.shown}; for several, give each "
-                "--storage journal:PATH or --storage postgresql+psycopg://..."
-            ) from error
-        except StorageInternalError as error:
-            shown = self.storage.shown
-            raise UseError(
-                f"the study in {shown} is out of reach ({error}); the same command goes on with it"
-            ) from error
-        if missing := trials - len(self.places.finished(trials)):
-            say(f"{missing} of {trials} trials failed, see above; the same command tries again")
-            return EXIT_FAILED
-        return 0
 
     @property
     def experiment(self) -> str:
@@ -139,24 +98,19 @@ class Search:
         )
         return build(request, self.store.fingerprints)
 
-    def _study(self) -> tuple[optuna.Study, bool]:
+    def _open(self) -> tuple[optuna.Study, bool]:
         """The study, and whether this worker has made it."""
         sampler = OwnSeed(self.wish.sampler, self.wish.seed)
         directions = [objective.direction for objective in self.sweep.objectives]
-        place = {"storage": self.storage.optuna, "study_name": self.study_name, "sampler": sampler}
+        lies = {"storage": self.storage.optuna, "study_name": self.study_name, "sampler": sampler}
         try:
-            return optuna.create_study(**place, directions=directions), True
+            return optuna.create_study(**lies, directions=directions), True
         except DuplicatedStudyError:
-            return optuna.load_study(**place), False
+            return optuna.load_study(**lies), False
 
     @cached_property
     def _space(self) -> dict[str, Any]:
         return {key: dimension.distribution for key, dimension in self.sweep.space.items()}
-
-    def _params(self, trials: int) -> dict[str, object]:
-        wish = self.wish
-        about = {"profile": wish.profile, "seed": wish.seed, "sampler": wish.sampler, "pruner": self.pruner}
-        return {**about, "trials": trials, **self.overrides}
 
     def _corner(self) -> dict[str, Scalar]:
         return {key: next(dimension.corners()) for key, dimension in self.sweep.space.items()}
@@ -191,3 +145,8 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", category=ExperimentalWarning)
     # It expects optimize() to beat; sweeps.storage does.
     warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
+
+
+def trial_name(number: int) -> str:
+    """What a trial is called as a variant."""
+    return f"trial-{number:03d}"

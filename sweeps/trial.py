@@ -14,7 +14,7 @@ from harness.run.console import Console
 from harness.run.local import Local
 from harness.run.schedule import Event, Running, run
 from sweeps.pruning import FORECAST, PRUNED, verdict
-from sweeps.publish import Record
+from sweeps.publish import TrialRun
 from sweeps.storage import tell
 from sweeps.sweep import Sweep
 from sweeps.values import value
@@ -22,12 +22,12 @@ from sweeps.values import value
 SIGNATURE, SIGNATURES, RUN = "harness.signature", "harness.signatures", "harness.mlflow_run"
 
 
-class AttemptError(Exception):
+class TrialError(Exception):
     """A trial that gives no value; the message is one line."""
 
 
 @dataclass(frozen=True)
-class Attempt:
+class TrialExecution:
     """A trial in hand, and all that it takes to carry it out."""
 
     trial: Trial
@@ -36,14 +36,14 @@ class Attempt:
     store: Store
     executor: Local
     console: Console
-    record: Record
+    trial_run: TrialRun
     prune: bool
     say: Callable[[str], None]
 
     def carry_out(self) -> None:
         """Run the trial's stages and tell the study how it ended.
 
-        Raises AttemptError for a trial without a value, UpdateFinishedTrialError for one that another worker has taken over.
+        Raises TrialError for a trial without a value, UpdateFinishedTrialError for one that another worker has taken over.
         """
         self._note()
         self._run(self.child.forecast.values())
@@ -72,7 +72,7 @@ class Attempt:
             "score": dict(child.score[track]),
         }
         self.trial.set_user_attr(SIGNATURES, signatures)
-        if (run_id := self.record.run_id()) is not None:
+        if (run_id := self.trial_run.run_id()) is not None:
             self.trial.set_user_attr(RUN, run_id)
 
     def _run(self, wanted: Iterable[str]) -> None:
@@ -81,7 +81,7 @@ class Attempt:
 
         def tick(running: list[Running]) -> None:
             self.console.tick(running)
-            self.record.update()
+            self.trial_run.update()
 
         def show(event: Event) -> None:
             if event.state != "cached":
@@ -89,7 +89,7 @@ class Attempt:
 
         outcome = run(graph, self.store, self.executor, show, tick)
         for event in outcome.failed.values():
-            raise AttemptError(f"{event.node.kind}: {event.message}")
+            raise TrialError(f"{event.node.kind}: {event.message}")
 
     def _forecast(self) -> str | None:
         """Tell the study of the forecast; why it makes the films not worth their while, None if it does not."""
@@ -99,7 +99,7 @@ class Attempt:
         try:
             late = forecast_of(self.store, [self.child.forecast[track]], clips_of(self.child, track)).late
         except ValueError as error:
-            raise AttemptError(f"its forecast: {error}") from error
+            raise TrialError(f"its forecast: {error}") from error
         low = late.value if math.isnan(late.low) else late.low  # of one film nothing is known but the value
         self.trial.set_user_attr(FORECAST, {"value": late.value, "low": low, "high": max(late.value, late.high)})
         study = self.trial.study
@@ -112,14 +112,14 @@ class Attempt:
         try:
             values = [value(self.store, self.child, self.sweep.track, objective) for objective in self.sweep.objectives]
         except ValueError as error:
-            raise AttemptError(str(error)) from error
+            raise TrialError(str(error)) from error
         if not all(map(math.isfinite, values)):
-            raise AttemptError(f"its objectives are {values}, which cannot be compared")
+            raise TrialError(f"its objectives are {values}, which cannot be compared")
         return values
 
     def _end(self, state: TrialState, values: list[float] | None, summary: str) -> None:
         named = dict(zip((o.name for o in self.sweep.objectives), values or (), strict=False))
         tags = {"sweep.state": state.name.lower()} | ({"sweep.pruned": summary} if state == TrialState.PRUNED else {})
         tell(self.trial, state, values)
-        self.record.end("FINISHED", tags, named)
+        self.trial_run.end("FINISHED", tags, named)
         self.say(f"trial {self.trial.number}: {summary}")

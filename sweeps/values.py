@@ -5,9 +5,8 @@ import numpy.typing as npt
 
 from harness.core.store import Store
 from harness.plan.pipeline import Child
+from reports.statistics.drift import late_clips
 from sweeps.sweep import Objective
-
-LATE = 0.2  # share of a film's clips, at its end
 
 
 def film_values(store: Store, child: Child, track: str, objective: Objective) -> npt.NDArray[np.float64]:
@@ -18,7 +17,8 @@ def film_values(store: Store, child: Child, track: str, objective: Objective) ->
                 values = np.asarray(scores[objective.metric], dtype=np.float64)
                 if values.ndim == 1:
                     return values
-                last = max(1, round(values.shape[1] * LATE)) if objective.statistic == "late" else values.shape[1]
+                clips = values.shape[1]
+                last = late_clips(clips) if objective.statistic == "late" else clips
                 late = values[:, -last:]
                 count = np.sum(~np.isnan(late), axis=1)
                 return np.where(count > 0, np.nansum(late, axis=1) / np.maximum(count, 1), np.nan)

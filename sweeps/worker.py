@@ -1,10 +1,9 @@
-"""One process's part of a study: some trials side by side, until no place is open."""
+"""One process's part of a study: some trials side by side, until no slot is open."""
 
 import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
@@ -13,13 +12,11 @@ from harness.core.errors import UseError
 from harness.run.console import Console
 from harness.run.local import Local
 from harness.run.schedule import interrupted
-from sweeps.publish import LOST, Record, StudyRun
+from sweeps.publish import LOST, StudyRun, TrialRun
 from sweeps.slots import FAILED
 from sweeps.storage import Pulse, Watch, tell
-from sweeps.trial import Attempt, AttemptError
-
-if TYPE_CHECKING:
-    from sweeps.study import Search
+from sweeps.study import SweepStudy, trial_name
+from sweeps.trial import TrialError, TrialExecution
 
 LOOK_EVERY = 2.0  # seconds between looks at what other workers do
 
@@ -28,60 +25,66 @@ class Worker:
     """Takes trials, carries them out in threads, and notices workers that are gone."""
 
     def __init__(
-        self, search: "Search", executor: Local, console: Console, record: StudyRun, say: Callable[[str], None]
+        self, study: SweepStudy, executor: Local, console: Console, study_run: StudyRun, say: Callable[[str], None]
     ) -> None:
-        self._search, self._executor, self._console, self._record, self._say = search, executor, console, record, say
+        self._study, self._executor, self._console, self._study_run, self._say = (
+            study,
+            executor,
+            console,
+            study_run,
+            say,
+        )
         # A stage of several ranks wants the cards that another trial's would take: then one trial at a time.
-        self._at_once = 1 if search.settings().train.ranks > 1 else executor.slots
+        self._at_once = 1 if study.settings().train.ranks > 1 else executor.slots
         self._leaving = False
 
     def work(self, count: int) -> None:
-        """Carry trials out until none of `count` places is open. An interrupt gives back what is in hand."""
-        places, watch = self._search.places, Watch(self._search.study, self._search.storage)
+        """Carry trials out until none of `count` slots is open. An interrupt gives back what is in hand."""
+        slots, watch = self._study.slots, Watch(self._study.optuna, self._study.storage)
         watch.begin()
-        let_others_fill(self._search, count)
-        places.fill(count, retry_failed=True)
+        let_others_fill(self._study, count)
+        slots.fill(count, retry_failed=True)
         signal.signal(signal.SIGTERM, interrupted)
-        with Pulse(self._search.storage) as pulse, ThreadPoolExecutor(self._at_once, "trial") as threads:
+        with Pulse(self._study.storage) as pulse, ThreadPoolExecutor(self._at_once, "trial") as threads:
             busy: set[Future[None]] = set()
             try:
-                while busy or places.underway(count):
-                    while len(busy) < self._at_once and (trial := places.take(count)) is not None:
+                while busy or slots.underway(count):
+                    while len(busy) < self._at_once and (trial := slots.take(count)) is not None:
                         busy.add(threads.submit(self._carry_out, trial, pulse))
                     busy = _after_a_while(busy)
                     watch.look()
-                    places.fill(count, retry_failed=False)
+                    slots.fill(count, retry_failed=False)
             except BaseException:
                 self._leaving = True
                 self._executor.close()
                 raise
 
     def _carry_out(self, trial: Trial, pulse: Pulse) -> None:
-        record = None
+        trial_run = None
         try:
             pulse.hold(trial)
-            search = self._search
+            study = self._study
             self._say(f"trial {trial.number}: {', '.join(f'{key} {_short(v)}' for key, v in trial.params.items())}")
-            pipeline = search.pipeline({trial_name(trial.number): trial.params})
-            record = self._record.record(pipeline, search.store)
-            prune = search.pruner == "forecast"
-            Attempt(
-                trial, pipeline, search.sweep, search.store, self._executor, self._console, record, prune, self._say
+            pipeline = study.pipeline({trial_name(trial.number): trial.params})
+            trial_run = self._study_run.trial(pipeline, study.store)
+            prune = study.pruner == "forecast"
+            TrialExecution(
+                trial, pipeline, study.sweep, study.store, self._executor, self._console, trial_run, prune, self._say
             ).carry_out()
         except UpdateFinishedTrialError:
-            if record is not None:
-                record.end("FAILED", {"sweep.state": LOST})
+            if trial_run is not None:
+                trial_run.end("FAILED", {"sweep.state": LOST})
             self._say(f"trial {trial.number}: another worker has taken it over")
-        except (AttemptError, UseError) as error:
-            self._give_up(trial, record, None if self._leaving else str(error))
+        except (TrialError, UseError) as error:
+            self._give_up(trial, trial_run, None if self._leaving else str(error))
         except BaseException:
-            self._give_up(trial, record, None)
+            self._give_up(trial, trial_run, None)
             if not self._leaving:
                 raise
         finally:
             pulse.release(trial)
 
-    def _give_up(self, trial: Trial, record: Record | None, reason: str | None) -> None:
+    def _give_up(self, trial: Trial, trial_run: TrialRun | None, reason: str | None) -> None:
         """End without a value; without a reason it was cut short, and another worker may carry it out."""
         try:
             if reason is not None:
@@ -89,26 +92,21 @@ class Worker:
             tell(trial, TrialState.FAIL)
         except (UpdateFinishedTrialError, StorageInternalError):
             return  # it is another's by now, or will be
-        if record is not None:
-            record.end("FAILED", {"sweep.state": "failed" if reason else LOST})
+        if trial_run is not None:
+            trial_run.end("FAILED", {"sweep.state": "failed" if reason else LOST})
         self._say(f"trial {trial.number}: {f'failed: {reason}' if reason else 'given back'}")
 
 
-def let_others_fill(search: "Search", count: int) -> None:
+def let_others_fill(study: SweepStudy, count: int) -> None:
     """Wait while whoever has made the study adds its trials: beginning together, two would add each of them twice."""
-    if search.made_here or search.storage.alone:
+    if study.made_here or study.storage.alone:
         return
-    begun = search.places.begun(count)
+    begun = study.slots.begun(count)
     while begun < count:
         time.sleep(LOOK_EVERY)
-        before, begun = begun, search.places.begun(count)
+        before, begun = begun, study.slots.begun(count)
         if begun == before:  # there is no other, or it wants fewer
             return
-
-
-def trial_name(number: int) -> str:
-    """What a trial is called as a variant."""
-    return f"trial-{number:03d}"
 
 
 def _after_a_while(busy: set[Future[None]]) -> set[Future[None]]:

@@ -20,6 +20,11 @@ Ints = npt.NDArray[np.int64]
 _Bools = npt.NDArray[np.bool_]
 
 
+def late_clips(clips: int) -> int:
+    """How many of a film's clips are its late ones."""
+    return int(_clips(np.array([clips]), LATE_SHARE)[0])
+
+
 def curve_statistics(curves: Floats, lengths: Ints, clip_seconds: float | Floats) -> dict[str, Floats]:
     """Each of `CURVE_STATISTICS` [S], of curves [S, C] whose films have `lengths` [S] clips of `clip_seconds` [S].
 
@@ -27,7 +32,7 @@ def curve_statistics(curves: Floats, lengths: Ints, clip_seconds: float | Floats
     any clip is NaN.
     """
     clip, length = np.arange(curves.shape[1]), lengths[:, None]
-    late, edge = (np.maximum(np.round(length * share), 1) for share in (LATE_SHARE, CONTRAST_SHARE))
+    late, edge = (_clips(length, share) for share in (LATE_SHARE, CONTRAST_SHARE))
     inside = clip < length
     first, last = curves[:, 0], _mean(curves, inside & (clip >= length - late))
     head, tail = _mean(curves, clip < edge), _mean(curves, inside & (clip >= length - edge))
@@ -74,6 +79,11 @@ def slope(curves: Floats, clip_seconds: float | Floats) -> Floats:
     height = np.where(defined, curves - _mean(curves, defined)[:, None], 0)
     spread = (centred**2).sum(axis=1)
     return _ratio((centred * height).sum(axis=1), spread)
+
+
+def _clips(lengths: Ints, share: float) -> Floats:
+    """The nearest number of clips to that share of each film, one at least."""
+    return np.asarray(np.maximum(np.round(lengths * share), 1), dtype=np.float64)
 
 
 def _mean(values: Floats, chosen: _Bools, weights: Floats | None = None) -> Floats:

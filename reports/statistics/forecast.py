@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata  # type: ignore[import-untyped]
 
 from reports.statistics.bootstrap import drawn_means, ends
-from reports.statistics.drift import LATE_SHARE
+from reports.statistics.drift import late_clips
 
 Floats = npt.NDArray[np.float64]
 DRAWS, SEED = 2000, 0  # of models, for a correlation
@@ -65,7 +65,7 @@ def forecast(gain: Floats, eps: Floats, clips: int) -> Forecast:
     gains, news = (np.append(np.nanmean(values), drawn_means(values)) for values in (gain, eps))
     with np.errstate(divide="ignore"):
         settling = np.where(gains < 1, 1 / np.maximum(1 - gains, 0), np.inf)
-    late = errors(gains, news, clips)[:, -max(1, round(clips * LATE_SHARE)) :].mean(axis=1)
+    late = errors(gains, news, clips)[:, -late_clips(clips) :].mean(axis=1)
     drawn_too = (gains, news, news * settling, settling, late)
     ratio, new, plateau, constant, end = (Interval(float(v[0]), *ends(v[1:], samples)) for v in drawn_too)
     return Forecast(ratio, new, plateau, constant, end, clips, int(defined.sum()))

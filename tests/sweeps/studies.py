@@ -7,7 +7,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
-from sweeps.slots import Places
+from sweeps.slots import Slots
 from sweeps.space import Choice, Float, Int
 from sweeps.sweep import Objective, Sweep
 
@@ -25,7 +25,7 @@ MIXED = Sweep(
     objectives=(Objective("background_psnr"),),
 )
 
-MANY = 1000  # places
+MANY = 1000  # slots
 
 
 def space(sweep: Sweep = MIXED) -> dict[str, optuna.distributions.BaseDistribution]:
@@ -42,12 +42,12 @@ def in_journal(file: Path, seed: int = 0) -> optuna.Study:
     )
 
 
-def places(study: optuna.Study, sweep: Sweep = MIXED) -> Places:
-    """Its places."""
-    return Places(study, space(sweep), sweep.known, ())
+def slots(study: optuna.Study, sweep: Sweep = MIXED) -> Slots:
+    """Its slots."""
+    return Slots(study, space(sweep), sweep.known, ())
 
 
-def taken(worker: Places) -> Trial:
+def taken(worker: Slots) -> Trial:
     """The next trial, which there is."""
     trial = worker.take(MANY)
     assert trial is not None

@@ -13,32 +13,32 @@ from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
 from sweeps.pruning import FORECAST, PRUNED
 from sweeps.results import best_trials, write_experiment, write_trials
-from sweeps.study import Search, Wish
+from sweeps.study import SweepStudy, Wish
 from sweeps.sweep import Objective, Sweep
 from tests.sweeps.studies import MIXED
 
 
-def search(folder: Path, objectives: tuple[Objective, ...] = MIXED.objectives) -> Search:
-    """A search that nothing has run."""
+def study(folder: Path, objectives: tuple[Objective, ...] = MIXED.objectives) -> SweepStudy:
+    """A study that nothing has worked on."""
     sweep = Sweep(MIXED.question, MIXED.space, MIXED.track, objectives, MIXED.known)
-    return Search("mixed", sweep, Wish(), folder / "runs", 1)
+    return SweepStudy("mixed", sweep, Wish(), folder / "runs")
 
 
-def finished(made: Search, values: Sequence[Sequence[float] | None]) -> list[FrozenTrial]:
+def finished(made: SweepStudy, values: Sequence[Sequence[float] | None]) -> list[FrozenTrial]:
     """Trials with these values; None is a pruned one."""
     from optuna.trial import TrialState
 
-    made.places.fill(len(values), retry_failed=True)
+    made.slots.fill(len(values), retry_failed=True)
     for given in values:
-        trial = made.places.take(len(values))
+        trial = made.slots.take(len(values))
         assert trial is not None
         trial.set_user_attr(FORECAST, {"value": 1.0, "low": 0.5, "high": 2.0})
         if given is None:
             trial.set_user_attr(PRUNED, "too much drift")
-            made.study.tell(trial, state=TrialState.PRUNED)
+            made.optuna.tell(trial, state=TrialState.PRUNED)
         else:
-            made.study.tell(trial, list(given))
-    return made.places.finished(len(values))
+            made.optuna.tell(trial, list(given))
+    return made.slots.finished(len(values))
 
 
 BOTH = (Objective("background_psnr"), Objective("colour_drift", "minimize"))
@@ -54,12 +54,12 @@ BOTH = (Objective("background_psnr"), Objective("colour_drift", "minimize"))
 def test_the_best_trials(
     objectives: tuple[Objective, ...], values: list[tuple[float, ...]], best: list[int], tmp_path: Path
 ) -> None:
-    made = search(tmp_path, objectives)
+    made = study(tmp_path, objectives)
     assert [trial.number for trial in best_trials(made, finished(made, values))] == best
 
 
 def test_the_table_and_the_experiment_hold_every_trial(tmp_path: Path) -> None:
-    made = search(tmp_path)
+    made = study(tmp_path)
     trials = finished(made, [(1.0,), (3.0,), None, (2.0,)])
     write_trials(made, trials, tmp_path)
     rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
@@ -79,11 +79,11 @@ def test_the_table_and_the_experiment_hold_every_trial(tmp_path: Path) -> None:
 
 def test_studies_that_are_not_made_alike_have_different_names(tmp_path: Path) -> None:
     names = [
-        Search("mixed", MIXED, Wish(**words), tmp_path / "runs", 1).study_name  # type: ignore[arg-type]
+        SweepStudy("mixed", MIXED, Wish(**words), tmp_path / "runs").study_name  # type: ignore[arg-type]
         for words in ({}, {"seed": 101}, {"overrides": ("train.steps=5",)}, {"sampler": "random"}, {"pruner": "none"})
     ]
     assert len({*names[:3]}) == 3
     assert names[0] == names[3] == names[4]
-    assert search(tmp_path, BOTH).study_name not in names
+    assert study(tmp_path, BOTH).study_name not in names
     more = replace(MIXED, known=(*MIXED.known, {"bank.capacity": 7}))
-    assert Search("mixed", more, Wish(), tmp_path / "runs", 1).study_name not in names
+    assert SweepStudy("mixed", more, Wish(), tmp_path / "runs").study_name not in names

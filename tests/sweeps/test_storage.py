@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from harness.core.errors import UseError
 from sweeps import storage
 from sweeps.storage import Pulse, StudyStorage, Watch, fail, tell
-from tests.sweeps.studies import in_journal, places, taken
+from tests.sweeps.studies import in_journal, slots, taken
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_dashboard_command_has_no_password(monkeypatch: pytest.MonkeyPatch, 
 def test_a_journal_trial_whose_lease_is_not_renewed_is_failed_once(tmp_path: Path) -> None:
     file = tmp_path / "study.journal"
     study, other = in_journal(file, 0), in_journal(file, 1)
-    worker, leases = places(study), StudyStorage(str(file), tmp_path)
+    worker, leases = slots(study), StudyStorage(str(file), tmp_path)
     worker.fill(3, retry_failed=True)
     watches = [Watch(one, leases) for one in (study, other)]
     with Pulse(leases) as pulse:
@@ -73,7 +73,7 @@ def test_a_journal_trial_whose_lease_is_not_renewed_is_failed_once(tmp_path: Pat
             time.sleep(0.1)
         states = [study.get_trials()[trial.number].state for trial in (alive, dead, unborn)]
         assert states == [TrialState.RUNNING, TrialState.FAIL, TrialState.FAIL]
-        for one in (worker, places(other)):
+        for one in (worker, slots(other)):
             one.fill(3, retry_failed=False)
         waiting = [trial for trial in study.get_trials() if trial.state == TrialState.WAITING]
         assert [trial.params for trial in waiting] == [dead.params, unborn.params]
@@ -85,7 +85,7 @@ def test_what_sqlite_left_running_is_not_running(tmp_path: Path) -> None:
     place = StudyStorage(None, tmp_path)
     assert place.alone
     study = optuna.create_study(storage=place.optuna, direction="maximize")
-    worker = places(study)
+    worker = slots(study)
     worker.fill(1, retry_failed=True)
     trial = taken(worker)
     Watch(study, place).begin()
@@ -94,7 +94,7 @@ def test_what_sqlite_left_running_is_not_running(tmp_path: Path) -> None:
 
 def test_a_slow_worker_hears_that_its_trial_is_anothers(tmp_path: Path) -> None:
     slow, quick = (in_journal(tmp_path / "study.journal", seed) for seed in range(2))
-    worker = places(slow)
+    worker = slots(slow)
     worker.fill(1, retry_failed=True)
     trial = taken(worker)
     fail(quick, trial.number)
@@ -122,7 +122,7 @@ def test_the_dashboard_opens_a_journal(tmp_path: Path) -> None:
     if shutil.which("optuna-dashboard") is None:
         pytest.skip("no optuna-dashboard here: pip install optuna-dashboard")
     file = tmp_path / "study.journal"
-    worker = places(in_journal(file))
+    worker = slots(in_journal(file))
     worker.fill(1, retry_failed=True)
     taken(worker)
     with socket.socket() as free:

@@ -14,8 +14,8 @@ from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps import worker
-from sweeps.slots import PLACE
-from sweeps.study import Search, Wish
+from sweeps.slots import SLOT
+from sweeps.study import SweepStudy, Wish
 from sweeps.trial import RUN
 from tests import postgresql
 from tests.harness.small import SMALL, command, environment, harness
@@ -67,17 +67,17 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 def test_workers_that_begin_together_add_each_trial_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "LOOK_EVERY", 0.5)
     wish = Wish(storage=str(tmp_path / "study.journal"))
-    first, second = (Search("mixed", MIXED, wish, tmp_path / "runs", 1) for _ in range(2))
+    first, second = (SweepStudy("mixed", MIXED, wish, tmp_path / "runs") for _ in range(2))
     assert (first.made_here, second.made_here) == (True, False)
-    filling = threading.Thread(target=first.places.fill, args=(TRIALS, True))
+    filling = threading.Thread(target=first.slots.fill, args=(TRIALS, True))
     filling.start()
     worker.let_others_fill(second, TRIALS)
-    second.places.fill(TRIALS, retry_failed=True)
+    second.slots.fill(TRIALS, retry_failed=True)
     filling.join()
-    assert len(second.study.trials) == TRIALS
+    assert len(second.optuna.trials) == TRIALS
     worker.let_others_fill(second, TRIALS + 5)  # nobody adds these: it does not wait for ever
-    second.places.fill(TRIALS + 5, retry_failed=True)
-    assert len(first.study.trials) == TRIALS + 5
+    second.slots.fill(TRIALS + 5, retry_failed=True)
+    assert len(first.optuna.trials) == TRIALS + 5
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_forty_trials_by_two_workers_of_which_one_is_killed(tmp_path: Path) -> N
         assert study is not None
         trials = study.get_trials()
     done = [trial for trial in trials if trial.state in DONE]
-    assert sorted(trial.user_attrs[PLACE] for trial in done) == list(range(TRIALS))
+    assert sorted(trial.user_attrs[SLOT] for trial in done) == list(range(TRIALS))
     assert {trial.state for trial in trials} <= {*DONE, TrialState.FAIL}
     assert len(trials) <= TRIALS + 4  # the retried one, and a few that two workers added at once
     check_retried(trials)
