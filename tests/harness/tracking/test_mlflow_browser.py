@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from tests import chromium
-from tests.harness.small import ONE_TRACK, ROOT, SMALL, environment, harness
+from tests.harness.finished import finished
+from tests.harness.small import ROOT, environment
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("mlflow's pages"),  # one server
     pytest.mark.skipif(chromium.program() is None, reason="no Chromium here: apt-get install chromium"),
 ]
 # MLflow's own pages ask for the signed-in user, which a server without sign-in does not have.
@@ -28,12 +30,9 @@ CHOSEN = """try {
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address() -> Iterator[str]:
     """A store with one small experiment, served by `harness ui`."""
-    store = tmp_path_factory.mktemp("browser") / "store"
-    done = harness("run", "ablation_eimg", "--only", "full,base", *SMALL, ONE_TRACK, store=store)
-    assert done.returncode == 0, done.stderr
-    assert "tracking:" not in done.stderr
+    store = finished()
     command = [sys.executable, "-m", "harness", "ui", "--store", str(store)]
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

@@ -12,6 +12,7 @@ from tests.harness.tracking.mirrored import ROOT, check_complete, filled, free_p
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("postgresql"),  # one server, whose tables take a while
     pytest.mark.skipif(postgresql.programs() is None, reason="no PostgreSQL here: apt-get install postgresql"),
 ]
 MIRROR = """

@@ -1,7 +1,6 @@
 """Slurm's side of a run without a Slurm: what is asked for, what its answers mean, and what people are told."""
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from harness.run.slurm.status import job_states
 from harness.run.slurm.submission import Submitter
 from harness.run.slurm.verdict import why
 from tests.harness.run.stage_functions import graph, node
-from tests.harness.small import ONE_TRACK, SMALL, command, environment
+from tests.harness.small import ONE_TRACK, SMALL, harness
 
 SQUEUE = """12|RUNNING|None|n1|train-aaaa
 13_0|RUNNING|None|n[1-2]|score-bbbb
@@ -358,25 +357,17 @@ def test_cancel_refuses_what_it_does_not_know(store: Store, programs: Path) -> N
     assert (programs / "cancelled").read_text() == "13_1\n"
 
 
-def harness(*words: str, store: Path, path: str) -> subprocess.CompletedProcess[str]:
-    environ = {**environment(), "PATH": path}
-    return subprocess.run(
-        command("run", "ablation_eimg", ONE_TRACK, *SMALL, *words, store=store),
-        capture_output=True,
-        text=True,
-        env=environ,
-    )
-
-
 def test_a_machine_without_slurm(tmp_path: Path) -> None:
-    done = harness("--executor", "slurm", store=tmp_path / "runs", path="")
+    words = ("run", "ablation_eimg", ONE_TRACK, *SMALL, "--executor", "slurm")
+    done = harness(*words, store=tmp_path / "runs", variables={"PATH": ""})
     assert done.returncode == 2
     assert "--executor slurm: no sbatch, squeue, scancel, srun, sinfo, scontrol on PATH" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_detach_is_for_slurm(tmp_path: Path) -> None:
-    done = harness("--detach", store=tmp_path / "runs", path="")
+    words = ("run", "ablation_eimg", ONE_TRACK, *SMALL, "--detach")
+    done = harness(*words, store=tmp_path / "runs", variables={"PATH": ""})
     assert done.returncode == 2
     assert "--detach goes with --executor slurm" in done.stderr
 

@@ -27,15 +27,14 @@ from harness.run.slurm.submission import Submitter
 from tests.debian import install
 from tests.harness.run.slurm.one_node_slurm import PACKAGES, OneNode, missing
 from tests.harness.run.stage_functions import STEPS, graph, node
-from tests.harness.small import ONE_TRACK, ROOT, SMALL, command, environment
-from tests.harness.small import harness as once
+from tests.harness.small import ONE_TRACK, ROOT, SMALL, command, environment, process
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]  # one cluster
 QUICK = SlurmSettings(poll_s=0.5, mem_gb=1)
 ABLATION = ("ablation_eimg", ONE_TRACK, *SMALL)
 ON_SLURM = ("--executor", "slurm", "slurm.poll_s=0.5", "slurm.mem_gb=1")
 harness = partial(
-    once, timeout=1800
+    process, timeout=1800
 )  # a busy machine takes its time, and a killed command would leave its jobs running
 COMMAND = """
 import sys
