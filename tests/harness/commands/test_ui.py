@@ -1,5 +1,6 @@
 """The real MLflow pages, served from a store for as long as a process lives."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from harness.commands.ui import serve
 from harness.core.errors import UseError
 from harness.tracking import resolve_uri
 from harness.tracking.server import unreachable
+from tests.harness.small import database
 
 ROOT = Path(__file__).parents[3]
 SERVE = """
@@ -35,7 +37,7 @@ def test_a_tracking_server_needs_no_second_one(tmp_path: Path) -> None:
 
 
 def test_serves_on_loopback_at_a_free_port_until_told_to_stop(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").touch()
+    shutil.copy(database(), tmp_path / "mlflow.db")
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         command = [sys.executable, "-c", SERVE, str(tmp_path), str(port)]
