@@ -1,1 +1,67 @@
-"""Declare, plan, run, track. The only package that knows all the others."""
+"""Declare, plan, run, track. The only package that knows all the others.
+
+A file of one's own needs the names below, whatever room they live in: each is imported when it is asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors and type checkers; nothing in harness imports sweeps
+    from harness.declare.sets import sets
+    from harness.declare.settings import EvalSettings, ScoreSettings
+    from harness.declare.spec import Experiment, Variant, experiment
+    from svi.settings import (
+        BackboneSettings,
+        BankSettings,
+        ConditionSettings,
+        DataSettings,
+        FlowSettings,
+        GenerateSettings,
+        InjectionSettings,
+        SpeedSettings,
+        TinySettings,
+        TrainSettings,
+    )
+    from sweeps.space import Choice, Float, Int
+    from sweeps.sweep import Objective, Sweep
+
+__all__ = [
+    "BackboneSettings",
+    "BankSettings",
+    "Choice",
+    "ConditionSettings",
+    "DataSettings",
+    "EvalSettings",
+    "Experiment",
+    "Float",
+    "FlowSettings",
+    "GenerateSettings",
+    "InjectionSettings",
+    "Int",
+    "Objective",
+    "ScoreSettings",
+    "SpeedSettings",
+    "Sweep",
+    "TinySettings",
+    "TrainSettings",
+    "Variant",
+    "experiment",
+    "sets",
+]
+
+_ROOMS = {
+    **dict.fromkeys(("Experiment", "Variant", "experiment"), "harness.declare.spec"),
+    "sets": "harness.declare.sets",
+    **dict.fromkeys((name for name in __all__ if name.endswith("Settings")), "harness.declare.settings"),
+    **dict.fromkeys(("Choice", "Float", "Int"), "sweeps.space"),
+    **dict.fromkeys(("Objective", "Sweep"), "sweeps.sweep"),
+}
+
+if not TYPE_CHECKING:  # a type checker would take this to say that every name is there
+
+    def __getattr__(name: str) -> object:
+        """One of the names above. Raises AttributeError for any other."""
+        from importlib import import_module
+
+        if name not in _ROOMS:
+            raise AttributeError(f"module 'harness' has no {name!r}; it has {', '.join(__all__)}")
+        return getattr(import_module(_ROOMS[name]), name)

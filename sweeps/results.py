@@ -105,7 +105,7 @@ def write_experiment(study: SweepStudy, complete: Sequence[FrozenTrial], folder:
     lines = [
         f'"""Trials of the study {study.study_name}; written by `harness sweep`."""',
         "",
-        "from harness.declare.spec import Variant, experiment",
+        "from harness import Variant, experiment",
         "",
         "",
         f"@experiment(baseline={trial_name(complete[0].number)!r}, tracks=({track!r},), seeds=({seed},), trivial=False)",

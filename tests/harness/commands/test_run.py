@@ -193,7 +193,7 @@ def test_two_commands_on_one_store_share_the_work(store: Path, tmp_path: Path) -
 
 def test_a_users_own_file(store: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        "from harness.declare.spec import Variant, experiment\n"
+        "from harness import Variant, experiment\n"
         "@experiment(baseline='full', tracks=('consistent-50s',))\n"
         "def shorter():\n"
         "    '''Does a smaller bank do?'''\n"
