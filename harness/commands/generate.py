@@ -72,10 +72,12 @@ def make_film(request: FilmRequest, store: Path) -> int:
         raise UseError(f"{request.target}: expected the name of an .mp4 in a folder that exists")
     given = parse_overrides(request.overrides)
     if "generate.seed" in given:
-        raise UseError(f"generate.seed={given['generate.seed']}: the seed of a film is set by --seed")
+        raise UseError(f"generate.seed={given['generate.seed']}: --seed sets the seed of a film; give it there")
     for key in ("generate.method", "eval.size"):
         if key in given:
-            raise UseError(f"{key}={given[key]}: a single film is made by the model, at data.height x data.width")
+            raise UseError(
+                f"{key}={given[key]}: a single film is made by the model, at data.height x data.width; leave it out"
+            )
     values = {**given, "generate.seed": request.seed, "train.enabled": False}
     # A film needs neither training clips nor a track; eval.path says that its image is given.
     values.setdefault("eval.path", str(request.image.parent))

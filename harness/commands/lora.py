@@ -9,6 +9,7 @@ import click
 
 from harness.commands.options import STORE
 from harness.core.errors import UseError
+from harness.core.registry import suggestion
 from harness.core.signature import canonical
 from harness.core.store import MANIFEST, Store
 from harness.publish.model_card import About, Adapter, about, card, scores_of
@@ -16,8 +17,6 @@ from svi.lora.keys import FORMATS, Format, listed
 
 if TYPE_CHECKING:
     from svi.lora.files import LoraWeights
-
-LATEST = "latest.json"  # names the last complete checkpoint
 
 
 @click.command()
@@ -39,14 +38,14 @@ def convert(source: Path, target: Path, form: str, store: Store | None = None, a
     checkpoint; `alpha` is for a checkpoint that does not say it. `store` knows where the LoRA comes from and its scores. Raises
     UseError for what cannot be read, does not fit together, or stands in the way.
     """
-    chosen = _format(form, target)
+    chosen = _checked_format(form, target)
     try:
-        weights = _read(source, alpha)
-        origin = _about(source, store)
+        weights = _weights_of(source, alpha)
+        origin = _origin_of(source, store)
         write(weights, target, chosen, origin)
     except (ValueError, OSError) as error:
         raise UseError(str(error)) from error
-    return list(_report(weights, target, chosen, origin))
+    return list(_lines(weights, target, chosen, origin))
 
 
 def write(weights: "LoraWeights", target: Path, form: Format, about: About) -> None:
@@ -61,12 +60,15 @@ def write(weights: "LoraWeights", target: Path, form: Format, about: About) -> N
         (target / "README.md").write_text(card(adapter, about, target.name))
 
 
-def _format(form: str, target: Path) -> Format:
+def _checked_format(form: str, target: Path) -> Format:
+    """The format of that name. Raises UseError for an unknown one, or a target that cannot hold it."""
     if form not in FORMATS:
-        raise UseError(f"unknown LoRA format {form!r}; known are {', '.join(FORMATS)}")
+        raise UseError(f"unknown LoRA format {form!r}: {suggestion(form, FORMATS)}")
     chosen: Format = form
     if chosen == "peft" and target.suffix == ".safetensors":
-        raise UseError(f"a PEFT LoRA is a folder, {target} looks like a file; name a folder, or another format")
+        raise UseError(
+            f"a PEFT LoRA is a folder, received {target}, which looks like a file; name a folder, or another format"
+        )
     if chosen != "peft" and target.suffix != ".safetensors":
         raise UseError(f"a LoRA as {chosen} is one file; name it {target}.safetensors")
     if target.exists():
@@ -74,21 +76,28 @@ def _format(form: str, target: Path) -> Format:
     return chosen
 
 
-def _read(source: Path, alpha: float | None) -> "LoraWeights":
+def _weights_of(source: Path, alpha: float | None) -> "LoraWeights":
+    """The LoRA of a file, a folder or a checkpoint. Raises UseError for one without any, ValueError for a damaged one."""
     from svi.lora import files as lora_files
+    from svi.training.checkpoints import LATEST
 
     trained = (source / "lora").is_dir()
     unfinished = (source / "checkpoints" / LATEST).is_file() and not trained
     if unfinished or (source / LATEST).is_file() or any(source.glob("*_model_states.pt")):
         return lora_files.from_checkpoint(source, alpha)
     if alpha is not None:
-        raise UseError(f"alpha is for checkpoints; {source} is none, and says its alpha itself")
+        raise UseError(
+            f"--alpha {alpha:g}: alpha is for checkpoints; {source} is none, and says its alpha itself; leave it out"
+        )
     if (source / "transformer").is_dir() and not trained:
-        raise UseError(f"{source} holds a fully trained transformer (train.adapter=full), which no LoRA can stand for")
+        raise UseError(
+            f"{source} holds a fully trained transformer (train.adapter=full), which no LoRA can stand for; "
+            "expected a training with train.adapter=lora"
+        )
     return lora_files.read(source)
 
 
-def _about(source: Path, store: Store | None) -> About:
+def _origin_of(source: Path, store: Store | None) -> About:
     """From the manifest of the Train artifact that `source` is, or is in."""
     places = (source, source.parent, source.parent.parent)
     manifest = next((json.loads((p / MANIFEST).read_text()) for p in places if (p / MANIFEST).is_file()), None)
@@ -97,7 +106,8 @@ def _about(source: Path, store: Store | None) -> About:
     return about(manifest, store, tuple(scores_of(manifest["signature"], store)) if store else ())
 
 
-def _report(weights: "LoraWeights", target: Path, form: Format, about: About) -> Iterator[str]:
+def _lines(weights: "LoraWeights", target: Path, form: Format, about: About) -> Iterator[str]:
+    """What was written, what was changed for the format's sake, and what it leaves out."""
     from svi.lora.files import HOLD_EXTRA
 
     origin = f"{weights.form} {weights.metadata.get('checkpoint', '')}".strip()

@@ -84,6 +84,7 @@ def make_sample(request: SampleRequest, store: Path, say: Callable[[str], None],
 
 
 def _make(request: SampleRequest, store: Path, say: Callable[[str], None], note: Callable[[str], None]) -> None:
+    """As make_sample. Raises ValueError for whatever keeps the sample from being written."""
     from benchmarks.prompts.cache import Cache, storyline
     from benchmarks.prompts.sample_folder import check_free, write_sample
     from benchmarks.prompts.storyline import TEMPLATE, StorylineRequest, count
@@ -114,6 +115,7 @@ def _make(request: SampleRequest, store: Path, say: Callable[[str], None], note:
 
 
 def _image(request: SampleRequest, cache: "Cache", note: Callable[[str], None]) -> "Picture":
+    """The given image, or one found or painted by the keyword; a painted one is kept and not paid for twice."""
     from benchmarks.prompts.picture import Picture
 
     if request.image is not None:
@@ -138,6 +140,7 @@ def _image(request: SampleRequest, cache: "Cache", note: Callable[[str], None]) 
 
 
 def _engine(request: SampleRequest) -> "Engine":
+    """Who writes the prompts: a model that an endpoint serves, or one of a folder."""
     if request.endpoint is not None:
         from benchmarks.prompts.client import Client
         from benchmarks.prompts.endpoint import EndpointEngine
@@ -178,6 +181,7 @@ def _check(request: SampleRequest) -> None:
 
 
 def _only(request: SampleRequest, option: str, *names: str) -> None:
+    """Raises UseError for an option of `names` that is given though it goes with another."""
     for name in names:
         if getattr(request, name) is not None:
             raise UseError(f"--{name.replace('_', '-')} goes with {option}; leave it out")

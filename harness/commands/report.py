@@ -96,7 +96,7 @@ def show_report(
     if form in FILES:
         say((folder / FILES[form]).read_text(encoding="utf-8"))
         return
-    page = folder / "report.html" if output is None else _put(folder / "report.html", output)
+    page = folder / "report.html" if output is None else _copied_page(folder / "report.html", output)
     if form is None:
         say((folder / "table.md").read_text(encoding="utf-8"))
         note(f"page: {page}")
@@ -118,7 +118,8 @@ def write_comparison(store: Store, experiments: Sequence[str], scored: Sequence[
     return folder
 
 
-def _put(page: Path, output: Path) -> Path:
+def _copied_page(page: Path, output: Path) -> Path:
+    """`output`: the page with its films inside, or beside it. Raises UseError where it cannot be written."""
     from reports.page.films import films_beside, relinked
 
     try:

@@ -76,10 +76,10 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:
             f"--name {request.name!r}: expected letters, digits, spaces and . _ + - ( ) only, at most {_LONGEST} of them, "
             "such as FramePack (it names a row and a file)"
         )
-    track, settings = _track(request.track), _settings(request)
-    samples = _samples(request, track)
-    videos = _videos(request.folder, track, samples, settings.score)
-    notes = [*videos.notes, *_silent(videos.names, track, settings.score)]
+    track, settings = _checked_track(request.track), _score_settings(request)
+    samples = _sample_list(request, track)
+    videos = _checked_videos(request.folder, track, samples, settings.score)
+    notes = [*videos.notes, *_notes_of_sound(videos.names, track, settings.score)]
     store = Store(root)
     records(store)  # a damaged one is said now
     builder = Builder(store.fingerprints)
@@ -100,21 +100,23 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:
         outcome = run(builder.graph, store, executor, console.event, console.tick)
     for event in [*outcome.failed.values(), *outcome.blocked.values()]:
         raise UseError(event.message)
-    record = Record(request.name, track.name, places["videos"], signatures, _command(request), videos.by_name)
+    record = Record(request.name, track.name, places["videos"], signatures, _command_again(request), videos.by_name)
     record.write(store)
     _log(record, videos, settings, store, console.say)
     _show(record, store)
     return 0
 
 
-def _track(name: str) -> Track:
+def _checked_track(name: str) -> Track:
+    """The track of that name. Raises UseError."""
     try:
         return get_track(name)
     except ValueError as error:
         raise UseError(f"--track: {error}") from error
 
 
-def _settings(request: ScoreRequest) -> Settings:
+def _score_settings(request: ScoreRequest) -> Settings:
+    """What the command line sets. Raises UseError for settings that videos cannot be scored by."""
     values = {**parse_overrides(request.overrides), **({"score.judge": True} if request.judge else {})}
     for key in values:
         if not key.startswith(_ALLOWED):
@@ -122,7 +124,7 @@ def _settings(request: ScoreRequest) -> Settings:
     return resolve(Settings, [("command line", values)]).settings
 
 
-def _samples(request: ScoreRequest, track: Track) -> list[Any] | None:
+def _sample_list(request: ScoreRequest, track: Track) -> list[Any] | None:
     """Names and content hash of the sample list; None where none was given."""
     if request.samples is None:
         if request.limit is not None:
@@ -135,7 +137,8 @@ def _samples(request: ScoreRequest, track: Track) -> list[Any] | None:
     return [[sample.name for sample in samples], content_hash(samples)]
 
 
-def _videos(folder: Path, track: Track, samples: list[Any] | None, settings: ScoreSettings) -> "VideoFolder":
+def _checked_videos(folder: Path, track: Track, samples: list[Any] | None, settings: ScoreSettings) -> "VideoFolder":
+    """The videos, which fit the track and the samples. Raises UseError for those that do not, and for a missing reference."""
     from benchmarks.films.reference import ReferenceFolder
     from benchmarks.films.videos import VideoFolder
 
@@ -149,7 +152,7 @@ def _videos(folder: Path, track: Track, samples: list[Any] | None, settings: Sco
         raise UseError(str(error)) from error
 
 
-def _silent(names: Sequence[str], track: Track, settings: ScoreSettings) -> list[str]:
+def _notes_of_sound(names: Sequence[str], track: Track, settings: ScoreSettings) -> list[str]:
     """A note of the videos that have no wav in score.audio, on a track that is scored by sound. Raises UseError: none has."""
     if track.condition != "audio" or settings.audio is None:
         return []
@@ -175,7 +178,8 @@ def _share_cores(graph: Graph, store: Store, jobs: int) -> None:
         os.environ.update({name: os.environ.get(name, str(share)) for name in THREADS})
 
 
-def _command(request: ScoreRequest) -> str:
+def _command_again(request: ScoreRequest) -> str:
+    """The command that scores them again, to be pasted into a shell."""
     words = ["harness", "score", str(request.folder), "--track", request.track, "--name", request.name]
     words += ["--samples", str(request.samples)] if request.samples else []
     words += ["--limit", str(request.limit)] if request.limit else []

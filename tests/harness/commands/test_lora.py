@@ -162,7 +162,7 @@ def test_requests_that_cannot_be_met(store: Store, tmp_path: Path) -> None:
     (tmp_path / "there.safetensors").touch()
     (tmp_path / "full" / "transformer").mkdir(parents=True)
     for arguments, message in (
-        ((source, tmp_path / "a", "a1111"), "unknown LoRA format 'a1111'; known are peft, svi1"),
+        ((source, tmp_path / "a", "a1111"), "unknown LoRA format 'a1111': available: peft, svi1"),
         ((source, tmp_path / "a.safetensors", "peft"), "a PEFT LoRA is a folder"),
         ((source, tmp_path / "a", "svi2"), "a LoRA as svi2 is one file; name it .*a.safetensors"),
         ((source, tmp_path / "there.safetensors", "svi2"), "is there already"),

@@ -139,12 +139,12 @@ def test_what_lies_beside_the_videos_does_not_matter_and_a_failure_leaves_no_rec
 def test_videos_without_sound_are_noted_and_refused_when_all_are(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
     settings, talk = ScoreSettings(audio=str(tmp_path)), get_track("talk-300s")
-    (note,) = score_command._silent(["a", "b"], talk, settings)
+    (note,) = score_command._notes_of_sound(["a", "b"], talk, settings)
     assert note.startswith("1 videos have no sound in ")
     assert note.endswith(": b.wav")
     with pytest.raises(UseError, match=r"score\.audio=.*: received no b\.wav, expected one wav for each video"):
-        score_command._silent(["b"], talk, settings)
-    assert score_command._silent(["b"], get_track("dance-50s"), settings) == []
+        score_command._notes_of_sound(["b"], talk, settings)
+    assert score_command._notes_of_sound(["b"], get_track("dance-50s"), settings) == []
 
 
 def test_without_a_gpu_the_stages_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,13 @@
 """Settings written with classes are the same as dotted ones."""
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from harness import BankSettings, InjectionSettings, TrainSettings, Variant, sets
 from harness.core.errors import UseError
 from harness.declare.settings import Settings
 from harness.declare.spec import resolve
+from svi.settings import Frozen
 
 
 def test_it_is_what_was_given_and_no_default() -> None:
@@ -24,9 +25,9 @@ def test_a_default_that_is_given_is_set() -> None:
 def test_every_section_can_be_written_so(section: str) -> None:
     kind = Settings.model_fields[section].annotation
     assert isinstance(kind, type)
-    assert issubclass(kind, BaseModel)
+    assert issubclass(kind, Frozen)
     whole = {name: getattr(kind(), name) for name in kind.model_fields}
-    given = sets(kind(**whole))  # type: ignore[arg-type]
+    given = sets(kind(**whole))
     assert resolve(Settings, [("variant x", given)]).settings == Settings()
     assert set(given) == {f"{section}.{name}" for name in kind.model_fields}
 
@@ -35,7 +36,7 @@ def test_a_wrong_key_or_value_fails_where_it_is_written() -> None:
     with pytest.raises(ValidationError, match="p_imgg"):
         InjectionSettings(p_imgg=0.0)  # type: ignore[call-arg]
     with pytest.raises(ValidationError, match="replacement"):
-        BankSettings(replacement="oldest")  # type: ignore[arg-type]
+        BankSettings(replacement="oldest")
 
 
 def test_what_makes_no_sense_is_refused() -> None:
