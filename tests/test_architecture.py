@@ -10,7 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"harness", "svi", "benchmarks", "sweeps", "reports"}
-ALLOWED = {"svi": {"svi"}, "benchmarks": {"benchmarks"}, "reports": {"reports"}, "sweeps": {"sweeps", "harness"}}
+ALLOWED = {
+    "svi": {"svi"},
+    "benchmarks": {"benchmarks"},
+    "reports": {"reports"},
+    "sweeps": {"sweeps", "harness", "reports"},
+}
 PURE = ("core/signature", "core/store", "core/registry", "core/errors", "declare/spec", "plan/plan")
 
 
