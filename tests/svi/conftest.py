@@ -1,6 +1,5 @@
 """A real tiny backbone on a few clips of the embedded world, and random Wans in files."""
 
-from collections.abc import Callable
 from functools import cache as cache_results
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from svi.backbones.tiny import Codec, TinyBackbone
 from svi.data.cache import LatentCache, write_cache
 from svi.data.footage import WorldFootage
 from svi.settings import ConditionSettings, DataSettings, TinySettings
-from tests.svi.wan_folder import Kind, write_wan_folder
+from tests.svi.wan_folder import Kind, WanFolder, write_wan_folder
 
 torch.set_num_threads(1)
 
@@ -39,7 +38,7 @@ def make_cache(
 
 
 @pytest.fixture(scope="session")
-def wan_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Path]:
+def wan_folder(tmp_path_factory: pytest.TempPathFactory) -> WanFolder:
     """A Wan of each kind, made once: copy what you change."""
 
     @cache_results

@@ -1,5 +1,6 @@
 """Wan models of random weights in diffusers' layout, small enough for a test, and diffusers' own pipeline on them."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from transformers import (
 )
 
 Kind = Literal["wan2.1-i2v", "wan2.2-i2v", "wan2.2-ti2v"]
+WanFolder = Callable[[Kind], Path]  # the fixture wan_folder: one of each kind a session, to be read
 KINDS: tuple[Kind, ...] = ("wan2.1-i2v", "wan2.2-i2v", "wan2.2-ti2v")
 
 TEXT_DIM, IMAGE_DIM, INNER = 32, 32, 24

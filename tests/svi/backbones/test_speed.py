@@ -15,7 +15,7 @@ from svi.backbones.wan import WanBackbone
 from svi.backbones.wrapped import bare
 from svi.generation.generator import Generator
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings, SpeedSettings
-from tests.svi.wan_folder import TEXT_DIM, write_wan_folder
+from tests.svi.wan_folder import TEXT_DIM, WanFolder
 
 torch.set_num_threads(1)
 
@@ -25,10 +25,8 @@ CACHES = ("first_block", "taylorseer")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("wan")
-    write_wan_folder(made, "wan2.2-i2v")
-    return made
+def folder(wan_folder: WanFolder) -> Path:
+    return wan_folder("wan2.2-i2v")
 
 
 def load(folder: Path) -> WanBackbone:

@@ -17,10 +17,10 @@ from tests.svi.wan_folder import (
     KINDS,
     TEXT_DIM,
     Kind,
+    WanFolder,
     euler_sigmas,
     pipeline_latents,
     scheduler_for,
-    write_wan_folder,
 )
 
 torch.set_num_threads(1)
@@ -37,11 +37,8 @@ def sizes(kind: Kind) -> DataSettings:
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Path]:
-    made = {kind: tmp_path_factory.mktemp(kind) for kind in KINDS}
-    for kind, folder in made.items():
-        write_wan_folder(folder, kind)
-    return made
+def folders(wan_folder: WanFolder) -> dict[Kind, Path]:
+    return {kind: wan_folder(kind) for kind in KINDS}
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from svi.backbones.catalogue import MODELS
 from svi.backbones.weights import find_weights, missing_files, read_geometry, weights_digest
 from svi.settings import BackboneSettings
 from tests.svi.backbones.test_catalogue import SHAPES
-from tests.svi.wan_folder import KINDS, Kind
+from tests.svi.wan_folder import KINDS, Kind, WanFolder
 
 
 @pytest.fixture
-def folder(tmp_path: Path, wan_folder: Callable[[Kind], Path]) -> Path:
+def folder(tmp_path: Path, wan_folder: WanFolder) -> Path:
     """One that a test may change."""
     return copytree(wan_folder("wan2.1-i2v"), tmp_path / "my model")
 
@@ -61,7 +61,7 @@ def edit(file: Path, **values: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_shapes_are_read_from_the_config_files(kind: Kind, wan_folder: Callable[[Kind], Path]) -> None:
+def test_shapes_are_read_from_the_config_files(kind: Kind, wan_folder: WanFolder) -> None:
     assert missing_files(wan_folder(kind)) == []
     assert read_geometry(wan_folder(kind)) == SHAPES[kind]
 
@@ -80,7 +80,7 @@ def test_missing_weights_say_what_to_type(hub: Path) -> None:
     assert "backbone.weights=FOLDER" in message
 
 
-def test_weights_in_the_hubs_cache_are_found(hub: Path, wan_folder: Callable[[Kind], Path]) -> None:
+def test_weights_in_the_hubs_cache_are_found(hub: Path, wan_folder: WanFolder) -> None:
     snapshot = in_hub(hub, MODELS["wan2.2-ti2v-5b"].repository, wan_folder("wan2.2-ti2v"))
     settings = BackboneSettings(name="wan2.2-ti2v-5b")
     assert find_weights(settings) == snapshot

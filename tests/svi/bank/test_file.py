@@ -5,17 +5,20 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from svi.bank.bank import ErrorBank, New
+from svi.bank.bank import ErrorBank, New, Peers
 from svi.method.draws import keyed
 from svi.settings import BankSettings
 
@@ -246,11 +249,20 @@ class Group:
         dist.barrier()
 
 
-def share(rank: int, folder: Path) -> None:
+class Thread(NamedTuple):
+    """A thread in place of a process."""
+
+    rank: int
+    size: int
+    meeting: threading.Barrier
+
+    def barrier(self) -> None:
+        self.meeting.wait(60)
+
+
+def share(rank: int, folder: Path, peers: Peers) -> None:
     """One of two ranks that share a bank: 30 steps of two errors each, a state, more, and back to it."""
-    bank = ErrorBank(
-        SLOTS, SHAPE, BankSettings(capacity=5, scope="node"), folder, peers=Group(rank, 2, folder / "store")
-    )
+    bank = ErrorBank(SLOTS, SHAPE, BankSettings(capacity=5, scope="node"), folder, peers=peers)
     drawn = []
     for step in range(30):
         positions = bank.add_all([new(4 * step + 2 * rank), new(4 * step + 2 * rank + 1)] if step % 3 or rank else [])
@@ -267,19 +279,34 @@ def share(rank: int, folder: Path) -> None:
         {"then": then, "late": late, "back": contents(bank), "drawn": [x.vid for x in drawn if x]},
         folder / f"{rank}.pt",
     )
-    dist.destroy_process_group()
     bank.close(remove=True)
 
 
-def test_two_ranks_that_share_a_file_do_what_one_process_does(tmp_path: Path) -> None:
+def process(rank: int, folder: Path) -> None:
+    share(rank, folder, Group(rank, 2, folder / "store"))
+    dist.destroy_process_group()
+
+
+def in_threads(folder: Path) -> None:
+    meeting = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda rank: share(rank, folder, Thread(rank, 2, meeting)), range(2)))
+
+
+def in_processes(folder: Path) -> None:
     # Fresh ones: this process may be a group of its own by now, which a fork would inherit.
     spawned = multiprocessing.get_context("spawn")
-    ranks = [spawned.Process(target=share, args=(rank, tmp_path)) for rank in range(2)]
-    for process in ranks:
-        process.start()
-    for process in ranks:
-        process.join(60)
-        assert process.exitcode == 0
+    ranks = [spawned.Process(target=process, args=(rank, folder)) for rank in range(2)]
+    for one in ranks:
+        one.start()
+    for one in ranks:
+        one.join(120)
+        assert one.exitcode == 0
+
+
+@pytest.mark.parametrize("run", [in_threads, pytest.param(in_processes, marks=pytest.mark.slow)])
+def test_two_ranks_that_share_a_file_do_what_one_process_does(tmp_path: Path, run: Callable[[Path], None]) -> None:
+    run(tmp_path)
     one, two = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert all(same(one[name], two[name]) for name in one)
     alone, drawn = ErrorBank(SLOTS, SHAPE, SETTINGS, tmp_path / "alone"), []

@@ -23,7 +23,7 @@ from svi.frames import Frames
 from svi.generation.video import write_mp4
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, TinySettings
 from tests.svi.data.test_footage import make_video, tear
-from tests.svi.wan_folder import KINDS, Kind, write_wan_folder
+from tests.svi.wan_folder import KINDS, Kind, WanFolder
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "svi-toy"
 SMALL = DataSettings(clips=10, shard_clips=4, references=3)
@@ -360,14 +360,13 @@ def test_real_videos(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shown", [{"padding": "zeros"}, {"padding": "zeros", "anchor": True, "motion_frames": 4}])
-def test_wan(tmp_path: Path, kind: Kind, shown: dict[str, object]) -> None:
-    write_wan_folder(tmp_path / "model", kind)
+def test_wan(tmp_path: Path, wan_folder: WanFolder, kind: Kind, shown: dict[str, object]) -> None:
     (tmp_path / "videos" / "Cats").mkdir(parents=True)
     noise = np.random.default_rng(0).integers(0, 255, (30, 32, 64, 3)).astype(np.uint8)
     write_mp4(tmp_path / "videos" / "Cats" / "noise.mp4", noise, 8, 32, 64)
     data = DataSettings(height=32, width=64, clip_frames=9, hop=6, references=2)
     condition = ConditionSettings(**shown)
-    backbone = WanBackbone.load(tmp_path / "model", BackboneSettings(text_tokens=64), data, experts=())
+    backbone = WanBackbone.load(wan_folder(kind), BackboneSettings(text_tokens=64), data, experts=())
     footage, folder = VideoFootage(tmp_path / "videos", data), tmp_path / "cache"
     assert write_cache(backbone, footage, condition, data, folder, quiet) == {"clips": 3, "skipped": []}
     cache = LatentCache.open(folder)

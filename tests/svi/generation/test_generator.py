@@ -18,7 +18,7 @@ from svi.generation.reel import Script, groups
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings
 from tests.svi.conftest import CONDITION, DATA
 from tests.svi.films import SETTINGS, decoded, maker, quiet, scripts
-from tests.svi.wan_folder import KINDS, Kind, pipeline_latents, write_wan_folder
+from tests.svi.wan_folder import KINDS, Kind, WanFolder, pipeline_latents
 
 ROOT = Path(__file__).parents[3]
 
@@ -256,11 +256,10 @@ def test_probe_of_a_model_that_copies_its_condition() -> None:
 
 @pytest.mark.parametrize("solver", ["euler", "unipc"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_clip_of_wan_is_that_of_diffusers_pipeline(tmp_path: Path, kind: Kind, solver: str) -> None:
+def test_a_clip_of_wan_is_that_of_diffusers_pipeline(wan_folder: WanFolder, kind: Kind, solver: str) -> None:
     """To the last bit in float32: both experts, a guidance scale each, a negative prompt."""
-    write_wan_folder(tmp_path, kind)
     data = DataSettings(height=32, width=64, clip_frames=9)
-    backbone = WanBackbone.load(tmp_path, BackboneSettings(name="folder"), data)
+    backbone = WanBackbone.load(wan_folder(kind), BackboneSettings(name="folder"), data)
     settings = GenerateSettings(
         steps=6, solver=solver, guidance=4.0, guidance_low=2.5 if kind == "wan2.2-i2v" else None
     )
@@ -275,16 +274,15 @@ def test_a_clip_of_wan_is_that_of_diffusers_pipeline(tmp_path: Path, kind: Kind,
         noise,
     )
     theirs = pipeline_latents(
-        tmp_path, image, "a cat walks", "no text", noise, 6, settings.shift, 4.0, settings.guidance_low, solver
+        wan_folder(kind), image, "a cat walks", "no text", noise, 6, settings.shift, 4.0, settings.guidance_low, solver
     )
     assert torch.equal(ours, theirs)
 
 
-def test_films_of_wan(tmp_path: Path) -> None:
+def test_films_of_wan(tmp_path: Path, wan_folder: WanFolder) -> None:
     """Two experts, five motion frames, mp4 alone; the text encoder is gone when the first clip begins."""
-    write_wan_folder(tmp_path / "wan", "wan2.2-i2v")
     data = DataSettings(height=32, width=32, clip_frames=9)
-    backbone = WanBackbone.load(tmp_path / "wan", BackboneSettings(name="folder", text_tokens=16), data)
+    backbone = WanBackbone.load(wan_folder("wan2.2-i2v"), BackboneSettings(name="folder", text_tokens=16), data)
     settings = SETTINGS.model_copy(update={"guidance": 3.0, "lossless": False, "steps": 3})
     condition = ConditionSettings(motion_frames=5)
     loaded = []
@@ -304,14 +302,15 @@ def sized(story: list[Script], *sizes: tuple[int, int]) -> list[Script]:
     return [replace(script, image=image) for script, image in zip(story, images, strict=True)]
 
 
-def test_films_of_several_sizes_are_as_if_each_was_made_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_films_of_several_sizes_are_as_if_each_was_made_alone(
+    tmp_path: Path, wan_folder: WanFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By one backbone that loads nothing again; one at a time, as a batch may change last digits."""
-    write_wan_folder(tmp_path / "wan", "wan2.1-i2v")
     settings = SETTINGS.model_copy(update={"lossless": False, "guidance": 2.0, "together": 1})
     loads: list[str] = []
 
     def make(name: str, story: list[Script], data: DataSettings) -> tuple[Path, dict[str, np.ndarray]]:
-        backbone = WanBackbone.load(tmp_path / "wan", BackboneSettings(name="folder", text_tokens=16), data)
+        backbone = WanBackbone.load(wan_folder("wan2.1-i2v"), BackboneSettings(name="folder", text_tokens=16), data)
         component = backbone._component
         monkeypatch.setattr(
             backbone, "_component", lambda what, **options: loads.append(what) or component(what, **options)

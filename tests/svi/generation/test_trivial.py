@@ -15,7 +15,7 @@ from svi.generation.trivial import shown, write_films
 from svi.settings import TRIVIAL_METHODS, BackboneSettings, DataSettings, GenerateSettings
 from tests.svi.conftest import CONDITION, DATA
 from tests.svi.films import SETTINGS, decoded, maker, quiet, scripts
-from tests.svi.wan_folder import write_wan_folder
+from tests.svi.wan_folder import WanFolder
 
 ROOT = Path(__file__).parents[3]
 # Four clips of 5 frames that overlap by 1, the last in full: 17 frames.
@@ -134,11 +134,10 @@ def test_a_finished_run_makes_nothing_again(tmp_path: Path) -> None:
     assert (seen, encoded) == ([8], [])
 
 
-def test_films_of_several_sizes_by_a_wan(tmp_path: Path) -> None:
+def test_films_of_several_sizes_by_a_wan(tmp_path: Path, wan_folder: WanFolder) -> None:
     """Each with its own size; text is encoded for all first clips at once, and its encoder is gone before they are made."""
-    write_wan_folder(tmp_path / "wan")
     backbone = WanBackbone.load(
-        tmp_path / "wan",
+        wan_folder("wan2.1-i2v"),
         BackboneSettings(name="folder", text_tokens=16),
         DataSettings(height=32, width=32, clip_frames=9),
     )

@@ -22,8 +22,10 @@ from svi.lora import files as lora_files
 from svi.lora.files import LoraWeights
 from svi.lora.keys import Format
 from svi.settings import TrainSettings
+from svi.training import ranks
+from tests.svi.lora import lora_run
 from tests.svi.lora.lora_run import TARGETS, tiny_transformer
-from tests.svi.wan_folder import write_wan_folder
+from tests.svi.wan_folder import WanFolder
 
 SCRIPT = Path(__file__).with_name("lora_run.py")
 OURS = (
@@ -34,11 +36,9 @@ OURS = (
 
 
 @pytest.fixture(scope="module")
-def wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wan(wan_folder: WanFolder) -> Path:
     """Wan 2.1: CLIP feature, further projections of the image in cross-attention."""
-    folder = tmp_path_factory.mktemp("wan")
-    write_wan_folder(folder, "wan2.1-i2v")
-    return folder
+    return wan_folder("wan2.1-i2v")
 
 
 def backbone(folder: Path, experts: tuple[str, ...] = ("transformer",), dtype: torch.dtype | None = None) -> Any:
@@ -147,15 +147,15 @@ def test_any_file_may_be_loaded(wan: Path, form: Format, tmp_path: Path) -> None
     assert torch.equal(output(lora.load(backbone(wan), tmp_path / "any.safetensors")), output(model))
 
 
-def test_each_expert_has_its_own(tmp_path: Path) -> None:
-    write_wan_folder(tmp_path / "wan", "wan2.2-i2v")
+def test_each_expert_has_its_own(tmp_path: Path, wan_folder: WanFolder) -> None:
+    wan = wan_folder("wan2.2-i2v")
     both = ("transformer", "transformer_2")
-    model = trained(backbone(tmp_path / "wan", both), expert="transformer_2")
+    model = trained(backbone(wan, both), expert="transformer_2")
     lora.save(model, tmp_path)
-    base = backbone(tmp_path / "wan", both)
+    base = backbone(wan, both)
     loaded = lora.load(base, tmp_path, "transformer_2")
     assert loaded.get_base_model() is base.transformers["transformer_2"]  # type: ignore[operator]
-    pipeline = WanImageToVideoPipeline.from_pretrained(tmp_path / "wan")
+    pipeline = WanImageToVideoPipeline.from_pretrained(wan)
     lora_files.write(lora_files.read(tmp_path), tmp_path / "low.safetensors", "comfyui")
     pipeline.load_lora_weights(str(tmp_path / "low.safetensors"), load_into_transformer_2=True)
     arguments = torch.randn(1, 36, 3, 4, 6), torch.tensor([500.0]), torch.randn(1, 7, 32)
@@ -276,14 +276,14 @@ def test_what_lies_beside_the_lora_is_named() -> None:
         lora.attach(tiny_transformer(), weights)
 
 
-def run(folder: Path, stage: int, dtype: str, ranks: int) -> None:
+def run(folder: Path, stage: int, dtype: str, world: int) -> None:
     """The training of lora_run.py, a process a rank."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     shared = {
         **os.environ,
-        "WORLD_SIZE": str(ranks),
+        "WORLD_SIZE": str(world),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
         "OMP_NUM_THREADS": "1",
@@ -296,7 +296,7 @@ def run(folder: Path, stage: int, dtype: str, ranks: int) -> None:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for rank in range(ranks)
+        for rank in range(world)
     ]
     try:
         for process in processes:
@@ -321,7 +321,8 @@ def check(folder: Path) -> None:
 
 
 def test_a_checkpoint_becomes_a_lora(tmp_path: Path) -> None:
-    run(tmp_path, 0, "float32", 1)
+    ranks.join()
+    lora_run.main(tmp_path, 0, "float32")
     check(tmp_path)
     (tmp_path / "checkpoints" / "adapter_config.json").unlink()
     assert lora_files.from_checkpoint(tmp_path).alpha == 4  # the rank, unless it is said

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ from svi.settings import (
 )
 from svi.training.error_recycling import ErrorRecycling, mean_over
 from tests.svi.conftest import CONDITION, DATA, make_cache
-from tests.svi.wan_folder import Kind, write_wan_folder
+from tests.svi.wan_folder import Kind, WanFolder
 
 BATCH, MICRO = 4, 2
 INJECTION = InjectionSettings(img_run=1, img_spread="tile", p_clean=0.3, p_noi=0.3)
 Make = Callable[..., ErrorRecycling]
+Wans = Callable[[Kind], tuple[WanBackbone, LatentCache]]
 
 
 @pytest.fixture
@@ -204,16 +206,26 @@ def test_references_are_drawn_apart_from_all_else(backbone: TinyBackbone, tmp_pa
     assert same == [several.draw(k).reference == 0 for k in range(8)]
 
 
-def wan(kind: Kind, folder: Path, expert: str) -> tuple[WanBackbone, LatentCache]:
-    write_wan_folder(folder / "wan", kind)
-    data = DataSettings(clips=3, clip_frames=9, height=32, width=64)
-    backbone = WanBackbone.load(folder / "wan", BackboneSettings(name="folder", text_tokens=16), data, (expert,))
-    return backbone, make_cache(backbone, folder / "cache", ConditionSettings(motion_frames=1, padding="zeros"), data)
+@pytest.fixture(scope="module")
+def wan(wan_folder: WanFolder, tmp_path_factory: pytest.TempPathFactory) -> Wans:
+    """A Wan of that kind with its first expert, and its clips."""
+
+    @lru_cache
+    def made(kind: Kind) -> tuple[WanBackbone, LatentCache]:
+        data = DataSettings(clips=3, clip_frames=9, height=32, width=64)
+        settings, condition = (
+            BackboneSettings(name="folder", text_tokens=16),
+            ConditionSettings(motion_frames=1, padding="zeros"),
+        )
+        backbone = WanBackbone.load(wan_folder(kind), settings, data, ("transformer",))
+        return backbone, make_cache(backbone, tmp_path_factory.mktemp(kind), condition, data)
+
+    return made
 
 
 @pytest.mark.parametrize("t_sampling", ["shifted", "uniform"])
-def test_each_expert_learns_its_own_noise_levels(tmp_path: Path, make: Make, t_sampling: str) -> None:
-    backbone, cache = wan("wan2.2-i2v", tmp_path, "transformer")
+def test_each_expert_learns_its_own_noise_levels(wan: Wans, make: Make, t_sampling: str) -> None:
+    backbone, cache = wan("wan2.2-i2v")
     high = make(backbone, cache, "transformer", t_sampling=t_sampling)
     backbone.transformers["transformer_2"] = backbone.transformers["transformer"]
     low = make(backbone, cache, "transformer_2", t_sampling=t_sampling)
@@ -222,9 +234,9 @@ def test_each_expert_learns_its_own_noise_levels(tmp_path: Path, make: Make, t_s
 
 
 @pytest.mark.parametrize("truth", ["integration", "clean"])
-def test_what_is_given_is_neither_learned_nor_banked(tmp_path: Path, make: Make, truth: str) -> None:
+def test_what_is_given_is_neither_learned_nor_banked(wan: Wans, make: Make, truth: str) -> None:
     """TI2V-5B sees the first latent frame clean: loss and errors are of the others."""
-    backbone, cache = wan("wan2.2-ti2v", tmp_path, "transformer")
+    backbone, cache = wan("wan2.2-ti2v")
     objective = make(backbone, cache, truth=truth)
     inputs = objective.prepare(range(3))
     model = backbone.transformers["transformer"]

@@ -27,7 +27,7 @@ from svi.training.loop import train
 from svi.training.objective import FlowMatching, TrainingObjective
 from tests.svi.conftest import CONDITION, make_backbone, make_cache
 from tests.svi.training.training_results import Weights, assert_close, assert_same, lines
-from tests.svi.wan_folder import write_wan_folder
+from tests.svi.wan_folder import WanFolder
 
 SETTINGS = TrainSettings(steps=6, batch=4, lr=1e-3, rank=4, alpha=4, checkpoint_every=2, log_every=3)
 
@@ -49,17 +49,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="module")
-def wan(tmp_path_factory: pytest.TempPathFactory) -> World:
+def wan(wan_folder: WanFolder, tmp_path_factory: pytest.TempPathFactory) -> World:
     """Wan 2.1 in bfloat16."""
-    folder = tmp_path_factory.mktemp("wan")
-    write_wan_folder(folder / "model", "wan2.1-i2v")
     data = DataSettings(clips=5, clip_frames=9, height=32, width=48)
     settings = BackboneSettings(name="folder", text_tokens=16, dtype="bfloat16")
 
     def make() -> Backbone:
-        return WanBackbone.load(folder / "model", settings, data)
+        return WanBackbone.load(wan_folder("wan2.1-i2v"), settings, data)
 
-    return World(make, make_cache(make(), folder / "cache", data=data))
+    return World(make, make_cache(make(), tmp_path_factory.mktemp("wan"), data=data))
 
 
 def recycling(backbone: Backbone, cache: LatentCache, folder: Path) -> ErrorRecycling:
