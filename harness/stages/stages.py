@@ -53,7 +53,8 @@ def backbone(job: Job) -> None:
     import torch
 
     from svi.backbones.tiny import Codec, TinyBackbone
-    from svi.data.cache import LatentCache, write_cache
+    from svi.data.cache import LatentCache
+    from svi.data.cache_writer import write_cache
     from svi.settings import ConditionSettings, DataSettings, TrainSettings
     from svi.training import loop as train
     from svi.training.objective import FlowMatching
@@ -93,7 +94,7 @@ def _some_frames(footage: Any) -> Any:
 
 def data(job: Job) -> None:
     """PrepareData: encode every training clip once; keeps the first frames of held-back clips and the files it skipped."""
-    from svi.data.cache import write_cache
+    from svi.data.cache_writer import write_cache
 
     read = Reading(job.settings)
     footage = _open_footage(read)
@@ -264,7 +265,7 @@ def film(job: Job) -> None:
     """One film from one image, with LoRA files from anywhere."""
     from PIL import Image
 
-    from svi.data.footage import fit_frames
+    from svi.data.open_video import fit_frames
     from svi.generation.generator import Generator
     from svi.generation.reel import Script
 

@@ -71,7 +71,7 @@ def _from_samples(job: Job, read: Any, track: Track) -> list[Start]:
     from PIL import Image
 
     from benchmarks.samples import content_hash, load_samples
-    from svi.data.footage import fit_frames
+    from svi.data.open_video import fit_frames
 
     samples = load_samples(read.eval.path, track)[0][: read.generate.samples]
     if content_hash(samples) != job.settings["eval.samples"]:

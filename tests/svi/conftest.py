@@ -9,7 +9,8 @@ import torch
 
 from svi.backbones.backbone import Backbone
 from svi.backbones.tiny import Codec, TinyBackbone
-from svi.data.cache import LatentCache, write_cache
+from svi.data.cache import LatentCache
+from svi.data.cache_writer import write_cache
 from svi.data.footage import WorldFootage
 from svi.settings import ConditionSettings, DataSettings, TinySettings
 from tests.svi.wan_folder import Kind, WanFolder, write_wan_folder

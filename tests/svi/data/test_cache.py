@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 
 from svi.backbones.tiny import Codec, TinyBackbone
 from svi.backbones.wan import WanBackbone
-from svi.data.cache import LatentCache, write_cache
+from svi.data.cache import LatentCache
+from svi.data.cache_writer import write_cache
 from svi.data.footage import Clip, Still, VideoFootage, WorldFootage
 from svi.frames import Frames
 from svi.generation.video import write_mp4

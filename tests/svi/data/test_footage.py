@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from svi.data import world
-from svi.data.footage import OpenVideo, Unreadable, VideoFootage, WorldFootage, fit_frames, open_footage
+from svi.data.footage import Unreadable, VideoFootage, WorldFootage, open_footage
+from svi.data.open_video import OpenVideo, fit_frames
 from svi.generation.video import write_mp4
 from svi.settings import DataSettings
 
