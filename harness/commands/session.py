@@ -99,7 +99,6 @@ class Session:
         """What sends stages to Slurm. Raises UseError where nothing can be submitted."""
         from harness.core.provenance import facts
         from harness.run.slurm.submission import Submitter
-        from svi.settings import TINY
 
         settings = self.pipeline.children[0].resolved.settings
         experiment = self.pipeline.request.experiment.name
