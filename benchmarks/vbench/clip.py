@@ -5,15 +5,17 @@ the device. `encode` gives what openai-clip gives on a CPU, bit by bit.
 """
 
 import re
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from benchmarks.arrays import UInt8
 from benchmarks.vbench.images import centre_crop, normalise, resize_short_side, to_images
 from benchmarks.weights import WeightFile
+
+if TYPE_CHECKING:
+    from transformers import CLIPVisionConfig
 
 SIDE = 224
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -42,6 +44,8 @@ class ClipTower:
         Raises:
             ValueError: the weight file is missing or holds no vision transformer of CLIP's.
         """
+        from transformers import CLIPVisionModelWithProjection  # seconds, which the other dimensions need not wait for
+
         tensors = _read_tower(file)
         model = CLIPVisionModelWithProjection(_config(tensors))
         model.set_attn_implementation("sdpa")  # openai-clip's own; the eager one differs in the last digit
@@ -84,7 +88,9 @@ def _read_tower(file: WeightFile) -> dict[str, Tensor]:
     return tower
 
 
-def _config(tensors: dict[str, Tensor]) -> CLIPVisionConfig:
+def _config(tensors: dict[str, Tensor]) -> "CLIPVisionConfig":
+    from transformers import CLIPVisionConfig
+
     width, _, patch, _ = tensors["conv1.weight"].shape
     return CLIPVisionConfig(
         hidden_size=width,

@@ -1,9 +1,11 @@
 """A small known world whose films the tests compose: a plain-coloured disc over a textured background."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.arrays import Array
 from benchmarks.films.film import Film, Truth
@@ -53,3 +55,41 @@ def to_uint8(images: Array) -> Array:
 @pytest.fixture(scope="session")
 def world() -> World:
     return World()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """The networks here are too small for more, which only get in each other's way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def sync_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of both networks of Sync-C and Sync-D, as HARNESS_WEIGHTS would name them; nobody may change them."""
+    from tests.benchmarks.sync.sync_videos import write_weights
+
+    return write_weights(tmp_path_factory.mktemp("sync_weights"))
+
+
+@pytest.fixture(scope="session")
+def motion_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of RAFT and AMT, as VBENCH_CACHE_DIR would name them; nobody may change them."""
+    from tests.benchmarks.vbench.vbench_motion_weights import write_amt, write_raft
+
+    cache = tmp_path_factory.mktemp("motion_weights")
+    write_raft(cache)
+    write_amt(cache)
+    return cache
+
+
+@pytest.fixture(scope="session")
+def i3d_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of I3D at full size, as HARNESS_WEIGHTS would name them; nobody may change them."""
+    from tests.benchmarks.fvd.fvd_weights import i3d_tensors, write_i3d
+
+    folder = tmp_path_factory.mktemp("i3d_weights")
+    write_i3d(folder, i3d_tensors())
+    return folder

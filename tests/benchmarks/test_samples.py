@@ -39,7 +39,7 @@ def skipped_reason(folder: Path, name: str) -> str:
         (("a.png", "b.jpeg"), "b.jpeg"),
     ],
 )
-def test_image_choice(tmp_path, images, chosen):
+def test_image_choice(tmp_path: Path, images: tuple[str, ...], chosen: str) -> None:
     add(tmp_path, "s", "a cat", images)
     assert load_samples(tmp_path)[0][0].image == tmp_path / "s" / chosen
 
@@ -55,7 +55,7 @@ def test_image_choice(tmp_path, images, chosen):
         '# a comment\na cat\n# another\nit\'s a "dog"',
     ],
 )
-def test_both_forms_of_prompts(tmp_path, text):
+def test_both_forms_of_prompts(tmp_path: Path, text: str) -> None:
     add(tmp_path, "s", text)
     assert load_samples(tmp_path)[0][0].prompts == ("a cat", 'it\'s a "dog"')
 
@@ -71,14 +71,14 @@ def test_both_forms_of_prompts(tmp_path, text):
         "prompts = [f\"{{open({mark!r}, 'w')}}\"]",
     ],
 )
-def test_code_in_prompts_is_refused_and_never_runs(tmp_path, code):
+def test_code_in_prompts_is_refused_and_never_runs(tmp_path: Path, code: str) -> None:
     mark = tmp_path / "ran"
     add(tmp_path / "data", "evil", code.format(mark=str(mark)))
     assert "not one plain list" in skipped_reason(tmp_path / "data", "evil")
     assert not mark.exists()
 
 
-def test_a_line_of_code_is_only_a_prompt(tmp_path):
+def test_a_line_of_code_is_only_a_prompt(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     line = f"open({str(mark)!r}, 'w')"
     add(tmp_path / "data", "odd", line)
@@ -101,17 +101,17 @@ def test_a_line_of_code_is_only_a_prompt(tmp_path):
         ("prompts = {[]: 1}", "not one plain list"),
     ],
 )
-def test_unusable_prompts_are_skipped_with_the_reason(tmp_path, text, reason):
+def test_unusable_prompts_are_skipped_with_the_reason(tmp_path: Path, text: str, reason: str) -> None:
     add(tmp_path, "bad", text)
     assert reason in skipped_reason(tmp_path, "bad")
 
 
-def test_prompts_that_are_no_text_are_skipped(tmp_path):
+def test_prompts_that_are_no_text_are_skipped(tmp_path: Path) -> None:
     (add(tmp_path, "bad", None) / "prompt.txt").write_bytes(b"\xff\xfe\x00")
     assert "unreadable prompt.txt" in skipped_reason(tmp_path, "bad")
 
 
-def test_missing_and_broken_images_are_skipped(tmp_path):
+def test_missing_and_broken_images_are_skipped(tmp_path: Path) -> None:
     add(tmp_path / "a", "bare", "a cat", images=())
     assert "no image" in skipped_reason(tmp_path / "a", "bare")
     broken = add(tmp_path / "b", "cut", "a cat") / "frame.png"
@@ -119,7 +119,7 @@ def test_missing_and_broken_images_are_skipped(tmp_path):
     assert "unreadable image frame.png" in skipped_reason(tmp_path / "b", "cut")
 
 
-def test_files_and_hidden_folders_are_no_samples(tmp_path):
+def test_files_and_hidden_folders_are_no_samples(tmp_path: Path) -> None:
     add(tmp_path, ".cache", "a cat")
     (tmp_path / "README.md").write_text("about")
     add(tmp_path, "s", "a cat")
@@ -128,23 +128,23 @@ def test_files_and_hidden_folders_are_no_samples(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../escape", "..", ".", "", "a/b", "..\\escape", "a\0b"])
-def test_a_name_that_could_leave_the_output_folder_is_refused(name):
+def test_a_name_that_could_leave_the_output_folder_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="sample name: received"):
         Sample(name, Path("frame.png"), ("a cat",))
 
 
-def test_a_folder_with_such_a_name_is_skipped(tmp_path):
+def test_a_folder_with_such_a_name_is_skipped(tmp_path: Path) -> None:
     add(tmp_path, "x\\..\\escape", "a cat")
     assert "plain file name" in skipped_reason(tmp_path, "x\\..\\escape")
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "a" * 201, "\udcff"])
-def test_a_name_that_no_table_or_file_can_hold_is_refused(name):
+def test_a_name_that_no_table_or_file_can_hold_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="expected printable letters of at most 200 bytes"):
         Sample(name, Path("frame.png"), ("a cat",))
 
 
-def test_html_in_a_name_or_prompt_is_text_like_any_other(tmp_path):
+def test_html_in_a_name_or_prompt_is_text_like_any_other(tmp_path: Path) -> None:
     name, prompt = "<img src=x onerror=alert(1)>", "<script>alert(1)</script> & a cat"
     add(tmp_path, name, prompt)
     assert [(sample.name, sample.prompts) for sample in load_samples(tmp_path)[0]] == [(name, (prompt,))]
@@ -157,20 +157,20 @@ def link(place: Path, target: Path) -> Path:
 
 
 @pytest.mark.parametrize("file", ["frame.png", "prompt.txt"])
-def test_a_link_out_of_the_folder_is_not_followed(tmp_path, file):
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path, file: str) -> None:
     private = add(tmp_path / "private", "s", "a secret") / file
     link(add(tmp_path / "data", "evil", "a cat") / file, private)
     assert f"{file} is a link out of the folder" in skipped_reason(tmp_path / "data", "evil")
 
 
-def test_a_sample_that_is_a_link_out_of_the_folder_is_not_followed(tmp_path):
+def test_a_sample_that_is_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     private = add(tmp_path / "private", "s", "a secret")
     (tmp_path / "data").mkdir()
     link(tmp_path / "data" / "evil", private)
     assert "evil is a link out of the folder" in skipped_reason(tmp_path / "data", "evil")
 
 
-def test_links_inside_the_folder_and_a_link_to_it_are_followed(tmp_path):
+def test_links_inside_the_folder_and_a_link_to_it_are_followed(tmp_path: Path) -> None:
     first = add(tmp_path / "data", "a", "a cat")
     second = add(tmp_path / "data", "b", "a dog")
     link(second / "frame.png", first / "frame.png")
@@ -179,7 +179,7 @@ def test_links_inside_the_folder_and_a_link_to_it_are_followed(tmp_path):
     assert [sample.prompts for sample in load_samples(folder)[0]] == [("a cat",), ("a cat",)]
 
 
-def test_the_hubs_cache_links_to_its_blobs(tmp_path):
+def test_the_hubs_cache_links_to_its_blobs(tmp_path: Path) -> None:
     """As `hf download` leaves a dataset: snapshots/<revision>/... are links to blobs/<hash>."""
     cache = tmp_path / "datasets--vita-video-gen--svi-benchmark"
     sample = add(cache / "snapshots" / "0123" / "creative_video_gen", "s", "a cat")
@@ -202,7 +202,7 @@ def test_the_hubs_cache_links_to_its_blobs(tmp_path):
         ("dance-50s", "dance"),
     ],
 )
-def test_a_track_takes_its_part_of_the_authors_benchmark(tmp_path, track, folder):
+def test_a_track_takes_its_part_of_the_authors_benchmark(tmp_path: Path, track: str, folder: str) -> None:
     for name in ("consisent_video_gen", "creative_video_gen", "creative_video_gen_longer", "customized_dataset"):
         add(tmp_path / name, f"of {name}", "a cat")
     for name in ("talk", "dance"):
@@ -211,12 +211,12 @@ def test_a_track_takes_its_part_of_the_authors_benchmark(tmp_path, track, folder
     assert ([sample.name for sample in samples], skipped) == ([f"of {folder}"], [])
 
 
-def test_the_corrected_spelling_is_taken_too(tmp_path):
+def test_the_corrected_spelling_is_taken_too(tmp_path: Path) -> None:
     add(tmp_path / "consistent_video_gen", "s", "a cat")
     assert samples_folder(tmp_path, get_track("consistent-50s")) == tmp_path / "consistent_video_gen"
 
 
-def test_the_authors_benchmark_without_the_tracks_part_is_named(tmp_path):
+def test_the_authors_benchmark_without_the_tracks_part_is_named(tmp_path: Path) -> None:
     add(tmp_path / "creative_video_gen", "s", "a cat")
     with pytest.raises(ValueError, match=r"consistent-50s.*with creative_video_gen, expected consisent_video_gen or"):
         load_samples(tmp_path, get_track("consistent-50s"))
@@ -224,7 +224,7 @@ def test_the_authors_benchmark_without_the_tracks_part_is_named(tmp_path):
         load_samples(tmp_path, get_track("talk-300s"))
 
 
-def test_a_folder_of_samples_serves_every_track(tmp_path):
+def test_a_folder_of_samples_serves_every_track(tmp_path: Path) -> None:
     """Also where a sample is called as a part of the benchmark is."""
     add(tmp_path, "dance", "a cat")
     for track in ("consistent-50s", "creative-250s", "dance-50s"):
@@ -241,11 +241,11 @@ def test_a_folder_of_samples_serves_every_track(tmp_path):
         (1664, 960, (464, 832)),  # 832 x (960 / 1664) is 479.99999999999994, as in the authors' code
     ],
 )
-def test_sizes_by_the_authors_rule(width, height, size):
+def test_sizes_by_the_authors_rule(width: int, height: int, size: tuple[int, int]) -> None:
     assert film_size(width, height) == size
 
 
-def test_a_samples_size_depends_on_the_kind_of_track_and_the_models_multiple(tmp_path):
+def test_a_samples_size_depends_on_the_kind_of_track_and_the_models_multiple(tmp_path: Path) -> None:
     folder = add(tmp_path, "s", "a cat")
     Image.fromarray(np.zeros((720, 1280, 3), np.uint8)).save(folder / "frame.png")
     sample = load_samples(tmp_path)[0][0]
@@ -254,17 +254,17 @@ def test_a_samples_size_depends_on_the_kind_of_track_and_the_models_multiple(tmp
     assert sample.size(get_track("creative-50s"), multiple=32) == (448, 832)
 
 
-def test_an_image_without_room_for_a_film_is_refused():
+def test_an_image_without_room_for_a_film_is_refused() -> None:
     with pytest.raises(ValueError, match="received 4 x 40 pixels, expected at least 16 a side"):
         film_size(4, 40)
 
 
-def test_a_sample_needs_a_prompt():
+def test_a_sample_needs_a_prompt() -> None:
     with pytest.raises(ValueError, match="no prompts"):
         Sample("s", Path("frame.png"), ())
 
 
-def test_missing_and_unusable_folders_are_named(tmp_path):
+def test_missing_and_unusable_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nowhere.*expected an existing folder"):
         load_samples(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="holds no folders"):
@@ -274,7 +274,7 @@ def test_missing_and_unusable_folders_are_named(tmp_path):
         load_samples(tmp_path)
 
 
-def test_the_hash_follows_the_content_and_not_the_place(tmp_path):
+def test_the_hash_follows_the_content_and_not_the_place(tmp_path: Path) -> None:
     add(tmp_path / "one", "s", "a cat")
     add(tmp_path / "one", "t", "a dog")
     shutil.copytree(tmp_path / "one", tmp_path / "two")
@@ -288,7 +288,7 @@ def test_the_hash_follows_the_content_and_not_the_place(tmp_path):
     assert first != content_hash(load_samples(tmp_path / "two")[0])
 
 
-def test_the_hash_of_pixels_follows_names_shapes_values_and_prompts():
+def test_the_hash_of_pixels_follows_names_shapes_values_and_prompts() -> None:
     image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     starts = [("a", image, ["x"]), ("b", image + 1, ["y", "z"])]
     others = [
@@ -306,7 +306,7 @@ def test_the_hash_of_pixels_follows_names_shapes_values_and_prompts():
 
 
 @pytest.mark.skipif(not AUTHORS.is_dir(), reason="the authors' toy samples are not here")
-def test_the_authors_toy_samples():
+def test_the_authors_toy_samples() -> None:
     samples, skipped = load_samples(AUTHORS)
     assert [sample.name for sample in samples] == ["film", "shot"]
     assert [len(sample.prompts) for sample in samples] == [10, 1]

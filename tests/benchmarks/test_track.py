@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ clip_shapes = st.integers(1, 97).flatmap(lambda frames: st.tuples(st.just(frames
 
 
 @given(seconds_values, rates, clip_shapes)
-def test_clips_cover_the_seconds_and_one_fewer_does_not(seconds, fps, shape):
+def test_clips_cover_the_seconds_and_one_fewer_does_not(seconds: float, fps: float, shape: tuple[int, int]) -> None:
     clip_frames, overlap = shape
     clips = n_clips(seconds, fps, clip_frames, overlap)
     step = clip_frames - overlap
@@ -34,14 +35,14 @@ def test_clips_cover_the_seconds_and_one_fewer_does_not(seconds, fps, shape):
 
 
 @given(seconds_values, rates)
-def test_frames_cover_the_seconds_and_one_fewer_does_not(seconds, fps):
+def test_frames_cover_the_seconds_and_one_fewer_does_not(seconds: float, fps: float) -> None:
     frames = n_frames(seconds, fps)
     assert frames / fps >= seconds - 1e-6
     assert frames == 1 or (frames - 1) / fps < seconds
 
 
 @given(seconds_values, rates, clip_shapes)
-def test_clips_part_the_film_in_order(seconds, fps, shape):
+def test_clips_part_the_film_in_order(seconds: float, fps: float, shape: tuple[int, int]) -> None:
     clip_frames, overlap = shape
     total, clips = n_frames(seconds, fps), n_clips(seconds, fps, clip_frames, overlap)
     slices = clip_slices(total, clips, clip_frames, overlap)
@@ -50,17 +51,17 @@ def test_clips_part_the_film_in_order(seconds, fps, shape):
     assert all(clip.stop - clip.start == clip_frames - overlap for clip in slices[:-1])
 
 
-def test_the_toy_film_of_50_seconds_has_100_clips():
+def test_the_toy_film_of_50_seconds_has_100_clips() -> None:
     assert (n_frames(50, 8), n_clips(50, 8, 5, 1)) == (400, 100)
     assert clip_slices(400, 100, 5, 1)[-1] == slice(396, 400)
 
 
-def test_a_product_that_rounds_up_in_floating_point_costs_no_frame():
+def test_a_product_that_rounds_up_in_floating_point_costs_no_frame() -> None:
     assert 0.28 * 25 > 7
     assert n_frames(0.28, 25) == 7
 
 
-def test_paper_clips_replace_the_true_seconds():
+def test_paper_clips_replace_the_true_seconds() -> None:
     assert {name: track.paper_clips for name, track in TRACKS.items()} == {
         "consistent-50s": 10,
         "consistent-250s": 50,
@@ -79,11 +80,11 @@ def test_paper_clips_replace_the_true_seconds():
 
 
 @pytest.mark.parametrize("name", ["consistent-50s", "talk-300s", "dance-50s"])
-def test_prompts_of_other_tracks_are_all_the_first(name):
+def test_prompts_of_other_tracks_are_all_the_first(name: str) -> None:
     assert prompts_for(get_track(name), ["a", "b"], 3) == ("a", "a", "a")
 
 
-def test_conditional_tracks_say_what_moves_them_and_are_not_generated():
+def test_conditional_tracks_say_what_moves_them_and_are_not_generated() -> None:
     talk, dance = get_track("talk-300s"), get_track("dance-50s")
     assert (talk.condition, talk.fps, talk.seconds) == ("audio", 25.0, 300.0)
     assert (dance.condition, dance.fps, dance.seconds) == ("pose", None, 50.0)
@@ -92,7 +93,7 @@ def test_conditional_tracks_say_what_moves_them_and_are_not_generated():
 
 @pytest.mark.parametrize("fps", [8, 12.5, 15, 16, 23.976, 25, 30000 / 1001])
 @pytest.mark.parametrize(("name", "count"), [("consistent-50s", 10), ("creative-250s", 50), ("talk-300s", 60)])
-def test_windows_of_5_s_part_a_film(name, count, fps):
+def test_windows_of_5_s_part_a_film(name: str, count: int, fps: float) -> None:
     track = get_track(name)
     if track.fps is not None:
         fps = track.fps
@@ -105,7 +106,7 @@ def test_windows_of_5_s_part_a_film(name, count, fps):
         assert parts[1].start == round(5 * fps)
 
 
-def test_the_last_window_takes_what_is_left():
+def test_the_last_window_takes_what_is_left() -> None:
     assert windows(get_track("consistent-50s"), 801, 16)[-1] == slice(720, 801)
     assert windows(get_track("consistent-50s"), 784, 16)[-1] == slice(720, 784)
 
@@ -127,12 +128,12 @@ def test_the_last_window_takes_what_is_left():
         ("dance-50s", 800, float("nan"), r"fps: received nan"),
     ],
 )
-def test_a_film_that_is_too_short_for_its_track_is_refused(name, frames, fps, message):
+def test_a_film_that_is_too_short_for_its_track_is_refused(name: str, frames: int, fps: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         windows(get_track(name), frames, fps)
 
 
-def test_prompts_of_a_creative_track_stream_and_the_last_repeats():
+def test_prompts_of_a_creative_track_stream_and_the_last_repeats() -> None:
     track = get_track("creative-50s")
     assert prompts_for(track, ["a", "b"], 4) == ("a", "b", "b", "b")
     assert prompts_for(track, ["a", "b", "c"], 2) == ("a", "b")
@@ -164,12 +165,12 @@ def test_prompts_of_a_creative_track_stream_and_the_last_repeats():
         (lambda: Track("t", "conditional", 5, 1, "", "pose", 0), r"track fps: received 0"),
     ],
 )
-def test_misuse_names_what_was_received_and_what_was_expected(call, message):
+def test_misuse_names_what_was_received_and_what_was_expected(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
 
 
-def test_tracks_and_scorers_load_no_torch():
+def test_tracks_and_scorers_load_no_torch() -> None:
     code = (
         "import sys, benchmarks.track; assert not {'torch', 'numpy', 'PIL'} & set(sys.modules), 'track'\n"
         "import benchmarks.samples, benchmarks.suites.embedded\n"

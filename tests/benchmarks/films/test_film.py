@@ -178,7 +178,7 @@ def test_a_frame_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
 
 def test_memory_is_that_of_a_block(tmp_path: Path) -> None:
     peaks = []
-    for frames in (201, 801):
+    for frames in (101, 401):
         (tmp_path / str(frames)).mkdir()
         folder = write_folder(tmp_path / str(frames), [smooth(frames, 64, 96)])
         tracemalloc.start()

@@ -13,7 +13,7 @@ from benchmarks.fvd.clips import clip_features
 from benchmarks.fvd.extractor import Extractor
 from benchmarks.fvd.windows import clip_starts, even_starts
 from benchmarks.track import clip_slices
-from tests.benchmarks.fvd.fvd_weights import SmallNetwork, i3d_tensors, write_i3d
+from tests.benchmarks.fvd.fvd_weights import SmallNetwork
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
 
 ROOT = Path(__file__).parents[3]
@@ -58,9 +58,8 @@ def test_streaming_gives_what_the_whole_video_gives(
     assert all(np.abs(np.diff(features[order], axis=0)[np.diff(np.sort(starts)) > 0]).max(axis=1) > 1e-3)
 
 
-def test_streaming_through_i3d(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
-    write_i3d(tmp_path, i3d_tensors())
+def test_streaming_through_i3d(video: Path, i3d_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(i3d_weights))
     extractor = Extractor.load()
     np.testing.assert_allclose(clip_features(video, [8], extractor), at_once(video, [8], extractor, 1), atol=1e-4)
 

@@ -17,15 +17,16 @@ from benchmarks.fvd.distance import Resize
 from benchmarks.fvd.extractor import Extractor
 from benchmarks.fvd.files import FVD_FILES, I3D_TORCHSCRIPT, I3D_WEIGHTS
 from benchmarks.fvd.i3d import I3d
-from tests.benchmarks.fvd.fvd_weights import SmallNetwork, i3d_tensors, write_i3d, write_torchscript
+from tests.benchmarks.fvd.fvd_weights import SmallNetwork, write_i3d, write_torchscript
 
 PUBLISHED_NAMES = "a512c6be0fc23a3e639f0be8404de9cbf89d61b226a33f9edc1d780dde5d5b0d"
 LOGITS = {0: 2.1542294, 1: 4.73813343, 2: 4.98635006, 399: -5.13078356}
 
 
 @pytest.fixture(scope="module")
-def tensors() -> dict[str, Tensor]:
-    return i3d_tensors()
+def tensors(i3d_weights: Path) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = torch.load(i3d_weights / I3D_WEIGHTS.path_under / I3D_WEIGHTS.name)
+    return found
 
 
 @pytest.fixture

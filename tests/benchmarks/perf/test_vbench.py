@@ -25,6 +25,7 @@ def _stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_amt(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_stand_in")
 def test_it_measures_the_memory_of_a_process_that_scores(tmp_path: Path) -> None:
     size = ["--frames", "3", "--height", "128", "--width", "144"]

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +41,8 @@ class Server:
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.asked: list[Asked] = []
+        self.given: list[Answer] = []  # whole
+        self.closed = threading.Event()
         self.url = ""
 
     def will(self, *answers: Answer) -> None:
@@ -61,7 +62,7 @@ def serving() -> Iterator[Server]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             server.asked.append(Asked(self.path, dict(self.headers), json.loads(body)))
             answer = server.next()
-            time.sleep(answer.delay)
+            server.closed.wait(answer.delay)
             try:
                 self.send_response(answer.status)
                 for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
@@ -71,7 +72,8 @@ def serving() -> Iterator[Server]:
                 step = 1 if answer.pause else len(kept) or 1
                 for start in range(0, len(kept), step):
                     self.wfile.write(kept[start : start + step])
-                    time.sleep(answer.pause)
+                    server.closed.wait(answer.pause)
+                server.given.append(answer)
             except OSError:
                 pass  # the client did not wait
 
@@ -85,6 +87,7 @@ def serving() -> Iterator[Server]:
         try:
             yield server
         finally:
+            server.closed.set()
             http.shutdown()
             thread.join()
 

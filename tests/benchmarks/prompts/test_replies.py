@@ -1,10 +1,11 @@
 """Replies in every usual form, and what is said of those that cannot be used."""
 
 import json
-import time
+from pathlib import Path
 
 import pytest
 
+from benchmarks.prompts import replies
 from benchmarks.prompts.replies import MAX_REPLY, Fault, parse_reply
 from benchmarks.prompts.storyline import MAX_CHARACTERS, MAX_PROMPTS, MAX_SUBJECT, StorylineRequest
 
@@ -89,14 +90,16 @@ def test_what_cannot_be_parsed(reply: str, fault: str) -> None:
         parse_reply(reply)
 
 
-def test_a_reply_of_nothing_but_beginnings_is_read_in_no_time() -> None:
-    start = time.monotonic()
+def test_of_a_reply_of_nothing_but_beginnings_only_the_first_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs a look at all that follows."""
+    tried, literal = [], replies._literal
+    monkeypatch.setattr(replies, "_literal", lambda text: tried.append(text) or literal(text))
     with pytest.raises(Fault):
         StorylineRequest(2).read("x\n" + "[\n" * 90_000)
-    assert time.monotonic() - start < 5
+    assert len(tried) == replies._BEGINNINGS == 20
 
 
-def test_nothing_in_a_reply_is_run(tmp_path) -> None:
+def test_nothing_in_a_reply_is_run(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     with pytest.raises(Fault):
         parse_reply(f"prompts = [open({str(mark)!r}, 'w').name]")

@@ -7,11 +7,11 @@ from benchmarks.films.film import Film, Probe
 from benchmarks.scorers.forecast import ForecastScorer
 
 
-def film_with(probe):
+def film_with(probe: Probe | None) -> Film:
     return Film(np.zeros((1, 4, 4, 3), np.uint8), 8, (slice(0, 1),), probe=probe)
 
 
-def probe_of(gain, eps, side=0.0):
+def probe_of(gain: float, eps: float, side: float = 0.0) -> Probe:
     """A backbone that copies `gain` of the perturbation, adds `eps` to a clean condition, and something orthogonal."""
     random = np.random.default_rng(0)
     condition, perturbation, other = random.normal(size=(3, 8, 4, 4))
@@ -21,12 +21,12 @@ def probe_of(gain, eps, side=0.0):
 
 
 @pytest.mark.parametrize(("gain", "eps", "side"), [(0.951, 0.046, 0), (0.191, 0.149, 0.5), (0, 0.1, 0), (-0.2, 0.1, 0)])
-def test_a_known_backbone_is_recovered(gain, eps, side):
+def test_a_known_backbone_is_recovered(gain: float, eps: float, side: float) -> None:
     scores = ForecastScorer().score(film_with(probe_of(gain, eps, side)))
     assert scores == pytest.approx({"gain": gain, "eps": eps, "forecast_plateau": eps / (1 - gain)})
 
 
-def test_the_forecast_is_where_the_recursion_ends():
+def test_the_forecast_is_where_the_recursion_ends() -> None:
     scores = ForecastScorer().score(film_with(probe_of(0.8, 0.05)))
     error = 0.0
     for _ in range(100):
@@ -35,20 +35,20 @@ def test_the_forecast_is_where_the_recursion_ends():
 
 
 @pytest.mark.parametrize("gain", [1.0001, 1.5])
-def test_an_error_that_grows_has_no_plateau(gain):
+def test_an_error_that_grows_has_no_plateau(gain: float) -> None:
     scores = ForecastScorer().score(film_with(probe_of(gain, 0.1)))
     assert scores["gain"] == pytest.approx(gain)
     assert np.isnan(scores["forecast_plateau"])
 
 
-def test_no_perturbation_leaves_only_eps():
+def test_no_perturbation_leaves_only_eps() -> None:
     probe = probe_of(0.5, 0.1)
     scores = ForecastScorer().score(film_with(replace(probe, perturbation=np.zeros_like(probe.perturbation))))
     assert np.isnan([scores["gain"], scores["forecast_plateau"]]).all()
     assert scores["eps"] == pytest.approx(0.1)
 
 
-def test_a_missing_or_misfit_probe_is_refused():
+def test_a_missing_or_misfit_probe_is_refused() -> None:
     with pytest.raises(ValueError, match="probe: received none"):
         ForecastScorer().score(film_with(None))
     with pytest.raises(ValueError, match="four equal shapes"):

@@ -3,27 +3,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.arrays import Floats
 from benchmarks.films import film as film_module
 from benchmarks.films.film import Film, Truth
 from benchmarks.scorers.truth import TruthScorer
+from tests.benchmarks.conftest import World
 
 PATH = [(4.0, 4.0), (4.0, 5.0), (5.0, 6.0), (6.0, 7.0), (7.0, 8.0), (8.0, 9.0), (9.0, 10.0), (10.0, 11.0), (11.0, 12.0)]
 
 
-def scores(film):
+def scores(film: Film) -> tuple[Floats, Floats, Floats]:
     values = TruthScorer().score(film)
     assert all(value.shape == (len(film.clips),) for value in values.values())
     return values["background_psnr"], values["subject_similarity"], values["object_kept"]
 
 
-def test_a_perfect_film_is_perfect(world):
+def test_a_perfect_film_is_perfect(world: World) -> None:
     psnr, similarity, kept = scores(world.film(world.frames(PATH)))
     assert psnr.tolist() == [100, 100]
     assert similarity == pytest.approx([1, 1], abs=1e-4)
     assert kept.tolist() == [1, 1]
 
 
-def test_a_perfect_film_between_the_grid_positions_loses_no_background(world):
+def test_a_perfect_film_between_the_grid_positions_loses_no_background(world: World) -> None:
     between = [(y + 0.45, x - 0.3) for y, x in PATH[1:]]
     psnr, similarity, kept = scores(world.film(world.frames(between)))
     assert psnr.tolist() == [100, 100]
@@ -31,21 +33,21 @@ def test_a_perfect_film_between_the_grid_positions_loses_no_background(world):
     assert kept.tolist() == [1, 1]
 
 
-def test_an_object_elsewhere_in_the_scene_is_found(world):
+def test_an_object_elsewhere_in_the_scene_is_found(world: World) -> None:
     psnr, similarity, kept = scores(world.film(world.frames([(12.0, 4.0)] * 5)))
     assert (psnr.tolist(), kept.tolist()) == ([100], [1])
     assert similarity == pytest.approx([1], abs=1e-4)
 
 
 @pytest.mark.parametrize("levels", [1, 10, 40])
-def test_an_offset_costs_exactly_its_decibels(world, levels):
+def test_an_offset_costs_exactly_its_decibels(world: World, levels: int) -> None:
     frames = world.frames(PATH)
     frames[4:] = np.clip(frames[4:].astype(int) + levels, 0, 255).astype(np.uint8)
     psnr, _, _ = scores(world.film(frames))
     assert psnr == pytest.approx([100, 20 * np.log10(255 / levels)], rel=1e-5)
 
 
-def test_noise_costs_its_variance(world):
+def test_noise_costs_its_variance(world: World) -> None:
     levels = np.random.default_rng(0).normal(0, 20, (9, 16, 16, 3))
     frames = np.clip(world.frames(PATH) + levels, 0, 255).astype(np.uint8)
     psnr, similarity, kept = scores(world.film(frames))
@@ -54,7 +56,7 @@ def test_noise_costs_its_variance(world):
     assert kept.tolist() == [1, 1]
 
 
-def test_a_shifted_background_is_measured_outside_the_object_only(world):
+def test_a_shifted_background_is_measured_outside_the_object_only(world: World) -> None:
     frames = np.roll(world.background, 1, axis=1)[None].repeat(5, axis=0)
     centre = (8.0, 8.0)
     mask = world.mask(centre)
@@ -68,12 +70,12 @@ def test_a_shifted_background_is_measured_outside_the_object_only(world):
     assert kept.tolist() == [1]
 
 
-def test_a_removed_object_leaves_the_background_and_nothing_else(world):
+def test_a_removed_object_leaves_the_background_and_nothing_else(world: World) -> None:
     psnr, similarity, kept = scores(world.film(world.background[None].repeat(5, axis=0)))
     assert (psnr.tolist(), similarity.tolist(), kept.tolist()) == ([100], [0], [0])
 
 
-def test_only_the_clip_that_loses_its_object_pays(world):
+def test_only_the_clip_that_loses_its_object_pays(world: World) -> None:
     frames = world.frames(PATH)
     frames[4:] = world.background
     _, similarity, kept = scores(world.film(frames))
@@ -82,14 +84,16 @@ def test_only_the_clip_that_loses_its_object_pays(world):
 
 
 @pytest.mark.parametrize(("strength", "expected"), [(0.2, 0), (0.27, 0), (0.32, 1), (0.6, 1)])
-def test_a_ghost_is_alike_but_kept_only_if_it_explains_half_of_the_energy(world, strength, expected):
+def test_a_ghost_is_alike_but_kept_only_if_it_explains_half_of_the_energy(
+    world: World, strength: float, expected: float
+) -> None:
     # 1 - (1 - a)^2 > 1/2 from a = 1 - sqrt(1/2) = .293 on.
     _, similarity, kept = scores(world.film(world.frames([(8.0, 8.0)] * 5, strength)))
     assert kept.tolist() == [expected]
     assert similarity == pytest.approx([1], abs=5e-3)
 
 
-def test_the_opposite_of_the_object_is_clipped_at_zero():
+def test_the_opposite_of_the_object_is_clipped_at_zero() -> None:
     truth = disc_truth()
     added = truth.object_renders[0] - truth.background / 255
     frame = np.rint(255 * (truth.background / 255 - added)).astype(np.uint8)
@@ -98,7 +102,7 @@ def test_the_opposite_of_the_object_is_clipped_at_zero():
     assert (similarity.tolist(), kept.tolist()) == ([0], [0])
 
 
-def test_an_object_that_cannot_be_seen_is_undefined_not_zero():
+def test_an_object_that_cannot_be_seen_is_undefined_not_zero() -> None:
     truth = replace(disc_truth(), object_renders=np.full((1, 8, 8, 3), 100 / 255, np.float32))
     film = Film(np.full((1, 8, 8, 3), 100, np.uint8), 8, (slice(0, 1),), truth=truth)
     psnr, similarity, kept = scores(film)
@@ -106,7 +110,7 @@ def test_an_object_that_cannot_be_seen_is_undefined_not_zero():
     assert np.isnan([similarity, kept]).all()
 
 
-def disc_truth():
+def disc_truth() -> Truth:
     background = np.full((8, 8, 3), 100, np.uint8)
     mask = np.zeros((1, 8, 8), np.float32)
     mask[0, 2:5, 2:5] = 1
@@ -114,7 +118,7 @@ def disc_truth():
     return Truth(background, renders, mask)
 
 
-def test_blocks_do_not_change_the_scores(world, monkeypatch):
+def test_blocks_do_not_change_the_scores(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(0).integers(-20, 21, (9, 16, 16, 3))
     film = world.film(np.clip(world.frames(PATH) + noise, 0, 255).astype(np.uint8))
     whole = scores(film)
@@ -124,7 +128,7 @@ def test_blocks_do_not_change_the_scores(world, monkeypatch):
         assert one == pytest.approx(other, rel=1e-6)
 
 
-def test_a_missing_or_misfit_truth_is_refused(world):
+def test_a_missing_or_misfit_truth_is_refused(world: World) -> None:
     film = world.film(world.frames(PATH))
     with pytest.raises(ValueError, match="truth: received none"):
         TruthScorer().score(replace(film, truth=None))

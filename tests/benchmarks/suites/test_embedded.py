@@ -1,15 +1,20 @@
 import json
 import pickle
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.arrays import Floats
 from benchmarks.films.film import Film, FilmFolder
 from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.suites.embedded import SCORERS, EmbeddedSuite
-from benchmarks.suites.suite import score_films
+from benchmarks.suites.suite import Progress, score_films
+from tests.benchmarks.conftest import World
 
 INFO = FilmInfo(
     track="consistent-50s",
@@ -30,7 +35,7 @@ METRICS = {metric.name: metric for metric in EmbeddedSuite.metrics}
 
 
 @pytest.fixture
-def films(world, tmp_path):
+def films(world: World, tmp_path: Path) -> Path:
     """Two films of 40 frames: one perfect, one that loses its object half-way."""
     folder = tmp_path / "films"
     folder.mkdir()
@@ -47,14 +52,14 @@ def films(world, tmp_path):
     return folder
 
 
-def write_truth(folder, world):
+def write_truth(folder: Path, world: World) -> None:
     rows = {
         name: np.stack([getattr(world.truth, name)] * 2) for name in ("background", "object_renders", "object_masks")
     }
     np.savez(folder / "truth.npz", **rows)
 
 
-def scored(films, progress=lambda done, total: None):
+def scored(films: Path, progress: Progress = lambda done, total: None) -> tuple[dict[str, Any], dict[str, Floats]]:
     out = films.parent / "scores"
     probe = films.parent / "probe.npz"
     score_films(FilmFolder(films, probe=probe if probe.is_file() else None), EmbeddedSuite(), out, progress)
@@ -62,7 +67,7 @@ def scored(films, progress=lambda done, total: None):
         return json.loads((out / "scores.json").read_text()), dict(file)
 
 
-def test_every_metric_is_scored_and_described(films):
+def test_every_metric_is_scored_and_described(films: Path) -> None:
     calls = []
     report, scores = scored(films, lambda done, total: calls.append((done, total)))
     assert calls == [(1, 2), (2, 2)]
@@ -80,7 +85,7 @@ def test_every_metric_is_scored_and_described(films):
         assert values.shape == ((2, 10) if METRICS[name].per == "clip" else (2,)), name
 
 
-def test_the_scores_belong_to_their_film_and_clip(films):
+def test_the_scores_belong_to_their_film_and_clip(films: Path) -> None:
     _, scores = scored(films)
     assert scores["object_kept"].tolist() == [[1] * 10, [1] * 5 + [0] * 5]
     assert scores["background_psnr"].tolist() == [[100] * 10] * 2
@@ -90,14 +95,14 @@ def test_the_scores_belong_to_their_film_and_clip(films):
     assert scores["forecast_plateau"] == pytest.approx([0.2, 0.2])
 
 
-def test_scoring_twice_gives_the_same_bytes(films):
+def test_scoring_twice_gives_the_same_bytes(films: Path) -> None:
     scored(films)
     first = [(films.parent / "scores" / name).read_bytes() for name in ("scores.npz", "scores.json")]
     scored(films)
     assert first == [(films.parent / "scores" / name).read_bytes() for name in ("scores.npz", "scores.json")]
 
 
-def test_what_is_missing_is_skipped_with_the_reason_and_not_zero(films):
+def test_what_is_missing_is_skipped_with_the_reason_and_not_zero(films: Path) -> None:
     for name in ("films/truth.npz", "films/continuation.npy", "probe.npz"):
         (films.parent / name).unlink()
     report, scores = scored(films)
@@ -110,7 +115,7 @@ def test_what_is_missing_is_skipped_with_the_reason_and_not_zero(films):
     assert set(report["metrics"]) == set(METRICS)
 
 
-def test_a_truth_without_continuation_skips_only_fidelity(films):
+def test_a_truth_without_continuation_skips_only_fidelity(films: Path) -> None:
     (films / "continuation.npy").unlink()
     report, scores = scored(films)
     assert report["skipped"] == dict.fromkeys(
@@ -119,20 +124,20 @@ def test_a_truth_without_continuation_skips_only_fidelity(films):
     assert "background_psnr" in scores
 
 
-def test_a_scorer_scores_all_or_nothing():
+def test_a_scorer_scores_all_or_nothing() -> None:
     for scorer in SCORERS:
         assert len({metric.needs for metric in scorer.metrics}) == 1
     assert len(METRICS) == sum(len(scorer.metrics) for scorer in SCORERS)
 
 
 @pytest.mark.parametrize("name", ["frames.npy", "film.json"])
-def test_a_folder_without_films_is_named(films, name):
+def test_a_folder_without_films_is_named(films: Path, name: str) -> None:
     (films / name).unlink()
     with pytest.raises(ValueError, match=rf"films: received no {name}"):
         scored(films)
 
 
-def test_contradicting_files_are_refused(films, world):
+def test_contradicting_files_are_refused(films: Path, world: World) -> None:
     replace(INFO, n_clips=12).write(films)
     with pytest.raises(ValueError, match="received 40, expected 45 to 49 for 12 clips"):
         scored(films)
@@ -156,14 +161,14 @@ def test_contradicting_files_are_refused(films, world):
 
 
 class Evil:
-    def __init__(self, mark):
+    def __init__(self, mark: Path) -> None:
         self.mark = mark
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, str]]:
         return open, (str(self.mark), "w")
 
 
-def test_a_pickle_in_place_of_frames_does_not_run(films):
+def test_a_pickle_in_place_of_frames_does_not_run(films: Path) -> None:
     mark = films.parent / "ran"
     (films / "frames.npy").write_bytes(pickle.dumps(Evil(mark)))
     with pytest.raises(ValueError, match="pickle"):
@@ -171,7 +176,7 @@ def test_a_pickle_in_place_of_frames_does_not_run(films):
     assert not mark.exists()
 
 
-def test_films_stay_on_disk_while_they_are_scored(tmp_path):
+def test_films_stay_on_disk_while_they_are_scored(tmp_path: Path) -> None:
     shape = (2, 1000, 96, 96, 3)
     frames = np.lib.format.open_memmap(tmp_path / "frames.npy", mode="w+", dtype=np.uint8, shape=shape)
     frames[:, ::50] = 80
@@ -187,7 +192,7 @@ def test_films_stay_on_disk_while_they_are_scored(tmp_path):
     assert FilmFolder(tmp_path).film(1).frames.base is not None
 
 
-def test_a_film_checks_its_frames_and_clips():
+def test_a_film_checks_its_frames_and_clips() -> None:
     frames = np.zeros((8, 4, 4, 3), np.uint8)
     with pytest.raises(ValueError, match="frames: received float32"):
         Film(frames.astype(np.float32), 8, (slice(0, 8),))
@@ -204,7 +209,7 @@ def test_a_film_checks_its_frames_and_clips():
             Film(frames, 8, clips)
 
 
-def test_clip_means_leave_out_what_is_undefined():
+def test_clip_means_leave_out_what_is_undefined() -> None:
     film = Film(np.zeros((5, 4, 4, 3), np.uint8), 8, (slice(0, 2), slice(2, 4), slice(4, 5)))
     means = film.clip_means(np.array([1.0, np.nan, 2.0, 4.0, np.nan]))
     assert means[:2].tolist() == [1, 3]

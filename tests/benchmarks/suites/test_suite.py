@@ -9,10 +9,11 @@ import pytest
 
 from benchmarks.films.videos import VideoFolder
 from benchmarks.scorers.metric import Metric
-from benchmarks.suites.suite import FilmScores, Scores, film_by_film, score_films
+from benchmarks.suites.suite import FilmScores, Reasons, Scores, film_by_film, score_films
 from benchmarks.suites.vbench import VbenchSuite, windows
 from benchmarks.track import get_track
 from benchmarks.vbench.dimension import DimensionScore, mean_of_frames
+from benchmarks.vbench.files import RAFT_THINGS
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
 from tests.benchmarks.vbench.vbench_weights import write_clip_b
 
@@ -53,7 +54,7 @@ class Half:
         self.asked: list[int] = []
         self._fails_at = fails_at
 
-    def missing(self, films):
+    def missing(self, films: VideoFolder) -> Reasons:
         return {}
 
     def score(self, films, work, progress) -> Scores:
@@ -128,11 +129,12 @@ def test_dimensions_without_weights_are_skipped_with_file_place_and_licence(
 
 
 def test_a_video_too_small_for_a_dimension_is_skipped_in_it_alone(
-    films: VideoFolder, weights: Path, tmp_path: Path
+    films: VideoFolder, weights: Path, motion_weights: Path, tmp_path: Path
 ) -> None:
-    from tests.benchmarks.vbench.vbench_motion_weights import write_raft
-
-    write_raft(weights)
+    (weights / RAFT_THINGS.path_under).mkdir(parents=True)
+    (weights / RAFT_THINGS.path_under / RAFT_THINGS.name).symlink_to(
+        motion_weights / RAFT_THINGS.path_under / RAFT_THINGS.name
+    )
     suite = VbenchSuite(("background_consistency", "dynamic_degree"), "cpu")
     score_films(films, suite, tmp_path / "out", lambda done, total: None)
     about = json.loads((tmp_path / "out" / "scores.json").read_text())
@@ -177,15 +179,14 @@ def larger(tmp_path_factory: pytest.TempPathFactory) -> VideoFolder:
 
 
 def test_a_film_without_sound_counts_as_one_without_a_score(
-    larger: VideoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    larger: VideoFolder, sync_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchmarks.suites.sync import SyncSuite
-    from tests.benchmarks.sync.sync_videos import write_weights
 
     monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
     suite = SyncSuite(None, "cpu")
     assert "sfd_face.pth (licence" in suite.missing(larger)["sync_c"]
-    write_weights(tmp_path)
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(sync_weights))
     suite = SyncSuite(None, "cpu")
     assert suite.missing(larger) == {}
     score_films(larger, suite, tmp_path / "out", lambda done, total: None)
@@ -194,13 +195,12 @@ def test_a_film_without_sound_counts_as_one_without_a_score(
 
 
 def test_sound_that_ends_early_is_said_and_a_film_without_a_face_is_counted(
-    larger: VideoFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    larger: VideoFolder, sync_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchmarks.suites.sync import SyncSuite
-    from tests.benchmarks.sync.sync_videos import hum, write_wav, write_weights
+    from tests.benchmarks.sync.sync_videos import hum, write_wav
 
-    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
-    write_weights(tmp_path)
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(sync_weights))
     (tmp_path / "sound").mkdir()
     write_wav(tmp_path / "sound" / "film 0.wav", hum(3))
     score_films(larger, SyncSuite(str(tmp_path / "sound"), "cpu"), tmp_path / "out", lambda done, total: None)

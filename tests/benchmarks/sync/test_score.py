@@ -16,7 +16,7 @@ from benchmarks.arrays import UInt8
 from benchmarks.sync.crop import crop, smoothed
 from benchmarks.sync.faces import FaceTrack
 from benchmarks.sync.score import SyncModels, SyncScore, score_sync
-from tests.benchmarks.sync.sync_videos import face_frames, hum, write_talking, write_wav, write_weights
+from tests.benchmarks.sync.sync_videos import face_frames, hum, write_talking, write_wav
 from tests.benchmarks.vbench.vbench_videos import write_video
 
 Detect = Callable[[UInt8], list[np.ndarray]]
@@ -24,9 +24,9 @@ BOX = (20.0, 5.0, 125.0, 120.0)
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> SyncModels:
+def models(sync_weights: Path) -> SyncModels:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HARNESS_WEIGHTS", str(write_weights(tmp_path_factory.mktemp("weights"))))
+        patch.setenv("HARNESS_WEIGHTS", str(sync_weights))
         return SyncModels.load()
 
 

@@ -1,5 +1,6 @@
 """SyncNet: the published tensors, and what both networks see."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ import torch
 
 from benchmarks.sync.files import SYNC_FILES, SYNCNET_WEIGHTS
 from benchmarks.sync.syncnet import SyncEncoder, SyncNet
-from tests.benchmarks.sync.sync_videos import write_weights
 
 # Convolutions as (place, weight's shape); each batch norm follows its convolution.
 SOUND = [
@@ -24,9 +24,16 @@ NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 @pytest.fixture
-def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def published_weights(sync_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(sync_weights))
+
+
+@pytest.fixture
+def weights(sync_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that a test may change."""
     monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
-    return write_weights(tmp_path)
+    shutil.copytree(sync_weights, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def published() -> dict[str, tuple[int, ...]]:
@@ -47,7 +54,8 @@ def test_the_tensors_are_the_published_ones() -> None:
     assert sum(torch.Size(shape).numel() for shape in held.values()) == 13_640_256
 
 
-def test_windows_share_one_pass(weights: Path) -> None:
+@pytest.mark.usefixtures("published_weights")
+def test_windows_share_one_pass() -> None:
     """Features of neighbouring windows are those of each window of five frames alone, in BGR."""
     model = SyncNet().eval()
     model.load_state_dict(torch.load(SYNCNET_WEIGHTS.path), strict=False)
@@ -61,7 +69,8 @@ def test_windows_share_one_pass(weights: Path) -> None:
     assert (found[0] - found[1]).abs().max() > 1e-3
 
 
-def test_sound_gives_features_window_by_window(weights: Path) -> None:
+@pytest.mark.usefixtures("published_weights")
+def test_sound_gives_features_window_by_window() -> None:
     encoder = SyncEncoder.load()
     windows = np.random.default_rng(0).normal(size=(3, 13, 20))
     found = encoder.listen(windows)

@@ -1,9 +1,12 @@
 """Imaging quality: MUSIQ's scales, patches and positions, and the mean over frames."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.vbench import musiq
 from benchmarks.vbench.dimension import VideoInfo
 from benchmarks.vbench.imaging import ImagingQuality
 from benchmarks.vbench.musiq import Musiq, _patches, _positions, _scales
@@ -11,8 +14,16 @@ from tests.benchmarks.vbench.vbench_videos import moving_frames
 from tests.benchmarks.vbench.vbench_weights import randomised
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _few_layers() -> Iterator[None]:
+    """As wide as the published network, but less deep: what is tested lies before and after its layers, or is alike in each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(musiq, "LAYERS", 2)
+        yield
+
+
 @pytest.fixture(scope="module")
-def model() -> Musiq:
+def model(_few_layers: None) -> Musiq:
     model = randomised(Musiq(), seed=0).eval().requires_grad_(False)
     assert isinstance(model, Musiq)
     return model

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional
@@ -9,13 +11,13 @@ from tests.benchmarks.vbench.vbench_videos import moving_frames
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VBENCH_CACHE_DIR", str(tmp_path))
     write_raft(tmp_path)
     return tmp_path
 
 
-def test_the_flow_is_that_of_torchvisions_own_pass_over_the_pair(cache):
+def test_the_flow_is_that_of_torchvisions_own_pass_over_the_pair(cache: Path) -> None:
     raft = Raft.load()
     first, second = torch.tensor(moving_frames(2, 128, 136)).permute(0, 3, 1, 2).float().split(1)
     with torch.inference_mode():
@@ -26,7 +28,7 @@ def test_the_flow_is_that_of_torchvisions_own_pass_over_the_pair(cache):
     torch.testing.assert_close(flow, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_every_published_tensor_has_its_place(cache):
+def test_every_published_tensor_has_its_place(cache: Path) -> None:
     held = Raft.load().network.state_dict()
     published = RAFT_THINGS.read()
     assert len(published) == len(raft_shapes()) == 179
@@ -41,7 +43,7 @@ def test_every_published_tensor_has_its_place(cache):
         assert torch.equal(published[theirs], held[ours])
 
 
-def test_another_file_is_refused(cache):
+def test_another_file_is_refused(cache: Path) -> None:
     tensors = torch.load(RAFT_THINGS.path)
     del tensors["module.update_block.gru.convz2.bias"]
     torch.save(tensors, RAFT_THINGS.path)
@@ -53,13 +55,15 @@ def test_another_file_is_refused(cache):
     ("height", "width", "multiple", "expected"),
     [(128, 136, 8, (0, 0, 0, 0)), (131, 142, 8, (1, 1, 2, 3)), (135, 129, 16, (7, 8, 4, 5))],
 )
-def test_padding_reaches_the_next_multiple_and_centres_the_image(height, width, multiple, expected):
+def test_padding_reaches_the_next_multiple_and_centres_the_image(
+    height: int, width: int, multiple: int, expected: tuple[int, int, int, int]
+) -> None:
     assert padding(height, width, multiple) == expected
     padded = functional.pad(torch.zeros(1, 1, height, width), expected, mode="replicate")
     assert all(side % multiple == 0 for side in padded.shape[-2:])
 
 
-def test_sizes_below_128_pixels_after_padding_are_refused():
+def test_sizes_below_128_pixels_after_padding_are_refused() -> None:
     check_size("RAFT", 121, 500, 8)
     check_size("AMT", 113, 500, 16)
     with pytest.raises(ValueError, match=r"500 x 120 pixels, expected at least 121"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.vbench import dino
 from benchmarks.vbench.consistency import Consistency
 from benchmarks.vbench.dimension import VideoInfo
 from benchmarks.vbench.dino import GRID, Dino
@@ -102,7 +103,8 @@ def cubic(values: np.ndarray, at: float) -> float:
     return total
 
 
-def test_positions_are_stretched_by_the_scale_factor_and_not_to_the_size() -> None:
+def test_positions_are_stretched_by_the_scale_factor_and_not_to_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dino, "LAYERS", 0)
     model = Dino()
     assert model._positions(224, 224) is model.pos_embed
     line = np.random.default_rng(0).standard_normal(GRID)
@@ -113,7 +115,8 @@ def test_positions_are_stretched_by_the_scale_factor_and_not_to_the_size() -> No
     np.testing.assert_allclose(stretched[7].detach(), expected, atol=1e-5)
 
 
-def test_a_still_video_is_consistent_and_a_changing_one_less() -> None:
+def test_a_still_video_is_consistent_and_a_changing_one_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dino, "LAYERS", 2)
     dimension = SubjectConsistency(randomised(Dino(), seed=0).eval())
     frames = moving_frames(2, 32, 32)
     values = []
