@@ -98,8 +98,7 @@ def experiment(
                 {"name": function.__name__, "question": question, "variants": variants, **about}
             )
         except ValidationError as error:
-            problems = "; ".join(f"{_dotted(e['loc'])}={e['input']!r}: {e['msg']}" for e in error.errors())
-            raise UseError(f"experiment {function.__name__}: {problems}") from error
+            raise UseError(f"experiment {function.__name__}: {_problems(error)}") from error
 
     return declare
 
@@ -224,7 +223,10 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         return runpy.run_path(str(path), run_name=path.stem)
     except (Exception, SystemExit) as error:
-        what = str(error) if isinstance(error, UseError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, ValidationError):
+            what = f"{error.title}: {_problems(error)}"
+        else:
+            what = str(error) if isinstance(error, UseError) else f"{type(error).__name__}: {error}"
         raise UseError(f"{path}, line {_line(error, path)}: {what}") from error
 
 
@@ -285,6 +287,11 @@ def _wrong(error: ValidationError, values: Mapping[str, object], origin: Mapping
         else f"{key or 'settings'}: {' or '.join(dict.fromkeys(messages))}"
         for key, messages in expected.items()
     )
+
+
+def _problems(error: ValidationError) -> str:
+    """Each wrong value in a clause: its key, what was received, and why it is refused."""
+    return "; ".join(f"{_dotted(one['loc'])}={one['input']!r}: {one['msg']}" for one in error.errors())
 
 
 def _dotted(location: Sequence[object]) -> str:

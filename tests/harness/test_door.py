@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.core.errors import UseError
 from harness.declare.settings import Settings
 from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
@@ -56,6 +57,13 @@ def test_a_file_of_ones_own_needs_no_other_import(tmp_path: Path) -> None:
     assert {variant.name: variant.set for variant in loaded.variants}["no_e_img"] == {"injection.p_img": 0.0}
     name, sweep = load_sweep(f"{tmp_path / 'mine.py'}:search")
     assert (name, sweep.track) == ("search", "consistent-50s")
+
+
+def test_a_wrong_key_is_one_message_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from harness import InjectionSettings\n\nInjectionSettings(p_imgg=0.0)\n")
+    with pytest.raises(UseError, match=r"mine\.py, line 3: InjectionSettings: p_imgg=0\.0: Extra inputs") as refused:
+        load_experiment(f"{tmp_path / 'mine.py'}:mine", EXPERIMENTS)
+    assert "\n" not in str(refused.value)
 
 
 def test_to_import_it_is_to_import_nothing_else() -> None:
