@@ -13,6 +13,7 @@ from harness.core.registry import suggestion
 from harness.core.signature import canonical
 from harness.core.store import MANIFEST, Store
 from harness.publish.model_card import About, Adapter, about, card, scores_of
+from svi.artifacts import CHECKPOINTS, LATEST, LORA
 from svi.lora.keys import FORMATS, Format, listed
 
 if TYPE_CHECKING:
@@ -79,10 +80,9 @@ def _checked_format(form: str, target: Path) -> Format:
 def _weights_of(source: Path, alpha: float | None) -> "LoraWeights":
     """The LoRA of a file, a folder or a checkpoint. Raises UseError for one without any, ValueError for a damaged one."""
     from svi.lora import files as lora_files
-    from svi.training.checkpoints import LATEST
 
-    trained = (source / "lora").is_dir()
-    unfinished = (source / "checkpoints" / LATEST).is_file() and not trained
+    trained = (source / LORA).is_dir()
+    unfinished = (source / CHECKPOINTS / LATEST).is_file() and not trained
     if unfinished or (source / LATEST).is_file() or any(source.glob("*_model_states.pt")):
         return lora_files.from_checkpoint(source, alpha)
     if alpha is not None:
