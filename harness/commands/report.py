@@ -12,9 +12,10 @@ from harness.commands.options import OPENED_STORE
 from harness.core.errors import UseError
 from harness.core.store import Store
 from harness.results.reports import latest_report
+from reports import artifacts
 
 COMPARED = "compared"
-FILES = {"md": "report.md", "csv": "results.csv", "latex": "report.tex"}
+FILES = {"md": artifacts.DOCUMENT, "csv": artifacts.RESULTS, "latex": artifacts.LATEX}
 Say = Callable[[str], None]
 
 
@@ -96,9 +97,9 @@ def show_report(
     if form in FILES:
         say((folder / FILES[form]).read_text(encoding="utf-8"))
         return
-    page = folder / "report.html" if output is None else _copied_page(folder / "report.html", output)
+    page = folder / artifacts.PAGE if output is None else _copied_page(folder / artifacts.PAGE, output)
     if form is None:
-        say((folder / "table.md").read_text(encoding="utf-8"))
+        say((folder / artifacts.TABLE).read_text(encoding="utf-8"))
         note(f"page: {page}")
     else:
         say(f"{page}\n")

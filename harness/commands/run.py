@@ -11,6 +11,7 @@ import click
 from harness.commands.session import Session, experiment_options
 from harness.core.errors import UseError
 from harness.results.reports import link_report
+from reports.artifacts import PAGE, TABLE
 
 if TYPE_CHECKING:
     from harness.run.schedule import Outcome
@@ -88,9 +89,9 @@ def _conclude(session: Session, outcome: "Outcome") -> int:
     folder = session.store.artifact("report", session.pipeline.report)
     newest = link_report(session.store.root, session.pipeline.request.experiment.name, folder)
     print(
-        f"page: {newest / 'report.html'}; MLflow: harness ui --store {session.store.root}\n",
+        f"page: {newest / PAGE}; MLflow: harness ui --store {session.store.root}\n",
         file=sys.stderr,
         flush=True,
     )
-    print((folder / "table.md").read_text())
+    print((folder / TABLE).read_text())
     return 0

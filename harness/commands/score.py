@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.artifacts import SCORE_INFO
 from benchmarks.samples import content_hash, load_samples
 from benchmarks.track import Track, get_track
 from harness.commands.options import JOBS, LIMIT, STORE
@@ -214,7 +215,7 @@ def _log(record: Record, videos: "VideoFolder", settings: Settings, store: Store
             curves = score_curves(folder, record.track)
             created = datetime.fromisoformat(store.manifest(VIDEO_SCORES.name, signature)["created"]).timestamp()
             tracker.curve(run, f"scores {suite}", curves, identity=signature, measured=created)
-            tracker.artifact(run, f"record {suite}", folder / "scores.json", f"scores/{suite}", identity=signature)
+            tracker.artifact(run, f"record {suite}", folder / SCORE_INFO, f"scores/{suite}", identity=signature)
         tracker.finish(run, "FINISHED")
 
 

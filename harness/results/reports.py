@@ -7,13 +7,14 @@ from pathlib import Path
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.core.store import Store
+from reports.artifacts import DOCUMENT, REPRODUCE
 
 REPORTS = "reports"  # in a store: a link an experiment, to the artifact of its newest report
 
 
 def finished_reports(root: Path) -> list[str]:
     """The experiments of a store that have a report, by name."""
-    return sorted(path.name for path in (root / REPORTS).glob("*") if (path / "report.md").is_file())
+    return sorted(path.name for path in (root / REPORTS).glob("*") if (path / DOCUMENT).is_file())
 
 
 def latest_report(root: Path, name: str) -> Path:
@@ -41,7 +42,7 @@ def report_job(store: Store, experiment: str) -> Job:
     if "scored" not in manifest["identity"]:
         raise UseError(f"the report of {experiment} is of an older version; `harness run {experiment}` makes it anew")
     inputs = {role: [store.find(one) for one in found] for role, found in manifest["upstream"].items()}
-    command = folder / "reproduce.txt"
+    command = folder / REPRODUCE
     told = {
         "command": command.read_text(encoding="utf-8").strip() if command.is_file() else f"harness run {experiment}"
     }
