@@ -123,6 +123,7 @@ def train(folder: Path, checkpoint: Path) -> None:
         bank.settle()
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_resumes_bit_for_bit(tmp_path: Path) -> None:
     checkpoint, rng, seen = tmp_path / "checkpoint.pt", random.Random(0), set()
     for _ in range(25):
