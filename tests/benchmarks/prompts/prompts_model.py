@@ -49,7 +49,6 @@ def tiny_processor(texts: Sequence[str]) -> Any:
 def tiny_model(processor: Any, seed: int = 0) -> Any:
     tokenizer = processor.tokenizer
     ids = dict(zip(SPECIAL, tokenizer.convert_tokens_to_ids(list(SPECIAL)), strict=True))
-    torch.manual_seed(seed)
     config = Qwen2_5_VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
@@ -77,7 +76,9 @@ def tiny_model(processor: Any, seed: int = 0) -> Any:
         vision_start_token_id=ids["<|vision_start|>"],
         vision_end_token_id=ids["<|vision_end|>"],
     )
-    model = Qwen2_5_VLForConditionalGeneration(config)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        model = Qwen2_5_VLForConditionalGeneration(config)
     model.generation_config = GenerationConfig(
         do_sample=True, temperature=0.01, top_k=1, eos_token_id=[ids[END]], pad_token_id=ids["<|endoftext|>"]
     )

@@ -62,8 +62,9 @@ def face_frames(count: int, height: int = 128, width: int = 160, seed: int = 0) 
 def write_weights(folder: Path) -> Path:
     """Both files below `folder`, as HARNESS_WEIGHTS would name it; SyncNet's without counters, as it is published."""
     for file, model in ((S3FD_WEIGHTS, S3fd), (SYNCNET_WEIGHTS, SyncNet)):
-        torch.manual_seed(1)
-        network = model()
+        with torch.random.fork_rng([]):
+            torch.manual_seed(1)
+            network = model()
         tensors = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
         path = folder / file.path_under / file.name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,8 +25,9 @@ CONF = [(i, width, 4 if i == 0 else 2, 3) for i, width, _, _ in LOC]
 
 @pytest.fixture(scope="module")
 def model() -> S3fd:
-    torch.manual_seed(0)
-    return S3fd().eval().requires_grad_(False)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        return S3fd().eval().requires_grad_(False)
 
 
 def test_the_tensors_are_the_published_ones(model: S3fd) -> None:
