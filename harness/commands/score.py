@@ -189,9 +189,11 @@ def _command_again(request: ScoreRequest) -> str:
 
 def _log(record: Record, videos: "VideoFolder", settings: Settings, store: Store, say: Any) -> None:
     """To MLflow: one run a name and track, its scores as curves over windows, the records as artifacts."""
+    from benchmarks.suites.record import ScoreRecord
     from benchmarks.suites.suite import size_label
     from harness.core.provenance import git_state
-    from harness.tracking import RunInfo, Tracker, resolve_uri, score_curves
+    from harness.publish.curves import score_curves
+    from harness.tracking import RunInfo, Tracker, resolve_uri
 
     about = {
         "track": record.track,
@@ -212,7 +214,7 @@ def _log(record: Record, videos: "VideoFolder", settings: Settings, store: Store
         run = tracker.parent(f"{record.track}/{record.name}", info)
         for suite, signature in record.scores.items():
             folder = store.artifact(VIDEO_SCORES.name, signature)
-            curves = score_curves(folder, record.track)
+            curves = score_curves(ScoreRecord.read(folder).values, record.track)
             created = datetime.fromisoformat(store.manifest(VIDEO_SCORES.name, signature)["created"]).timestamp()
             tracker.curve(run, f"scores {suite}", curves, identity=signature, measured=created)
             tracker.artifact(run, f"record {suite}", folder / SCORE_INFO, f"scores/{suite}", identity=signature)

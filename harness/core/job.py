@@ -23,3 +23,7 @@ class Job:
     inputs: dict[str, Any]
     progress: Callable[[int, int, str], None]
     first_rank: bool
+
+    def counting(self, unit: str) -> Callable[[int, int], None]:
+        """Progress of one unit, such as clips: a function of how many are done, and of how many."""
+        return lambda done, total: self.progress(done, total, unit)

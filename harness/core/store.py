@@ -12,6 +12,7 @@ from harness.core.errors import UseError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+SIGNATURE_DIGITS = 16  # of an artifact's folder; its manifest holds all of them
 # What a stage under way leaves beside its results; gone once it is committed.
 PROGRESS, ELAPSED, ERROR = "progress.json", "elapsed.json", "error.json"
 
@@ -19,7 +20,7 @@ PROGRESS, ELAPSED, ERROR = "progress.json", "elapsed.json", "error.json"
 class Store:
     """Artifacts in `<root>/artifacts/<kind>/<signature>/`, stages under way in `<root>/partial/<kind>-<signature>/`.
 
-    Folder names hold the first 16 hex digits of the signature; the manifest holds all of it.
+    Folder names hold the first hex digits of the signature.
     """
 
     def __init__(self, root: Path) -> None:
@@ -46,11 +47,11 @@ class Store:
 
     def artifact(self, kind: str, signature: str) -> Path:
         """Where the finished artifact is, or will be."""
-        return self.root / "artifacts" / kind / signature[:16]
+        return self.root / "artifacts" / kind / signature[:SIGNATURE_DIGITS]
 
     def partial(self, kind: str, signature: str) -> Path:
         """Where the stage works until it is finished."""
-        return self.root / "partial" / f"{kind}-{signature[:16]}"
+        return self.root / "partial" / f"{kind}-{signature[:SIGNATURE_DIGITS]}"
 
     def done(self, kind: str, signature: str) -> bool:
         """Whether the artifact is finished: its manifest exists."""
@@ -58,15 +59,17 @@ class Store:
 
     def find(self, signature: str) -> Path:
         """The finished artifact of any kind with this signature. Raises UseError when there is none."""
-        for manifest in (self.root / "artifacts").glob(f"*/{signature[:16]}/{MANIFEST}"):
+        for manifest in (self.root / "artifacts").glob(f"*/{signature[:SIGNATURE_DIGITS]}/{MANIFEST}"):
             return manifest.parent
-        raise UseError(f"no finished artifact {signature[:16]} in {self.root}; run the experiment again to make it")
+        raise UseError(
+            f"no finished artifact {signature[:SIGNATURE_DIGITS]} in {self.root}; run the experiment again to make it"
+        )
 
     def lock(self, kind: str, signature: str) -> FileLock:
         """The lock that a process holds while it runs the stage; the system frees it when the process dies."""
         folder = self.root / "locks"
         folder.mkdir(exist_ok=True)
-        return FileLock(folder / f"{kind}-{signature[:16]}.lock")
+        return FileLock(folder / f"{kind}-{signature[:SIGNATURE_DIGITS]}.lock")
 
     def begin(self, kind: str, signature: str) -> Path:
         """The partial folder, made or taken over from an earlier attempt; to be called under the lock.

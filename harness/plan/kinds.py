@@ -1,6 +1,6 @@
 """The kinds of stage: which settings each reads, and the version of what it computes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SIZE = ("data.clip_frames", "data.height", "data.width")
 CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor")
@@ -13,42 +13,48 @@ FOOTAGE = (*SIZE, *(f"data.{key}" for key in ("path", "clips", "seed", "fps", "h
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of stage: the settings it reads (a section, or one field), and the version of its computation."""
+    """A kind of stage: the file of harness/stages/ whose function of its name computes it, the version of that computation, and
+    the settings it reads (a section, or one field)."""
 
     name: str
+    file: str
     version: int
     reads: tuple[str, ...]
     priority: int
 
+    @property
+    def target(self) -> str:
+        """The function, as a name: a plan loads no stage."""
+        return f"harness.stages.{self.file}:{self.name}"
+
 
 # Raise a version when a stage computes something else from the same settings. Training comes first: it is the longest path.
-BACKBONE = Kind("backbone", 2, ("tiny", *FOOTAGE), 50)
-DATA = Kind("data", 2, ("tiny", *ENCODERS, "data", *CONDITION), 40)
+BACKBONE = Kind("backbone", "training", 2, ("tiny", *FOOTAGE), 50)
+DATA = Kind("data", "training", 2, ("tiny", *ENCODERS, "data", *CONDITION), 40)
 TRAIN = Kind(
     "train",
+    "training",
     2,
     (*MODEL, *SIZE, "condition", "flow", "injection", "bank", "train", "speed.attention", "speed.compile"),
     30,
 )
-GENERATE = Kind("generate", 5, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed", "eval"), 20)
+GENERATE = Kind("generate", "films", 5, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed", "eval"), 20)
 # Reads what the films will be made with, since it makes their first clip.
-FORECAST = Kind("forecast", 1, GENERATE.reads, 25)
+FORECAST = Kind("forecast", "films", 1, GENERATE.reads, 25)
 # Of the start image alone: no model, and nothing that depends on the seed.
-COPY = Kind(
-    GENERATE.name,
-    GENERATE.version,
-    (*SIZE, "data.fps", *CONDITION, *(f"generate.{key}" for key in ("method", *LAYOUT)), "eval"),
-    GENERATE.priority,
+COPY = replace(
+    GENERATE, reads=(*SIZE, "data.fps", *CONDITION, *(f"generate.{key}" for key in ("method", *LAYOUT)), "eval")
 )
 # Pictures of errors, beside the films.
 ERRORS = Kind(
     "errors",
+    "training",
     1,
     (*MODEL, *SIZE, *CONDITION, "injection.img_run", "injection.img_spread", "generate.alpha", "speed"),
     15,
 )
-SCORE = Kind("score", 4, (), 10)
-VIDEO_SCORES = Kind("video_scores", 1, (), 10)
-REPORT = Kind("report", 4, (), 0)
+SCORE = Kind("score", "scores", 4, (), 10)
+VIDEO_SCORES = Kind("video_scores", "scores", 1, (), 10)
+REPORT = Kind("report", "report", 4, (), 0)
 # One film of `harness generate`.
-FILM = Kind("film", 1, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed"), 20)
+FILM = Kind("film", "films", 1, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed"), 20)

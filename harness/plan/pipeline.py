@@ -235,7 +235,7 @@ class Builder:
             identity=dict(identity),
             runtime=dict(runtime),
             upstream=dict(upstream),
-            target=f"harness.stages.stages:{kind.name}",
+            target=kind.target,
             ranks=ranks,
             priority=kind.priority,
             work=work,

@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.arrays import Floats
+from benchmarks.suites.record import ScoreRecord
 from harness.core.store import Store
 from harness.core.text import markdown_table
+from harness.plan.kinds import SCORE
+from svi.artifacts import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from svi.backbones.catalogue import MODELS
 from svi.lora.keys import listed
 
@@ -44,8 +48,8 @@ class Adapter:
         """Of a PEFT folder, read from its config and the names of its tensors."""
         from safetensors import safe_open
 
-        config = json.loads((folder / "adapter_config.json").read_text())
-        with safe_open(folder / "adapter_model.safetensors", framework="np") as file:
+        config = json.loads((folder / ADAPTER_CONFIG).read_text())
+        with safe_open(folder / ADAPTER_WEIGHTS, framework="np") as file:
             return cls(len(file.keys()) // 2, config["r"], config["lora_alpha"])
 
 
@@ -96,22 +100,20 @@ def scores_of(training: str, store: Store) -> Iterator[Score]:
 def scores(store: Store, manifests: Iterable[Mapping[str, Any]]) -> Iterator[Score]:
     """Every metric of these Score artifacts, without clips and films that have no value."""
     for manifest in sorted(manifests, key=lambda m: (m["label"], m["signature"])):
-        folder = store.artifact("score", manifest["signature"])
-        metrics = json.loads((folder / "scores.json").read_text())["metrics"]
-        with np.load(folder / "scores.npz") as values:
-            for metric in sorted(set(metrics) & set(values.files)):
-                films = _film_means(values[metric])
-                if len(films):
-                    deviation = float(films.std(ddof=1)) if len(films) > 1 else 0.0
-                    of, mean, said = manifest["label"], float(films.mean()), metrics[metric]
-                    yield Score(of, metric, mean, deviation, len(films), said["unit"], said["direction"])
+        record = ScoreRecord.read(store.artifact(SCORE.name, manifest["signature"]))
+        for name in sorted(record.metrics.keys() & record.values.keys()):
+            films = _film_means(record.values[name])
+            if len(films):
+                deviation = float(films.std(ddof=1)) if len(films) > 1 else 0.0
+                label, metric = manifest["label"], record.metrics[name]
+                yield Score(label, name, float(films.mean()), deviation, len(films), metric.unit, metric.direction)
 
 
-def _film_means(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+def _film_means(values: Floats) -> Floats:
     """[films, clips] or [films] -> the mean of every film that has one."""
     table = values.reshape(len(values), -1)
     known = ~np.isnan(table).all(axis=1)
-    means: np.ndarray[Any, Any] = np.nanmean(table[known], axis=1)
+    means: Floats = np.nanmean(table[known], axis=1)
     return means
 
 

@@ -9,14 +9,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from benchmarks.films.info import FilmInfo
+from benchmarks.suites.record import ScoreRecord
+from harness.core.artifacts import FOOTAGE
 from harness.core.provenance import facts, git_state
 from harness.core.signature import canonical, flat
 from harness.core.store import Store
 from harness.plan.kinds import DATA
 from harness.plan.pipeline import Child, Pipeline
+from harness.publish.curves import score_curves
 from harness.publish.model_card import Adapter, about, card, scores
 from harness.publish.text import Row, child_text, parent_text, rows_of
-from harness.tracking import Dataset, ExperimentPage, RunInfo, Tracker, TrainedModel, score_curves
+from harness.tracking import Dataset, ExperimentPage, RunInfo, Tracker, TrainedModel
+from svi.artifacts import LORA, METRICS, TRANSFORMER, VIDEOS
 
 COLUMNS = 6
 """Late scores a track in the saved view of an experiment's runs: about what a screen is wide."""
@@ -130,14 +135,14 @@ class Publisher:
                 self._training_data(child, run)
             if trained or (news and folder == self.store.artifact("train", signature)):
                 self.tracker.model(run, self._model(child, expert, signature, folder))
-            if (folder / "metrics.jsonl").is_file():
-                self.tracker.metrics_file(run, folder / "metrics.jsonl", f"{expert}/" if len(child.train) > 1 else "")
+            if (folder / METRICS).is_file():
+                self.tracker.metrics_file(run, folder / METRICS, f"{expert}/" if len(child.train) > 1 else "")
 
     def _model(self, child: Child, expert: str, signature: str, folder: Path) -> TrainedModel:
         settings, manifest = child.resolved.settings, self.store.manifest("train", signature)
         scored = [s for suites in child.score.values() for s in suites.values() if self.store.done("score", s)]
-        lora = (folder / "lora").is_dir()
-        weights, title = folder / ("lora" if lora else "transformer"), _name(child)
+        lora = (folder / LORA).is_dir()
+        weights, title = folder / (LORA if lora else TRANSFORMER), _name(child)
         light = lora or settings.backbone.embedded
 
         def write() -> str:
@@ -167,7 +172,7 @@ class Publisher:
             if node.kind == DATA.name and self.store.done(node.kind, signature):
                 footage = {key: value for key, value in node.identity.items() if key.startswith("data.")}
                 path = child.resolved.settings.data.path
-                clips = _json(self.store.artifact(node.kind, signature) / "footage.json")["clips"]
+                clips = json.loads((self.store.artifact(node.kind, signature) / FOOTAGE).read_text())["clips"]
                 data = Dataset(
                     title=Path(path).name if path else "embedded world",
                     context="training",
@@ -181,24 +186,24 @@ class Publisher:
         made = child.generate[track]
         if self._new("generate", made, run):
             folder = self.store.artifact("generate", made)
-            self.tracker.artifact(run, f"videos {track}", folder / "videos", f"videos/{track}", identity=made)
-            self._samples(child, track, _json(folder / "film.json"), run)
+            self.tracker.artifact(run, f"videos {track}", folder / VIDEOS, f"videos/{track}", identity=made)
+            self._samples(child, track, FilmInfo.read(folder), run)
         for suite, scored in child.score[track].items():
             if self._new("score", scored, run):
                 created = datetime.fromisoformat(self.store.manifest("score", scored)["created"]).timestamp()
                 curves, _ = self._scored(scored, track)
                 self.tracker.curve(run, f"scores {track} {suite}", curves, identity=scored, measured=created)
 
-    def _samples(self, child: Child, track: str, film: dict[str, Any], run: str) -> None:
+    def _samples(self, child: Child, track: str, film: FilmInfo, run: str) -> None:
         """What the films start from, as a data set."""
         settings = child.resolved.settings
         source = settings.eval.path or settings.data.path
         data = Dataset(
             title=f"{track} samples",
             context="evaluation",
-            identity=film["samples_hash"],
+            identity=film.samples_hash,
             source=str(Path(source).absolute()) if source and Path(source).exists() else source or "svi.data.world",
-            profile={"samples": len(film["samples"]), **{key: film[key] for key in ("track", "n_clips", "fps")}},
+            profile={"samples": len(film.samples), "track": film.track, "n_clips": film.n_clips, "fps": film.fps},
         )
         self.tracker.dataset(run, data)
 
@@ -209,8 +214,9 @@ class Publisher:
 
     def _read_scores(self, signature: str, track: str) -> tuple[dict[str, list[tuple[int, float]]], list[Row]]:
         folder = self.store.artifact("score", signature)
-        curves = score_curves(folder, track)
-        return curves, rows_of(track, curves, _json(folder / "scores.json")["metrics"])
+        record = ScoreRecord.read(folder)
+        curves = score_curves(record.values, track)
+        return curves, rows_of(track, curves, record.metrics)
 
     def _new(self, kind: str, signature: str, run: str) -> bool:
         """True once for each run, as soon as the artifact is finished."""
@@ -237,11 +243,6 @@ class Publisher:
 
 def _name(child: Child) -> str:
     return f"{child.variant.name} · seed {child.seed}"
-
-
-def _json(path: Path) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(path.read_text())
-    return value
 
 
 def _hash(value: Any) -> str:

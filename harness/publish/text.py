@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.scorers.metric import Metric
 from harness.core.signature import flat
 from harness.core.text import markdown_table
 from harness.declare.request import Request
 from harness.plan.pipeline import Child
+from reports.artifacts import DOCUMENT, PAGE, TABLE
 
 TEXT_LENGTH = 4800  # characters of a description: MLflow takes 5,000 of a tag
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
@@ -31,8 +33,8 @@ def parent_text(request: Request, report: Path | None) -> str:
     parts.append(f"Baseline of all differences: `{request.experiment.baseline}`.")
     if report is None:
         return "\n\n".join(parts)
-    parts.append("All of it: Artifacts, `report/report.html`; as text: `report/report.md`.")
-    ours, _, _ = (report / "table.md").read_text().partition("\n---\n")  # behind it: published figures
+    parts.append(f"All of it: Artifacts, `report/{PAGE}`; as text: `report/{DOCUMENT}`.")
+    ours, _, _ = (report / TABLE).read_text().partition("\n---\n")  # behind it: published figures
     room = TEXT_LENGTH - sum(len(part) + 2 for part in parts)
     for block in ours.strip().split("\n\n"):
         if len(block) + 2 > room:
@@ -67,9 +69,7 @@ def _differences(child: Child, baseline: Child) -> str:
     return markdown_table(("setting", "here", f"baseline ({baseline.variant.name})"), differ)
 
 
-def rows_of(
-    track: str, curves: Mapping[str, list[tuple[int, float]]], metrics: Mapping[str, Mapping[str, str]]
-) -> list[Row]:
+def rows_of(track: str, curves: Mapping[str, list[tuple[int, float]]], metrics: Mapping[str, Metric]) -> list[Row]:
     """A row for each metric that has a value, from what goes into MLflow as curves."""
     found = []
     for metric, about in metrics.items():
@@ -77,5 +77,5 @@ def rows_of(
         if points:
             late = curves.get(f"late/{track}/{metric}")
             last = (late or points)[-1][1]
-            found.append(Row(track, metric, points[0][1], last, about["unit"], about["direction"], late is not None))
+            found.append(Row(track, metric, points[0][1], last, about.unit, about.direction, late is not None))
     return found

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.core.store import Store
-from harness.results.frame import SEEDS, joined, report_info, results_frame, settings_read, told_costs
+from harness.results.frame import joined, results_frame
+from harness.results.info import SEEDS, costs, forecast_share, report_info, settings_read
 from harness.results.records import Record, records
 from harness.results.reports import report_job
 
@@ -127,7 +128,8 @@ def _together(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         tracks=tracks,
         seeds=sorted({seed for info in infos for seed in info.seeds}),
         compare_to=tuple(dict.fromkeys(name for info in infos for name in info.compare_to)),
-        **told_costs(part.job for part in parts),
+        costs=costs([part.job for part in parts]),
+        forecast_share=forecast_share([part.job for part in parts]),
         variants=_union(part.renamed(part.info.variants) for part in parts),
         settings=_settings(parts, tracks),
         errors=_union(part.renamed(part.info.errors) for part in parts),

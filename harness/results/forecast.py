@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.track import film_length, get_track
+from harness.core.artifacts import GAIN_AND_EPS
 from harness.core.store import Store
 from harness.core.text import duration, table
+from harness.plan.kinds import FORECAST
 from harness.plan.plan import Plan
 
 if TYPE_CHECKING:
     from harness.plan.pipeline import Child, Pipeline
     from reports.statistics.forecast import Forecast, Interval
-
-KIND = "forecast"
-FORECAST = "forecast.npz"  # gain and eps of every film, [S] each
 
 
 def forecast_of(store: Store, signatures: Sequence[str], clips: int) -> "Forecast":
@@ -28,7 +27,7 @@ def forecast_of(store: Store, signatures: Sequence[str], clips: int) -> "Forecas
 
     found = []
     for signature in signatures:
-        with np.load(store.artifact(KIND, signature) / FORECAST) as measured:
+        with np.load(store.artifact(FORECAST.name, signature) / GAIN_AND_EPS) as measured:
             found.append((measured["gain"], measured["eps"]))
     gain, eps = (np.stack(parts) for parts in zip(*found, strict=True)) if found else (np.empty(0), np.empty(0))
     return forecast(gain, eps, clips)
@@ -50,7 +49,7 @@ def forecasts(pipeline: "Pipeline", store: Store, track: str) -> dict[str, "Fore
     found = {}
     for name, children in by_variant.items():
         signatures = [child.forecast[track] for child in children]
-        if all(store.done(KIND, signature) for signature in signatures):
+        if all(store.done(FORECAST.name, signature) for signature in signatures):
             found[name] = forecast_of(store, signatures, clips_of(children[0], track))
     return dict(sorted(found.items(), key=lambda pair: pair[1].late.value))
 
@@ -88,7 +87,7 @@ def advice(pipeline: "Pipeline", store: Store, plan: Plan) -> Iterator[str]:
             continue
         found = forecasts(pipeline, store, track)
         if len(found) < len({child.variant.name for child in probed}):
-            missing = sum(not store.done(KIND, child.forecast[track]) for child in probed)
+            missing = sum(not store.done(FORECAST.name, child.forecast[track]) for child in probed)
             yield f"{track}: {missing} of {len(probed)} forecasts are missing; `harness forecast` measures them on one clip"
             continue
         if len(found) < 2:

@@ -4,6 +4,5 @@ from harness.tracking.inputs import Dataset, ExperimentPage
 from harness.tracking.server import resolve_uri
 from harness.tracking.tracker import RunInfo, Tracker
 from harness.tracking.trained import TrainedModel
-from harness.tracking.uploads import score_curves
 
-__all__ = ["Dataset", "ExperimentPage", "RunInfo", "Tracker", "TrainedModel", "resolve_uri", "score_curves"]
+__all__ = ["Dataset", "ExperimentPage", "RunInfo", "Tracker", "TrainedModel", "resolve_uri"]

@@ -222,31 +222,6 @@ class RunStatus:
         yield self.status
 
 
-def score_curves(folder: Path, track: str) -> dict[str, list[tuple[int, float]]]:
-    """Curves of a Score artifact by MLflow key `score/<track>/<metric>`: (clip, mean over the samples without NaN).
-
-    A metric of whole films is one point at step 0; clips that no sample defines have no point. `<metric>@window` becomes
-    `<metric>/window`. Each curve also has its late mean, as in reports, at `late/<track>/<metric>`: one point.
-    """
-    import numpy as np
-
-    from reports.statistics.drift import curve_statistics
-
-    curves = {}
-    with np.load(folder / "scores.npz") as scores:
-        for metric, values in scores.items():
-            per_clip = values[:, None] if values.ndim == 1 else values
-            defined = (~np.isnan(per_clip)).sum(axis=0)
-            means = np.nansum(per_clip, axis=0) / np.maximum(defined, 1)
-            key = metric.replace("@", "/")
-            curves[f"score/{track}/{key}"] = [(int(clip), float(means[clip])) for clip in np.flatnonzero(defined)]
-            if values.ndim > 1 and defined.any() and not metric.endswith("@prefix"):
-                films = curve_statistics(values, np.full(len(values), values.shape[1]), 1.0)["late"]
-                if not np.isnan(films).all():
-                    curves[f"late/{track}/{key.removesuffix('/window')}"] = [(0, float(np.nanmean(films)))]
-    return curves
-
-
 def _metrics(metrics: Mapping[str, Points] | Mapping[str, list[tuple[int, object]]], when: object) -> "list[Metric]":
     """MLflow metrics of every finite number; a value that is none has no place on a chart."""
     from mlflow.entities import Metric

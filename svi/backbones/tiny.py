@@ -69,7 +69,7 @@ class Codec:
 class TinyBackbone:
     """The embedded backbone (protocol: svi.backbones.backbone.Backbone)."""
 
-    lora_targets = LORA_TARGETS
+    lora_targets: tuple[str, ...] = LORA_TARGETS
 
     def __init__(
         self, transformer: WanTransformer3DModel, codec: Codec, settings: TinySettings, data: DataSettings

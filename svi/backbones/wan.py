@@ -30,7 +30,7 @@ class WanBackbone:
     the GPU if there is one; transformers stay where they are put.
     """
 
-    lora_targets = LORA_TARGETS
+    lora_targets: tuple[str, ...] = LORA_TARGETS
 
     def __init__(
         self,

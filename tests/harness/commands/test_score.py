@@ -149,7 +149,7 @@ def test_videos_without_sound_are_noted_and_refused_when_all_are(tmp_path: Path)
 
 def test_without_a_gpu_the_stages_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph, store = Graph(), Store(tmp_path)
-    graph.add(Node("video_scores", 1, "one", {}, {}, {}, "harness.stages.stages:video_scores"))
+    graph.add(Node("video_scores", 1, "one", {}, {}, {}, "harness.stages.scores:video_scores"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     for name in THREADS:
         monkeypatch.setenv(name, "1")

@@ -14,7 +14,7 @@ from harness.declare.spec import Variant, resolve, select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
 from harness.plan.model import Model
-from harness.stages.stages import Reading
+from harness.stages.reading import Reading
 
 KINDS = (
     pipeline.BACKBONE,

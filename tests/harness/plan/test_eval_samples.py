@@ -16,7 +16,7 @@ from harness.core.job import Job
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
-from harness.stages import stages
+from harness.stages import films as stages
 from tests.harness.wan import wan
 from tests.svi.films import decoded
 

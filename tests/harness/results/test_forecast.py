@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.core.artifacts import GAIN_AND_EPS
 from harness.core.store import Store
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
+from harness.plan.kinds import FORECAST
 from harness.plan.plan import Plan
-from harness.results.forecast import FORECAST, KIND, advice, clips_of, forecasts
+from harness.results.forecast import advice, clips_of, forecasts
 from tests.harness.small import ONE_TRACK, SMALL, harness
 
 
@@ -26,11 +28,11 @@ def planned(tmp_path: Path) -> tuple[pipeline.Pipeline, Store]:
 
 def put(store: Store, signature: str, gain: float, eps: float) -> None:
     """A finished forecast of eight films around these values."""
-    folder = store.begin(KIND, signature)
+    folder = store.begin(FORECAST.name, signature)
     spread = np.linspace(-0.01, 0.01, 8)
-    np.savez(folder / FORECAST, gain=gain + spread, eps=eps * (1 + spread))
-    manifest = {"kind": KIND, "version": 1, "identity": {}, "upstream": {}, "seconds": 1.0, "work": 1.0}
-    store.commit(KIND, signature, {**manifest, "created": "2026-01-01"})
+    np.savez(folder / GAIN_AND_EPS, gain=gain + spread, eps=eps * (1 + spread))
+    manifest = {"kind": FORECAST.name, "version": 1, "identity": {}, "upstream": {}, "seconds": 1.0, "work": 1.0}
+    store.commit(FORECAST.name, signature, {**manifest, "created": "2026-01-01"})
 
 
 def test_only_films_that_a_model_makes_have_a_forecast_and_it_comes_first(

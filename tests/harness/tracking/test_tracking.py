@@ -10,10 +10,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from harness.tracking import Tracker, resolve_uri, score_curves
+from harness.tracking import Tracker, resolve_uri
 from harness.tracking.server import shown
 from tests.harness.small import database
 from tests.harness.tracking.mirrored import (
@@ -328,19 +327,6 @@ def test_a_server_that_comes_back_is_used_by_the_same_command(store: Path, monke
     assert tracker.close() == 0
     assert tracker.run_id(run)
     assert len(said) == 1
-
-
-def test_score_curves_are_means_over_the_samples_that_are_defined(tmp_path: Path) -> None:
-    nan = float("nan")
-    psnr = np.array([[10.0, nan, nan], [20.0, 30.0, nan]])
-    np.savez(tmp_path / "scores.npz", psnr=psnr, gain=np.array([1.0, 2.0]), eps=np.array([nan, nan]), ssim=psnr[:, :2])
-    assert score_curves(tmp_path, "consistent-50s") == {
-        "score/consistent-50s/psnr": [(0, 15.0), (1, 30.0)],
-        "score/consistent-50s/gain": [(0, 1.5)],
-        "score/consistent-50s/eps": [],
-        "score/consistent-50s/ssim": [(0, 15.0), (1, 30.0)],
-        "late/consistent-50s/ssim": [(0, 30.0)],  # of the film whose last fifth has a value
-    }
 
 
 def test_uris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

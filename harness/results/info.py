@@ -1,0 +1,119 @@
+"""What a report must know of an experiment beside its scores: declaration, films, settings, costs, provenance."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.artifacts import FRAMES
+from benchmarks.films.info import FilmInfo
+from harness.core.job import Job
+from harness.core.provenance import facts
+from harness.core.store import MANIFEST, SIGNATURE_DIGITS
+from harness.core.text import duration
+from harness.declare.profiles import PROFILES
+from harness.declare.request import MADE
+from harness.plan.kinds import FORECAST, GENERATE, SCORE
+from reports.statistics.info import ReportInfo
+
+if TYPE_CHECKING:
+    from reports.page.films import Link
+
+SEEDS = ("train.seed", "generate.seed")  # a variant has films of each of its experiment's
+
+
+def film_link(job: Job) -> "Link":
+    """Films where the store has them, from a finished report's folder and from reports/NAME, which points to it."""
+    from reports.page.films import relative_links
+
+    artifacts = job.inputs["generate"][0].resolve().parents[1]
+    return relative_links(artifacts / "report" / "any", artifacts.parent / "reports" / "any")
+
+
+def report_info(job: Job) -> ReportInfo:
+    """The declaration, the films of the first seed, costs and provenance."""
+    settings = job.settings
+    videos: dict[str, dict[str, list[str]]] = {}
+    frames: dict[str, dict[str, str]] = {}
+    films = [FilmInfo.read(folder) for folder in job.inputs["generate"]]
+    for (variant, seed, track), folder, film in zip(settings["rows"], job.inputs["generate"], films, strict=True):
+        if seed == settings["seeds"][0]:
+            videos.setdefault(track, {})[variant] = [str((folder / s.video).resolve()) for s in film.samples]
+            lossless = (folder / FRAMES).resolve()
+            frames.setdefault(track, {})[variant] = str(lossless) if lossless.is_file() else videos[track][variant][0]
+    shown = zip(settings.get("errors", ()), job.inputs.get("errors", ()), strict=True)
+    errors = {variant: str(folder.resolve()) for (variant, seed), folder in shown if seed == settings["seeds"][0]}
+    profile = PROFILES.get(settings["profile"])
+    return ReportInfo(
+        experiment=settings["experiment"],
+        question=settings["question"],
+        profile=settings["profile"],
+        backbone=profile.backbone,
+        baseline=settings["baseline"],
+        variants=settings["variants"],
+        tracks=settings["tracks"],
+        seeds=settings["seeds"],
+        compare_to=(settings["compare_to"],) if settings["compare_to"] else (),
+        caption=profile.caption,
+        provenance=facts(),
+        reproduce=settings["command"],
+        videos=videos,
+        frames=frames,
+        costs=costs([job]),
+        forecast_share=forecast_share([job]),
+        fps=films[0].fps,
+        clip_seconds=films[0].clip_seconds,
+        trivial=tuple(name for name, sets in settings["variants"].items() if sets.get("generate.method", MADE) != MADE),
+        errors=errors,
+        settings=_settings(job),
+    )
+
+
+def _settings(job: Job) -> dict[str, dict[str, object]]:
+    """Variant -> the values of all settings that any variant sets, as its stages read them."""
+    keys = {key for sets in job.settings["variants"].values() for key in sets}
+    found = settings_read(job, job.settings["tracks"])
+    return {variant: {key: value for key, value in read.items() if key in keys} for variant, read in found.items()}
+
+
+def settings_read(job: Job, tracks: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Variant -> all that the stages of its first film on one of these tracks read."""
+    found: dict[str, dict[str, object]] = {}
+    for (variant, _, track), folder in zip(job.settings["rows"], job.inputs["generate"], strict=True):
+        if variant not in found and track in tracks:
+            found[variant] = dict(_read_by(folder))
+    return found
+
+
+def _read_by(folder: Path) -> Iterator[tuple[str, object]]:
+    """The settings that an artifact depends on: those of its own stage and of all before it."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    yield from manifest["identity"].items()
+    for given in manifest["upstream"].values():
+        for signature in given if isinstance(given, list) else [given]:
+            for before in folder.parents[1].glob(f"*/{signature[:SIGNATURE_DIGITS]}"):
+                yield from _read_by(before)
+
+
+def costs(jobs: Sequence[Job]) -> dict[str, str]:
+    """How long each kind of stage took, and all of them together."""
+    spent = _seconds(jobs)
+    return {kind: duration(seconds) for kind, seconds in (*spent.items(), ("together", sum(spent.values())))}
+
+
+def forecast_share(jobs: Sequence[Job]) -> float:
+    """What the forecasts took, as a share of making and scoring the films; 0 without films."""
+    spent = _seconds(jobs)
+    films = spent.get(GENERATE.name, 0.0) + spent.get(SCORE.name, 0.0)
+    return spent.get(FORECAST.name, 0.0) / films if films else 0.0
+
+
+def _seconds(jobs: Iterable[Job]) -> dict[str, float]:
+    """By kind of stage, each artifact counted once."""
+    inputs = [given for job in jobs for given in job.inputs.values()]
+    folders = {folder for given in inputs for folder in (given if isinstance(given, list) else [given])}
+    spent: dict[str, float] = {}
+    for folder in sorted(folders):
+        manifest = json.loads((folder / MANIFEST).read_text())
+        spent[manifest["kind"]] = spent.get(manifest["kind"], 0.0) + manifest["seconds"]
+    return spent

@@ -1,0 +1,97 @@
+"""The stages that make films: what their first clips forecast, all films of a track, or one film."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.artifacts import PROBE
+from benchmarks.films.film import Probes
+from benchmarks.films.info import FilmInfo, FilmSample
+from benchmarks.scorers.forecast import gain_and_eps
+from benchmarks.track import clip_slices
+from harness.core.artifacts import GAIN_AND_EPS
+from harness.core.errors import UseError
+from harness.core.job import Job
+from harness.declare.request import MADE
+from harness.stages.loading import backbone_of, transformers_of
+from harness.stages.reading import Reading
+from harness.stages.scripts import scripts_of, write_true_films
+from svi.artifacts import VIDEOS
+from svi.data.open_video import fit_frames
+from svi.generation.generator import Generator
+from svi.generation.reel import Script
+from svi.generation.trivial import write_films
+from svi.settings import COPY_IMAGE
+
+
+def forecast(job: Job) -> None:
+    """Forecast: gain and eps of every film's first clip, before the films are made; and the probes they come from."""
+    read = Reading(job.settings)
+    scripts = scripts_of(job, read).films
+    _save(job.folder / PROBE, _generator(job, read).probe(scripts))
+    probes = Probes(job.folder / PROBE, len(scripts))
+    measured = [gain_and_eps(probes[i]) for i in range(len(scripts))]
+    _save(job.folder / GAIN_AND_EPS, dict(zip(("gain", "eps"), np.array(measured).T, strict=True)))
+
+
+def generate(job: Job) -> None:
+    """Generate: all films of one track, clip by clip, with their truth where the world is known."""
+    read = Reading(job.settings)
+    scripts = scripts_of(job, read)
+    length, fps, clip_frames, overlap = scripts.length, read.data.fps, read.data.clip_frames, read.condition.overlap
+    if read.generate.method == MADE:
+        _generator(job, read).films(scripts.films, length.n_frames, fps, job.folder, job.counting("clip"))
+    else:
+        _repeat(job, read, scripts.films, clip_slices(length.n_frames, length.n_clips, clip_frames, overlap))
+    if scripts.stories:
+        write_true_films(job.folder, scripts.stories, scripts.films, length.n_frames, clip_frames - overlap)
+    FilmInfo(
+        track=scripts.track.name,
+        track_version=scripts.track.version,
+        method=read.generate.method,
+        samples_hash=scripts.samples_hash,
+        fps=fps,
+        clip_frames=clip_frames,
+        overlap=overlap,
+        n_clips=length.n_clips,
+        n_frames=length.n_frames,
+        samples=tuple(
+            FilmSample(film.name, film.prompts, f"{VIDEOS}/{film.name}.mp4", (film.image.shape[0], film.image.shape[1]))
+            for film in scripts.films
+        ),
+    ).write(job.folder)
+
+
+def _repeat(job: Job, read: Reading, scripts: Sequence[Script], clips: Sequence[slice]) -> None:
+    """The trivial baselines' films; a copied image needs no model."""
+    maker = None if read.generate.method == COPY_IMAGE else _generator(job, read)
+    write_films(scripts, clips, read.data.fps, job.folder, read.generate, maker, job.counting("clip"))
+
+
+def film(job: Job) -> None:
+    """One film from one image, with LoRA files from anywhere."""
+    read = Reading(job.settings)
+    try:
+        image = np.asarray(Image.open(job.settings["image"]).convert("RGB"))[None]
+    except OSError as error:
+        raise UseError(
+            f"{job.settings['image']}: received no readable image ({error}), expected the first frame; choose another file"
+        ) from error
+    script = Script("film", fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"]))
+    base = backbone_of(job, read)
+    models = transformers_of(base, [Path(path) for path in job.settings["loras"]], read)
+    maker = Generator(base, models, read.generate, read.condition)
+    maker.films([script], job.settings["frames"], read.data.fps, job.folder, job.counting("clip"))
+
+
+def _generator(job: Job, read: Reading) -> Generator:
+    """The clip loop, with what was trained where anything was."""
+    base = backbone_of(job, read)
+    return Generator(base, transformers_of(base, job.inputs.get("train", ()), read), read.generate, read.condition)
+
+
+def _save(file: Path, arrays: Mapping[str, Any]) -> None:
+    np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -1,0 +1,45 @@
+"""What several stages open: footage, a backbone, and the transformers that films are made with."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import nn
+
+from harness.core.errors import UseError
+from harness.core.job import Job
+from harness.stages.reading import Reading
+from svi.backbones import speed
+from svi.backbones.backbone import Backbone
+from svi.data.footage import Footage, open_footage
+from svi.lora import adapter
+
+
+def footage_of(read: Reading) -> Footage:
+    """The training clips. Raises UseError where there is none that can be read."""
+    try:
+        return open_footage(read.data)
+    except ValueError as error:
+        raise UseError(str(error)) from error
+
+
+def backbone_of(job: Job, read: Reading, experts: tuple[str, ...] | None = None) -> Backbone:
+    """The backbone with the transformers of these experts, None: all; encoding needs none, and no boundary between them."""
+    if "backbone" in job.inputs:
+        from svi.backbones.tiny import TinyBackbone
+
+        return TinyBackbone.load(job.inputs["backbone"], read.tiny, read.data)
+    from svi.backbones.wan import WanBackbone
+
+    settings = read.backbone if experts != () else read.backbone.model_copy(update={"boundary": None})
+    return WanBackbone.load(Path(str(settings.weights)), settings, read.data, experts=experts)
+
+
+def transformers_of(base: Backbone, loras: Sequence[Path], read: Reading) -> Mapping[str, nn.Module]:
+    """The transformers that films are made with: as they are, or with what was trained; as `speed` has them run."""
+    trained = dict(zip(base.transformers, loras, strict=False))
+    share = read.generate.alpha
+    models = {
+        expert: adapter.load(base, trained[expert], expert, share) if expert in trained else transformer
+        for expert, transformer in base.transformers.items()
+    }
+    return speed.prepare(models, read.speed)

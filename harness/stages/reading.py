@@ -1,0 +1,66 @@
+"""The settings that a stage is given."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel
+
+from harness.declare.settings import EvalSettings, Settings
+from svi.settings import (
+    BackboneSettings,
+    BankSettings,
+    ConditionSettings,
+    DataSettings,
+    FlowSettings,
+    GenerateSettings,
+    InjectionSettings,
+    SpeedSettings,
+    TinySettings,
+    TrainSettings,
+)
+
+
+class Reading:
+    """The settings that a stage's kind declares to read (plan/kinds.py); any other section or field is an AttributeError.
+
+    So a signature cannot miss a setting that mattered.
+    """
+
+    backbone: BackboneSettings
+    tiny: TinySettings
+    data: DataSettings
+    flow: FlowSettings
+    injection: InjectionSettings
+    bank: BankSettings
+    condition: ConditionSettings
+    train: TrainSettings
+    generate: GenerateSettings
+    speed: SpeedSettings
+    eval: EvalSettings
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """From dotted settings; those that are no settings are left alone."""
+        sections: dict[str, dict[str, Any]] = {}
+        for key, value in values.items():
+            section, _, field = key.partition(".")
+            if section in Settings.model_fields and field in _model(section).model_fields:
+                sections.setdefault(section, {})[field] = value
+        for section, fields in sections.items():
+            setattr(self, section, _only(_model(section), fields))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, section: str) -> Any:
+            raise AttributeError(f"this stage's kind did not declare the settings {section!r} (harness/plan/kinds.py)")
+
+
+def _model(section: str) -> type[BaseModel]:
+    return cast(type[BaseModel], Settings.model_fields[section].annotation)
+
+
+def _only(model: type[BaseModel], fields: Mapping[str, Any]) -> BaseModel:
+    """A section without the fields that were not declared: not even their defaults."""
+    section = model.model_construct(**fields)
+    for missing in set(model.model_fields) - set(fields):
+        del section.__dict__[missing]
+    return section

@@ -1,0 +1,134 @@
+"""The stages of training: the embedded base model, the latent cache, error recycling, and pictures of errors."""
+
+import json
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from harness.core.artifacts import FOOTAGE, HELD_BACK, TRAINED
+from harness.core.job import Job
+from harness.stages.loading import backbone_of, footage_of, transformers_of
+from harness.stages.reading import Reading
+from svi.artifacts import BANK, CHECKPOINTS
+from svi.artifacts import ERRORS as KEPT_ERRORS
+from svi.backbones import speed
+from svi.backbones.catalogue import EXPERT
+from svi.data.cache import LatentCache
+from svi.data.cache_writer import write_cache
+from svi.data.footage import Footage, Unreadable
+from svi.frames import Frames
+from svi.lora import adapter
+from svi.settings import ConditionSettings, DataSettings, TrainSettings
+from svi.training import ranks
+from svi.training.error_recycling import ErrorRecycling, bank_folder
+from svi.training.error_sheets import injected_sheet, own_errors, own_sheet
+from svi.training.loop import train as fit
+from svi.training.objective import FlowMatching
+
+SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
+CODEC_CLIPS = 1000  # about so many clips fit the embedded model's codec
+
+
+def backbone(job: Job) -> None:
+    """PrepareBackbone: fit the codec, train the base model from scratch; keeps the moving average of its weights."""
+    from svi.backbones.tiny import Codec, TinyBackbone
+
+    read = Reading(job.settings)
+    footage, tiny = footage_of(read), read.tiny
+    codec = Codec.fit(torch.from_numpy(_frames_for_codec(footage)), tiny.codec_patch, tiny.latent_channels)
+    base = TinyBackbone.create(codec, tiny, read.data)
+    condition = ConditionSettings(motion_frames=1, padding="repeat")
+    with tempfile.TemporaryDirectory(dir=job.folder) as clips:
+        write_cache(base, footage, condition, DataSettings(), Path(clips), lambda done, total: None)
+        objective = FlowMatching(base, LatentCache.open(Path(clips)), tiny.shift, tiny.seed)
+        settings = TrainSettings(
+            steps=tiny.steps, batch=tiny.batch, lr=tiny.lr, schedule="cosine", adapter="full", seed=tiny.seed
+        )
+        model = base.transformers[EXPERT]
+        base.transformers[EXPERT] = fit(model, objective, settings, job.folder, job.counting("step"), ema=tiny.ema)
+    base.save(job.folder)
+
+
+def _frames_for_codec(footage: Footage) -> Frames:
+    """[N, H, W, 3] uint8"""
+    found = []
+    for i in range(0, len(footage), max(1, len(footage) // CODEC_CLIPS)):
+        with suppress(Unreadable):  # the latent cache lists it
+            found.append(footage.read(i).frames)
+    return np.concatenate(found)
+
+
+def data(job: Job) -> None:
+    """PrepareData: encode every training clip once; keeps the first frames of held-back clips and the files it skipped."""
+    read = Reading(job.settings)
+    footage = footage_of(read)
+    held = footage.held_back()  # first, so that files torn there are listed too
+    base = backbone_of(job, read, ())
+    summary = write_cache(base, footage, read.condition, read.data, job.folder, job.counting("clip"))
+    (job.folder / FOOTAGE).write_text(json.dumps(summary, indent=2))
+    if held:
+        np.savez(
+            job.folder / HELD_BACK,
+            images=np.stack([still.image for still in held]),
+            prompts=np.array([still.prompt for still in held]),
+        )
+
+
+def train(job: Job) -> None:
+    """Train: error-recycling fine-tuning of a LoRA, or of every parameter."""
+    read = Reading(job.settings)
+    if not (job.folder / TRAINED).is_file():
+        _train(job, read)
+    # Only a resume needs these, and at 480p the bank has 105 GB.
+    shutil.rmtree(job.folder / CHECKPOINTS, ignore_errors=True)
+    for bank in bank_folder(read.bank, job.folder).glob(BANK.format("*")):
+        bank.unlink(missing_ok=True)
+
+
+def _train(job: Job, read: Reading) -> None:
+    ranks.join()  # which also chooses this rank's card
+    expert = job.settings.get("expert", EXPERT)
+    base = backbone_of(job, read, (expert,))
+    model = adapter.adapted(base, read.train, expert)
+    if job.first_rank:
+        adapter.save_config(model, job.folder / CHECKPOINTS)
+    speed.kernels(model, read.speed, speed.default_device())
+    cache = LatentCache.open(job.inputs["data"])
+    settings = read.train
+    if settings.epochs is not None:
+        settings = settings.model_copy(update={"steps": -(-settings.epochs * len(cache) // settings.batch)})
+    with ErrorRecycling(
+        base, cache, read.flow, read.injection, read.bank, read.condition, settings.seed, job.folder, expert
+    ) as objective:
+        trained = fit(model, objective, settings, job.folder, job.counting("step"))
+        adapter.save(trained, job.folder, write=job.first_rank)
+        if job.first_rank:
+            objective.keep(job.folder)
+            (job.folder / TRAINED).touch()
+        dist.barrier()  # no rank tidies up before that
+
+
+def errors(job: Job) -> None:
+    """Errors: a step's from clean clips before and after training, and those kept of the bank, injected; decoded."""
+    read, cache = Reading(job.settings), LatentCache.open(job.inputs["data"])
+    cases = [(clip, t) for clip in SHOWN_CLIPS for t in SHOWN_TIMES if clip < len(cache)]
+    found = []
+    for trained in ((), job.inputs["train"]):  # loaded again: a LoRA changes what it is attached to
+        base = backbone_of(job, read)
+        found.append(own_errors(base, transformers_of(base, trained, read), cache, cases))
+    sheets = {"own": own_sheet(base, cache, cases, *found)}
+    with np.load(job.inputs["train"][0] / KEPT_ERRORS) as kept:
+        if len(kept["t"]):  # none where all errors were made by hand
+            vid = torch.from_numpy(kept["vid"]).float()
+            sheets["injected"] = injected_sheet(base, cache, read.injection, vid, kept["t"].tolist())
+    for name, sheet in sheets.items():
+        np.savez_compressed(
+            job.folder / f"{name}.npz",
+            allow_pickle=False,
+            **{key: np.array(value) for key, value in vars(sheet).items()},
+        )
