@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.films.info import FilmInfo, FilmSample
+from benchmarks.suites.record import ScoredMetric, ScoreRecord
 from harness.commands.report import show_report
 from harness.core.atomic import write_json
 from harness.core.errors import UseError
@@ -37,11 +39,21 @@ def scores(store: Store, name: str, late: float, suite: int = 1, kind: str = "sc
     signature = artifact(store, kind, name, {}, {})
     folder = store.artifact(kind, signature)
     noise = np.random.default_rng(len(name)).normal(0, 0.1, (len(FILMS), 10))
-    np.savez(folder / "scores.npz", background_psnr=np.linspace(30, late, 10) + noise)
-    metric = {"direction": "higher", "unit": "dB", "version": "1", "per": "film", "weights": {}, "compared_with": ""}
-    about = {"suite": "native", "suite_version": suite, "fps": 8.0, "resolution": "16x16", "samples_hash": "0" * 64}
-    about |= {"track": TRACK, "track_version": 1, "samples": FILMS, "metrics": {"background_psnr": metric}}
-    write_json(folder / "scores.json", about | {"skipped": {}, "skipped_films": {}, "notes": {}})
+    metric = ScoredMetric("background_psnr", "higher", "1", "dB", "clip", (), "", weights={}, compared_with="")
+    ScoreRecord(
+        track=TRACK,
+        track_version=1,
+        samples=FILMS,
+        samples_hash="0" * 64,
+        fps=8.0,
+        resolution="16x16",
+        n_clips=10,
+        suite="native",
+        suite_version=str(suite),
+        device="cpu",
+        metrics={"background_psnr": metric},
+        values={"background_psnr": np.linspace(30, late, 10) + noise},
+    ).write(folder)
     return signature
 
 
@@ -66,8 +78,8 @@ def experiment(
         folder = store.artifact("generate", film)
         (folder / "videos").mkdir(exist_ok=True)
         write_mp4(folder / "videos" / "a.mp4", np.zeros((8, 16, 16, 3), np.uint8), 8, 16, 16)
-        shape = {"samples": [{"video": "videos/a.mp4"}], "fps": 8.0, "clip_frames": 5, "overlap": 1}
-        write_json(folder / "film.json", shape)
+        sample = FilmSample("a", ("a fox",), "videos/a.mp4", (16, 16))
+        FilmInfo(TRACK, 1, "model", "0" * 64, 8.0, 5, 1, 2, 8, (sample,)).write(folder)
         made.append(film)
         scored.append(scores(store, f"{stages}{track}{seed}{suite}", late, suite))
     identity = {
