@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.commands.session import Session, experiment_options
+from harness.core.artifacts import FOOTAGE
 from harness.core.errors import UseError
 from harness.results.reports import link_report
 from reports.artifacts import PAGE, TABLE
@@ -69,7 +70,7 @@ def _skipped_videos(session: Session) -> Iterator[str]:
     """What the latent caches could not use of data.path."""
     for node in session.pipeline.graph:
         if node.kind == "data" and session.store.done("data", node.signature):
-            about = json.loads((session.store.artifact("data", node.signature) / "footage.json").read_text())
+            about = json.loads((session.store.artifact("data", node.signature) / FOOTAGE).read_text())
             if about["skipped"]:
                 yield f"data.path: {len(about['skipped'])} videos skipped"
             yield from (f"  {name}: {why}" for name, why in about["skipped"])
