@@ -1,6 +1,7 @@
 """Small results frames for the tests of reports: a few clips and variants, numbers chosen or drawn once."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -65,29 +66,51 @@ def info(**changes: Any) -> ReportInfo:
     return ReportInfo(**(settings | changes))
 
 
-def rows(variant: str, metric: str, curve: Sequence[float] | npt.NDArray[np.float64], **changes: Any) -> pd.DataFrame:
+Values = Sequence[float] | npt.NDArray[np.float64]
+Columns = dict[str, list[Any]]
+
+
+def rows(variant: str, metric: str, curve: Values, **changes: Any) -> pd.DataFrame:
     """One film's rows of one metric: a value a clip; for gain, eps and FVD one value."""
+    return together([_rows(variant, metric, curve, **changes)])
+
+
+def together(parts: Iterable[Columns]) -> pd.DataFrame:
+    """Rows of many films at once: a frame a film would take a hundred times as long."""
+    parts = list(parts)
+    return pd.DataFrame({name: [*itertools.chain.from_iterable(part[name] for part in parts)] for name in COLUMNS})
+
+
+def _rows(variant: str, metric: str, curve: Values, **changes: Any) -> Columns:
     direction, unit = KINDS[metric]
     film = metric in ("gain", "eps", "fvd")
     constant = {"experiment": "ablation_eimg", "variant": variant, "track": TRACKS[0], "seed": 0, "sample": "a"}
     constant |= {"metric": metric, "direction": direction, "unit": unit, "version": "1", "status": "ok", "reason": ""}
     constant |= {"view": FILM if film else WINDOW, **MADE}
     varying = {"clip": [PER_FILM] if film else range(len(curve)), "value": np.asarray(curve, dtype=float)}
-    return pd.DataFrame(constant | varying | changes)[list(COLUMNS)]
+    given = constant | varying | changes
+    return {name: list(np.broadcast_to(np.asarray(given[name], dtype=object), len(curve))) for name in COLUMNS}
 
 
 def whole(variant: str, metric: str, value: float, curve: Sequence[float], **changes: Any) -> pd.DataFrame:
     """One film's rows of a metric of the whole film that has curves too; the prefix view is the mean so far."""
+    return together(_whole(variant, metric, value, curve, **changes))
+
+
+def _whole(variant: str, metric: str, value: float, curve: Sequence[float], **changes: Any) -> Iterator[Columns]:
     so_far = np.cumsum(curve) / np.arange(1, len(curve) + 1)
-    film = rows(variant, metric, [value], view=FILM, clip=PER_FILM, **changes)
-    return pd.concat(
-        [film, rows(variant, metric, curve, **changes), rows(variant, metric, so_far, view=PREFIX, **changes)]
-    )
+    yield _rows(variant, metric, [value], view=FILM, clip=PER_FILM, **changes)
+    yield _rows(variant, metric, curve, **changes)
+    yield _rows(variant, metric, so_far, view=PREFIX, **changes)
 
 
 def skipped(variant: str, metric: str, reason: str, **changes: Any) -> pd.DataFrame:
     """One film's row of a metric that was not scored."""
-    return rows(variant, metric, [np.nan], status="skipped", reason=reason, clip=PER_FILM, view=FILM, **changes)
+    return together([_skipped(variant, metric, reason, **changes)])
+
+
+def _skipped(variant: str, metric: str, reason: str, **changes: Any) -> Columns:
+    return _rows(variant, metric, [np.nan], status="skipped", reason=reason, clip=PER_FILM, view=FILM, **changes)
 
 
 def study(
@@ -110,16 +133,16 @@ def _study(
                 psnr = 31 + (late - 31) * fall + generator.normal(0, 0.3, clips)
                 gain, eps = GAIN_EPS.get(variant, (0.5, 0.1))
                 parts += [
-                    rows(variant, "background_psnr", psnr, **where),
-                    rows(variant, "colour_drift", (31 - psnr).clip(0) / 100, **where),
-                    rows(variant, "motion", np.full(clips, 0.03), **where),
-                    rows(variant, "gain", [gain + generator.normal(0, 0.005)], **where),
-                    rows(variant, "eps", [eps + generator.normal(0, 0.002)], **where),
-                    skipped(variant, "ssim", "no true film is stored", **where)
+                    _rows(variant, "background_psnr", psnr, **where),
+                    _rows(variant, "colour_drift", (31 - psnr).clip(0) / 100, **where),
+                    _rows(variant, "motion", np.full(clips, 0.03), **where),
+                    _rows(variant, "gain", [gain + generator.normal(0, 0.005)], **where),
+                    _rows(variant, "eps", [eps + generator.normal(0, 0.002)], **where),
+                    _skipped(variant, "ssim", "no true film is stored", **where)
                     if variant == "base"
-                    else rows(variant, "ssim", psnr / 40, **where),
+                    else _rows(variant, "ssim", psnr / 40, **where),
                 ]
-    return pd.concat(parts, ignore_index=True)
+    return together(parts)
 
 
 @cache
@@ -168,8 +191,8 @@ def _judged(scores: tuple[tuple[str, tuple[float, float]], ...], seeds: tuple[in
                 curve = np.linspace(1.0, end, clips) - generator.uniform(0, 0.01, clips) * (end < 1)
                 if metric == "dynamic_degree":
                     curve = np.full(clips, float(index < 6 * moves))
-                parts.append(whole(variant, metric, float(curve.mean()), list(curve), **where))
-    return pd.concat(parts, ignore_index=True)
+                parts.extend(_whole(variant, metric, float(curve.mean()), list(curve), **where))
+    return together(parts)
 
 
 def judged_info(**changes: Any) -> ReportInfo:

@@ -352,6 +352,7 @@ def test_nothing_is_wider_than_a_telephone(browser: Any, short: Path, scheme: st
     tab.close()
 
 
+@pytest.mark.slow
 def test_a_page_of_250_seconds_opens_within_two(browser: Any, tmp_path: Path) -> None:
     """Or, on a machine that is busy with other things, within eight times what a page of 5 seconds, a fiftieth, takes there."""
     long, brief = tmp_path / "long", tmp_path / "brief"

@@ -55,18 +55,36 @@ def of_one_metric(variants: dict[str, float], track: str = TRACK) -> pd.DataFram
     return frame[frame["metric"] == "background_psnr"]
 
 
-@pytest.fixture
-def films(tmp_path: Path) -> Films:
+@pytest.fixture(scope="module")
+def lean() -> ReportView:
+    """A report with few figures, for what is not about them."""
+    return report(of_one_metric(dict.fromkeys(VARIANTS, 20.0)), tracks=[TRACK])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the films lie."""
+    return tmp_path_factory.mktemp("films")
+
+
+@pytest.fixture(scope="module")
+def films(folder: Path) -> Films:
     """Frames and videos of every variant; each video 3,000 bytes."""
-    np.save(tmp_path / "frames.npy", np.zeros((1, 16, 16, 16, 3), dtype=np.uint8))
+    np.save(folder / "frames.npy", np.zeros((1, 16, 16, 16, 3), dtype=np.uint8))
     for variant in VARIANTS:
-        (tmp_path / variant).mkdir()
-        (tmp_path / variant / "scene-00.mp4").write_bytes(variant[:1].encode() * 3000)
+        (folder / variant).mkdir()
+        (folder / variant / "scene-00.mp4").write_bytes(variant[:1].encode() * 3000)
     return {
         "tracks": [TRACK],
-        "frames": {TRACK: {variant: str(tmp_path / "frames.npy") for variant in VARIANTS}},
-        "videos": {TRACK: {variant: [str(tmp_path / variant / "scene-00.mp4")] for variant in reversed(VARIANTS)}},
+        "frames": {TRACK: {variant: str(folder / "frames.npy") for variant in VARIANTS}},
+        "videos": {TRACK: {variant: [str(folder / variant / "scene-00.mp4")] for variant in reversed(VARIANTS)}},
     }
+
+
+@pytest.fixture(scope="module")
+def filmed(scored: ReportView, films: Films) -> str:
+    """The page of a study with its films."""
+    return page(replace(scored, info=info(**films)), LINK)
 
 
 def parsed(html: str) -> Loads:
@@ -75,28 +93,24 @@ def parsed(html: str) -> Loads:
     return loads
 
 
-def test_the_page_loads_nothing_from_outside(scored: ReportView, films: Films) -> None:
-    html = page(replace(scored, info=info(**films)), LINK)
-    urls = parsed(html).urls
+def test_the_page_loads_nothing_from_outside(filmed: str) -> None:
+    urls = parsed(filmed).urls
     assert urls
     assert all(url.startswith(("data:", "#")) for url in urls)
-    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", html)
-    assert "default-src 'none'" in html
+    assert not re.search(r"@import|url\(\s*['\"]?(?!#)", filmed)
+    assert "default-src 'none'" in filmed
 
 
-def test_videos_are_in_declared_order(scored: ReportView, films: Films) -> None:
-    html = page(replace(scored, info=info(**films)), LINK)
-    videos = [url for url in parsed(html).urls if url.startswith("data:video/mp4;base64,")]
+def test_videos_are_in_declared_order(filmed: str) -> None:
+    videos = [url for url in parsed(filmed).urls if url.startswith("data:video/mp4;base64,")]
     assert [base64.b64decode(url.partition(",")[2])[:1] for url in videos] == [b"b", b"f", b"n", b"n"]
-    assert "scene-00" in html
+    assert "scene-00" in filmed
 
 
-def test_a_sample_that_does_not_fit_is_linked_with_all_its_films(
-    scored: ReportView, films: Films, tmp_path: Path
-) -> None:
-    link = relative_links(tmp_path / "a b", tmp_path / "reports" / "x")
-    assert 'src="data:video' in page(replace(scored, info=info(**films)), link, video_bytes=16_000)
-    html = page(replace(scored, info=info(**films)), link, video_bytes=15_999)
+def test_a_sample_that_does_not_fit_is_linked_with_all_its_films(lean: ReportView, films: Films, folder: Path) -> None:
+    link = relative_links(folder / "a b", folder / "reports" / "x")
+    assert 'src="data:video' in page(replace(lean, info=info(**films)), link, video_bytes=16_000)
+    html = page(replace(lean, info=info(**films)), link, video_bytes=15_999)
     assert 'src="data:video' not in html
     assert "The films of 1 are too large for this page" in html
     videos = [url for url in parsed(html).urls if url.endswith(".mp4")]
@@ -104,11 +118,11 @@ def test_a_sample_that_does_not_fit_is_linked_with_all_its_films(
     assert len(videos) == 8
 
 
-def test_films_that_go_with_a_page_lie_beside_it(scored: ReportView, films: Films, tmp_path: Path) -> None:
+def test_films_that_go_with_a_page_lie_beside_it(lean: ReportView, films: Films, tmp_path: Path) -> None:
     target = tmp_path / "sent" / "my page.html"
     target.parent.mkdir()
     for _ in range(2):  # again is no error
-        html = page(replace(scored, info=info(**films)), films_beside(target), video_bytes=0)
+        html = page(replace(lean, info=info(**films)), films_beside(target), video_bytes=0)
     videos = [url for url in parsed(html).urls if url.endswith(".mp4")]
     assert len(set(videos)) == 4
     assert all((target.parent / url.replace("%20", " ")).read_bytes() for url in videos)
@@ -129,9 +143,9 @@ def test_the_first_sample_of_every_track_comes_before_the_second_of_any(tmp_path
     ]
 
 
-def test_missing_films_leave_a_page_that_says_so(scored: ReportView) -> None:
+def test_missing_films_leave_a_page_that_says_so(lean: ReportView) -> None:
     changed = info(tracks=[TRACK], videos={TRACK: {"full": ["/nowhere/scene-00.mp4"]}})
-    html = page(replace(scored, info=changed), LINK)
+    html = page(replace(lean, info=changed), LINK)
     assert "No videos are kept for this track." in html
     assert 'class="sheet"' not in html
 
@@ -158,10 +172,10 @@ def test_skipped_cells_carry_their_reason_and_published_rows_are_apart(bare: str
 
 
 @pytest.mark.usefixtures("films")
-def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(tmp_path: Path) -> None:
+def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(folder: Path) -> None:
     names = ("full", "base", "copy_image")
-    videos = {TRACK: {name: [str(tmp_path / "base" / "scene-00.mp4")] for name in names}}
-    frames = {TRACK: {name: str(tmp_path / "frames.npy") for name in names}}
+    videos = {TRACK: {name: [str(folder / "base" / "scene-00.mp4")] for name in names}}
+    frames = {TRACK: {name: str(folder / "frames.npy") for name in names}}
     changed = replace(judged_report().info, videos=videos, frames=frames, compare_to=())
     html = page(replace(judged_report(), info=changed), LINK)
     main, drift = html.index(">subject consistency ↑</th>"), html.index("slope per minute")
@@ -178,14 +192,13 @@ def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(t
 
 
 def test_the_contact_sheet_is_called_lossless_only_if_all_of_it_is(
-    scored: ReportView, films: Films, tmp_path: Path
+    filmed: str, lean: ReportView, films: Films, folder: Path, tmp_path: Path
 ) -> None:
-    html = page(replace(scored, info=info(**films)), LINK)
-    assert "not a chosen one, from its lossless frames." in html
-    assert '<p class="kind">Ablation report</p>' in html
+    assert "not a chosen one, from its lossless frames." in filmed
+    assert '<p class="kind">Ablation report</p>' in filmed
     write_mp4(tmp_path / "a.mp4", np.zeros((8, 16, 16, 3), np.uint8), 8, 16, 16)
-    frames = {TRACK: {"full": str(tmp_path / "frames.npy"), "base": str(tmp_path / "a.mp4")}}
-    html = page(replace(scored, info=info(**films | {"frames": frames})), LINK)
+    frames = {TRACK: {"full": str(folder / "frames.npy"), "base": str(tmp_path / "a.mp4")}}
+    html = page(replace(lean, info=info(**films | {"frames": frames})), LINK)
     assert "not a chosen one." in html
 
 
@@ -199,10 +212,11 @@ def test_costs_stand_as_they_are_told_the_total_last(bare: str) -> None:
 
 
 def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films: Films) -> None:
-    frame = study(tracks=[TRACK], clips=8)
+    frame = study({"base": 16.0, "full": 30.0}, tracks=[TRACK], clips=8)
     frame = frame[frame["metric"].isin(["background_psnr", "gain", "eps"])]
+    about = info(**films, variants={"base": {}, "full": {}})
     for name in ("one", "two"):
-        write_report(frame, info(**films), tmp_path / name, LINK)
+        write_report(frame, about, tmp_path / name, LINK)
     first = {path.relative_to(tmp_path / "one"): path.read_bytes() for path in (tmp_path / "one").rglob("*.*")}
     second = {path.relative_to(tmp_path / "two"): path.read_bytes() for path in (tmp_path / "two").rglob("*.*")}
     kinds = ("drift", "deltas", "forecast", "forecast-curves", "sheet")

@@ -252,6 +252,7 @@ def test_trivial_baselines_are_the_last_rows() -> None:
     assert list(dict.fromkeys(found["variant"])) == ["base", "full", "copy_image"]
 
 
+@pytest.mark.slow
 def test_half_a_million_rows_are_summarised_in_seconds() -> None:
     clips = [rows("full", "motion", np.linspace(0, 1, 100), sample=f"film-{film:02d}") for film in range(16)]
     film = pd.concat(clips)
