@@ -88,10 +88,10 @@ def _devices() -> Iterator[Finding]:
 
 
 def _space(store: Path) -> Finding:
-    place = store.absolute()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free / 1e9
+    existing = store.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free / 1e9
     state: Literal["ok", "missing"] = "ok" if free >= ENOUGH_GB else "missing"
     wanted = "" if state == "ok" else f"; expected {ENOUGH_GB} GB or more, a bank of Wan 14B alone takes 106"
     return Finding("space", str(store), state, f"{free:.0f} GB free{wanted}")

@@ -121,8 +121,8 @@ def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, 
         "frames": n_frames(request.seconds, settings.data.fps),
         "clips": clips,
     }
-    places = {"image": str(request.image.absolute()), "loras": [str(path.absolute()) for path in request.loras]}
-    return identity, places
+    paths = {"image": str(request.image.absolute()), "loras": [str(path.absolute()) for path in request.loras]}
+    return identity, paths
 
 
 def _copy(source: Path, target: Path) -> None:

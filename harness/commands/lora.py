@@ -99,8 +99,8 @@ def _weights_of(source: Path, alpha: float | None) -> "LoraWeights":
 
 def _origin_of(source: Path, store: Store | None) -> About:
     """From the manifest of the Train artifact that `source` is, or is in."""
-    places = (source, source.parent, source.parent.parent)
-    manifest = next((json.loads((p / MANIFEST).read_text()) for p in places if (p / MANIFEST).is_file()), None)
+    folders = (source, source.parent, source.parent.parent)
+    manifest = next((json.loads((p / MANIFEST).read_text()) for p in folders if (p / MANIFEST).is_file()), None)
     if manifest is None or manifest.get("kind") != "train":
         return About()
     return about(manifest, store, tuple(scores_of(manifest["signature"], store)) if store else ())

@@ -25,7 +25,7 @@ from harness.declare.spec import parse_overrides, resolve
 from harness.plan.kinds import VIDEO_SCORES
 from harness.plan.pipeline import Builder
 from harness.plan.scoring import contents
-from harness.results.records import Record, records
+from harness.results.scored_videos import ScoredVideos, scored_videos
 
 if TYPE_CHECKING:
     from benchmarks.films.videos import VideoFolder
@@ -82,7 +82,7 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:
     videos = _checked_videos(request.folder, track, samples, settings.score)
     notes = [*videos.notes, *_notes_of_sound(videos.names, track, settings.score)]
     store = Store(root)
-    records(store)  # a damaged one is said now
+    scored_videos(store)  # a damaged one is said now
     builder = Builder(store.fingerprints)
     identity = {
         "videos.fingerprint": contents(videos, store.fingerprints),
@@ -90,9 +90,9 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:
         "track.version": track.version,
         "samples": samples,
     }
-    places = {"videos": str(request.folder.absolute())}
+    paths = {"videos": str(request.folder.absolute())}
     label = f"{request.name}, {track.name}"
-    signatures = builder.scores(settings.score, track, label, {}, VIDEO_SCORES, identity, places)
+    signatures = builder.scores(settings.score, track, label, {}, VIDEO_SCORES, identity, paths)
     console = Console(len(builder.graph))
     for note in notes:
         console.say(f"note: {note}")
@@ -101,7 +101,9 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:
         outcome = run(builder.graph, store, executor, console.event, console.tick)
     for event in [*outcome.failed.values(), *outcome.blocked.values()]:
         raise UseError(event.message)
-    record = Record(request.name, track.name, places["videos"], signatures, _command_again(request), videos.by_name)
+    record = ScoredVideos(
+        request.name, track.name, paths["videos"], signatures, _command_again(request), videos.by_name
+    )
     record.write(store)
     _log(record, videos, settings, store, console.say)
     _show(record, store)
@@ -187,7 +189,7 @@ def _command_again(request: ScoreRequest) -> str:
     return shlex.join([*words, *(["--judge"] if request.judge else []), *request.overrides])
 
 
-def _log(record: Record, videos: "VideoFolder", settings: Settings, store: Store, say: Any) -> None:
+def _log(record: ScoredVideos, videos: "VideoFolder", settings: Settings, store: Store, say: Any) -> None:
     """To MLflow: one run a name and track, its scores as curves over windows, the records as artifacts."""
     from benchmarks.suites.record import ScoreRecord
     from benchmarks.suites.suite import size_label
@@ -221,9 +223,9 @@ def _log(record: Record, videos: "VideoFolder", settings: Settings, store: Store
         tracker.finish(run, "FINISHED")
 
 
-def _show(record: Record, store: Store) -> None:
+def _show(record: ScoredVideos, store: Store) -> None:
     """The table of everything scored on the track, this row first; alone where the others were made differently."""
     from harness.results.scored_table import scored_table
 
-    others = [one for one in records(store) if one.track == record.track and one.name != record.name]
+    others = [one for one in scored_videos(store) if one.track == record.track and one.name != record.name]
     print(scored_table(store, record, others))

@@ -97,9 +97,9 @@ def _load(cache_file: Path) -> dict[str, Any]:
 
 def _files(folder: Path) -> Iterator[Path]:
     # Links are followed: a data folder is often made of links to another disk.
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in names if not name.startswith("."))
+        yield from (Path(parent, name) for name in names if not name.startswith("."))
 
 
 def _file_digest(path: Path, known: dict[str, Any]) -> str:

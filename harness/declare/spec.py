@@ -253,10 +253,10 @@ def _nest(values: Mapping[str, object]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for key, value in values.items():
         *sections, name = key.split(".")
-        place = nested
+        inner = nested
         for section in sections:
-            place = place.setdefault(section, {})
-        place[name] = value
+            inner = inner.setdefault(section, {})
+        inner[name] = value
     return nested
 
 
@@ -276,9 +276,9 @@ def _wrong(error: ValidationError, values: Mapping[str, object], origin: Mapping
     expected: dict[str, list[str]] = {}
     for problem in error.errors():
         # A location may go on past the field, into a branch of its union.
-        place = problem["loc"]
-        prefixes = [_dotted(place[:n]) for n in range(1, len(place) + 1)]
-        key = next((prefix for prefix in prefixes if prefix in origin), _dotted(place))
+        location = problem["loc"]
+        prefixes = [_dotted(location[:n]) for n in range(1, len(location) + 1)]
+        key = next((prefix for prefix in prefixes if prefix in origin), _dotted(location))
         message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         expected.setdefault(key, []).append(message)
     return "; ".join(

@@ -16,6 +16,6 @@ def launcher(
     if hostfile is None and int(environment.get("SLURM_NTASKS", "1")) > 1:
         return ("srun", "--ntasks", str(ranks), "--kill-on-bad-exit=1", sys.executable, "-m")
     port = 20000 + (os.getpid() * 64 + number) % 20000
-    places = ("--hostfile", hostfile) if hostfile else ("--num_accelerators", str(ranks), "--master_addr", "127.0.0.1")
+    hosts = ("--hostfile", hostfile) if hostfile else ("--num_accelerators", str(ranks), "--master_addr", "127.0.0.1")
     runner = (sys.executable, "-m", "deepspeed.launcher.runner", "--no_local_rank")
-    return (*runner, *places, "--master_port", str(port), "--module")
+    return (*runner, *hosts, "--master_port", str(port), "--module")

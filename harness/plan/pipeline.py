@@ -185,7 +185,7 @@ class Builder:
         upstream: Mapping[str, Any],
         kind: Kind = SCORE,
         films: Mapping[str, Any] = MappingProxyType({}),
-        places: Mapping[str, Any] = MappingProxyType({}),
+        paths: Mapping[str, Any] = MappingProxyType({}),
     ) -> dict[str, str]:
         """Add a stage a suite, of generated films or of those that `films` identifies; their signatures by suite.
 
@@ -198,7 +198,7 @@ class Builder:
                 kind,
                 label if suite == EMBEDDED else f"{label}, {suite}",
                 {**films, **identity},
-                {**places, **more},
+                {**paths, **more},
                 {role: given for role, given in upstream.items() if role != FORECAST.name or suite == EMBEDDED},
             )
             for suite, identity, more in self._scorings[settings, track]
@@ -212,11 +212,11 @@ class Builder:
         extra: Mapping[str, Any],
         upstream: Mapping[str, Any],
         work: float = 1.0,
-        places: Mapping[str, Any] | None = None,
+        paths: Mapping[str, Any] | None = None,
     ) -> str:
-        """Add a stage that reads what its kind declares, `extra`, and paths from `places`; returns its signature."""
+        """Add a stage that reads what its kind declares, `extra`, and runtime `paths`; returns its signature."""
         identity, runtime = model.read(kind.reads)
-        return self._put(kind, label, {**identity, **extra}, {**runtime, **(places or {})}, upstream, work)
+        return self._put(kind, label, {**identity, **extra}, {**runtime, **(paths or {})}, upstream, work)
 
     def _put(
         self,

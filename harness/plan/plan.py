@@ -18,7 +18,7 @@ Items = frozenset[tuple[str, str]]  # settings that can be compared as a set: na
 
 
 @dataclass(frozen=True)
-class Row:
+class PlannedStage:
     """One stage in a plan: its state, why it is not cached, and the seconds that it may still take (None: unknown)."""
 
     node: Node
@@ -32,7 +32,7 @@ class Row:
 class Plan:
     """All stages with their states; `seconds` is the wall time of those whose time is known, with `jobs` slots."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[PlannedStage, ...]
     jobs: int
     seconds: float
 
@@ -130,16 +130,16 @@ def _items(identity: Mapping[str, Any]) -> Items:
     return frozenset((key, canonical(value)) for key, value in identity.items())
 
 
-def _row(node: Node, labels: tuple[str, ...], store: Store, past: _Past) -> Row:
+def _row(node: Node, labels: tuple[str, ...], store: Store, past: _Past) -> PlannedStage:
     if store.done(node.kind, node.signature):
-        return Row(node, labels, "cached", "", 0.0)
+        return PlannedStage(node, labels, "cached", "", 0.0)
     items = _items(node.identity) if past.newest else frozenset()
     nearest = past.nearest(items)
     estimate = median(seen.pace for seen in nearest) * node.work if nearest else None
     if store.partial(node.kind, node.signature).is_dir():
         why, remaining = _so_far(node, store, estimate)
-        return Row(node, labels, "partial", why, remaining)
-    return Row(
+        return PlannedStage(node, labels, "partial", why, remaining)
+    return PlannedStage(
         node, labels, "missing", _difference(node, items, nearest[0]) if nearest else "first of its kind", estimate
     )
 
@@ -176,7 +176,7 @@ def _shown(identity: Mapping[str, Any], key: str) -> str:
     return text if len(text) <= WIDE else f"{text[: WIDE - 3]}..."
 
 
-def _wall_seconds(rows: Sequence[Row], jobs: int) -> float:
+def _wall_seconds(rows: Sequence[PlannedStage], jobs: int) -> float:
     """No schedule is faster than the longest chain, nor than all work shared equally; good ones come near."""
     finish: dict[str, float] = {}
     for row in rows:

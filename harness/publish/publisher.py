@@ -19,7 +19,7 @@ from harness.plan.kinds import DATA
 from harness.plan.pipeline import Child, Pipeline
 from harness.publish.curves import score_curves
 from harness.publish.model_card import Adapter, about, card, scores
-from harness.publish.text import Row, child_text, parent_text, rows_of
+from harness.publish.text import MetricRow, child_text, parent_text, rows_of
 from harness.tracking import Dataset, ExperimentPage, RunInfo, Tracker, TrainedModel
 from svi.artifacts import LORA, METRICS, TRANSFORMER, VIDEOS
 
@@ -207,12 +207,12 @@ class Publisher:
         )
         self.tracker.dataset(run, data)
 
-    def _rows(self, child: Child) -> list[Row]:
+    def _rows(self, child: Child) -> list[MetricRow]:
         """Every metric that the child's films have by now."""
         done = [(s, t) for t, suites in child.score.items() for s in suites.values() if self.store.done("score", s)]
         return [row for signature, track in done for row in self._scored(signature, track)[1]]
 
-    def _read_scores(self, signature: str, track: str) -> tuple[dict[str, list[tuple[int, float]]], list[Row]]:
+    def _read_scores(self, signature: str, track: str) -> tuple[dict[str, list[tuple[int, float]]], list[MetricRow]]:
         folder = self.store.artifact("score", signature)
         record = ScoreRecord.read(folder)
         curves = score_curves(record.values, track)

@@ -15,7 +15,7 @@ TEXT_LENGTH = 4800  # characters of a description: MLflow takes 5,000 of a tag
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 
 
-class Row(NamedTuple):
+class MetricRow(NamedTuple):
     """One metric of one run's films: at the first clip and late (the same for a metric of whole films)."""
 
     track: str
@@ -45,7 +45,7 @@ def parent_text(request: Request, report: Path | None) -> str:
     return "\n\n".join(parts)
 
 
-def child_text(child: Child, baseline: Child | None, rows: Iterable[Row]) -> str:
+def child_text(child: Child, baseline: Child | None, rows: Iterable[MetricRow]) -> str:
     """The settings in which it differs from the baseline, and its scores by now."""
     parts = [f"Variant **{child.variant.name}**, seed {child.seed}"]
     if baseline is not None and baseline is not child:
@@ -69,7 +69,9 @@ def _differences(child: Child, baseline: Child) -> str:
     return markdown_table(("setting", "here", f"baseline ({baseline.variant.name})"), differ)
 
 
-def rows_of(track: str, curves: Mapping[str, list[tuple[int, float]]], metrics: Mapping[str, Metric]) -> list[Row]:
+def rows_of(
+    track: str, curves: Mapping[str, list[tuple[int, float]]], metrics: Mapping[str, Metric]
+) -> list[MetricRow]:
     """A row for each metric that has a value, from what goes into MLflow as curves."""
     found = []
     for metric, about in metrics.items():
@@ -77,5 +79,5 @@ def rows_of(track: str, curves: Mapping[str, list[tuple[int, float]]], metrics: 
         if points:
             late = curves.get(f"late/{track}/{metric}")
             last = (late or points)[-1][1]
-            found.append(Row(track, metric, points[0][1], last, about.unit, about.direction, late is not None))
+            found.append(MetricRow(track, metric, points[0][1], last, about.unit, about.direction, late is not None))
     return found

@@ -10,8 +10,8 @@ from harness.core.job import Job
 from harness.core.store import Store
 from harness.results.frame import joined, results_frame
 from harness.results.info import SEEDS, costs, forecast_share, report_info, settings_read
-from harness.results.records import Record, records
 from harness.results.reports import report_job
+from harness.results.scored_videos import ScoredVideos, scored_videos
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,9 +172,9 @@ def _unseeded(caption: str, seeds: Sequence[int]) -> str:
     )
 
 
-def _found(store: Store, names: Sequence[str], info: "ReportInfo") -> Iterator[Record]:
+def _found(store: Store, names: Sequence[str], info: "ReportInfo") -> Iterator[ScoredVideos]:
     """The records of these names on the comparison's tracks."""
-    known = [one for one in records(store) if one.track in info.tracks]
+    known = [one for one in scored_videos(store) if one.track in info.tracks]
     for name in names:
         found = [one for one in known if one.name == name]
         if not found:
@@ -191,7 +191,7 @@ def _found(store: Store, names: Sequence[str], info: "ReportInfo") -> Iterator[R
         yield from found
 
 
-def _with_videos(info: "ReportInfo", record: Record) -> "ReportInfo":
+def _with_videos(info: "ReportInfo", record: ScoredVideos) -> "ReportInfo":
     """With a row of scored videos, which play beside the variants' films of the same names if they are still there."""
     from benchmarks.films.mp4 import mp4s
 

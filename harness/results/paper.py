@@ -8,8 +8,8 @@ from harness.core.store import Store
 from harness.declare.profiles import PROFILES
 from harness.declare.spec import matching
 from harness.results.frame import joined, results_frame
-from harness.results.records import OTHERS, RECORDS, records
 from harness.results.reports import finished_reports, report_job
+from harness.results.scored_videos import OTHERS, RECORDS, scored_videos
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ def paper_table(store: Store, table: str, form: "paper.Form", only: str | None) 
             continue
         frames.append(results_frame(job))
         about[name] = PROFILES.get(job.settings["profile"]).backbone
-    scored = records(store)
+    scored = scored_videos(store)
     frames += [one.rows(store) for one in scored]
     about |= {RECORDS: OTHERS} if scored else {}
     frame = joined(frames) if frames else nothing()

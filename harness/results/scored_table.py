@@ -7,7 +7,7 @@ from benchmarks.track import PAPER_CLIP_SECONDS
 from harness.core.provenance import facts
 from harness.core.store import Store
 from harness.results.frame import joined
-from harness.results.records import OTHERS, RECORDS, Record
+from harness.results.scored_videos import OTHERS, RECORDS, ScoredVideos
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reports.statistics.info import ReportInfo
 
 
-def scored_table(store: Store, record: Record, others: Sequence[Record]) -> str:
+def scored_table(store: Store, record: ScoredVideos, others: Sequence[ScoredVideos]) -> str:
     """Markdown: the record's row, and those of `others` that were made and scored alike; says which were not, and why."""
     from reports.statistics.view import ReportView
     from reports.tables.agreement import agreement
@@ -36,7 +36,7 @@ def scored_table(store: Store, record: Record, others: Sequence[Record]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _why_refused(rows: "pd.DataFrame", names: Sequence[str], record: Record) -> str:
+def _why_refused(rows: "pd.DataFrame", names: Sequence[str], record: ScoredVideos) -> str:
     """Why these rows may not share a table; empty where they may."""
     from reports.statistics.frame import validated
 
@@ -47,7 +47,7 @@ def _why_refused(rows: "pd.DataFrame", names: Sequence[str], record: Record) -> 
     return ""
 
 
-def _table_info(rows: "pd.DataFrame", names: Sequence[str], record: Record) -> "ReportInfo":
+def _table_info(rows: "pd.DataFrame", names: Sequence[str], record: ScoredVideos) -> "ReportInfo":
     """What a table of scored videos is told about itself: `names` are its variants, the record's the baseline."""
     from reports.statistics.info import ReportInfo
 

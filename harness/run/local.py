@@ -146,8 +146,8 @@ class Local:
         if folder is None:
             return
         (store.root / "jobs").mkdir(exist_ok=True)
-        with (folder / LOG).open("ab") as log, tempfile.TemporaryDirectory(dir=store.root / "jobs") as place:
-            job = Path(place) / "job.json"
+        with (folder / LOG).open("ab") as log, tempfile.TemporaryDirectory(dir=store.root / "jobs") as meeting:
+            job = Path(meeting) / "job.json"
             write_json(job, {"root": str(store.root), "node": node.fields(), "facts": self._facts})
             command = [*(node.launcher or ()), "harness.run.worker", str(job)]
             with self._guard:

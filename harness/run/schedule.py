@@ -97,7 +97,7 @@ class _Schedule:
         self.outcome = Outcome()
         self.ready: list[tuple[int, int, Node]] = []  # highest priority first, then in the order of the graph
         self.running: dict[Future[None], tuple[Node, float]] = {}
-        self.order = {node.signature: place for place, node in enumerate(graph)}
+        self.order = {node.signature: position for position, node in enumerate(graph)}
         self.users: dict[str, list[Node]] = {signature: [] for signature in self.order}
         for node in graph:
             for needed in node.needs:

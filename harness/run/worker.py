@@ -30,10 +30,10 @@ PROGRESS_EVERY = 0.5  # seconds between writes of progress.json
 LOOK_EVERY = 0.5  # seconds between looks whether the command still lives
 
 
-def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], place: Path | None = None) -> None:
+def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], meeting: Path | None = None) -> None:
     """Run the stage `Node(**fields)` in the store at `root` unless it is done; waits while another process runs it.
 
-    `facts` go into the manifest. `place` is the folder where this rank meets the others of a launched stage: it tells
+    `facts` go into the manifest. `meeting` is the folder where this rank meets the others of a launched stage: it tells
     them whether there is work, and commits after all of them. Raises StageError when the stage fails; why is in
     error.json, its output in log.txt of the partial folder.
     """
@@ -41,10 +41,10 @@ def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], plac
     with store.lock(node.kind, node.signature):
         needed = not store.done(node.kind, node.signature)
         folder = store.begin(node.kind, node.signature) if needed else None
-        if place is not None:
-            write_json(place / VERDICT, {"needed": needed})
+        if meeting is not None:
+            write_json(meeting / VERDICT, {"needed": needed})
         if folder is not None:
-            _attempt(store, node, folder, facts, place)
+            _attempt(store, node, folder, facts, meeting)
 
 
 def settle(environment: Mapping[str, str]) -> None:
@@ -83,13 +83,13 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-def _attempt(store: Store, node: Node, folder: Path, facts: Mapping[str, str], place: Path | None) -> None:
+def _attempt(store: Store, node: Node, folder: Path, facts: Mapping[str, str], meeting: Path | None) -> None:
     clock = _Clock(folder)
     try:
         with _output_to(folder / LOG):
             _function(node.target)(_job(store, node, folder, clock.progress, first_rank=True))
-        if place is not None:
-            _wait_for(*(place / f"rank-{rank}" for rank in range(1, node.ranks)))
+        if meeting is not None:
+            _wait_for(*(meeting / f"rank-{rank}" for rank in range(1, node.ranks)))
     except (Exception, SystemExit) as error:
         message = _one_line(error)
         report = {"kind": type(error).__name__, "message": message, "traceback": traceback.format_exc()}

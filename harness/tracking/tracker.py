@@ -62,7 +62,7 @@ class Tracker:
         self._runs: dict[str, _Run] = {}
         self._pieces: dict[str, dict[str, Piece]] = {}
         self._verified: set[str] = set()
-        # One place a piece: a newer version replaces the one that waits, so a server that is away costs no memory.
+        # One entry a piece: a newer version replaces the one that waits, so a server that is away costs no memory.
         self._queue: dict[tuple[str, str], Piece] = {}
         self._change = threading.Condition()
         self._closing = False
@@ -173,13 +173,13 @@ class Tracker:
         with self._change:
             again = {(run, name): piece for name, piece in self._pieces[run].items()}
             again |= {(key, "tags"): child.tags for key, child in self._runs.items() if child.parent == run}
-            for place, piece in again.items():
-                self._queue.setdefault(place, piece)
+            for key, piece in again.items():
+                self._queue.setdefault(key, piece)
 
     def _work(self) -> None:
-        while (place := self._next()) is not None:
-            run, name = place
-            piece = self._queue[place]
+        while (key := self._next()) is not None:
+            run, name = key
+            piece = self._queue[key]
             try:
                 self._upload_again(run, piece)
             except ServerAwayError as error:
@@ -192,11 +192,11 @@ class Tracker:
                 self._report_refused(run, name, error)
             with self._change:
                 self._moved = time.monotonic()
-                if self._queue[place] is piece:
-                    del self._queue[place]
+                if self._queue[key] is piece:
+                    del self._queue[key]
 
     def _next(self) -> tuple[str, str] | None:
-        """The first place in the queue, waited for; None when there is nothing more to do."""
+        """The first key in the queue, waited for; None when there is nothing more to do."""
         with self._change:
             while True:
                 pause = self._retry_at - time.monotonic()

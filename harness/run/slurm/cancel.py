@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from harness.core.errors import UseError
 from harness.core.store import Store
 from harness.run.slurm import queue
-from harness.run.slurm.records import Record, unfinished
+from harness.run.slurm.records import JobRecord, unfinished
 
 SHORTEST = 4  # hex digits of a signature that may stand for it
 
@@ -19,12 +19,12 @@ def cancel_jobs(store: Store, names: Sequence[str], say: Callable[[str], None]) 
         jobs = queue.look()
     except queue.QueueError as error:
         raise UseError(f"{error}; nothing was cancelled") from error
-    active: dict[str, Record] = {}
+    active: dict[str, JobRecord] = {}
     for record in unfinished(store):
         seen = record.seen(jobs)
         if seen is not None and seen.active:
             active[seen.job] = record
-    chosen: dict[str, Record] = {}
+    chosen: dict[str, JobRecord] = {}
     for name in names:
         chosen |= _named(name, active, say)
     if chosen:
@@ -36,7 +36,7 @@ def cancel_jobs(store: Store, names: Sequence[str], say: Callable[[str], None]) 
         say(f"cancelled: Slurm job {job}, {record.kind} {record.label}")
 
 
-def _named(name: str, active: dict[str, Record], say: Callable[[str], None]) -> dict[str, Record]:
+def _named(name: str, active: dict[str, JobRecord], say: Callable[[str], None]) -> dict[str, JobRecord]:
     exact = {job: record for job, record in active.items() if name in (job, job.partition("_")[0], record.stage)}
     if exact:
         return exact

@@ -12,7 +12,7 @@ from harness.core.job import StageError
 from harness.core.store import Store
 from harness.run.slurm import queue
 from harness.run.slurm.queue import QueueError, Seen
-from harness.run.slurm.records import Record, record_of
+from harness.run.slurm.records import JobRecord, record_of
 from harness.run.slurm.resources import needs
 from harness.run.slurm.submission import Submitter, queue_lock
 from harness.run.slurm.verdict import why
@@ -31,7 +31,7 @@ class Stage:
     store: Store
     node: Node
     future: Future[None]
-    record: Record | None = None
+    record: JobRecord | None = None
     since: float = 0.0  # when the job came to the state below, monotonic
     state: str = ""
     lost: int = 0  # jobs that the cluster ended

@@ -14,7 +14,7 @@ FOLDER = "slurm"  # in the store: a folder a submission with its script and logs
 
 
 @dataclass(frozen=True)
-class Record:
+class JobRecord:
     """The last job of a stage. `name` is the submission's and unique, `index` its place in an array.
 
     `job` is None until sbatch said it, and for ever when the command died in between: the queue then knows it by its name.
@@ -57,7 +57,7 @@ class Record:
         return own if own.is_file() else store.root / FOLDER / self.name / f"{self.job}_0_log.out"
 
 
-def record_of(store: Store, kind: str, signature: str) -> Record | None:
+def record_of(store: Store, kind: str, signature: str) -> JobRecord | None:
     """The last one of a stage."""
     try:
         return _read(_file(store, kind, signature))
@@ -65,7 +65,7 @@ def record_of(store: Store, kind: str, signature: str) -> Record | None:
         return None
 
 
-def unfinished(store: Store) -> Iterator[Record]:
+def unfinished(store: Store) -> Iterator[JobRecord]:
     """Of all stages that are not done."""
     for file in sorted((store.root / FOLDER / "stages").glob("*.json")):
         record = _read(file)
@@ -77,6 +77,6 @@ def _file(store: Store, kind: str, signature: str) -> Path:
     return store.root / FOLDER / "stages" / f"{kind}-{signature[:16]}.json"
 
 
-def _read(file: Path) -> Record:
+def _read(file: Path) -> JobRecord:
     values = json.loads(file.read_text())
-    return Record(**{**values, "experiments": tuple(values["experiments"])})
+    return JobRecord(**{**values, "experiments": tuple(values["experiments"])})

@@ -17,7 +17,7 @@ from harness.core.store import ERROR, Store
 from harness.declare.settings import SlurmSettings
 from harness.run.slurm import queue
 from harness.run.slurm.job import Work
-from harness.run.slurm.records import FOLDER, Record, record_of
+from harness.run.slurm.records import FOLDER, JobRecord, record_of
 from harness.run.slurm.resources import parameters
 
 PROGRAMS = ("sbatch", "squeue", "scancel", "srun", "sinfo", "scontrol")
@@ -68,7 +68,7 @@ class Submitter:
         for group in groups.values():
             yield from (group[at : at + LONGEST] for at in range(0, len(group), LONGEST))
 
-    def send(self, store: Store, nodes: Sequence[Node], after: Sequence[str] = ()) -> list[Record]:
+    def send(self, store: Store, nodes: Sequence[Node], after: Sequence[str] = ()) -> list[JobRecord]:
         """Submit stages of one kind, to begin once the jobs `after` are done; their records, in the same order.
 
         To be called under `queue_lock`. Raises StageError when sbatch refuses, QueueError when it cannot be known whether it did.
@@ -83,8 +83,8 @@ class Submitter:
             asked["additional_parameters"] = {**asked["additional_parameters"], "kill-on-invalid-dep": "yes"}
         many = len(nodes) > 1
         records = [
-            Record(node.kind, node.signature, node.label, name, place if many else None, None, (self.experiment,))
-            for place, node in enumerate(nodes)
+            JobRecord(node.kind, node.signature, node.label, name, index if many else None, None, (self.experiment,))
+            for index, node in enumerate(nodes)
         ]
         for record in records:
             (store.partial(record.kind, record.signature) / ERROR).unlink(missing_ok=True)  # an earlier attempt's
@@ -111,7 +111,7 @@ class Submitter:
         self.say(f"Slurm job {jobs[0].job_id.partition('_')[0]}: {what}; logs in {folder}")
         return records
 
-    def claim(self, store: Store, record: Record, job: str) -> Record:
+    def claim(self, store: Store, record: JobRecord, job: str) -> JobRecord:
         """The record of a job that another command submitted: this experiment wants it too."""
         wanting = tuple(dict.fromkeys((*record.experiments, self.experiment)))
         claimed = replace(record, job=job, experiments=wanting)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from harness.core.store import ERROR, Store
-from harness.run.slurm.records import FOLDER, Record
+from harness.run.slurm.records import FOLDER, JobRecord
 from harness.run.slurm.resources import Needs
 
 # What Python prints last of an error; submitit and the process that waits for the stage print others after it.
@@ -12,7 +12,7 @@ RAISED = re.compile(r"(?!harness\.core\.job\.StageError|submitit)[\w.]*(Error|Ex
 AGAIN = "the same command goes on with it"
 
 
-def why(record: Record, state: str, asked: Needs, store: Store) -> str:
+def why(record: JobRecord, state: str, asked: Needs, store: Store) -> str:
     """One line of a job that ended in this state of Slurm's; the stage's own message where it left one."""
     job = f"Slurm job {record.job}"
     if state == "CANCELLED":

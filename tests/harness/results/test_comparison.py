@@ -15,8 +15,8 @@ from harness.core.atomic import write_json
 from harness.core.errors import UseError
 from harness.core.store import Store
 from harness.results.comparison import compared
-from harness.results.records import RECORDS
 from harness.results.reports import link_report
+from harness.results.scored_videos import RECORDS
 from reports.statistics.summary import summarise
 from svi.generation.video import write_mp4
 from tests.undrawn import undrawn

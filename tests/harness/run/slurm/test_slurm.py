@@ -17,7 +17,7 @@ from harness.run.schedule import Running, run
 from harness.run.slurm import queue
 from harness.run.slurm.cancel import cancel_jobs
 from harness.run.slurm.executor import Slurm
-from harness.run.slurm.records import Record, record_of, unfinished
+from harness.run.slurm.records import JobRecord, record_of, unfinished
 from harness.run.slurm.resources import AT_SIZE, EMBEDDED, KINDS, needs, parameters
 from harness.run.slurm.status import job_states
 from harness.run.slurm.submission import Submitter
@@ -200,7 +200,7 @@ def test_squeue_is_read() -> None:
     ],
 )
 def test_a_record_finds_its_job(name: str, index: int | None, job: str | None, found: str | None, store: Store) -> None:
-    record = Record("train", "5" * 64, "full", name, index, job, ("a",))
+    record = JobRecord("train", "5" * 64, "full", name, index, job, ("a",))
     seen = record.seen(queue.read(SQUEUE))
     assert (seen.job if seen else None) == found
     record.write(store)
@@ -279,7 +279,7 @@ def test_how_a_job_ended_is_said(
     ],
 )
 def test_what_a_jobs_logs_say_of_its_end(logs: list[str], said: str, rank: int, store: Store) -> None:
-    record = Record("train", "5" * 64, "full", "train-aaaa", None, "77", ("a",))
+    record = JobRecord("train", "5" * 64, "full", "train-aaaa", None, "77", ("a",))
     folder = store.root / "slurm" / record.name
     folder.mkdir(parents=True)
     for number, text in enumerate(logs):
@@ -318,7 +318,7 @@ def in_time(running: list[Running]) -> None:
 
 def test_status_without_slurm_says_so(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert job_states(store) == {}
-    record = Record("train", "5" * 64, "full", "train-aaaa", None, "12", ("a",))
+    record = JobRecord("train", "5" * 64, "full", "train-aaaa", None, "12", ("a",))
     record.write(store)
     monkeypatch.setenv("PATH", str(tmp_path))
     state = job_states(store)[record.stage]
@@ -332,7 +332,7 @@ def test_status_of_jobs(store: Store, programs: Path) -> None:
     for digit, (name, index, job) in enumerate(
         [("train-aaaa", None, "12"), ("score-bbbb", 1, "13_1"), ("x-y", None, "9")]
     ):
-        Record(name.partition("-")[0], str(digit) * 64, "full", name, index, job, ("a",)).write(store)
+        JobRecord(name.partition("-")[0], str(digit) * 64, "full", name, index, job, ("a",)).write(store)
     shown = [str(state).partition("; log")[0] for state in job_states(store).values()]
     assert sorted(shown) == [
         "Slurm job 12, full: RUNNING on n1",
@@ -345,7 +345,7 @@ def test_cancel_refuses_what_it_does_not_know(store: Store, programs: Path) -> N
     program(programs, "squeue", f"cat <<END\n{SQUEUE}END")
     program(programs, "scancel", 'echo "$@" >> "$(dirname "$0")/cancelled"')
     for digit, (name, index, job) in enumerate([("train-aaaa", None, "12"), ("score-bbbb", 1, "13_1")]):
-        Record(name.partition("-")[0], str(digit) * 64, "full", name, index, job, ("a",)).write(store)
+        JobRecord(name.partition("-")[0], str(digit) * 64, "full", name, index, job, ("a",)).write(store)
     with pytest.raises(
         UseError, match=r"b: no Slurm job under way has this name; expected one of: .*13_1.*, a\. Nothing"
     ):

@@ -18,7 +18,7 @@ OTHERS = "videos of other methods, scored as they are"
 
 
 @dataclass(frozen=True)
-class Record:
+class ScoredVideos:
     """Videos that are scored: the signatures of their scores by suite; `by_name`: no list says which samples they are."""
 
     name: str
@@ -42,18 +42,18 @@ class Record:
         write_json(file, asdict(self))
 
 
-def records(store: Store) -> list[Record]:
+def scored_videos(store: Store) -> list[ScoredVideos]:
     """Everything that was scored, by track and name. Raises UseError for a record that cannot be read."""
-    found = [_record_of(file) for file in sorted((store.root / RECORDS).glob("*/*.json"))]
+    found = [_read(file) for file in sorted((store.root / RECORDS).glob("*/*.json"))]
     return [one for one in found if all(store.done(VIDEO_SCORES.name, score) for score in one.scores.values())]
 
 
-def _record_of(file: Path) -> Record:
+def _read(file: Path) -> ScoredVideos:
     """The record that a file holds. Raises UseError for one that is damaged."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        if set(found) != {one.name for one in fields(Record)} or not isinstance(found["scores"], dict):
+        if set(found) != {one.name for one in fields(ScoredVideos)} or not isinstance(found["scores"], dict):
             raise ValueError("it is no record of scored videos")
-        return Record(**found)
+        return ScoredVideos(**found)
     except (ValueError, TypeError) as error:
         raise UseError(f"{file} is damaged ({error}); move it away and score its videos again") from error
