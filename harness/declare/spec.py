@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass as validated_dataclass
 from harness.core.errors import UseError
 from harness.core.registry import Registry, nearest, suggestion
 from harness.core.signature import leaves
+from svi.settings import TRIVIAL_METHODS
 
 Scalar = bool | int | float | str | None
 M = TypeVar("M", bound=BaseModel)
@@ -40,7 +41,7 @@ class Variant:
 
 
 # They cannot drift, and lead on consistency: no table of a track without them (svi/generation/trivial.py).
-TRIVIAL = tuple(Variant(name, {"generate.method": name}) for name in ("copy_image", "copy_clips", "ping_pong"))
+TRIVIAL = tuple(Variant(name, {"generate.method": name}) for name in TRIVIAL_METHODS)
 
 
 class Experiment(BaseModel):
