@@ -38,7 +38,6 @@ class Goal:
     direction: StudyDirection
 
     def of(self, trial: FrozenTrial) -> float:
-        """The trial's value."""
         return float(trial.values[self.index])
 
 

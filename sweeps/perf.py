@@ -73,7 +73,6 @@ class Side:
 
     @classmethod
     def of(cls, study: SweepStudy, count: int) -> "Side":
-        """Read from the study."""
         trials = study.slots.finished(count)
         children = {t.number: study.pipeline({trial_name(t.number): t.params}).children[0] for t in trials}
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]

@@ -27,7 +27,6 @@ class Float:
 
     @property
     def distribution(self) -> "BaseDistribution":
-        """As Optuna knows it."""
         from optuna.distributions import FloatDistribution
 
         return FloatDistribution(self.low, self.high, log=self.log)
@@ -55,7 +54,6 @@ class Int:
 
     @property
     def distribution(self) -> "BaseDistribution":
-        """As Optuna knows it."""
         from optuna.distributions import IntDistribution
 
         return IntDistribution(self.low, self.high, log=self.log)
@@ -83,7 +81,6 @@ class Choice:
 
     @property
     def distribution(self) -> "BaseDistribution":
-        """As Optuna knows it."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution(self.values)

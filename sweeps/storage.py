@@ -100,14 +100,12 @@ class Pulse:
         self._thread = threading.Thread(target=self._work, name="pulse", daemon=True)
 
     def hold(self, trial: Trial) -> None:
-        """Begin with a trial."""
         if not self._storage.alone:
             self._storage.beat(trial, 0)
             with self._guard:
                 self._held[trial.number] = trial, 1
 
     def release(self, trial: Trial) -> None:
-        """The trial has ended."""
         with self._guard:
             self._held.pop(trial.number, None)
 

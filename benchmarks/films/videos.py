@@ -81,7 +81,6 @@ class VideoFolder:
         return Film(frames, self.fps, self._clips[index], continuation=true)
 
     def video(self, index: int) -> Path:
-        """Its file."""
         return self._files[index].path
 
 

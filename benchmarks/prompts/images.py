@@ -30,7 +30,6 @@ class Found:
         return words + rest
 
     def source(self, keyword: str) -> dict[str, Any]:
-        """Provenance."""
         return {"kind": "folder", "keyword": keyword, "path": str(self.path), "matched": self.by, "others": self.others}
 
 

@@ -56,7 +56,6 @@ class Pipeline:
 
     @property
     def profile(self) -> Profile:
-        """The profile asked for."""
         return PROFILES.get(self.request.profile)
 
 

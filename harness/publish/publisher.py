@@ -70,13 +70,13 @@ class Publisher:
             description=parent_text(request, self.store.artifact("report", pipeline.report) if done else None),
         )
         parent = self.tracker.parent(pipeline.report, info)
-        self.tracker.page(parent, self._page())
+        self.tracker.page(parent, self._experiment_page())
         return parent
 
-    def _page(self) -> ExperimentPage:
+    def _experiment_page(self) -> ExperimentPage:
         """A table of the variants: late scores, of each track the first ones, and the settings that variants set."""
         declared, children = self.pipeline.request.experiment, self.pipeline.children
-        rows = [row for child in children for row in self._rows(child)]
+        rows = [row for child in children for row in self._metric_rows(child)]
         metrics: list[str] = []
         for track in declared.tracks:
             late = dict.fromkeys(f"metrics.`late/{track}/{r.metric}`" for r in rows if r.track == track and r.per_clip)
@@ -96,16 +96,16 @@ class Publisher:
             config={"settings": settings.model_dump(), "set_by": dict(child.resolved.origin)},
             tags={
                 **self.tags,
-                **self._made_at(child),
+                **self._commit_tags(child),
                 "harness.signature": next(iter(child.train.values()), "untrained"),
                 "variant": child.variant.name,
                 "seed": str(child.seed),
             },
-            description=child_text(child, self._baselines.get(child.seed), self._rows(child)),
+            description=child_text(child, self._baselines.get(child.seed), self._metric_rows(child)),
         )
         return self.tracker.child(self.parent, f"{child.variant.name}/{child.seed}", info)
 
-    def _made_at(self, child: Child) -> dict[str, str]:
+    def _commit_tags(self, child: Child) -> dict[str, str]:
         """The commit that made the child's films: this one's, unless an earlier command made them."""
         made = next(iter(child.generate.values()))
         if not self.store.done("generate", made):
@@ -118,27 +118,27 @@ class Publisher:
         for child in self.pipeline.children:
             run, handed = self.runs[child.variant.name, child.seed], len(self._handed)
             for track in child.generate:
-                self._track(child, track, run)
+                self._send_track(child, track, run)
             news = len(self._handed) > handed
-            self._training(child, run, news)
+            self._send_training(child, run, news)
             if news:
                 self._declare(child)
 
-    def _training(self, child: Child, run: str, news: bool) -> None:
+    def _send_training(self, child: Child, run: str, news: bool) -> None:
         """Curves, data, and the model, whose card tells the scores: sent again with news."""
         for expert, signature in child.train.items():
             folder = self.store.partial("train", signature)
-            trained = self._new("train", signature, run)
+            trained = self._is_new("train", signature, run)
             if self.store.done("train", signature):
                 folder = self.store.artifact("train", signature)
             if trained:
-                self._training_data(child, run)
+                self._send_training_data(child, run)
             if trained or (news and folder == self.store.artifact("train", signature)):
-                self.tracker.model(run, self._model(child, expert, signature, folder))
+                self.tracker.model(run, self._trained_model(child, expert, signature, folder))
             if (folder / METRICS).is_file():
                 self.tracker.metrics_file(run, folder / METRICS, f"{expert}/" if len(child.train) > 1 else "")
 
-    def _model(self, child: Child, expert: str, signature: str, folder: Path) -> TrainedModel:
+    def _trained_model(self, child: Child, expert: str, signature: str, folder: Path) -> TrainedModel:
         settings, manifest = child.resolved.settings, self.store.manifest("train", signature)
         scored = [s for suites in child.score.values() for s in suites.values() if self.store.done("score", s)]
         lora = (folder / LORA).is_dir()
@@ -166,7 +166,7 @@ class Publisher:
             told=_hash(scored),
         )
 
-    def _training_data(self, child: Child, run: str) -> None:
+    def _send_training_data(self, child: Child, run: str) -> None:
         for signature in child.base:
             node = self.pipeline.graph[signature]
             if node.kind == DATA.name and self.store.done(node.kind, signature):
@@ -182,19 +182,19 @@ class Publisher:
                 )
                 self.tracker.dataset(run, data)
 
-    def _track(self, child: Child, track: str, run: str) -> None:
+    def _send_track(self, child: Child, track: str, run: str) -> None:
         made = child.generate[track]
-        if self._new("generate", made, run):
+        if self._is_new("generate", made, run):
             folder = self.store.artifact("generate", made)
             self.tracker.artifact(run, f"videos {track}", folder / VIDEOS, f"videos/{track}", identity=made)
-            self._samples(child, track, FilmInfo.read(folder), run)
+            self._send_samples(child, track, FilmInfo.read(folder), run)
         for suite, scored in child.score[track].items():
-            if self._new("score", scored, run):
+            if self._is_new("score", scored, run):
                 created = datetime.fromisoformat(self.store.manifest("score", scored)["created"]).timestamp()
                 curves, _ = self._scored(scored, track)
                 self.tracker.curve(run, f"scores {track} {suite}", curves, identity=scored, measured=created)
 
-    def _samples(self, child: Child, track: str, film: FilmInfo, run: str) -> None:
+    def _send_samples(self, child: Child, track: str, film: FilmInfo, run: str) -> None:
         """What the films start from, as a data set."""
         settings = child.resolved.settings
         source = settings.eval.path or settings.data.path
@@ -207,7 +207,7 @@ class Publisher:
         )
         self.tracker.dataset(run, data)
 
-    def _rows(self, child: Child) -> list[MetricRow]:
+    def _metric_rows(self, child: Child) -> list[MetricRow]:
         """Every metric that the child's films have by now."""
         done = [(s, t) for t, suites in child.score.items() for s in suites.values() if self.store.done("score", s)]
         return [row for signature, track in done for row in self._scored(signature, track)[1]]
@@ -218,7 +218,7 @@ class Publisher:
         curves = score_curves(record.values, track)
         return curves, rows_of(track, curves, record.metrics)
 
-    def _new(self, kind: str, signature: str, run: str) -> bool:
+    def _is_new(self, kind: str, signature: str, run: str) -> bool:
         """True once for each run, as soon as the artifact is finished."""
         if (signature, run) in self._handed or not self.store.done(kind, signature):
             return False

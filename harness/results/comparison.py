@@ -59,15 +59,15 @@ def compared(store: Store, experiments: Sequence[str], scored: Sequence[str]) ->
     jobs = [report_job(store, name) for name in experiments]
     found = [(job, report_info(job)) for job in jobs]
     tracks = _shared_tracks([info for _, info in found])
-    parts = _named(found, tracks)
-    info = replace(_together(parts, tracks), experiment=" + ".join(experiments))
-    frames = [_once(joined(_rows(part, tracks) for part in parts))]
+    parts = _parts(found, tracks)
+    info = replace(_joint_info(parts, tracks), experiment=" + ".join(experiments))
+    frames = [_without_repeats(joined(_frame_of(part, tracks) for part in parts))]
     if scored:
-        info = replace(info, caption=_unseeded(info.caption, parts[0].info.seeds))
-    for one in _found(store, scored, info):
+        info = replace(info, caption=_caption_beside_seeds(info.caption, parts[0].info.seeds))
+    for one in _chosen_videos(store, scored, info):
         # Once, and not beside each seed: films that are the same for all seeds would show no spread at all.
         frames.append(one.rows(store, parts[0].info.seeds[0]))
-        info = _with_videos(info, one)
+        info = _info_with_videos(info, one)
     info = replace(info, experiment=" + ".join([*experiments, *scored]))
     frame = joined(frame.assign(experiment=info.experiment) for frame in frames)
     try:
@@ -84,14 +84,14 @@ def _shared_tracks(infos: "Sequence[ReportInfo]") -> list[str]:
     return tracks
 
 
-def _named(found: "Sequence[tuple[Job, ReportInfo]]", tracks: Sequence[str]) -> list[_Part]:
+def _parts(found: "Sequence[tuple[Job, ReportInfo]]", tracks: Sequence[str]) -> list[_Part]:
     """The experiments with the names of their rows."""
     rows: dict[str, list[_Row]] = {}
     of_parts: list[dict[str, _Row]] = []
     for job, info in found:
         of_parts.append({})
         for name in info.variants:
-            scores, known = _scores(job, name, tracks), rows.setdefault(name, [])
+            scores, known = _score_folders(job, name, tracks), rows.setdefault(name, [])
             row = next((row for row in known if row.is_of(scores)), None)
             if row is None:
                 known.append(row := _Row(info.experiment, {}))
@@ -104,7 +104,7 @@ def _named(found: "Sequence[tuple[Job, ReportInfo]]", tracks: Sequence[str]) -> 
     return [_Part(job, info, names) for (job, info), names in zip(found, named, strict=True)]
 
 
-def _scores(job: Job, variant: str, tracks: Sequence[str]) -> dict[tuple[str, int], frozenset[str]]:
+def _score_folders(job: Job, variant: str, tracks: Sequence[str]) -> dict[tuple[str, int], frozenset[str]]:
     """The score artifacts of a variant by track and seed."""
     found: dict[tuple[str, int], frozenset[str]] = {}
     for (name, seed, track), folder in zip(job.settings["scored"], job.inputs["score"], strict=True):
@@ -113,15 +113,15 @@ def _scores(job: Job, variant: str, tracks: Sequence[str]) -> dict[tuple[str, in
     return found
 
 
-def _together(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
+def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
     first, infos = parts[0], [part.info for part in parts]
     if len(parts) == 1:
         return first.info
     return replace(
         first.info,
         question=" ".join(f"{info.experiment}: {info.question}" for info in infos),
-        profile=_listed(info.profile for info in infos),
-        backbone=_listed(info.backbone for info in infos),
+        profile=_comma_list(info.profile for info in infos),
+        backbone=_comma_list(info.backbone for info in infos),
         caption=" ".join(dict.fromkeys(info.caption for info in infos)),
         reproduce="\n".join(info.reproduce for info in infos),
         baseline=first.names[first.info.baseline],
@@ -130,18 +130,22 @@ def _together(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         compare_to=tuple(dict.fromkeys(name for info in infos for name in info.compare_to)),
         costs=costs([part.job for part in parts]),
         forecast_share=forecast_share([part.job for part in parts]),
-        variants=_union(part.renamed(part.info.variants) for part in parts),
-        settings=_settings(parts, tracks),
-        errors=_union(part.renamed(part.info.errors) for part in parts),
-        videos={track: _union(part.renamed(part.info.videos.get(track, {})) for part in parts) for track in tracks},
-        frames={track: _union(part.renamed(part.info.frames.get(track, {})) for part in parts) for track in tracks},
+        variants=_first_of_each(part.renamed(part.info.variants) for part in parts),
+        settings=_settings_by_row(parts, tracks),
+        errors=_first_of_each(part.renamed(part.info.errors) for part in parts),
+        videos={
+            track: _first_of_each(part.renamed(part.info.videos.get(track, {})) for part in parts) for track in tracks
+        },
+        frames={
+            track: _first_of_each(part.renamed(part.info.frames.get(track, {})) for part in parts) for track in tracks
+        },
         trivial=tuple(dict.fromkeys(part.names[name] for part in parts for name in part.info.trivial)),
     )
 
 
-def _settings(parts: Sequence[_Part], tracks: Sequence[str]) -> dict[str, dict[str, object]]:
+def _settings_by_row(parts: Sequence[_Part], tracks: Sequence[str]) -> dict[str, dict[str, object]]:
     """Row -> the values of all settings that any variant sets, and of those in which any two rows differ."""
-    found = _union(part.renamed(settings_read(part.job, tracks[:1])) for part in parts)
+    found = _first_of_each(part.renamed(settings_read(part.job, tracks[:1])) for part in parts)
     values: dict[str, set[str]] = {}
     for key, value in [pair for read in found.values() for pair in read.items()]:
         values.setdefault(key, set()).add(repr(value))
@@ -150,20 +154,20 @@ def _settings(parts: Sequence[_Part], tracks: Sequence[str]) -> dict[str, dict[s
     return {row: {key: value for key, value in read.items() if key in kept} for row, read in found.items()}
 
 
-def _rows(part: _Part, tracks: Sequence[str]) -> "pd.DataFrame":
+def _frame_of(part: _Part, tracks: Sequence[str]) -> "pd.DataFrame":
     frame = results_frame(part.job)
     frame = frame[frame["track"].isin(tracks)]
     return frame.assign(variant=frame["variant"].map(part.names))
 
 
-def _once(frame: "pd.DataFrame") -> "pd.DataFrame":
+def _without_repeats(frame: "pd.DataFrame") -> "pd.DataFrame":
     """Without the rows of films that another part has too."""
     from reports.statistics.frame import KEYS
 
     return frame[~frame.duplicated([key for key in KEYS if key != "experiment"])]
 
 
-def _unseeded(caption: str, seeds: Sequence[int]) -> str:
+def _caption_beside_seeds(caption: str, seeds: Sequence[int]) -> str:
     """With what is compared where videos, which have no seed, stand beside the baseline's films of several."""
     if len(seeds) < 2:
         return caption
@@ -172,7 +176,7 @@ def _unseeded(caption: str, seeds: Sequence[int]) -> str:
     )
 
 
-def _found(store: Store, names: Sequence[str], info: "ReportInfo") -> Iterator[ScoredVideos]:
+def _chosen_videos(store: Store, names: Sequence[str], info: "ReportInfo") -> Iterator[ScoredVideos]:
     """The records of these names on the comparison's tracks."""
     known = [one for one in scored_videos(store) if one.track in info.tracks]
     for name in names:
@@ -191,7 +195,7 @@ def _found(store: Store, names: Sequence[str], info: "ReportInfo") -> Iterator[S
         yield from found
 
 
-def _with_videos(info: "ReportInfo", record: ScoredVideos) -> "ReportInfo":
+def _info_with_videos(info: "ReportInfo", record: ScoredVideos) -> "ReportInfo":
     """With a row of scored videos, which play beside the variants' films of the same names if they are still there."""
     from benchmarks.films.mp4 import mp4s
 
@@ -207,7 +211,7 @@ def _with_videos(info: "ReportInfo", record: ScoredVideos) -> "ReportInfo":
     return replace(info, variants={**info.variants, record.name: {}}, videos=videos, frames=frames, reproduce=reproduce)
 
 
-def _union(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def _first_of_each(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Of what several parts have, the first one's."""
     found: dict[str, Any] = {}
     for part in parts:
@@ -215,5 +219,5 @@ def _union(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _listed(values: Iterable[str]) -> str:
+def _comma_list(values: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(values))

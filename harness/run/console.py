@@ -20,7 +20,6 @@ class Console:
     """Follows the events of a run."""
 
     def __init__(self, total: int) -> None:
-        """`total` stages."""
         self.total = total
         self.done = 0
         self.cached = 0

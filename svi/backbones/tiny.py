@@ -62,7 +62,6 @@ class Codec:
         return x.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
     def state(self) -> dict[str, Tensor]:
-        """Tensors, for a file."""
         return {"mean": self.mean, "basis": self.basis.contiguous(), "scale": self.scale}
 
 
@@ -149,11 +148,9 @@ class TinyBackbone:
         """There is none: words are hashed."""
 
     def expert(self, sigma: float) -> str:
-        """There is one."""
         return EXPERT
 
     def span(self, expert: str) -> tuple[float, float]:
-        """All noise levels."""
         return EVERYWHERE
 
     def condition(
@@ -168,11 +165,9 @@ class TinyBackbone:
         """The codec does not compress time."""
         return frames
 
-    def learned(self, condition: Condition) -> None:
-        """Every latent is predicted."""
+    def learned(self, condition: Condition) -> None: ...
 
     def finish(self, x: Tensor, condition: Condition) -> Tensor:
-        """As it is."""
         return x
 
     def velocity(

@@ -55,12 +55,10 @@ class Layout:
 
     @cached_property
     def values(self) -> int:
-        """Numbers of an entry."""
         return math.prod(self.shape)
 
     @cached_property
     def entry_bytes(self) -> int:
-        """Bytes of one entry."""
         return self.values * DTYPES[self.dtype].itemsize
 
     @cached_property
@@ -82,12 +80,10 @@ class Layout:
 
     @cached_property
     def sketches_at(self) -> int:
-        """Offset of the sketches."""
         return PAGE + _whole_pages(self.index.itemsize)
 
     @cached_property
     def entries_at(self) -> int:
-        """Offset of the entries."""
         return self.sketches_at + _whole_pages(3 * self.full_entries * self.sketch)
 
     @cached_property

@@ -45,7 +45,6 @@ class Sketcher:
         return self.signs.nbytes + self._narrow.nbytes + self._wide.nbytes
 
     def sketch(self, x: Tensor) -> Sketch:
-        """Of a vector."""
         folded = torch.zeros(self.size)
         for part, signs in zip(torch.split(x, self.size), torch.split(self.signs, self.size), strict=True):
             folded[: len(part)].addcmul_(part, signs)

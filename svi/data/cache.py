@@ -56,7 +56,6 @@ class LatentCache:
         return cls(folder, index["shards"], index["references"], index["anchor"], index["text_tokens"])
 
     def __len__(self) -> int:
-        """Number of clips."""
         return self._ends[-1]
 
     def batch(self, rows: Sequence[int], short: Sequence[bool], reference: Sequence[int]) -> Batch:

@@ -52,8 +52,7 @@ class Footage(Protocol):
     skipped: list[tuple[str, str]]
     """Files that give no clip, as far as a look at their headers tells, and why."""
 
-    def __len__(self) -> int:
-        """Number of clips."""
+    def __len__(self) -> int: ...
 
     def prompt(self, i: int) -> str:
         """Caption of clip i, without decoding it."""
@@ -85,15 +84,12 @@ class WorldFootage:
         self.fingerprint = _digest("world", settings.clip_frames, self.scenes)
 
     def __len__(self) -> int:
-        """Number of clips."""
         return len(self.scenes)
 
     def prompt(self, i: int) -> str:
-        """The scene's."""
         return self.scenes[i].prompt
 
     def read(self, i: int) -> Clip:
-        """Rendered now."""
         return Clip(world.render([self.scenes[i]] * self.settings.clip_frames), self.prompt(i))
 
     def references(self, i: int) -> Frames:
@@ -168,7 +164,6 @@ class VideoFootage:
             self.skipped.append((name, why))
 
     def __len__(self) -> int:
-        """Number of clips."""
         return self._ends[-1]
 
     def _locate(self, i: int) -> tuple[Video, int]:

@@ -24,7 +24,6 @@ class Texts:
     """Embeddings of prompts, each encoded once, kept on disk: those of a long stream (8 MB each with Wan) would fill memory."""
 
     def __init__(self, backbone: Backbone) -> None:
-        """Of none yet."""
         self._backbone = backbone
         self._index: dict[str, int] = {}
         self._file: IO[bytes] | None = None

@@ -49,7 +49,6 @@ class LoraWeights:
 
     @property
     def rank(self) -> int:
-        """Of every module."""
         return next(iter(self.modules.values()))[0].shape[0]
 
     @property
@@ -146,7 +145,6 @@ class Config(NamedTuple):
 
     @classmethod
     def parse(cls, config: Mapping[str, Any], origin: str) -> "Config":
-        """From its contents."""
         special = [f"{key}={config[key]}" for key in NOT_PLAIN if config.get(key)]
         special += [f"{key}={config.get(key)}" for key, plain in PLAIN.items() if config.get(key, plain) != plain]
         if special:

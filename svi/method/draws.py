@@ -15,7 +15,6 @@ class Order:
     """Shuffled epochs: which clip the k-th sample of a training run is."""
 
     def __init__(self, clips: int, seed: int) -> None:
-        """Of `clips` clips."""
         self.clips, self.seed = clips, seed
         self._epoch, self._permutation = -1, torch.empty(0)
 

@@ -49,7 +49,6 @@ class ErrorList:
     """
 
     def __init__(self, capacity: int, *, stacked: bool) -> None:
-        """Empty."""
         self.capacity, self.stacked = capacity, stacked
         self.held: list[Tensor] = []
 

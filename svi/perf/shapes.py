@@ -150,7 +150,6 @@ class Encoders:
 
     @torch.no_grad()
     def encode(self) -> None:
-        """One clip's worth."""
         data = self.size.data
         pixels = torch.rand(1, 3, data.clip_frames, data.height, data.width, device=self.device) * 2 - 1
         for _ in range(2):

@@ -26,7 +26,6 @@ class RandomClips:
     references = 1
 
     def __init__(self, size: Size) -> None:
-        """Made once."""
         channels, *rest = size.latent_shape
         shape = size.transformer
         self.latents = torch.randn(CLIPS, channels, *rest)
@@ -35,11 +34,9 @@ class RandomClips:
         self.text = torch.randn(CLIPS, size.backbone.text_tokens, shape["text_dim"])
 
     def __len__(self) -> int:
-        """Number of clips."""
         return CLIPS
 
     def batch(self, rows: Sequence[int], short: Sequence[bool], reference: Sequence[int]) -> Batch:
-        """Copies."""
         picked = list(rows)
         condition = {"latents": self.condition[picked], "image": self.image[picked]}
         return Batch(self.latents[picked], condition, self.text[picked])

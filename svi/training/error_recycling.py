@@ -59,7 +59,6 @@ class Inputs:
     k: Tensor
 
     def part(self, rows: slice) -> "Inputs":
-        """Some of the samples."""
         tensors = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "condition"}
         return Inputs(condition={name: x[rows] for name, x in self.condition.items()}, **tensors)
 

@@ -128,11 +128,9 @@ class Pace:
         self.tokens, self.seconds, self.steps, self.started = tokens, 0.0, 0, 0.0
 
     def start(self) -> None:
-        """A step begins."""
         self.started = time.perf_counter()
 
     def stop(self) -> None:
-        """It is over."""
         self.seconds += time.perf_counter() - self.started
         self.steps += 1
 

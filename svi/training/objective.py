@@ -29,8 +29,7 @@ class TrainingObjective(Protocol):
     def log(self) -> dict[str, float]:
         """What to log beside the loss of the last step."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+    def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 

@@ -21,7 +21,6 @@ class JobState:
     log: str
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
         return asdict(self)
 
     def __str__(self) -> str:
