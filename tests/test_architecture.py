@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -208,6 +209,12 @@ def test_files_stand_in_no_circle() -> None:
     [broken] = circles({**house, one: "from svi.method import other", other: "def late():\n    import svi.method.one"})
     assert broken.startswith("a circle")
     assert one in broken
+
+
+def test_what_two_packages_know_is_one_file_name() -> None:
+    known = [vars(import_module(f"{room}.artifacts")) for room in ("harness.core", "svi", "benchmarks", "reports")]
+    for name in {name for names in known for name in names if name.isupper()}:
+        assert len({names[name] for names in known if name in names}) == 1, name
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["--help"], ["show", "settings"], ["show", "ablation_eimg"]])
