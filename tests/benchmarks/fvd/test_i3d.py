@@ -59,6 +59,7 @@ def test_the_tensors_have_the_published_names_and_shapes() -> None:
     assert hashlib.sha256(json.dumps(shapes, sort_keys=True).encode()).hexdigest() == PUBLISHED_NAMES
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_the_logits_are_cd_fvds_with_either_file(folder: Path, tensors: dict[str, Tensor]) -> None:
     path = write_i3d(folder, tensors)

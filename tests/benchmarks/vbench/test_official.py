@@ -52,6 +52,7 @@ def test_nothing_runs_without_its_files(stand_in: Path, motion_weights: Path, tm
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_runner_gives_each_film_its_own_scores(
     stand_in: Path, motion_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

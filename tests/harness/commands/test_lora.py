@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from benchmarks.suites.record import ScoredMetric, ScoreRecord
 from harness.commands.lora import convert
 from harness.core.errors import UseError
 from harness.core.store import Store
@@ -45,9 +46,21 @@ def store(tmp_path: Path) -> Store:
     commit(store, "generate", FILMS, {}, {"train": ["f" * 64, TRAIN]})
     folder = store.begin("score", SCORES)
     values = {"drift": np.array([[1.0, 3.0], [np.nan, 4.0], [np.nan, np.nan]]), "late": np.full(3, np.nan)}
-    np.savez(folder / "scores.npz", **values)  # type: ignore[arg-type]
-    about = {name: {"unit": "%", "direction": "lower"} for name in (*values, "skipped")}
-    (folder / "scores.json").write_text(json.dumps({"metrics": about, "skipped": {"skipped": "no truth"}}))
+    ScoreRecord(
+        track="consistent-50s",
+        track_version=1,
+        samples=("a", "b", "c"),
+        samples_hash="0" * 64,
+        fps=16.0,
+        resolution="832x480",
+        n_clips=2,
+        suite="embedded",
+        suite_version="2",
+        device="cpu",
+        metrics={name: ScoredMetric(name, "lower", "1", "%", "clip", (), "", {}, "") for name in (*values, "skipped")},
+        skipped={"skipped": "no truth"},
+        values=values,
+    ).write(folder)
     commit(store, "score", SCORES, {}, {"generate": FILMS})
     return store
 

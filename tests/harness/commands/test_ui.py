@@ -36,6 +36,7 @@ def test_a_tracking_server_needs_no_second_one(tmp_path: Path) -> None:
         serve("http://me:secret@host:5000", tmp_path, 5000, print)
 
 
+@pytest.mark.slow
 def test_serves_on_loopback_at_a_free_port_until_told_to_stop(tmp_path: Path) -> None:
     shutil.copy(database(), tmp_path / "mlflow.db")
     with socket.create_server(("127.0.0.1", 0)) as busy:

@@ -231,6 +231,7 @@ def test_weights_that_stay_away_have_a_card(store: Path) -> None:
     assert {Path(file.path).name for file in list_artifacts(model.artifact_location)} == {"MLmodel", "README.md"}
 
 
+@pytest.mark.slow
 def test_an_upload_of_everything_imports_no_torch(store: Path) -> None:
     result = in_process(
         "print(mirror(Path(sys.argv[1]), sys.argv[2], []), 'torch' in sys.modules)", store, resolve_uri(None, store)

@@ -156,6 +156,7 @@ def test_it_plays_and_all_films_stay_within_one_frame(open_page: Open, short: Pa
     assert tab.evaluate("[...document.querySelectorAll('video')].every((video) => video.paused)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [16, 30])
 def test_films_of_any_rate_stay_within_one_frame(open_page: Open, tmp_path: Path, fps: int) -> None:
     tab = open_page(write_page(tmp_path, 8, fps))

@@ -193,6 +193,7 @@ def residuals(data: DataSettings, training_steps: int) -> Iterator[Tensor]:
         yield from residual(rows, 0.6 + 0.05 * torch.rand(8, generator=generator)).detach()
 
 
+@pytest.mark.slow
 def test_sketches_find_the_nearest_of_a_real_models_residuals(tmp_path: Path) -> None:
     data = DataSettings(clips=24, height=64, width=64, clip_frames=9)
     pool = Pool(tmp_path, residuals(data, 30), (BACKBONE.latent_channels, 9, 16, 16), "float32")
