@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.style import LABELLED, MUTED, colour, dashes, evenly, figure_style, label_points
+from reports.figures.style import LABELLED, MUTED, colour, dashes, evenly, figure_style, label_logarithmic, label_points
 from reports.statistics.forecast import Floats, Forecast, Interval, errors, rank_correlation
 from reports.statistics.variant_forecasts import measured_late, variant_forecasts
 from reports.statistics.view import TrackView
@@ -36,6 +36,7 @@ def forecast_figure(view: TrackView) -> Figure | None:
             )
         if x.min() > 0 and x.max() > WIDE_RANGE * x.min():
             axes.set_xscale("log")
+            label_logarithmic(axes.xaxis)
         axes.margins(y=0.12)
         if len(names) <= LABELLED:
             right = [np.nanmax([found[name].late.value, found[name].late.high]) for name in names]  # of its error bar

@@ -9,8 +9,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
+from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import offset_copy
 
 from reports.statistics.info import ReportInfo
@@ -121,6 +123,13 @@ def evenly(names: Sequence[str], count: int = LABELLED) -> list[str]:
     """At most `count` of the names, spread evenly over their order, the first and the last among them."""
     indices = np.linspace(0, len(names) - 1, min(len(names), count)).round()
     return [names[int(index)] for index in indices]
+
+
+def label_logarithmic(axis: Axis) -> None:
+    """Label a logarithmic axis 0.1, 0.2, 0.5, 1: matplotlib's own labels are mathematics, which no figure here parses."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def label_points(axes: Axes, points: Mapping[str, tuple[float, float]], info: ReportInfo) -> None:

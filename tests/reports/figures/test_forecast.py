@@ -5,6 +5,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from reports.figures.forecast import forecast_curves, forecast_figure, growth_in_decibels
 from reports.statistics.forecast import forecast
@@ -52,6 +54,16 @@ def test_a_figure_of_many_models_names_none_and_its_title_has_the_correlation() 
     curves = forecast_curves(many(20))
     assert curves is not None
     assert "12 of 20 models" in curves.axes[0].get_title(loc="left")
+
+
+def test_a_logarithmic_axis_is_labelled_in_plain_numbers() -> None:
+    figure = forecast_figure(many(20))
+    assert figure is not None
+    assert figure.axes[0].get_xscale() == "log"
+    FigureCanvasAgg(figure).draw()
+    words = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)]
+    assert {"0.2", "0.5", "1"} & set(words)
+    assert not [word for word in words if "$" in word]
 
 
 def test_a_curve_in_decibels_has_the_forecast_drawn_from_its_first_clip() -> None:
