@@ -65,7 +65,7 @@ def test_the_delta_figure_has_a_dot_a_variant_and_needs_a_baseline() -> None:
 
 
 def test_of_many_variants_figures_name_some_and_the_best_comes_first() -> None:
-    late = {f"v{place:02d}": 10.0 + place for place in range(20)}
+    late = {f"v{n:02d}": 10.0 + n for n in range(20)}
     frame = study(late, seeds=[0], tracks=[TRACK], clips=4)
     frame = frame[frame["metric"] == "background_psnr"]
     shown = view(frame, variants={name: {} for name in late}, baseline="v07", tracks=[TRACK])

@@ -10,6 +10,7 @@ from reports.figures.errors import error_figures, picture_sheet
 from reports.page.films import relative_links
 from reports.write import write_report
 from tests.reports.report_frames import info, study
+from tests.undrawn import undrawn
 
 
 def sheet(folder: Path, name: str = "own", rows: int = 2, columns: int = 3) -> Path:
@@ -30,7 +31,7 @@ def test_a_sheet_has_a_picture_a_panel(tmp_path: Path) -> None:
     figure = picture_sheet(sheet(tmp_path) / "own.npz", "mine")
     assert len(figure.axes) == 6
     assert [axes.get_title() for axes in figure.axes[:3]] == ["t = 0", "t = 1", "t = 2"]
-    assert [figure.axes[place].get_ylabel() for place in (0, 3)] == ["row 0", "row 1"]
+    assert [figure.axes[i].get_ylabel() for i in (0, 3)] == ["row 0", "row 1"]
     assert all(len(axes.images) == 1 for axes in figure.axes)
 
 
@@ -48,7 +49,8 @@ def test_only_the_sheets_that_are_there(tmp_path: Path) -> None:
 def test_a_report_shows_them(tmp_path: Path) -> None:
     folder = sheet(sheet(tmp_path / "errors"), "injected")
     about = info(tracks=["consistent-50s"], errors={"full": str(folder)})
-    write_report(lean(dict.fromkeys(about.variants, 20.0)), about, tmp_path, relative_links(tmp_path))
+    with undrawn():
+        write_report(lean(dict.fromkeys(about.variants, 20.0)), about, tmp_path, relative_links(tmp_path))
     assert "(figures/errors-injected-full.png)" in (tmp_path / "report.md").read_text()
     assert (tmp_path / "figures" / "errors-own-full.png").is_file()
     page = (tmp_path / "report.html").read_text()
@@ -63,6 +65,7 @@ def test_a_row_of_a_comparison_is_no_folder_of_its_picture(tmp_path: Path) -> No
         variants={"A/full": {}, "base": {}},
         errors={"A/full": str(sheet(tmp_path / "errors"))},
     )
-    write_report(lean({"A/full": 30.0, "base": 16.0}), changed, tmp_path, relative_links(tmp_path))
+    with undrawn():
+        write_report(lean({"A/full": 30.0, "base": 16.0}), changed, tmp_path, relative_links(tmp_path))
     (picture,) = tmp_path.glob("figures/errors-own-A_full-*.png")
     assert f"](figures/{picture.name})" in (tmp_path / "report.md").read_text()

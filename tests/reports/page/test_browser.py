@@ -15,15 +15,16 @@ from reports.statistics.view import ReportView
 from svi.generation.video import join_mp4, write_mp4
 from tests.chromium import complaints, pages, program
 from tests.reports.report_frames import info, study
+from tests.undrawn import undrawn
 
 pytestmark = pytest.mark.skipif(program() is None, reason="needs Chromium: apt-get install chromium")
 TRACK = "consistent-50s"
 NAMES = ("full", "<script>alert(1)</script> \"'ü", "no_e_img")
 WATCH = """async ([count, fps]) => {
   const videos = [...document.querySelectorAll("video")], clocks = [], shown = [], last = videos.map(() => NaN);
-  const look = (video, place) => video.requestVideoFrameCallback((now, frame) => {
-    last[place] = Math.round(frame.mediaTime * fps);
-    look(video, place);
+  const look = (video, index) => video.requestVideoFrameCallback((now, frame) => {
+    last[index] = Math.round(frame.mediaTime * fps);
+    look(video, index);
   });
   videos.forEach(look);
   while (clocks.length < count) {
@@ -44,7 +45,7 @@ def film(path: Path, seconds: float, fps: int, seed: int, clip_frames: int = 4) 
     picture = generator.integers(0, 255, (16, 16, 3))
     for begin in range(0, round(seconds * fps), clip_frames):
         segments.append(path.with_name(f"segment-{begin:06d}.mp4"))
-        frames = [np.roll(picture, begin + place, axis=1).astype(np.uint8) for place in range(clip_frames)]
+        frames = [np.roll(picture, begin + i, axis=1).astype(np.uint8) for i in range(clip_frames)]
         write_mp4(segments[-1], frames, fps, 16, 16)
     join_mp4(path, segments)
     for segment in segments:
@@ -58,10 +59,10 @@ def write_page(
     """A page with films of some variants; clips are half a second long, and each sample half as long as the one before."""
     videos = {
         name: [
-            str(film(folder / f"films-{place}" / f"scene-{n:02d}.mp4", seconds / 2**n, fps, place, fps // 2))
+            str(film(folder / f"films-{i}" / f"scene-{n:02d}.mp4", seconds / 2**n, fps, i, fps // 2))
             for n in range(samples)
         ]
-        for place, name in enumerate(names)
+        for i, name in enumerate(names)
     }
     about = info(
         variants={name: {} for name in names}, tracks=[TRACK], videos={TRACK: videos}, fps=float(fps), compare_to=(),
@@ -159,7 +160,9 @@ def test_it_plays_and_all_films_stay_within_one_frame(open_page: Open, short: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("fps", [16, 30])
 def test_films_of_any_rate_stay_within_one_frame(open_page: Open, tmp_path: Path, fps: int) -> None:
-    tab = open_page(write_page(tmp_path, 8, fps))
+    with undrawn():
+        path = write_page(tmp_path, 8, fps)
+    tab = open_page(path)
     tab.locator(".play").click()
     clocks = watched(tab, 150, fps)
     assert clocks[-1].min() - clocks[0].max() > fps
@@ -270,8 +273,10 @@ def test_films_that_all_break_stop_the_player(open_page: Open, short: Path) -> N
 
 
 def test_of_many_variants_some_are_shown_and_each_comes_and_goes_alone(open_page: Open, tmp_path: Path) -> None:
-    names = [f"v{place}" for place in range(7)] + ["full"]
-    tab = open_page(write_page(tmp_path, 2, 8, names=names))
+    names = [f"v{i}" for i in range(7)] + ["full"]
+    with undrawn():
+        path = write_page(tmp_path, 2, 8, names=names)
+    tab = open_page(path)
     shown = tab.locator(".player figcaption:visible")
     assert shown.all_inner_texts() == ["v0", "v1", "v2", "v3", "v4", "full"]
     press(tab, "ArrowRight")
@@ -292,7 +297,8 @@ def test_of_many_variants_some_are_shown_and_each_comes_and_goes_alone(open_page
 
 
 def test_films_too_large_for_the_page_are_played_from_beside_it(open_page: Open, browser: Any, tmp_path: Path) -> None:
-    path = write_page(tmp_path, 4, 8, budget=0)
+    with undrawn():
+        path = write_page(tmp_path, 4, 8, budget=0)
     assert 'src="data:video' not in path.read_text()
     tab = open_page(path)
     press(tab, "Space")

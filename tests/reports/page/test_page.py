@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,6 +17,7 @@ from reports.statistics.view import ReportView
 from reports.write import write_report
 from svi.generation.video import write_mp4
 from tests.reports.report_frames import TRACKS, VARIANTS, info, judged_report, report, study
+from tests.undrawn import undrawn
 
 TRACK = "consistent-50s"
 Films = dict[str, object]
@@ -41,12 +43,6 @@ class Loads(HTMLParser):
 def scored() -> ReportView:
     """A study on one track, without films."""
     return report(study(tracks=[TRACK], clips=8), tracks=[TRACK])
-
-
-@pytest.fixture(scope="module")
-def bare(scored: ReportView) -> str:
-    """Its page."""
-    return page(scored, LINK)
 
 
 def of_one_metric(variants: dict[str, float], track: str = TRACK) -> pd.DataFrame:
@@ -87,6 +83,13 @@ def filmed(scored: ReportView, films: Films) -> str:
     return page(replace(scored, info=info(**films)), LINK)
 
 
+@pytest.fixture
+def _undrawn() -> Iterator[None]:
+    """For what is not about figures."""
+    with undrawn():
+        yield
+
+
 def parsed(html: str) -> Loads:
     loads = Loads()
     loads.feed(html)
@@ -107,6 +110,7 @@ def test_videos_are_in_declared_order(filmed: str) -> None:
     assert "scene-00" in filmed
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_a_sample_that_does_not_fit_is_linked_with_all_its_films(lean: ReportView, films: Films, folder: Path) -> None:
     link = relative_links(folder / "a b", folder / "reports" / "x")
     assert 'src="data:video' in page(replace(lean, info=info(**films)), link, video_bytes=16_000)
@@ -118,6 +122,7 @@ def test_a_sample_that_does_not_fit_is_linked_with_all_its_films(lean: ReportVie
     assert len(videos) == 8
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_films_that_go_with_a_page_lie_beside_it(lean: ReportView, films: Films, tmp_path: Path) -> None:
     target = tmp_path / "sent" / "my page.html"
     target.parent.mkdir()
@@ -143,6 +148,7 @@ def test_the_first_sample_of_every_track_comes_before_the_second_of_any(tmp_path
     ]
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_missing_films_leave_a_page_that_says_so(lean: ReportView) -> None:
     changed = info(tracks=[TRACK], videos={TRACK: {"full": ["/nowhere/scene-00.mp4"]}})
     html = page(replace(lean, info=changed), LINK)
@@ -164,14 +170,14 @@ def test_every_name_is_escaped() -> None:
     assert "<script>alert" not in html
 
 
-def test_skipped_cells_carry_their_reason_and_published_rows_are_apart(bare: str) -> None:
-    assert '<abbr title="no true film is stored" tabindex="0">skipped</abbr>' in bare
-    ours, _, published = bare.partition('<section class="published">')
+def test_skipped_cells_carry_their_reason_and_published_rows_are_apart(filmed: str) -> None:
+    assert '<abbr title="no true film is stored" tabindex="0">skipped</abbr>' in filmed
+    ours, _, published = filmed.partition('<section class="published">')
     assert "73.82" not in ours
     assert "73.82" in published
 
 
-@pytest.mark.usefixtures("films")
+@pytest.mark.usefixtures("films", "_undrawn")
 def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(folder: Path) -> None:
     names = ("full", "base", "copy_image")
     videos = {TRACK: {name: [str(folder / "base" / "scene-00.mp4")] for name in names}}
@@ -191,6 +197,7 @@ def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(f
     assert "base" in key
 
 
+@pytest.mark.usefixtures("filmed", "_undrawn")
 def test_the_contact_sheet_is_called_lossless_only_if_all_of_it_is(
     filmed: str, lean: ReportView, films: Films, folder: Path, tmp_path: Path
 ) -> None:
@@ -202,23 +209,29 @@ def test_the_contact_sheet_is_called_lossless_only_if_all_of_it_is(
     assert "not a chosen one." in html
 
 
-def test_figures_follow_the_colour_of_the_page(bare: str) -> None:
-    assert "currentColor" in bare
-    assert "<?xml" not in bare
+def test_figures_follow_the_colour_of_the_page(filmed: str) -> None:
+    assert "currentColor" in filmed
+    assert "<?xml" not in filmed
 
 
-def test_costs_stand_as_they_are_told_the_total_last(bare: str) -> None:
-    assert '<div class="total"><dt>together</dt><dd>2 min</dd></div></dl>' in bare
+def test_costs_stand_as_they_are_told_the_total_last(filmed: str) -> None:
+    assert '<div class="total"><dt>together</dt><dd>2 min</dd></div></dl>' in filmed
 
 
-def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films: Films) -> None:
+def of_two_variants(films: Films, folder: Path) -> dict[Path, bytes]:
+    """All files of a report of two variants and a metric, with its forecast and films."""
     frame = study({"base": 16.0, "full": 30.0}, tracks=[TRACK], clips=8)
     frame = frame[frame["metric"].isin(["background_psnr", "gain", "eps"])]
-    about = info(**films, variants={"base": {}, "full": {}})
-    for name in ("one", "two"):
-        write_report(frame, about, tmp_path / name, LINK)
-    first = {path.relative_to(tmp_path / "one"): path.read_bytes() for path in (tmp_path / "one").rglob("*.*")}
-    second = {path.relative_to(tmp_path / "two"): path.read_bytes() for path in (tmp_path / "two").rglob("*.*")}
+    write_report(frame, info(**films, variants={"base": {}, "full": {}}), folder, LINK)
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+@pytest.fixture(scope="module")
+def written(films: Films, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, bytes]:
+    return of_two_variants(films, tmp_path_factory.mktemp("written"))
+
+
+def test_write_report_writes_everything(written: dict[Path, bytes]) -> None:
     kinds = ("drift", "deltas", "forecast", "forecast-curves", "sheet")
     texts = (
         "table.md",
@@ -230,11 +243,16 @@ def test_write_report_writes_everything_and_again_the_same(tmp_path: Path, films
         "reproduce.txt",
         f"figures/drift-{TRACK}.svg",
     )
-    assert {str(path) for path in first} == {*texts, *(f"figures/{kind}-{TRACK}.png" for kind in kinds)}
-    assert first == second
-    assert f"](figures/drift-{TRACK}.png)" in first[Path("report.md")].decode()
+    assert {str(path) for path in written} == {*texts, *(f"figures/{kind}-{TRACK}.png" for kind in kinds)}
+    assert f"](figures/drift-{TRACK}.png)" in written[Path("report.md")].decode()
 
 
+@pytest.mark.slow
+def test_write_report_writes_the_same_bytes_again(written: dict[Path, bytes], films: Films, tmp_path: Path) -> None:
+    assert of_two_variants(films, tmp_path) == written
+
+
+@pytest.mark.usefixtures("_undrawn")
 def test_no_name_leaves_the_folder_or_becomes_markup(tmp_path: Path) -> None:
     track, name = "../up <i>", "`a` [b](c) **d**"
     changed = info(
