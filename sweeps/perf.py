@@ -20,11 +20,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.core.errors import UseError
 from harness.core.text import markdown_table
+from harness.plan.kinds import BACKBONE, DATA, FORECAST, GENERATE, SCORE, TRAIN
 from harness.plan.pipeline import Child
 from reports.statistics.bootstrap import FEWEST as FEWEST_FILMS
 from reports.statistics.bootstrap import paired_difference
 from reports.statistics.forecast import rank_correlation
-from sweeps.pruning import FORECAST
+from sweeps.pruning import LATE_FORECAST
 from sweeps.results import best_trials
 from sweeps.samplers import drawn
 from sweeps.search import Search
@@ -33,7 +34,8 @@ from sweeps.sweep import Objective, load_sweep
 from sweeps.values import film_values, metrics, value
 
 FEWEST = 4  # trials that a rank correlation says something of
-BASE, TRAIN, FORECASTS, FILMS = ("backbone", "data"), ("train",), ("forecast",), ("generate", "score")
+BASE, TRAININGS = (BACKBONE.name, DATA.name), (TRAIN.name,)
+FORECASTS, FILMS = (FORECAST.name,), (GENERATE.name, SCORE.name)
 Floats = npt.NDArray[np.float64]
 
 
@@ -115,11 +117,11 @@ def report(everything: Side, pruned: Side) -> Iterator[str]:
     ]
     for name, kinds in (
         ("base model and latent cache, s", BASE),
-        ("training, s", TRAIN),
+        ("training, s", TRAININGS),
         ("forecasts, s", FORECASTS),
         ("generation and scoring, s", FILMS),
         ("forecasts, generation and scoring, s", (*FORECASTS, *FILMS)),
-        ("total, s", (*BASE, *TRAIN, *FORECASTS, *FILMS)),
+        ("total, s", (*BASE, *TRAININGS, *FORECASTS, *FILMS)),
     ):
         full, less = (side.seconds(kinds) for side in sides)
         rows.append((name, f"{full:.0f}", f"{less:.0f}", f"{1 - less / full:.0%}" if full else ""))
@@ -182,8 +184,8 @@ def _forecasts_and_values(side: Side, objective: Objective) -> tuple[Floats, Flo
     for trial in side.trials:
         with suppress(ValueError):  # no film defines it
             worth = value(store, side.children[trial.number], track, objective)
-            if FORECAST in trial.user_attrs:
-                pairs.append((trial.user_attrs[FORECAST]["value"], worth))
+            if LATE_FORECAST in trial.user_attrs:
+                pairs.append((trial.user_attrs[LATE_FORECAST]["value"], worth))
     forecasts, values = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
     return forecasts, values
 

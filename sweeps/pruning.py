@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sweeps.slots import KNOWN
 from sweeps.sweep import Sweep
 
-FORECAST = "harness.forecast"  # of a trial: error forecast at the film's late clips, in latent units
+LATE_FORECAST = "harness.forecast"  # of a trial: error forecast at the film's late clips, in latent units
 PRUNED = "harness.pruned"  # why
 FIRST = 4  # forecasts that a rank says something among
 BEST = 0.25  # share of forecasts whose films are made
@@ -43,7 +43,7 @@ def doubt(pruner: str, sweep: Sweep) -> str | None:
     )
 
 
-def verdict(study: Study, trial: FrozenTrial) -> str | None:
+def reason_to_prune(study: Study, trial: FrozenTrial) -> str | None:
     """Why the trial is not worth its films; None if it is. Known settings always are.
 
     Each forecast is measured on one clip, and the lowest are the best: a trial goes on while its own is among the best quarter of
@@ -51,9 +51,9 @@ def verdict(study: Study, trial: FrozenTrial) -> str | None:
     and so are wider than what two trials may differ by. Optuna's own pruners know but one objective and forget pruned trials, so
     that their bar would stay where the finished ones put it.
     """
-    if KNOWN in trial.user_attrs or FORECAST not in trial.user_attrs:
+    if KNOWN in trial.user_attrs or LATE_FORECAST not in trial.user_attrs:
         return None
-    mine: Late = trial.user_attrs[FORECAST]
+    mine: Late = trial.user_attrs[LATE_FORECAST]
     others = _forecasts(study, trial)
     better = sum(other < mine["value"] for other in others)
     best = BEST if len(study.directions) == 1 else BEST_OF_FRONT
@@ -66,7 +66,7 @@ def verdict(study: Study, trial: FrozenTrial) -> str | None:
 def _forecasts(study: Study, trial: FrozenTrial) -> Sequence[float]:
     others = study.get_trials(deepcopy=False)
     return [
-        other.user_attrs[FORECAST]["value"]
+        other.user_attrs[LATE_FORECAST]["value"]
         for other in others
-        if other.number != trial.number and other.state != TrialState.FAIL and FORECAST in other.user_attrs
+        if other.number != trial.number and other.state != TrialState.FAIL and LATE_FORECAST in other.user_attrs
     ]

@@ -9,11 +9,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.core.atomic import replacing, write_json
 from harness.core.errors import UseError
+from harness.plan.kinds import REPORT, SCORE
 from harness.plan.pipeline import Child
 from harness.results.reports import link_report
 from harness.run.local import Local
 from harness.run.schedule import run
-from sweeps.pruning import FORECAST, PRUNED
+from sweeps.pruning import LATE_FORECAST, PRUNED
 from sweeps.publish import LOST, StudyRun
 from sweeps.slots import KNOWN
 from sweeps.study import SweepStudy, trial_name
@@ -85,7 +86,7 @@ def write_trials(study: SweepStudy, trials: Sequence[FrozenTrial], folder: Path)
 
 def _row(study: SweepStudy, trial: FrozenTrial) -> dict[str, Any]:
     attributes = trial.user_attrs
-    forecast: Mapping[str, float] = attributes.get(FORECAST, {})
+    forecast: Mapping[str, float] = attributes.get(LATE_FORECAST, {})
     values = trial.values or [None] * len(study.sweep.objectives)
     return {
         "trial": trial.number,
@@ -133,9 +134,9 @@ def _report(
     outcome = run(pipeline.graph, study.store, executor, lambda _: None, lambda _: None)
     for event in outcome.failed.values():
         raise UseError(f"the report {name} was not written: {event.message}; the same command tries again")
-    link_report(study.store.root, name, study.store.artifact("report", pipeline.report))
-    return study.store.artifact("report", pipeline.report)
+    link_report(study.store.root, name, study.store.artifact(REPORT.name, pipeline.report))
+    return study.store.artifact(REPORT.name, pipeline.report)
 
 
 def _scored(study: SweepStudy, child: Child) -> bool:
-    return all(study.store.done("score", signature) for signature in child.score[study.sweep.track].values())
+    return all(study.store.done(SCORE.name, signature) for signature in child.score[study.sweep.track].values())

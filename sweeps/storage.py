@@ -35,7 +35,7 @@ class StudyStorage:
     def __init__(self, text: str | None, root: Path) -> None:
         """`text`: journal:PATH, a path that ends in .journal, or a database's URL; None: sqlite in the store at `root`.
 
-        Raises UseError for a place that cannot be opened.
+        Raises UseError for a storage that cannot be opened.
         """
         text = text or f"sqlite:///{(root / 'optuna.db').absolute()}"
         self._journal = _journal_path(text)
@@ -56,7 +56,7 @@ class StudyStorage:
 
     @property
     def shown(self) -> str:
-        """The place as it may be printed: without a password, which PGPASSWORD or ~/.pgpass may give in its stead."""
+        """The storage as it may be printed: without a password, which PGPASSWORD or ~/.pgpass may give in its stead."""
         if self._url is None:
             return str(self._journal)
         return _bare(self._url).render_as_string()

@@ -13,7 +13,7 @@ from harness.results.forecast import clips_of, forecast_of
 from harness.run.console import Console
 from harness.run.local import Local
 from harness.run.schedule import Event, Running, run
-from sweeps.pruning import FORECAST, PRUNED, verdict
+from sweeps.pruning import LATE_FORECAST, PRUNED, reason_to_prune
 from sweeps.publish import TrialRun
 from sweeps.storage import tell
 from sweeps.sweep import Sweep
@@ -101,12 +101,12 @@ class TrialExecution:
         except ValueError as error:
             raise TrialError(f"its forecast: {error}") from error
         low = late.value if math.isnan(late.low) else late.low  # of one film nothing is known but the value
-        self.trial.set_user_attr(FORECAST, {"value": late.value, "low": low, "high": max(late.value, late.high)})
+        self.trial.set_user_attr(LATE_FORECAST, {"value": late.value, "low": low, "high": max(late.value, late.high)})
         study = self.trial.study
         if len(study.directions) == 1:  # Optuna takes no reports of several objectives
             # In the study's direction, so that a sampler that learns from pruned trials learns the right way round.
             self.trial.report(-late.value if study.direction == StudyDirection.MAXIMIZE else late.value, step=1)
-        return verdict(study, study.get_trials(deepcopy=False)[self.trial.number]) if self.prune else None
+        return reason_to_prune(study, study.get_trials(deepcopy=False)[self.trial.number]) if self.prune else None
 
     def _values(self) -> list[float]:
         try:

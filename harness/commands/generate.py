@@ -12,6 +12,7 @@ import click
 from benchmarks.samples import read_prompts
 from benchmarks.track import clips_per_prompt, n_clips, n_frames
 from harness.commands.options import EXISTING_FILE, PROFILE, RECIPES, STORE
+from harness.core.artifacts import SINGLE_FILM
 from harness.core.atomic import replacing
 from harness.core.errors import UseError
 from harness.core.signature import fingerprint
@@ -22,6 +23,7 @@ from harness.declare.spec import parse_overrides, resolve
 from harness.plan.kinds import FILM
 from harness.plan.model import Model
 from harness.plan.pipeline import Builder
+from svi.artifacts import VIDEOS
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def make_film(request: FilmRequest, store: Path) -> int:
     if not opened.done(FILM.name, signature):
         error = opened.note(FILM.name, signature, ERROR)
         raise UseError(error["message"] if error else "the film was not finished; the same command goes on with it")
-    _copy(opened.artifact(FILM.name, signature) / "videos" / "film.mp4", request.target)
+    _copy(opened.artifact(FILM.name, signature) / VIDEOS / f"{SINGLE_FILM}.mp4", request.target)
     print(request.target)
     return 0
 

@@ -11,7 +11,8 @@ from harness.commands.options import STORE
 from harness.core.errors import UseError
 from harness.core.registry import suggestion
 from harness.core.signature import canonical
-from harness.core.store import MANIFEST, Store
+from harness.core.store import MANIFEST, Store, is_store
+from harness.plan.kinds import TRAIN
 from harness.publish.model_card import About, Adapter, about, card, scores_of
 from svi.artifacts import CHECKPOINTS, LATEST, LORA
 from svi.lora.keys import FORMATS, Format, listed
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @STORE
 def lora(source: Path, target: Path, form: str, alpha: float | None, store: Path) -> None:
     """A LoRA in another format: from a file or folder of any, a trained variant's folder, or a training's checkpoint."""
-    for line in convert(source, target, form, Store(store) if (store / "store.json").is_file() else None, alpha):
+    for line in convert(source, target, form, Store(store) if is_store(store) else None, alpha):
         click.echo(line)
 
 
@@ -101,7 +102,7 @@ def _origin_of(source: Path, store: Store | None) -> About:
     """From the manifest of the Train artifact that `source` is, or is in."""
     folders = (source, source.parent, source.parent.parent)
     manifest = next((json.loads((p / MANIFEST).read_text()) for p in folders if (p / MANIFEST).is_file()), None)
-    if manifest is None or manifest.get("kind") != "train":
+    if manifest is None or manifest.get("kind") != TRAIN.name:
         return About()
     return about(manifest, store, tuple(scores_of(manifest["signature"], store)) if store else ())
 

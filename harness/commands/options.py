@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from harness.core.errors import UseError
-from harness.core.store import Store
+from harness.core.store import Store, is_store
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _opened(_context: click.Context, _parameter: click.Parameter, root: Path) -> Store:
     """The store in that folder. Raises UseError where there is none."""
-    if not (root / "store.json").is_file():
+    if not is_store(root):
         raise UseError(
             f"--store {root}: no store there (looked in {root.resolve()}); `harness run ablation_eimg` makes one"
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.artifacts import PROMPTS
 from benchmarks.track import PAPER_CLIP_SECONDS
 from harness.commands.options import EXISTING_FILE, STORE
 from harness.core.errors import UseError
@@ -196,7 +197,7 @@ def _next_commands(request: SampleRequest, image: "Picture") -> list[str]:
     sample, seconds = request.target, f"{request.number * PAPER_CLIP_SECONDS:g}"
     film = shlex.join(
         ["harness", "generate", f"{sample.name}.mp4", "--image", str(sample / f"frame{image.suffix}"), "--prompts",
-         str(sample / "prompt.txt"), "--seconds", seconds]
+         str(sample / PROMPTS), "--seconds", seconds]
     )  # fmt: skip
     track = "creative-50s" if request.number <= 10 else "creative-250s"
     run = shlex.join(["harness", "run", "ablation_eimg", f"tracks={track}", f"eval.path={sample.parent}"])

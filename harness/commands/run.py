@@ -11,6 +11,7 @@ import click
 from harness.commands.session import Session, experiment_options
 from harness.core.artifacts import FOOTAGE
 from harness.core.errors import UseError
+from harness.plan.kinds import DATA, REPORT
 from harness.results.reports import link_report
 from reports.artifacts import PAGE, TABLE
 
@@ -69,8 +70,8 @@ def run_experiment(session: Session, executor_name: str = "local") -> int:
 def _skipped_videos(session: Session) -> Iterator[str]:
     """What the latent caches could not use of data.path."""
     for node in session.pipeline.graph:
-        if node.kind == "data" and session.store.done("data", node.signature):
-            about = json.loads((session.store.artifact("data", node.signature) / FOOTAGE).read_text())
+        if node.kind == DATA.name and session.store.done(node.kind, node.signature):
+            about = json.loads((session.store.artifact(node.kind, node.signature) / FOOTAGE).read_text())
             if about["skipped"]:
                 yield f"data.path: {len(about['skipped'])} videos skipped"
             yield from (f"  {name}: {why}" for name, why in about["skipped"])
@@ -81,13 +82,13 @@ def _conclude(session: Session, outcome: "Outcome") -> int:
     from harness.run.schedule import EXIT_FAILED
 
     session.raise_use_errors(outcome)
-    if not session.store.done("report", session.pipeline.report):
+    if not session.store.done(REPORT.name, session.pipeline.report):
         print(
             f"\n{len(outcome.failed)} stages failed; the same command tries them again and keeps all that is done.",
             file=sys.stderr,
         )
         return EXIT_FAILED
-    folder = session.store.artifact("report", session.pipeline.report)
+    folder = session.store.artifact(REPORT.name, session.pipeline.report)
     newest = link_report(session.store.root, session.pipeline.request.experiment.name, folder)
     print(
         f"page: {newest / PAGE}; MLflow: harness ui --store {session.store.root}\n",

@@ -17,7 +17,7 @@ from benchmarks.samples import content_hash, load_samples
 from benchmarks.track import Track, get_track
 from harness.commands.options import JOBS, LIMIT, STORE
 from harness.core.errors import UseError
-from harness.core.gpus import cards
+from harness.core.gpus import visible_gpus
 from harness.core.graph import Graph
 from harness.core.store import Store
 from harness.declare.settings import ScoreSettings, Settings
@@ -176,7 +176,7 @@ def _share_cores(graph: Graph, store: Store, jobs: int) -> None:
     from harness.run.local import THREADS
 
     stages = sum(not store.done(node.kind, node.signature) for node in graph)
-    if stages and not cards() and "OMP_NUM_THREADS" not in os.environ:
+    if stages and not visible_gpus() and "OMP_NUM_THREADS" not in os.environ:
         share = max(1, len(os.sched_getaffinity(0)) // min(stages, jobs))
         os.environ.update({name: os.environ.get(name, str(share)) for name in THREADS})
 

@@ -7,7 +7,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 DRIVER = Path("/proc/driver/nvidia/gpus")
 
 
-def cards() -> list[str]:
+def visible_gpus() -> list[str]:
     """What CUDA_VISIBLE_DEVICES may hold, one entry a card: those it names already, else all that the driver has."""
     named = os.environ.get(VISIBLE)
     if named is not None:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.core.signature import signature
+from harness.core.store import SIGNATURE_DIGITS
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class Graph:
         """Add a node, or another label of a known one. Raises ValueError when something it needs has not been added."""
         if unknown := [s for s in node.needs if s not in self._nodes]:
             raise ValueError(
-                f"{node.kind} {node.label!r} needs {unknown[0][:16]}, which is not in the graph; add that first"
+                f"{node.kind} {node.label!r} needs {unknown[0][:SIGNATURE_DIGITS]}, which is not in the graph; add that first"
             )
         self._nodes.setdefault(node.signature, node)
         self._labels.setdefault(node.signature, {})[node.label] = None

@@ -13,6 +13,7 @@ from harness.core.errors import UseError
 FORMAT = 1
 MANIFEST = "manifest.json"
 SIGNATURE_DIGITS = 16  # of an artifact's folder; its manifest holds all of them
+ABOUT = "store.json"  # in the root of every store
 # What a stage under way leaves beside its results; gone once it is committed.
 PROGRESS, ELAPSED, ERROR = "progress.json", "elapsed.json", "error.json"
 
@@ -28,7 +29,7 @@ class Store:
         self.root = root.absolute()
         self.fingerprints = self.root / "fingerprints.json"
         """Hashes of files by path, size and time of change; losing it is safe."""
-        about = self.root / "store.json"
+        about = self.root / ABOUT
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             if not about.exists():
@@ -51,7 +52,7 @@ class Store:
 
     def partial(self, kind: str, signature: str) -> Path:
         """Where the stage works until it is finished."""
-        return self.root / "partial" / f"{kind}-{signature[:SIGNATURE_DIGITS]}"
+        return self.root / "partial" / stage_name(kind, signature)
 
     def done(self, kind: str, signature: str) -> bool:
         """Whether the artifact is finished: its manifest exists."""
@@ -69,7 +70,7 @@ class Store:
         """The lock that a process holds while it runs the stage; the system frees it when the process dies."""
         folder = self.root / "locks"
         folder.mkdir(exist_ok=True)
-        return FileLock(folder / f"{kind}-{signature[:SIGNATURE_DIGITS]}.lock")
+        return FileLock(folder / f"{stage_name(kind, signature)}.lock")
 
     def begin(self, kind: str, signature: str) -> Path:
         """The partial folder, made or taken over from an earlier attempt; to be called under the lock.
@@ -109,6 +110,16 @@ class Store:
             return _read(self.partial(kind, signature) / name)
         except FileNotFoundError:
             return None
+
+
+def stage_name(kind: str, signature: str) -> str:
+    """What a stage is called in folder names, and by `harness status` and `harness cancel`: its kind and first digits."""
+    return f"{kind}-{signature[:SIGNATURE_DIGITS]}"
+
+
+def is_store(root: Path) -> bool:
+    """Whether there is a store in that folder."""
+    return (root / ABOUT).is_file()
 
 
 def _read(path: Path) -> dict[str, Any]:

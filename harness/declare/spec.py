@@ -265,7 +265,8 @@ def _unknown(key: str, layer: str, known: list[str]) -> str:
     section, _, name = key.rpartition(".")
     sections = dict.fromkeys(k.partition(".")[0] for k in known)
     inside = [k.removeprefix(f"{section}.") for k in known if k.rpartition(".")[0] == section]
-    guesses = [k for k in known if k.rpartition(".")[2] == name]
+    same = [k for k in known if k.rpartition(".")[2] == name]
+    guesses = nearest(key, same) or same
     guesses = guesses or [f"{section}.{guess}" for guess in nearest(name, inside)] or nearest(key, known)
     listed = f"{section} has: {', '.join(inside)}" if section and inside else f"sections: {', '.join(sections)}"
     guess = f"did you mean {' or '.join(guesses[:3])}? " if guesses else ""

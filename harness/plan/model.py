@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.samples import BUNDLED, MULTIPLE
 from harness.core.errors import UseError
-from harness.core.gpus import cards
+from harness.core.gpus import visible_gpus
 from harness.core.signature import fingerprint, flat, leaves
 from harness.declare.settings import Settings
 from svi.backbones.catalogue import EXPERT, Geometry, tiny_latent_shape
@@ -100,13 +100,12 @@ def _settled(settings: Settings) -> Settings:
     """What depends on other settings or on this machine, decided before it is hashed."""
     data, speed, start = settings.data, settings.speed, settings.eval
     if start.path is None and data.path is None and not settings.backbone.embedded:
-        start = start.model_copy(
-            update={"path": BUNDLED}
-        )  # the world's scenes are for the model that was trained on it
+        # The world's scenes are for the model that was trained on it.
+        start = start.model_copy(update={"path": BUNDLED})
     if start.path is not None:  # films start from there: nothing need be kept from training
         data = data.model_copy(update={"hold_back": 0.0})
     if speed.attention == "auto":
-        flash = find_spec("flash_attn") is not None and cards() and settings.backbone.dtype == "bfloat16"
+        flash = find_spec("flash_attn") is not None and visible_gpus() and settings.backbone.dtype == "bfloat16"
         speed = speed.model_copy(update={"attention": "flash" if flash else "sdpa"})
     return settings.model_copy(update={"data": data, "speed": speed, "eval": start})
 

@@ -117,7 +117,7 @@ def _known_digest(path: Path, size: int, modified_ns: int, cache: Path) -> str:
 
 
 def _compared(settings: ScoreSettings, key: str, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Identity and place of a folder that films are compared with; empty where none is given."""
+    """Identity and path of a folder that films are compared with; empty where none is given."""
     path = getattr(settings, key)
     if path is None:
         return {}, {}

@@ -12,7 +12,7 @@ from benchmarks.arrays import Floats
 from benchmarks.suites.record import ScoreRecord
 from harness.core.store import Store
 from harness.core.text import markdown_table
-from harness.plan.kinds import SCORE
+from harness.plan.kinds import DATA, GENERATE, SCORE
 from svi.artifacts import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from svi.backbones.catalogue import MODELS
 from svi.lora.keys import listed
@@ -85,16 +85,16 @@ def about(manifest: Mapping[str, Any], store: Store | None, scores: tuple[Score,
 
 def _data(manifest: Mapping[str, Any], store: Store | None) -> dict[str, Any]:
     upstream = manifest["upstream"].get("data")
-    if store is None or upstream is None or not store.done("data", upstream):
+    if store is None or upstream is None or not store.done(DATA.name, upstream):
         return {}
-    identity = store.manifest("data", upstream)["identity"]
+    identity = store.manifest(DATA.name, upstream)["identity"]
     return {key: value for key, value in identity.items() if key.startswith("data.")}
 
 
 def scores_of(training: str, store: Store) -> Iterator[Score]:
     """Every metric of the films that were made with what this training made."""
-    made = {m["signature"] for m in store.manifests("generate") if training in m["upstream"].get("train", ())}
-    return scores(store, (m for m in store.manifests("score") if m["upstream"]["generate"] in made))
+    made = {m["signature"] for m in store.manifests(GENERATE.name) if training in m["upstream"].get("train", ())}
+    return scores(store, (m for m in store.manifests(SCORE.name) if m["upstream"]["generate"] in made))
 
 
 def scores(store: Store, manifests: Iterable[Mapping[str, Any]]) -> Iterator[Score]:

@@ -15,7 +15,7 @@ from harness.core.artifacts import FOOTAGE
 from harness.core.provenance import facts, git_state
 from harness.core.signature import canonical, flat
 from harness.core.store import Store
-from harness.plan.kinds import DATA
+from harness.plan.kinds import DATA, GENERATE, REPORT, SCORE, TRAIN
 from harness.plan.pipeline import Child, Pipeline
 from harness.publish.curves import score_curves
 from harness.publish.model_card import Adapter, about, card, scores
@@ -54,7 +54,7 @@ class Publisher:
 
     def _declare_parent(self) -> str:
         pipeline, request, declared = self.pipeline, self.pipeline.request, self.pipeline.request.experiment
-        seeds, done = declared.seeds, self.store.done("report", pipeline.report)
+        seeds, done = declared.seeds, self.store.done(REPORT.name, pipeline.report)
         info = RunInfo(
             name=f"{declared.name} · {request.profile} · {len(seeds)} seed{'s' if len(seeds) > 1 else ''}",
             params={
@@ -67,7 +67,7 @@ class Publisher:
             },
             config={"experiment": declared.model_dump(), "overrides": dict(request.overrides), "made_with": facts()},
             tags={**self.tags, **git_state(), "harness.signature": pipeline.report},
-            description=parent_text(request, self.store.artifact("report", pipeline.report) if done else None),
+            description=parent_text(request, self.store.artifact(REPORT.name, pipeline.report) if done else None),
         )
         parent = self.tracker.parent(pipeline.report, info)
         self.tracker.page(parent, self._experiment_page())
@@ -108,9 +108,9 @@ class Publisher:
     def _commit_tags(self, child: Child) -> dict[str, str]:
         """The commit that made the child's films: this one's, unless an earlier command made them."""
         made = next(iter(child.generate.values()))
-        if not self.store.done("generate", made):
+        if not self.store.done(GENERATE.name, made):
             return git_state()
-        kept = self.store.manifest("generate", made)["facts"]
+        kept = self.store.manifest(GENERATE.name, made)["facts"]
         return {key: kept.get(key, "unknown") for key in git_state()}
 
     def update(self) -> None:
@@ -127,27 +127,27 @@ class Publisher:
     def _send_training(self, child: Child, run: str, news: bool) -> None:
         """Curves, data, and the model, whose card tells the scores: sent again with news."""
         for expert, signature in child.train.items():
-            folder = self.store.partial("train", signature)
-            trained = self._is_new("train", signature, run)
-            if self.store.done("train", signature):
-                folder = self.store.artifact("train", signature)
+            folder = self.store.partial(TRAIN.name, signature)
+            trained = self._is_new(TRAIN.name, signature, run)
+            if self.store.done(TRAIN.name, signature):
+                folder = self.store.artifact(TRAIN.name, signature)
             if trained:
                 self._send_training_data(child, run)
-            if trained or (news and folder == self.store.artifact("train", signature)):
+            if trained or (news and folder == self.store.artifact(TRAIN.name, signature)):
                 self.tracker.model(run, self._trained_model(child, expert, signature, folder))
             if (folder / METRICS).is_file():
                 self.tracker.metrics_file(run, folder / METRICS, f"{expert}/" if len(child.train) > 1 else "")
 
     def _trained_model(self, child: Child, expert: str, signature: str, folder: Path) -> TrainedModel:
-        settings, manifest = child.resolved.settings, self.store.manifest("train", signature)
-        scored = [s for suites in child.score.values() for s in suites.values() if self.store.done("score", s)]
+        settings, manifest = child.resolved.settings, self.store.manifest(TRAIN.name, signature)
+        scored = [s for suites in child.score.values() for s in suites.values() if self.store.done(SCORE.name, s)]
         lora = (folder / LORA).is_dir()
         weights, title = folder / (LORA if lora else TRANSFORMER), _name(child)
         light = lora or settings.backbone.embedded
 
         def write() -> str:
             known = about(
-                manifest, self.store, tuple(scores(self.store, (self.store.manifest("score", s) for s in scored)))
+                manifest, self.store, tuple(scores(self.store, (self.store.manifest(SCORE.name, s) for s in scored)))
             )
             return card(Adapter.of(weights) if lora else None, known, title) + f"\nWeights in the store: `{weights}`\n"
 
@@ -184,13 +184,13 @@ class Publisher:
 
     def _send_track(self, child: Child, track: str, run: str) -> None:
         made = child.generate[track]
-        if self._is_new("generate", made, run):
-            folder = self.store.artifact("generate", made)
+        if self._is_new(GENERATE.name, made, run):
+            folder = self.store.artifact(GENERATE.name, made)
             self.tracker.artifact(run, f"videos {track}", folder / VIDEOS, f"videos/{track}", identity=made)
             self._send_samples(child, track, FilmInfo.read(folder), run)
         for suite, scored in child.score[track].items():
-            if self._is_new("score", scored, run):
-                created = datetime.fromisoformat(self.store.manifest("score", scored)["created"]).timestamp()
+            if self._is_new(SCORE.name, scored, run):
+                created = datetime.fromisoformat(self.store.manifest(SCORE.name, scored)["created"]).timestamp()
                 curves, _ = self._scored(scored, track)
                 self.tracker.curve(run, f"scores {track} {suite}", curves, identity=scored, measured=created)
 
@@ -209,11 +209,11 @@ class Publisher:
 
     def _metric_rows(self, child: Child) -> list[MetricRow]:
         """Every metric that the child's films have by now."""
-        done = [(s, t) for t, suites in child.score.items() for s in suites.values() if self.store.done("score", s)]
+        done = [(s, t) for t, suites in child.score.items() for s in suites.values() if self.store.done(SCORE.name, s)]
         return [row for signature, track in done for row in self._scored(signature, track)[1]]
 
     def _read_scores(self, signature: str, track: str) -> tuple[dict[str, list[tuple[int, float]]], list[MetricRow]]:
-        folder = self.store.artifact("score", signature)
+        folder = self.store.artifact(SCORE.name, signature)
         record = ScoreRecord.read(folder)
         curves = score_curves(record.values, track)
         return curves, rows_of(track, curves, record.metrics)
@@ -230,13 +230,13 @@ class Publisher:
         self.update()
         for child in self.pipeline.children:
             scored = [signature for suites in child.score.values() for signature in suites.values()]
-            complete = all(self.store.done("score", signature) for signature in scored)
+            complete = all(self.store.done(SCORE.name, signature) for signature in scored)
             self.tracker.finish(self.runs[child.variant.name, child.seed], "FINISHED" if complete else "FAILED")
         report = self.pipeline.report
-        complete = self.store.done("report", report)
+        complete = self.store.done(REPORT.name, report)
         self._declare_parent()
         if complete:
-            folder = self.store.artifact("report", report)
+            folder = self.store.artifact(REPORT.name, report)
             self.tracker.artifact(self.parent, "report", folder, "report", identity=report)
         self.tracker.finish(self.parent, "FINISHED" if complete else "FAILED")
 

@@ -10,9 +10,9 @@ from harness.core.text import markdown_table
 from harness.declare.request import Request
 from harness.plan.pipeline import Child
 from reports.artifacts import DOCUMENT, PAGE, TABLE
+from reports.tables.labels import ARROWS
 
 TEXT_LENGTH = 4800  # characters of a description: MLflow takes 5,000 of a tag
-ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 
 
 class MetricRow(NamedTuple):

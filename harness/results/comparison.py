@@ -39,7 +39,7 @@ class _Row:
     scores: dict[tuple[str, int], frozenset[str]]
 
     def is_of(self, scores: Mapping[tuple[str, int], frozenset[str]]) -> bool:
-        """Whether these are the same films wherever both have a track and a seed, and there is such a place."""
+        """Whether these are the same films wherever both have a track and a seed, and both have one of these at least."""
         both = self.scores.keys() & scores.keys()
         return bool(both) and all(self.scores[key] == scores[key] for key in both)
 

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.arrays import Floats
 from benchmarks.suites.record import ScoredMetric, ScoreRecord
 from harness.core.job import Job
+from harness.core.store import Store
+from harness.plan.kinds import SCORE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +54,11 @@ def score_rows(folder: Path, **keys: object) -> "pd.DataFrame":
         for block in _metric_blocks(name, record)
     ]
     return joined(blocks)
+
+
+def scored_values(store: Store, signature: str) -> Mapping[str, Floats]:
+    """The arrays of a Score artifact by metric, [S] or [S, n_clips] as suites/record.py says; and of its views."""
+    return ScoreRecord.read(store.artifact(SCORE.name, signature)).values
 
 
 def _described(metric: ScoredMetric) -> dict[str, str]:

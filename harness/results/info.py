@@ -13,7 +13,8 @@ from harness.core.store import MANIFEST, SIGNATURE_DIGITS
 from harness.core.text import duration
 from harness.declare.profiles import PROFILES
 from harness.declare.request import MADE
-from harness.plan.kinds import FORECAST, GENERATE, SCORE
+from harness.plan.kinds import FORECAST, GENERATE, REPORT, SCORE
+from harness.results.reports import REPORTS
 from reports.statistics.info import ReportInfo
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def film_link(job: Job) -> "Link":
     from reports.page.films import relative_links
 
     artifacts = job.inputs["generate"][0].resolve().parents[1]
-    return relative_links(artifacts / "report" / "any", artifacts.parent / "reports" / "any")
+    return relative_links(artifacts / REPORT.name / "any", artifacts.parent / REPORTS / "any")
 
 
 def report_info(job: Job) -> ReportInfo:

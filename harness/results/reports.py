@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.core.store import Store
+from harness.plan.kinds import REPORT
 from reports.artifacts import DOCUMENT, REPRODUCE
 
 REPORTS = "reports"  # in a store: a link an experiment, to the artifact of its newest report
@@ -38,7 +39,7 @@ def link_report(root: Path, name: str, folder: Path) -> Path:
 def report_job(store: Store, experiment: str) -> Job:
     """The newest report's job as it was run, from its manifest. Raises UseError for none, or one of an older version."""
     folder = latest_report(store.root, experiment).resolve()
-    manifest = store.manifest("report", folder.name)
+    manifest = store.manifest(REPORT.name, folder.name)
     if "scored" not in manifest["identity"]:
         raise UseError(f"the report of {experiment} is of an older version; `harness run {experiment}` makes it anew")
     inputs = {role: [store.find(one) for one in found] for role, found in manifest["upstream"].items()}
@@ -46,4 +47,4 @@ def report_job(store: Store, experiment: str) -> Job:
     told = {
         "command": command.read_text(encoding="utf-8").strip() if command.is_file() else f"harness run {experiment}"
     }
-    return Job("report", folder, {**manifest["identity"], **told}, inputs, lambda *_: None, first_rank=True)
+    return Job(REPORT.name, folder, {**manifest["identity"], **told}, inputs, lambda *_: None, first_rank=True)

@@ -17,7 +17,7 @@ import psutil
 from filelock import Timeout
 
 from harness.core.atomic import write_json
-from harness.core.gpus import VISIBLE, cards
+from harness.core.gpus import VISIBLE, visible_gpus
 from harness.core.graph import Node
 from harness.core.job import StageError
 from harness.core.store import ERROR, Store
@@ -49,7 +49,7 @@ class Local:
 
     def __init__(self, jobs: int, facts: Mapping[str, str] | None = None) -> None:
         """`jobs` stages side by side; `facts`, such as package versions, go into every manifest."""
-        self._cards = cards()
+        self._cards = visible_gpus()
         self._per_card = bool(self._cards)
         self.slots = jobs = min(jobs, len(self._cards)) if self._per_card else jobs
         self._facts = dict(facts or {})

@@ -12,7 +12,7 @@ from benchmarks.films.film import Probes
 from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.scorers.forecast import gain_and_eps
 from benchmarks.track import clip_slices
-from harness.core.artifacts import GAIN_AND_EPS
+from harness.core.artifacts import GAIN_AND_EPS, SINGLE_FILM
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.declare.request import MADE
@@ -80,7 +80,9 @@ def film(job: Job) -> None:
         raise UseError(
             f"{job.settings['image']}: received no readable image ({error}), expected the first frame; choose another file"
         ) from error
-    script = Script("film", fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"]))
+    script = Script(
+        SINGLE_FILM, fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"])
+    )
     base = backbone_of(job, read)
     models = transformers_of(base, [Path(path) for path in job.settings["loras"]], read)
     maker = Generator(base, models, read.generate, read.condition)

@@ -6,14 +6,14 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from sweeps.pruning import FORECAST, default_pruner, doubt, verdict
+from sweeps.pruning import LATE_FORECAST, default_pruner, doubt, reason_to_prune
 from sweeps.slots import KNOWN
 from sweeps.sweep import Objective
 from tests.sweeps.studies import MIXED
 
 
 def forecast(value: float) -> dict[str, object]:
-    return {FORECAST: {"value": value, "low": value - 0.1, "high": value + 0.1}}
+    return {LATE_FORECAST: {"value": value, "low": value - 0.1, "high": value + 0.1}}
 
 
 def judged(
@@ -28,7 +28,7 @@ def judged(
         study.add_trial(create_trial(state=state, values=values, user_attrs=forecast(other)))
     study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={**forecast(value), **attributes}))
     trial: FrozenTrial = study.get_trials()[-1]
-    return verdict(study, trial)
+    return reason_to_prune(study, trial)
 
 
 OTHERS = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
@@ -75,4 +75,4 @@ def test_lost_trials_do_not_count() -> None:
     for value in OTHERS:
         study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=forecast(value)))
     study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=forecast(9.0)))
-    assert verdict(study, study.get_trials()[-1]) is None
+    assert reason_to_prune(study, study.get_trials()[-1]) is None

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 
 from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
-from sweeps.pruning import FORECAST, PRUNED
+from sweeps.pruning import LATE_FORECAST, PRUNED
 from sweeps.results import best_trials, write_experiment, write_trials
 from sweeps.study import SweepStudy, Wish
 from sweeps.sweep import Objective, Sweep
@@ -32,7 +32,7 @@ def finished(made: SweepStudy, values: Sequence[Sequence[float] | None]) -> list
     for given in values:
         trial = made.slots.take(len(values))
         assert trial is not None
-        trial.set_user_attr(FORECAST, {"value": 1.0, "low": 0.5, "high": 2.0})
+        trial.set_user_attr(LATE_FORECAST, {"value": 1.0, "low": 0.5, "high": 2.0})
         if given is None:
             trial.set_user_attr(PRUNED, "too much drift")
             made.optuna.tell(trial, state=TrialState.PRUNED)

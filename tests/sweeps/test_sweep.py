@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from sweeps.pruning import FORECAST, PRUNED
+from sweeps.pruning import LATE_FORECAST, PRUNED
 from sweeps.sweep import SWEEPS
 from sweeps.trial import RUN, SIGNATURES
 from tests.harness.small import SMALL, command, environment, harness
@@ -58,7 +58,7 @@ def test_a_study_goes_on_and_its_trials_open_like_any_run(tmp_path: Path) -> Non
         signatures = trial.user_attrs[SIGNATURES]
         made = store / "artifacts" / "generate" / signatures["generate"][:16]
         assert json.loads((made / "manifest.json").read_text())["signature"] == signatures["generate"]
-        assert trial.intermediate_values[1] == -trial.user_attrs[FORECAST]["value"]
+        assert trial.intermediate_values[1] == -trial.user_attrs[LATE_FORECAST]["value"]
     check_files(store)
     check_runs(store, trials)
 

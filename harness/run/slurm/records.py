@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.core.atomic import write_json
-from harness.core.store import Store
+from harness.core.store import Store, stage_name
 from harness.run.slurm.queue import Seen
 from harness.run.worker import LOG
 
@@ -15,7 +15,7 @@ FOLDER = "slurm"  # in the store: a folder a submission with its script and logs
 
 @dataclass(frozen=True)
 class JobRecord:
-    """The last job of a stage. `name` is the submission's and unique, `index` its place in an array.
+    """The last job of a stage. `name` is the submission's and unique, `index` its task of an array.
 
     `job` is None until sbatch said it, and for ever when the command died in between: the queue then knows it by its name.
     """
@@ -31,7 +31,7 @@ class JobRecord:
     @property
     def stage(self) -> str:
         """As `harness status` calls it."""
-        return f"{self.kind}-{self.signature[:16]}"
+        return stage_name(self.kind, self.signature)
 
     def write(self, store: Store) -> None:
         """Replaces the stage's earlier one."""
@@ -74,7 +74,7 @@ def unfinished(store: Store) -> Iterator[JobRecord]:
 
 
 def _file(store: Store, kind: str, signature: str) -> Path:
-    return store.root / FOLDER / "stages" / f"{kind}-{signature[:16]}.json"
+    return store.root / FOLDER / "stages" / f"{stage_name(kind, signature)}.json"
 
 
 def _read(file: Path) -> JobRecord:

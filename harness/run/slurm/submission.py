@@ -13,7 +13,7 @@ from harness.core.errors import UseError
 from harness.core.graph import Graph, Node
 from harness.core.job import StageError
 from harness.core.registry import suggestion
-from harness.core.store import ERROR, Store
+from harness.core.store import ERROR, SIGNATURE_DIGITS, Store
 from harness.declare.settings import SlurmSettings
 from harness.run.slurm import queue
 from harness.run.slurm.job import Work
@@ -89,7 +89,10 @@ class Submitter:
         for record in records:
             (store.partial(record.kind, record.signature) / ERROR).unlink(missing_ok=True)  # an earlier attempt's
             record.write(store)
-        work = [Work(str(store.root), node.fields(), self.facts, str(folder / node.signature[:16])) for node in nodes]
+        work = [
+            Work(str(store.root), node.fields(), self.facts, str(folder / node.signature[:SIGNATURE_DIGITS]))
+            for node in nodes
+        ]
         try:
             executor = submitit.SlurmExecutor(folder, max_num_timeout=self.settings.requeues)
             executor.update_parameters(**asked)

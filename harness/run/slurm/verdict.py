@@ -25,8 +25,8 @@ def why(record: JobRecord, state: str, asked: Needs, store: Store) -> str:
     if state == "UNKNOWN":
         return f"Slurm no longer knows job {record.job}, and it left no result (see {log}); {AGAIN}"
     if state == "COMPLETED":
-        place = "is the store on a disk that this machine and the nodes share?"
-        return f"{job} says that it completed, but its result is not in {store.root}; {place}"
+        question = "is the store on a disk that this machine and the nodes share?"
+        return f"{job} says that it completed, but its result is not in {store.root}; {question}"
     note = store.note(record.kind, record.signature, ERROR)
     return str(note["message"]) if note else f"{job} ended as {state}: {line} (see {log})"
 

@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from harness.core import gpus as cards
+from harness.core import gpus
 from harness.core.graph import Node
 from harness.core.store import Store
 from harness.run import local as executors
 
 
 def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(cards.VISIBLE, "2,5")
-    assert cards.cards() == ["2", "5"]
-    monkeypatch.setenv(cards.VISIBLE, "")
-    assert cards.cards() == []
-    monkeypatch.delenv(cards.VISIBLE)
-    monkeypatch.setattr(cards, "DRIVER", tmp_path)
-    assert cards.cards() == []
+    monkeypatch.setenv(gpus.VISIBLE, "2,5")
+    assert gpus.visible_gpus() == ["2", "5"]
+    monkeypatch.setenv(gpus.VISIBLE, "")
+    assert gpus.visible_gpus() == []
+    monkeypatch.delenv(gpus.VISIBLE)
+    monkeypatch.setattr(gpus, "DRIVER", tmp_path)
+    assert gpus.visible_gpus() == []
     for name in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / name).mkdir()
-    assert cards.cards() == ["0", "1"]
+    assert gpus.visible_gpus() == ["0", "1"]
 
 
 def stage(name: str) -> Node:
@@ -30,7 +30,7 @@ def stage(name: str) -> Node:
 
 
 def test_each_stage_has_a_card_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(cards.VISIBLE, "3,4")
+    monkeypatch.setenv(gpus.VISIBLE, "3,4")
     store = Store(tmp_path)
     nodes = [stage("a"), stage("b")]
     with executors.Local(8) as executor:
@@ -42,4 +42,4 @@ def test_each_stage_has_a_card_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_pa
             time.sleep(0.01)
     said = [(store.artifact("make", node.signature) / "card").read_text() for node in nodes]
     assert sorted(said) == ["3", "4"]
-    assert os.environ[cards.VISIBLE] == "3,4"
+    assert os.environ[gpus.VISIBLE] == "3,4"

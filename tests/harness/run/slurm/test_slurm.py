@@ -13,6 +13,7 @@ from harness.core.errors import UseError
 from harness.core.graph import Node
 from harness.core.store import ERROR, Store
 from harness.declare.settings import SlurmSettings
+from harness.plan import kinds
 from harness.run.schedule import Running, run
 from harness.run.slurm import queue
 from harness.run.slurm.cancel import cancel_jobs
@@ -71,6 +72,7 @@ def test_a_stage_asks_by_its_kind_and_scale() -> None:
     assert needs("train", settings(), embedded=False) == AT_SIZE["train"]
     assert needs("report", settings(), embedded=False).gpus == 0
     assert AT_SIZE.keys() <= set(KINDS)
+    assert set(KINDS) == {kind.name for kind in vars(kinds).values() if isinstance(kind, kinds.Kind)}
 
 
 def test_settings_replace_the_table_for_all_kinds_or_for_some() -> None:
