@@ -29,25 +29,39 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def films(videos: Path) -> VideoFolder:
     return VideoFolder(videos, get_track("consistent-50s"))
 
 
-@pytest.fixture
-def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """CLIP ViT-B/32 by its published names, but small; no other weights."""
-    write_clip_b(tmp_path, width=64, layers=1)
-    monkeypatch.setenv("VBENCH_CACHE_DIR", str(tmp_path))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    return tmp_path
+@pytest.fixture(scope="module")
+def weights(motion_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CLIP ViT-B/32 by its published names, but small, and RAFT; no other weights."""
+    folder = tmp_path_factory.mktemp("weights")
+    write_clip_b(folder, width=64, layers=1)
+    raft = f"{RAFT_THINGS.path_under}/{RAFT_THINGS.name}"
+    (folder / raft).parent.mkdir(parents=True)
+    (folder / raft).symlink_to(motion_weights / raft)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(films: VideoFolder, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The films' scores in three dimensions: the first lacks its weights, the last needs larger films."""
+    folder = tmp_path_factory.mktemp("scored")
+    suite = VbenchSuite(("subject_consistency", "background_consistency", "dynamic_degree"), "cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VBENCH_CACHE_DIR", str(weights))
+        patch.setenv("TORCH_HOME", str(weights / "torch"))
+        score_films(films, suite, folder, lambda done, total: None)
+    return folder
 
 
 class Half:
     """A suite whose metric is undefined for one film, and that remembers which films it was asked for."""
 
     name, version = "half", "1"
-    metrics = (Metric("half", "higher", "1", "", "film", (), "Half the film's place."),)
+    metrics = (Metric("half", "higher", "1", "", "film", (), "Half the film's index."),)
     weights = MappingProxyType({"half": {"a.pth": "0123"}})
 
     def __init__(self, fails_at: int | None = None) -> None:
@@ -105,55 +119,58 @@ def test_whole_window_and_prefix_come_from_the_frames_values() -> None:
     assert mean_of_frames(frames[1:3], 1) == 1.5
 
 
-def test_dimensions_without_weights_are_skipped_with_file_place_and_licence(
-    films: VideoFolder, weights: Path, tmp_path: Path
-) -> None:
-    suite = VbenchSuite(("subject_consistency", "background_consistency"), "cpu")
-    score_films(films, suite, tmp_path / "out", lambda done, total: None)
-    about = json.loads((tmp_path / "out" / "scores.json").read_text())
+def test_dimensions_without_weights_are_skipped_with_file_folder_and_licence(scored: Path, weights: Path) -> None:
+    about = json.loads((scored / "scores.json").read_text())
+    assert set(about["skipped"]) == {"subject_consistency"}
     why = about["skipped"]["subject_consistency"]
     assert str(weights / "torch/hub/checkpoints/dino_vitbase16_pretrain.pth") in why
     assert "licence Apache-2.0" in why
     assert "harness doctor" in why
     assert set(about["metrics"]["background_consistency"]["weights"]) == {"ViT-B-32.pt"}
-    with np.load(tmp_path / "out" / "scores.npz") as scores, np.load(tmp_path / "out" / "frames.npz") as frames:
-        assert set(scores) == {f"background_consistency{view}" for view in ("", "@window", "@prefix")}
+    with np.load(scored / "scores.npz") as scores, np.load(scored / "frames.npz") as frames:
+        views = {f"background_consistency{view}" for view in ("", "@window", "@prefix")}
+        assert {name for name in scores if not name.startswith("dynamic_degree")} == views
         assert scores["background_consistency@window"].shape == (3, 10)
         of_frames = frames["background_consistency"]
     assert of_frames.shape == (3, 101)
-    with np.load(tmp_path / "out" / "scores.npz") as scores:
+    with np.load(scored / "scores.npz") as scores:
         np.testing.assert_allclose(scores["background_consistency"], np.nanmean(of_frames, axis=1), rtol=1e-12)
         np.testing.assert_allclose(
             scores["background_consistency@prefix"][:, -1], scores["background_consistency"], rtol=1e-12
         )
 
 
-def test_a_video_too_small_for_a_dimension_is_skipped_in_it_alone(
-    films: VideoFolder, weights: Path, motion_weights: Path, tmp_path: Path
-) -> None:
-    (weights / RAFT_THINGS.path_under).mkdir(parents=True)
-    (weights / RAFT_THINGS.path_under / RAFT_THINGS.name).symlink_to(
-        motion_weights / RAFT_THINGS.path_under / RAFT_THINGS.name
-    )
-    suite = VbenchSuite(("background_consistency", "dynamic_degree"), "cpu")
-    score_films(films, suite, tmp_path / "out", lambda done, total: None)
-    about = json.loads((tmp_path / "out" / "scores.json").read_text())
+def test_a_video_too_small_for_a_dimension_is_skipped_in_it_alone(scored: Path) -> None:
+    about = json.loads((scored / "scores.json").read_text())
     assert set(about["skipped_films"]) == {"dynamic_degree"}
     assert "48" in about["skipped_films"]["dynamic_degree"]["film 0"]
 
 
-def test_fvd_of_all_films_and_of_their_clips_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.suites.fvd import FvdSuite
+@pytest.fixture(scope="module")
+def ours_and_true(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folders of three films each, and a small network in the place of I3D."""
     from tests.benchmarks.fvd.fvd_weights import SmallNetwork, write_torchscript
 
-    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path))
-    write_torchscript(tmp_path, SmallNetwork())
+    root = tmp_path_factory.mktemp("fvd")
+    write_torchscript(root, SmallNetwork())
     for seed, folder in enumerate(("ours", "true")):
-        (tmp_path / folder).mkdir()
+        (root / folder).mkdir()
         for film in ("a", "b", "c"):
-            write_video(tmp_path / folder / f"{film}.mp4", moving_frames(200, 48, 64, seed + ord(film)), 4)
-    films = VideoFolder(tmp_path / "ours", get_track("consistent-50s"))
-    score_films(films, FvdSuite(str(tmp_path / "true"), "cpu"), tmp_path / "out", lambda done, total: None)
+            write_video(root / folder / f"{film}.mp4", moving_frames(200, 48, 64, seed + ord(film)), 4)
+    return root
+
+
+def score_fvd(root: Path, true: str, out: Path) -> None:
+    from benchmarks.suites.fvd import FvdSuite
+
+    films = VideoFolder(root / "ours", get_track("consistent-50s"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_WEIGHTS", str(root))
+        score_films(films, FvdSuite(str(root / true), "cpu"), out, lambda done, total: None)
+
+
+def test_fvd_of_all_films_and_of_their_clips_with_a_warning(ours_and_true: Path, tmp_path: Path) -> None:
+    score_fvd(ours_and_true, "true", tmp_path / "out")
     with np.load(tmp_path / "out" / "scores.npz") as scores:
         assert scores["fvd"].shape == (1,)
         assert scores["fvd@window"].shape == (1, 10)
@@ -164,9 +181,12 @@ def test_fvd_of_all_films_and_of_their_clips_with_a_warning(tmp_path: Path, monk
     assert about["details"]["n_generated"] == 30
     assert about["details"]["films"] == 3
     assert set(about["metrics"]["fvd"]["weights"]) == {"i3d_torchscript.pt"}
-    same = FvdSuite(str(tmp_path / "ours"), "cpu")
-    score_films(films, same, tmp_path / "same", lambda done, total: None)
-    with np.load(tmp_path / "same" / "scores.npz") as scores:
+
+
+@pytest.mark.slow
+def test_fvd_of_films_to_themselves_is_none(ours_and_true: Path, tmp_path: Path) -> None:
+    score_fvd(ours_and_true, "ours", tmp_path)
+    with np.load(tmp_path / "scores.npz") as scores:
         assert scores["fvd"][0] == pytest.approx(0, abs=1e-6)
 
 
@@ -174,7 +194,7 @@ def test_fvd_of_all_films_and_of_their_clips_with_a_warning(tmp_path: Path, monk
 def larger(tmp_path_factory: pytest.TempPathFactory) -> VideoFolder:
     """Large enough to look for faces in, without sound."""
     folder = tmp_path_factory.mktemp("larger")
-    write_video(folder / "film 0.mp4", moving_frames(100, 128, 128), FPS)
+    write_video(folder / "film 0.mp4", moving_frames(50, 128, 128), 1)
     return VideoFolder(folder, get_track("consistent-50s"))
 
 

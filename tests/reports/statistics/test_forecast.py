@@ -30,7 +30,7 @@ def test_a_gain_of_one_never_settles_but_has_an_error_at_the_end() -> None:
     assert found.late.value == pytest.approx(0.1 * np.arange(41, 51).mean())
 
 
-@pytest.mark.parametrize("films", [6, 16])
+@pytest.mark.parametrize("films", [6, pytest.param(16, marks=pytest.mark.slow)])
 def test_the_interval_covers_the_truth_about_as_often_as_it_says(films: int) -> None:
     random, hits = np.random.default_rng(0), 0
     for _ in range(200):

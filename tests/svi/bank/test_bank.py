@@ -137,13 +137,16 @@ class Pool:
         self.stream, self.generator, self.dtype = stream, torch.Generator(), dtype
         for _ in range(settings.capacity):
             self.bank.add(0, next(stream)[None], 0.5, self.generator)
+        self.held = self.bank.entries(0).flatten(1)
 
     def add(self) -> bool:
         """Add one; whether it replaced the one that is nearest by exact distance."""
         new = next(self.stream)[None]
         stored = new.bfloat16().float() if self.dtype == "bfloat16" else new
-        nearest = int((self.bank.entries(0) - stored).flatten(1).square().sum(1).argmin())
-        return self.bank.add(0, new, 0.5, self.generator) == nearest
+        nearest = int(torch.cdist(stored.flatten(1), self.held, compute_mode="donot_use_mm_for_euclid_dist").argmin())
+        position = self.bank.add(0, new, 0.5, self.generator)
+        self.held[position] = self.bank.file.entry(0, position).flatten()
+        return position == nearest
 
 
 def noise(shape: tuple[int, ...], spread: float, seed: int = 0) -> Iterator[Tensor]:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -41,6 +42,17 @@ def make_backbone(data: DataSettings) -> TinyBackbone:
     return TinyBackbone.create(Codec.fit(noise, settings.codec_patch, settings.latent_channels), settings, data)
 
 
+class Rendered(WorldFootage):
+    """The embedded world's clips, each rendered once for all tests."""
+
+    clips: ClassVar[dict[tuple[str, int], Clip]] = {}
+
+    def read(self, i: int) -> Clip:
+        if (self.fingerprint, i) not in self.clips:
+            self.clips[self.fingerprint, i] = super().read(i)
+        return self.clips[self.fingerprint, i]
+
+
 class Grey:
     """Footage that costs nothing: clip after clip of one grey."""
 
@@ -71,7 +83,7 @@ def quiet(done: int, total: int) -> None:
 
 
 def write(folder: Path, data: DataSettings = DATA, progress: Callable[[int, int], None] = quiet) -> dict[str, object]:
-    return write_cache(make_backbone(data), WorldFootage(data), CONDITION, data, folder, progress)
+    return write_cache(make_backbone(data), Rendered(data), CONDITION, data, folder, progress)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -98,7 +110,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.mark.parametrize("motion", [1, 3])
 def test_a_batch_is_what_the_backbone_says_of_its_clips(tmp_path: Path, padding: str | int, motion: int) -> None:
     condition = ConditionSettings(motion_frames=motion, padding=padding)
-    backbone, footage = make_backbone(SMALL), WorldFootage(SMALL)
+    backbone, footage = make_backbone(SMALL), Rendered(SMALL)
     done = []
     summary = write_cache(backbone, footage, condition, SMALL, tmp_path, lambda n, total: done.append((n, total)))
     cache = LatentCache.open(tmp_path)
@@ -119,7 +131,7 @@ def test_a_batch_is_what_the_backbone_says_of_its_clips(tmp_path: Path, padding:
 
 
 def test_a_batch_is_a_copy(tmp_path: Path) -> None:
-    write_cache(make_backbone(SMALL), WorldFootage(SMALL), CONDITION, SMALL, tmp_path, quiet)
+    write_cache(make_backbone(SMALL), Rendered(SMALL), CONDITION, SMALL, tmp_path, quiet)
     cache = LatentCache.open(tmp_path)
     batch = cache.batch([1], [False], [0])
     before = batch.latents.clone()
@@ -131,7 +143,7 @@ def test_a_batch_is_a_copy(tmp_path: Path) -> None:
 
 def test_what_does_not_change_is_stored_once(tmp_path: Path) -> None:
     condition = ConditionSettings(motion_frames=3, padding=1)
-    write_cache(make_backbone(SMALL), WorldFootage(SMALL), condition, SMALL, tmp_path / "three", quiet)
+    write_cache(make_backbone(SMALL), Rendered(SMALL), condition, SMALL, tmp_path / "three", quiet)
     shard = load_file(tmp_path / "three" / "clips-00000.safetensors")
     assert {name: tuple(x.shape[:3]) for name, x in shard.items() if name != "prompt"} == {
         "latents": (4, 1, 1),
@@ -139,13 +151,13 @@ def test_what_does_not_change_is_stored_once(tmp_path: Path) -> None:
         "condition.latents": (4, 2, 3),
     }
     one = ConditionSettings(motion_frames=1, padding="zeros")
-    write_cache(make_backbone(SMALL), WorldFootage(SMALL), one, SMALL, tmp_path / "one", quiet)
+    write_cache(make_backbone(SMALL), Rendered(SMALL), one, SMALL, tmp_path / "one", quiet)
     assert load_file(tmp_path / "one" / "clips-00000.safetensors")["condition.latents"].shape[:3] == (4, 1, 1)
 
 
 def test_behind_an_anchor_clip_and_condition_start_with_it(tmp_path: Path) -> None:
     condition = ConditionSettings(motion_frames=2, anchor=True, padding="zeros")
-    backbone, footage = make_backbone(SMALL), WorldFootage(SMALL)
+    backbone, footage = make_backbone(SMALL), Rendered(SMALL)
     write_cache(backbone, footage, condition, SMALL, tmp_path, quiet)
     cache = LatentCache.open(tmp_path)
     batch = cache.batch([5, 5], [False, True], [2, 1])
@@ -161,7 +173,7 @@ def test_behind_an_anchor_clip_and_condition_start_with_it(tmp_path: Path) -> No
 
 
 def test_half_precision(tmp_path: Path) -> None:
-    backbone, footage = make_backbone(SMALL), WorldFootage(SMALL)
+    backbone, footage = make_backbone(SMALL), Rendered(SMALL)
     half = SMALL.model_copy(update={"dtype": "bfloat16"})
     write_cache(backbone, footage, CONDITION, half, tmp_path, quiet)
     batch = LatentCache.open(tmp_path).batch([2], [False], [0])
@@ -216,11 +228,11 @@ def test_a_finished_cache_is_not_written_again(tmp_path: Path, whole: dict[str, 
 
 def test_other_settings_refuse_the_folder_but_other_shards_do_not(tmp_path: Path) -> None:
     backbone = make_backbone(SMALL)
-    write_cache(backbone, WorldFootage(SMALL), CONDITION, SMALL, tmp_path, quiet)
+    write_cache(backbone, Rendered(SMALL), CONDITION, SMALL, tmp_path, quiet)
     (tmp_path / "index.json").unlink()
     other = ConditionSettings(motion_frames=2)
     with pytest.raises(ValueError, match=r"condition\.motion_frames was 3, now it is 2\. Write to another folder"):
-        write_cache(backbone, WorldFootage(SMALL), other, SMALL, tmp_path, quiet)
+        write_cache(backbone, Rendered(SMALL), other, SMALL, tmp_path, quiet)
     fewer = SMALL.model_copy(update={"clips": 9})
     with pytest.raises(ValueError, match="something else: footage was"):
         write_cache(backbone, WorldFootage(fewer), CONDITION, fewer, tmp_path, quiet)
