@@ -17,6 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
+from harness.core.credentials import hidden, shown
 from harness.core.errors import UseError
 
 if TYPE_CHECKING:
@@ -191,9 +192,9 @@ def _url(text: str) -> "URL":
 
     try:
         return make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
         raise UseError(
-            f"--storage {text}: expected journal:PATH, a path that ends in .journal, or a database's URL such as "
+            f"--storage {shown(text)}: expected journal:PATH, a path that ends in .journal, or a database's URL such as "
             "postgresql+psycopg://user:password@host/database"
         ) from None
 
@@ -208,31 +209,32 @@ def _bare(url: "URL") -> "URL":
 def _file(url: "URL") -> Path:
     """Of an sqlite database. Raises UseError where it is no file that another command finds."""
     if url.database in (None, "", ":memory:") or str(url.database).startswith("file:"):
-        raise UseError(f"--storage {url}: expected a file, such as sqlite:////folder/study.db")
+        raise UseError(f"--storage {_bare(url)}: expected a file, such as sqlite:////folder/study.db")
     return Path(str(url.database)).resolve()
 
 
 def _database(url: "URL", beats: dict[str, int]) -> RDBStorage:
     from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
 
-    shown = _bare(url)
+    bare = _bare(url)
     for attempt in range(ATTEMPTS):
         try:
             return RDBStorage(url.render_as_string(hide_password=False), **beats)
         except (IntegrityError, ProgrammingError) as error:  # another worker makes the tables now
             if attempt + 1 == ATTEMPTS:
-                raise UseError(f"--storage {shown}: its tables cannot be made: {_line(error)}") from error
+                raise UseError(f"--storage {bare}: its tables cannot be made: {_line(error, url)}") from error
             time.sleep(1 + attempt)
         except NoSuchModuleError as error:
-            raise UseError(f"--storage {shown}: unknown kind of database {url.drivername!r}") from error
+            raise UseError(f"--storage {bare}: unknown kind of database {url.drivername!r}") from error
         except ImportError as error:
             raise UseError(
-                f"--storage {shown} needs a package ({_line(error)}); PostgreSQL's is in svi-harness[postgresql]"
+                f"--storage {bare} needs a package ({_line(error, url)}); PostgreSQL's is in svi-harness[postgresql]"
             ) from error
         except SQLAlchemyError as error:
-            raise UseError(f"--storage {shown} cannot be opened: {_line(error)}") from error
+            raise UseError(f"--storage {bare} cannot be opened: {_line(error, url)}") from error
     raise AssertionError
 
 
-def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _line(error: Exception, url: "URL") -> str:
+    """The first line of an error, without the URL's password."""
+    return hidden(str(error).strip().splitlines()[0], url.render_as_string(hide_password=False))

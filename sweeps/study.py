@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
+from harness.core.names import check_name
 from harness.core.store import Store
 from harness.declare.request import Request, variant_settings
 from harness.declare.settings import Settings
@@ -54,7 +55,7 @@ class SweepStudy:
         Raises UseError for whatever cannot work, before a study is made.
         """
         _quiet()
-        self.name, self.sweep, self.wish = name, sweep, wish
+        self.name, self.sweep, self.wish = check_name("a sweep", name), sweep, wish
         self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(wish.overrides)}
         self.pruner = wish.pruner or default_pruner(sweep)
         self._check()

@@ -1,7 +1,6 @@
 """`harness score`: videos that any method made, checked, scored, logged and compared."""
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -16,23 +15,22 @@ from benchmarks.artifacts import SCORE_INFO
 from benchmarks.samples import content_hash, load_samples
 from benchmarks.track import Track, get_track
 from harness.commands.options import JOBS, LIMIT, STORE
+from harness.core.credentials import repeated
 from harness.core.errors import UseError
 from harness.core.gpus import visible_gpus
 from harness.core.graph import Graph
 from harness.core.store import Store
 from harness.declare.settings import ScoreSettings, Settings
-from harness.declare.spec import parse_overrides, resolve
+from harness.declare.spec import SECRET, parse_overrides, resolve
 from harness.plan.kinds import VIDEO_SCORES
 from harness.plan.pipeline import Builder
 from harness.plan.scoring import contents
-from harness.results.scored_videos import ScoredVideos, scored_videos
+from harness.results.scored_videos import ScoredVideos, check_scored, scored_videos
 
 if TYPE_CHECKING:
     from benchmarks.films.videos import VideoFolder
 
 SCORED = "scored videos"  # their experiment in MLflow
-_LONGEST = 80  # letters of a name
-_NAME = rf"[A-Za-z0-9][A-Za-z0-9 ._+()-]{{0,{_LONGEST - 1}}}"
 _SHOWN = 5
 _ALLOWED = ("score.", "tracking.uri")
 
@@ -72,11 +70,7 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:
     from harness.run.local import Local
     from harness.run.schedule import run
 
-    if not re.fullmatch(_NAME, request.name):
-        raise UseError(
-            f"--name {request.name!r}: expected letters, digits, spaces and . _ + - ( ) only, at most {_LONGEST} of them, "
-            "such as FramePack (it names a row and a file)"
-        )
+    check_scored("the row of --name", request.name)
     track, settings = _checked_track(request.track), _score_settings(request)
     samples = _sample_list(request, track)
     videos = _checked_videos(request.folder, track, samples, settings.score)
@@ -182,11 +176,13 @@ def _share_cores(graph: Graph, store: Store, jobs: int) -> None:
 
 
 def _command_again(request: ScoreRequest) -> str:
-    """The command that scores them again, to be pasted into a shell."""
+    """The command that scores them again, to be pasted into a shell, and what it leaves out."""
     words = ["harness", "score", str(request.folder), "--track", request.track, "--name", request.name]
     words += ["--samples", str(request.samples)] if request.samples else []
     words += ["--limit", str(request.limit)] if request.limit else []
-    return shlex.join([*words, *(["--judge"] if request.judge else []), *request.overrides])
+    given = parse_overrides(request.overrides)
+    words += ["--judge"] if request.judge else []
+    return repeated(shlex.join([*words, *(f"{key}={value}" for key, value in given.items())]), given.get(SECRET))
 
 
 def _log(record: ScoredVideos, videos: "VideoFolder", settings: Settings, store: Store, say: Any) -> None:

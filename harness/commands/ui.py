@@ -8,13 +8,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
 from harness.commands.options import STORE
+from harness.core.credentials import shown
 from harness.core.errors import UseError
 from harness.tracking import resolve_uri
-from harness.tracking.server import ENVIRONMENT, shown, sqlite_path, unreachable
+from harness.tracking.server import DATABASE_PORTS, ENVIRONMENT, sqlite_path, unreachable
 
 HOST = "127.0.0.1"
 
@@ -36,6 +38,11 @@ def serve(uri: str, store_root: Path, port: int, say: Callable[[str], None]) -> 
     """
     if uri.startswith(("http://", "https://")):
         raise UseError(f"{shown(uri)} is a server with pages of its own; expected a database: open it in a browser")
+    if shown(uri) != uri and urlsplit(uri).scheme.partition("+")[0] not in DATABASE_PORTS:
+        # MLflow would print all of it.
+        raise UseError(
+            f"--uri {shown(uri)}: credentials before no database; expected postgresql+psycopg://USER:PASSWORD@HOST/NAME"
+        )
     path = sqlite_path(uri)
     if path is not None and not path.is_file():
         raise UseError(

@@ -4,10 +4,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.core.credentials import repeated
 from harness.declare.profiles import PROFILES
 from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
-from harness.declare.spec import Experiment, Resolved, Variant, resolve
+from harness.declare.spec import SECRET, Experiment, Resolved, Variant, resolve
 
 MADE = "model"  # how films are made (generate.method), unless by a trivial method
 
@@ -25,13 +26,14 @@ class Request:
 
     @property
     def command(self) -> str:
-        """The command that makes the same results again."""
+        """The command that makes the same results again, and what it leaves out."""
         words = ["harness", "run", self.reference, "--profile", self.profile]
         words += [word for name in self.recipes for word in ("--recipe", name)]
         words += ["--only", self.only] if self.only else []
         words += ["--seeds", ",".join(map(str, self.experiment.seeds)) + ","]
         words += ["tracks=" + ",".join(self.experiment.tracks)]
-        return shlex.join([*words, *(f"{key}={value}" for key, value in self.overrides.items())])
+        words += [f"{key}={value}" for key, value in self.overrides.items()]
+        return repeated(shlex.join(words), self.overrides.get(SECRET))
 
 
 def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[Settings]:

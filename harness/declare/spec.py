@@ -1,7 +1,6 @@
 """Declaring an ablation, and resolving what one variant of it runs with."""
 
 import json
-import re
 import runpy
 import sys
 import traceback
@@ -15,7 +14,9 @@ from typing import Any, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass as validated_dataclass
 
+from harness.core.credentials import conceal, shown
 from harness.core.errors import UseError
+from harness.core.names import check_name
 from harness.core.registry import Registry, nearest, suggestion
 from harness.core.signature import leaves
 from svi.settings import TRIVIAL_METHODS
@@ -23,6 +24,12 @@ from svi.settings import TRIVIAL_METHODS
 Scalar = bool | int | float | str | None
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
+SECRET = "tracking.uri"  # the setting whose value may hold a password
+
+
+def _concealed(key: str, value: Scalar) -> Scalar:
+    """The value as it may be told and stored."""
+    return conceal(value) if key == SECRET and isinstance(value, str) else value
 
 
 @validated_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -35,9 +42,12 @@ class Variant:
     @field_validator("name")
     @classmethod
     def _plain(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-            raise UseError(f"a variant is named {name!r}; expected letters, digits, '_', '.' and '-' only")
-        return name
+        return check_name("a variant", name)
+
+    @field_validator("set")
+    @classmethod
+    def _untold(cls, values: dict[str, Scalar]) -> dict[str, Scalar]:
+        return {key: _concealed(key, value) for key, value in values.items()}
 
 
 # They cannot drift, and lead on consistency: no table of a track without them (svi/generation/trivial.py).
@@ -56,6 +66,11 @@ class Experiment(BaseModel):
     tracks: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
     compare_to: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        return check_name("an experiment", name)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -135,15 +150,20 @@ def load_declared(reference: str, registry: Registry[T], kind: type[T], how: str
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Scalar]:
-    """Dotted settings of "key=value" texts; a value is a JSON scalar, or else the text itself. Raises UseError."""
+    """Dotted settings of "key=value" texts; a value is a JSON scalar, or else the text itself. Raises UseError.
+
+    Credentials of a tracking URI are concealed here, so that nothing made of the settings can tell them.
+    """
     values: dict[str, Scalar] = {}
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not key:
-            raise UseError(f"cannot read {text!r}; expected key=value, for example train.steps=100")
+            raise UseError(f"cannot read {shown(text)!r}; expected key=value, for example train.steps=100")
         if key in values:
-            raise UseError(f"{key} is set twice on the command line, also by {text!r}; expected it once")
-        values[key] = _parse(value)
+            raise UseError(
+                f"{key} is set twice on the command line, also to {_concealed(key, value)!r}; expected it once"
+            )
+        values[key] = _concealed(key, _parse(value))
     return values
 
 

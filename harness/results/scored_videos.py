@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.atomic import write_json
 from harness.core.errors import UseError
+from harness.core.names import check_name
 from harness.core.store import Store
 from harness.plan.kinds import VIDEO_SCORES
 
@@ -28,6 +29,10 @@ class ScoredVideos:
     command: str
     by_name: bool
 
+    def __post_init__(self) -> None:
+        check_scored("a row of scored videos", self.name)
+        check_name("a track", self.track)
+
     def rows(self, store: Store, seed: int = 0) -> "pd.DataFrame":
         """Their rows of the results frame, as a variant of the experiment `scored`; `seed`: whose films they stand beside."""
         from harness.results.frame import joined, score_rows
@@ -40,6 +45,11 @@ class ScoredVideos:
         file = store.root / RECORDS / self.track / f"{self.name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, asdict(self))
+
+
+def check_scored(what: str, name: str) -> None:
+    """Raises UseError for a name that scored videos cannot have."""
+    check_name(what, name, also=" +()")
 
 
 def scored_videos(store: Store) -> list[ScoredVideos]:

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
+
+from harness.core.credentials import live, shown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,9 +46,10 @@ class ServerAwayError(Exception):
 
 
 def resolve_uri(uri: str | None, store_root: Path) -> str:
-    """The tracking URI in full: None is the database inside the store, and a relative sqlite path becomes absolute."""
+    """The tracking URI in full: None is the database inside the store, a relative sqlite path becomes absolute, and what
+    was concealed of it is there again."""
     path = store_root / "mlflow.db" if uri is None else sqlite_path(uri)
-    return uri if uri is not None and path is None else f"sqlite:///{Path(str(path)).absolute()}"
+    return live(uri) if uri is not None and path is None else f"sqlite:///{Path(str(path)).absolute()}"
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -54,16 +57,10 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
-def shown(uri: str) -> str:
-    """The URI as it may be printed: without user name and password."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
-
-
 def unreachable(uri: str) -> str | None:
     """Why the server at this URI does not answer within a few seconds; None when it does, or needs no network."""
-    parts = urlsplit(uri)
     try:
+        parts = urlsplit(shown(uri))
         if parts.scheme in ("http", "https"):
             urllib.request.urlopen(f"{shown(uri).rstrip('/')}/health", timeout=PROBE_SECONDS).close()
         elif parts.hostname and (default := DATABASE_PORTS.get(parts.scheme.partition("+")[0])):

@@ -8,9 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.core.credentials import hidden, shown
 from harness.tracking.inputs import Dataset, ExperimentPage
 from harness.tracking.ledger import Ledger
-from harness.tracking.server import KEY_TAG, Server, ServerAwayError, shown
+from harness.tracking.server import KEY_TAG, Server, ServerAwayError
 from harness.tracking.trained import TrainedModel
 from harness.tracking.uploads import Curve, Document, Files, MetricsFile, Params, Piece, Points, RunStatus, Status, Tags
 
@@ -57,7 +58,7 @@ class Tracker:
         self._uri = uri
         self._experiment = experiment
         self._say = say
-        self._ledger = Ledger(store_root, uri)
+        self._ledger = Ledger(store_root, shown(uri))
         self._server = Server(uri, store_root, experiment)
         self._runs: dict[str, _Run] = {}
         self._pieces: dict[str, dict[str, Piece]] = {}
@@ -253,15 +254,16 @@ class Tracker:
             self._retry_at = time.monotonic() + RETRY_SECONDS
         if not self._said_away:
             self._said_away = True
-            self._say(f"tracking: {shown(self._uri)} is away ({_line(reason)}); the experiment goes on, {AGAIN}")
+            self._say(f"tracking: {shown(self._uri)} is away ({self._line(reason)}); the experiment goes on, {AGAIN}")
 
     def _report_refused(self, run: str, piece: str, error: Exception) -> None:
         self._refused += 1
         if self._refused == 1:
-            self._say(f"tracking: {piece} of run {self._runs[run].name!r} was not uploaded ({_line(error)}); {AGAIN}")
+            self._say(
+                f"tracking: {piece} of run {self._runs[run].name!r} was not uploaded ({self._line(error)}); {AGAIN}"
+            )
 
-
-def _line(reason: object) -> str:
-    """The first line of an error, short enough for one line of a terminal."""
-    text = str(reason).strip() or type(reason).__name__
-    return text.splitlines()[0][:200]
+    def _line(self, reason: object) -> str:
+        """The first line of an error, short enough for one line of a terminal, and without the URI's credentials."""
+        text = str(reason).strip() or type(reason).__name__
+        return hidden(text.splitlines()[0], self._uri)[:200]

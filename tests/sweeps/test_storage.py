@@ -32,6 +32,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         ("oracle+cx_oracle://user:secret@host/study", "needs a package"),
         ("journal:/proc/nowhere/study", "cannot be written"),
         ("sqlite://", "expected a file"),
+        ("sqlite://me:secret@/", "expected a file"),
+        ("me:secret@host", "--storage host: expected journal:PATH"),
+        ("postgresql://me:a@secret:x@host:port/study", "expected journal:PATH"),
     ],
 )
 def test_a_place_that_cannot_be_opened_is_a_use_error_without_its_password(

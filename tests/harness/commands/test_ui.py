@@ -36,6 +36,12 @@ def test_a_tracking_server_needs_no_second_one(tmp_path: Path) -> None:
         serve("http://me:secret@host:5000", tmp_path, 5000, print)
 
 
+def test_a_password_before_no_database_is_not_handed_to_mlflow_which_prints_it(tmp_path: Path) -> None:
+    with pytest.raises(UseError, match=r"^--uri host: .*expected postgresql") as caught:
+        serve("me:secret@host", tmp_path, 5000, print)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.slow
 def test_serves_on_loopback_at_a_free_port_until_told_to_stop(tmp_path: Path) -> None:
     shutil.copy(database(), tmp_path / "mlflow.db")

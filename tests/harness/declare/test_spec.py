@@ -82,6 +82,10 @@ def test_the_trivial_baselines_come_last_and_can_be_picked_and_dropped() -> None
         check_no_clash({"generate.method": "model"}, whole.variants)
 
 
+def named(name: str) -> Experiment:
+    return Experiment(name=name, question="Why?", variants=(FULL,), baseline="full", tracks=("consistent-50s",))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -99,6 +103,9 @@ def test_the_trivial_baselines_come_last_and_can_be_picked_and_dropped() -> None
         (lambda: Variant("no e_img"), "a variant is named 'no e_img'"),
         (lambda: Variant(".."), "a variant is named '..'"),
         (lambda: Variant(""), "a variant is named ''"),
+        (lambda: named("../../up"), "an experiment is named '../../up'; expected letters"),
+        (lambda: named(""), "an experiment is named ''"),
+        (lambda: named("/up"), "an experiment is named '/up'"),
     ],
 )
 def test_a_declaration_that_does_not_hold_together_is_refused(make: Any, message: str) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from harness.tracking import Tracker, resolve_uri
-from harness.tracking.server import shown
 from tests.harness.small import database
 from tests.harness.tracking.mirrored import (
     check_complete,
@@ -335,4 +334,3 @@ def test_uris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_uri(None, Path("runs")) == f"sqlite:///{tmp_path}/runs/mlflow.db"
     assert resolve_uri("sqlite:///own.db", Path("runs")) == f"sqlite:///{tmp_path}/own.db"
     assert resolve_uri("http://host:5000", Path("runs")) == "http://host:5000"
-    assert shown("postgresql://me:secret@host:5432/db") == "postgresql://host:5432/db"
