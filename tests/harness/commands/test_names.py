@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,14 @@ def check_refused(said: str, folder: Path, command: str, text: str, name: str) -
 
 @pytest.mark.parametrize("changed", [{"name": UP}, {"track": UP}])
 def test_of_scored_videos_in_a_store_from_elsewhere(changed: dict[str, str], tmp_path: Path) -> None:
-    about = {"name": "FramePack", "track": "dance-50s", "videos": "/v", "scores": {}, "command": "", "by_name": True}
+    about: dict[str, Any] = {
+        "name": "FramePack",
+        "track": "dance-50s",
+        "videos": "/v",
+        "scores": {},
+        "command": "",
+        "by_name": True,
+    }
     file = tmp_path / "scored" / "dance-50s" / "FramePack.json"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(about))
