@@ -17,7 +17,7 @@ from benchmarks.fvd.files import I3D_WEIGHTS
 from benchmarks.weights import WeightFile
 
 CLASSES = 400
-Triple = tuple[int, int, int]
+Extent = tuple[int, int, int]  # frames, height, width
 Widths = tuple[int, int, int, int, int, int]
 _LAST_CELLS = (2, 7, 7)  # what the strides of 8, 32 and 32 leave of 16 frames of 224 x 224
 _EPSILON = 1e-5  # as in cd-fvd and StyleGAN-V, whose FVD is the usual one; DeepMind's own code has 1e-3
@@ -81,7 +81,7 @@ class Convolution(nn.Module):
 class Pool(nn.Module):
     """Maximum. What it is given comes out of a ReLU, so that zeros beyond the edge never win."""
 
-    def __init__(self, kernel: Triple, stride: Triple) -> None:
+    def __init__(self, kernel: Extent, stride: Extent) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 

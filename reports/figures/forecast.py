@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.figures.style import LABELLED, MUTED, colour, dashes, evenly, figure_style, label_logarithmic, label_points
-from reports.statistics.forecast import Floats, Forecast, Interval, errors, rank_correlation
+from reports.statistics.bootstrap import Floats
+from reports.statistics.forecast import Forecast, Interval, errors, rank_correlation
 from reports.statistics.variant_forecasts import measured_late, variant_forecasts
 from reports.statistics.view import TrackView
 from reports.tables.labels import measure_label, metric_label, unit_suffix

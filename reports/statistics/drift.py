@@ -9,13 +9,14 @@
 import numpy as np
 import numpy.typing as npt
 
+from reports.statistics.bootstrap import Floats
+
 LATE_SHARE = 0.20
 CONTRAST_SHARE = 0.15
 SEGMENTS = 10
 """Parts that the video drift error divides a film into."""
 CURVE_STATISTICS = ("first", "late", "drop", "contrast", "vde", "slope")
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _Bools = npt.NDArray[np.bool_]
 

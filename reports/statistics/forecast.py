@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import rankdata  # type: ignore[import-untyped]
 
-from reports.statistics.bootstrap import drawn_means, ends
+from reports.statistics.bootstrap import Floats, drawn_means, ends
 from reports.statistics.drift import late_clips
 
-Floats = npt.NDArray[np.float64]
 DRAWS, SEED = 2000, 0  # of models, for a correlation
 FEWEST = 10  # models, below which a correlation has no interval: drawn from few, it would be much too short
 

@@ -27,14 +27,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from svi.bank.sketch import Sketch
-from svi.disk import is_full, replacing
+from svi.disk import is_full, replacing, require_space, size
 
 PAGE = 4096
 FORMAT = "svi error bank 1"
-CURRENT, HELD = (
-    np.uint8(1),
-    (np.uint8(2), np.uint8(4)),
-)  # bits of a row: in the bank now; held by the one or the other checkpoint
+CURRENT = np.uint8(1)  # bit of a row: in the bank now
+HELD = np.uint8(2), np.uint8(4)  # held by the one or the other checkpoint
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -143,12 +141,13 @@ class BankFile:
     def _create(self) -> None:
         """A sparse file, whole or not there."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        layout, free = self.layout, shutil.disk_usage(self.path.parent).free
-        if free < layout.full_bytes:
-            raise ValueError(
-                f"the full error bank needs {layout.full_bytes} bytes ({layout.full_entries} errors of {layout.entry_bytes} "
-                f"bytes), {self.path.parent} has {free} free; lower bank.capacity, or set bank.folder to a folder with more room"
-            )
+        layout = self.layout
+        require_space(
+            self.path.parent,
+            layout.full_bytes,
+            f"the full error bank ({layout.full_entries} errors of {size(layout.entry_bytes)})",
+            "lower bank.capacity, or set bank.folder to a folder with more room",
+        )
         with replacing(self.path) as fresh, fresh.open("wb") as file:
             file.write(json.dumps(self._header()).encode().ljust(PAGE))
             file.write(bytes(layout.sketches_at - PAGE))

@@ -20,13 +20,12 @@ from svi.backbones.backbone import Backbone
 from svi.data.cache import CLIPS, INDEX, PROMPTS, TEXT
 from svi.data.encode import Tensors, encode_clips, once, shows_reference
 from svi.data.footage import Clip, Footage, Unreadable
-from svi.frames import Frames
+from svi.frames import Frames, Progress
 from svi.settings import ConditionSettings, DataSettings
 
 PLAN = "plan.json"
 BLOCK_BYTES, BLOCK_CLIPS = 4 * 2**20, 256  # pixels, and clips, encoded at once: a large clip goes alone
 SHARD_BYTES = 256 * 2**20  # a shard is put together in memory
-Progress = Callable[[int, int], None]
 Skipped = tuple[str, str]
 
 
@@ -91,7 +90,7 @@ class _Writer:
         self.done = 0  # clips in whole shards
 
     def write(self, progress: Progress) -> dict[str, Any]:
-        """CachePlan, text, clips, index. Returns the index."""
+        """Plan, texts, clips, index, in this order. Returns the index."""
         self.folder.mkdir(parents=True, exist_ok=True)
         disk.remove_halves(self.folder)
         plan = self._plan()

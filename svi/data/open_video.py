@@ -11,9 +11,7 @@ from svi.frames import Frames
 from svi.settings import DataSettings
 
 DECODED_AT_ONCE = 32  # frames of the source's size in memory
-KEPT_BYTES = (
-    256 * 2**20
-)  # of resized frames of the open file, so that neighbouring clips decode their common frames once
+KEPT_BYTES = 2**28  # of resized frames of the open file, so that neighbouring clips decode their common frames once
 
 
 class OpenVideo:

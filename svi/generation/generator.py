@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from svi.backbones import speed
 from svi.backbones.backbone import Backbone, Condition
-from svi.frames import Frames
+from svi.frames import Frames, Progress
 from svi.generation.reel import Handoff, Reel, Script, groups, reels
 from svi.generation.solver import solver
 from svi.method.draws import keyed
@@ -68,9 +68,7 @@ class Generator:
 
     # Films
 
-    def films(
-        self, scripts: Sequence[Script], n_frames: int, fps: int, folder: Path, progress: Callable[[int, int], None]
-    ) -> None:
+    def films(self, scripts: Sequence[Script], n_frames: int, fps: int, folder: Path, progress: Progress) -> None:
         """Write videos/<name>.mp4 of n_frames each, `settings.together` side by side; resumes at the clip where it stopped.
 
         With `settings.lossless` also frames.npy [S, n_frames, H, W, 3] uint8. Memory holds one clip of each film of a group,

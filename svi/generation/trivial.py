@@ -3,13 +3,14 @@
 They beat every method on consistency (Stable Video Infinity, Table 5), so a table without them misleads.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from svi.frames import Progress
 from svi.generation.reel import Handoff, Reel, Script, reels
 from svi.settings import COPY_IMAGE, PING_PONG, GenerateSettings
 
@@ -38,7 +39,7 @@ def write_films(
     folder: Path,
     settings: GenerateSettings,
     maker: "Generator | None",
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> None:
     """Write videos/<name>.mp4 (and frames.npy) as `Generator.films` does, a segment for each of the `clips` of a film.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from svi.perf.bank import Size
+from svi.perf.bank import SizeName
 
 if TYPE_CHECKING:
     import torch
@@ -31,10 +31,10 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--size", type=click.Choice(get_args(Size)), default="480p", show_default=True, help="of the errors")
+@click.option("--size", type=click.Choice(get_args(SizeName)), default="480p", show_default=True, help="of the errors")
 @click.option("--folder", type=click.Path(path_type=Path), help="where the bank's file lies; none: a temporary folder")
 @JSON
-def bank(size: Size, folder: Path | None, file: Path | None) -> None:
+def bank(size: SizeName, folder: Path | None, file: Path | None) -> None:
     """The error bank beside the two lists in memory of the authors' code. At 480p: some minutes, 7 GB of memory, 3 GB of disk."""
     from svi.perf.bank import measure, table
 

@@ -21,7 +21,7 @@ from svi.bank.bank import ErrorBank
 from svi.bank.sketch import squared_distance
 from svi.settings import BankSettings
 
-Size = Literal["480p", "tiny"]
+SizeName = Literal["480p", "tiny"]
 Shape = tuple[int, int, int, int]
 SLOTS, NODE = 50, 8
 
@@ -35,7 +35,7 @@ class BankSize(NamedTuple):
     lists: int
 
 
-SIZES: dict[Size, BankSize] = {
+SIZES: dict[SizeName, BankSize] = {
     "480p": BankSize((16, 21, 60, 104), 500, 100, 3),
     "tiny": BankSize((4, 9, 64, 64), 64, 10, 2),
 }
@@ -96,7 +96,7 @@ def noise(shape: Shape) -> Iterator[Tensor]:
         yield torch.randn(shape, generator=generator)
 
 
-def measure(size: Size, folder: Path | None = None) -> dict[str, Any]:
+def measure(size: SizeName, folder: Path | None = None) -> dict[str, Any]:
     """All figures, on one thread: bytes, seconds (medians) and shares. The bank's file lies in `folder` meanwhile."""
     plan, threads = SIZES[size], torch.get_num_threads()
     torch.set_num_threads(1)

@@ -4,7 +4,7 @@ import json
 import math
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from svi.artifacts import CHECKPOINTS, METRICS
 from svi.disk import write_whole
+from svi.frames import Progress
 from svi.settings import TrainSettings
 from svi.training import ranks
 from svi.training.checkpoints import Checkpoints
 from svi.training.engine import engine_for, take_step
 from svi.training.objective import TrainingObjective
-
-Progress = Callable[[int, int], None]
 
 
 def train(

@@ -24,7 +24,7 @@ from svi.data.footage import Clip, Still, VideoFootage, WorldFootage
 from svi.frames import Frames
 from svi.generation.video import write_mp4
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, TinySettings
-from tests.svi.data.test_footage import make_video, tear
+from tests.svi.data.videos import make_video, tear
 from tests.svi.wan_folder import KINDS, Kind, WanFolder
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "svi-toy"

@@ -9,27 +9,13 @@ import pytest
 
 from svi.data import world
 from svi.data.footage import Unreadable, VideoFootage, WorldFootage, open_footage
-from svi.data.open_video import OpenVideo, fit_frames
+from svi.data.open_video import OpenVideo
 from svi.generation.video import write_mp4
 from svi.settings import DataSettings
+from tests.svi.data.videos import levels, make_video, tear
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "svi-toy"
 SETTINGS = DataSettings(height=16, width=24, fps=8)
-
-
-def make_video(file: Path, frames: int = 48, fps: int = 16) -> Path:
-    """From black to nearly white, one level a frame."""
-    ramp = np.linspace(0, 250, frames).astype(np.uint8)
-    write_mp4(file, np.broadcast_to(ramp[:, None, None, None], (frames, 128, 192, 3)), fps, 128, 192)
-    return file
-
-
-def tear(file: Path, whole: Path, start: float, end: float) -> None:
-    """A copy of a video with zeros between two shares of its bytes; the header stays."""
-    content = bytearray(whole.read_bytes())
-    first, last = max(int(len(content) * start), 40), int(len(content) * end)
-    content[first:last] = bytes(last - first)
-    file.write_bytes(content)
 
 
 @pytest.fixture
@@ -40,11 +26,6 @@ def root(tmp_path: Path) -> Path:
     make_video(folder / "two.mp4")
     (folder / "Cats.csv").write_text('Video Title,Video Description,Filename\nx,"A cat, asleep",one.mp4\n')
     return tmp_path
-
-
-def levels(frames: np.ndarray) -> np.ndarray:
-    """Mean grey of each frame."""
-    return frames.reshape(len(frames), -1).mean(axis=1)
 
 
 def test_the_worlds_clips_are_drawn_in_order_and_rendered_when_read() -> None:
@@ -59,17 +40,6 @@ def test_the_worlds_clips_are_drawn_in_order_and_rendered_when_read() -> None:
         assert prompt == footage.prompt(i) == scene.prompt
         assert (footage.references(i) == film[[0, settings.clip_frames, 2 * settings.clip_frames]]).all()
     assert (len(footage), footage.skipped, footage.held_back()) == (5, [], [])
-
-
-def test_frames_are_taken_at_the_settings_rate_in_any_order(tmp_path: Path) -> None:
-    video = OpenVideo(make_video(tmp_path / "a.mp4"), SETTINGS)
-    assert len(video) == 24
-    frames = video.frames(range(24))
-    assert frames.shape == (24, 16, 24, 3)
-    assert np.abs(levels(frames) - np.linspace(0, 250, 48)[::2]).max() < 4
-    again = OpenVideo(tmp_path / "a.mp4", SETTINGS)
-    jumps = [20, 3, 3, 11, 0, 23]
-    assert (again.frames(jumps) == frames[jumps]).all()
 
 
 def test_captions_and_windows(root: Path) -> None:
@@ -211,12 +181,6 @@ def test_the_fingerprint_follows_whatever_changes_a_clip(root: Path) -> None:
         DataSettings(clip_frames=6, clips=4),
     ]
     assert len({WorldFootage(settings).fingerprint for settings in worlds}) == 4
-
-
-def test_crop_keeps_the_middle() -> None:
-    frames = np.zeros((1, 10, 40, 3), np.uint8)
-    frames[:, :, 10:30] = 200
-    assert (fit_frames(frames, 10, 20) == 200).all()
 
 
 def test_memory_does_not_grow_with_the_number_of_videos(tmp_path: Path) -> None:
