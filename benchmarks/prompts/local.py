@@ -134,10 +134,11 @@ class LocalEngine:
             import transformers
 
             automatic: Any = transformers  # its classes are only partly typed
+            offline: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
             try:
-                processor = automatic.AutoProcessor.from_pretrained(self._folder, local_files_only=True)
+                processor = automatic.AutoProcessor.from_pretrained(self._folder, **offline)
                 model, info = automatic.AutoModelForImageTextToText.from_pretrained(
-                    self._folder, local_files_only=True, dtype=self._dtype, output_loading_info=True
+                    self._folder, **offline, dtype=self._dtype, output_loading_info=True
                 )
                 if info["missing_keys"]:  # transformers would go on with random numbers
                     raise ValueError(f"the weights lack {', '.join(sorted(info['missing_keys'])[:3])}")

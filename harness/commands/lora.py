@@ -1,6 +1,5 @@
 """`harness lora`: LoRA files of the field, from any format to any other."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from harness.core.store import MANIFEST, Store, is_store
 from harness.plan.kinds import TRAIN
 from harness.publish.model_card import About, Adapter, about, card, scores_of
 from svi.artifacts import CHECKPOINTS, LATEST, LORA
+from svi.foreign import read_object
 from svi.lora.keys import FORMATS, Format, listed
 
 if TYPE_CHECKING:
@@ -101,10 +101,15 @@ def _weights_of(source: Path, alpha: float | None) -> "LoraWeights":
 def _origin_of(source: Path, store: Store | None) -> About:
     """From the manifest of the Train artifact that `source` is, or is in."""
     folders = (source, source.parent, source.parent.parent)
-    manifest = next((json.loads((p / MANIFEST).read_text()) for p in folders if (p / MANIFEST).is_file()), None)
+    manifest = next((read_object(p / MANIFEST) for p in folders if (p / MANIFEST).is_file()), None)
     if manifest is None or manifest.get("kind") != TRAIN.name:
         return About()
-    return about(manifest, store, tuple(scores_of(manifest["signature"], store)) if store else ())
+    try:
+        return about(manifest, store, tuple(scores_of(manifest["signature"], store)) if store else ())
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"the {MANIFEST} beside {source} is none of a training ({error!r}); remove it, or take the folder whole"
+        ) from error
 
 
 def _lines(weights: "LoraWeights", target: Path, form: Format, about: About) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Wan 2.1 and 2.2 image-to-video from a local folder in diffusers' layout; computes what WanImageToVideoPipeline computes."""
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from svi.backbones.padding import masked, padded
 from svi.backbones.speed import default_device
 from svi.backbones.weights import read_geometry
 from svi.backbones.wrapped import LORA_TARGETS, bare, branch_of
+from svi.foreign import read_object
 from svi.method.flow import EVERYWHERE, TIMESTEPS
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings
 
@@ -122,7 +122,7 @@ class WanBackbone:
         """By the class that the folder names, as diffusers does: tokenizers of other classes cut prompts differently."""
         import transformers
 
-        index = json.loads((self.folder / MODEL_INDEX).read_text())
+        index = read_object(self.folder / MODEL_INDEX)
         return getattr(transformers, index[name][1]).from_pretrained(self.folder / name, **options)
 
     def _encoder(self, name: str, dtype: torch.dtype) -> Any:

@@ -1,14 +1,13 @@
 """A model's files in diffusers' layout: found, checked, identified and asked for shapes. Loads no weights."""
 
-import json
 import shlex
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from svi.artifacts import MODEL_INDEX
 from svi.backbones.catalogue import EXPERT, FOLDER, LOW_NOISE, MODELS, Geometry, Published
+from svi.foreign import read_object
 from svi.settings import BackboneSettings
 
 HUB_SHA256 = 64  # letters; the hub's cache names a large file's blob by the SHA-256 of its content
@@ -65,13 +64,13 @@ def missing_files(folder: Path) -> list[str]:
 
 def read_geometry(folder: Path) -> Geometry:
     """Shapes from the config files. Raises ValueError when the folder holds something other than an image-to-video Wan."""
-    index = _read(folder / MODEL_INDEX)
+    index = read_object(folder / MODEL_INDEX)
     for component, wanted in CLASSES.items():
         found = (index.get(component) or [None, None])[1]
         if found != wanted and not (component == LOW_NOISE and found is None):
             raise ValueError(f"{folder}: {component} is a {found}, not the {wanted} of Wan image-to-video")
     config = folder / EXPERT / "config.json"
-    transformer, vae = _read(config), _read(folder / "vae" / "config.json")
+    transformer, vae = read_object(config), read_object(folder / "vae" / "config.json")
     if absent := [key for key in ("patch_size", "in_channels") if key not in transformer]:
         raise ValueError(f"{config} has no {', '.join(absent)}; download the model again")
     shape = Geometry(
@@ -121,7 +120,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 def _components(folder: Path) -> list[str]:
     """Subfolders that are read; the scheduler is set up by the settings instead."""
-    index = _read(folder / MODEL_INDEX)
+    index = read_object(folder / MODEL_INDEX)
     listed = [name for name, entry in index.items() if isinstance(entry, list) and entry[0] and name != "scheduler"]
     return sorted({EXPERT, "vae", "text_encoder", "tokenizer", *listed})
 
@@ -133,7 +132,7 @@ def _needs(folder: Path, component: str) -> list[str]:
         return [f"{component}/preprocessor_config.json"]
     stem = "model" if component in ("text_encoder", "image_encoder") else "diffusion_pytorch_model"
     index = folder / component / f"{stem}.safetensors.index.json"
-    shards = sorted(set(_read(index)["weight_map"].values())) if index.is_file() else [f"{stem}.safetensors"]
+    shards = sorted(set(read_object(index)["weight_map"].values())) if index.is_file() else [f"{stem}.safetensors"]
     return [f"{component}/{name}" for name in ("config.json", *shards)]
 
 
@@ -161,11 +160,3 @@ def _how(settings: BackboneSettings, model: Published | None) -> str:
         f"Download {model.repository} (about {model.download} GB) into it: {download} ; or elsewhere: "
         f"{download} --local-dir FOLDER, and set backbone.weights=FOLDER"
     )
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
-    return content

@@ -8,6 +8,7 @@ Tensors keep their bits and their dtype; only where a format holds no alpha and 
 import contextlib
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from svi import disk
 from svi.artifacts import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CHECKPOINTS, LATEST, LORA
+from svi.foreign import data_only, json_object, read_object, reason
 from svi.lora.keys import FORMATS, HALVES, Format, every_block, in_block, key_of, listed, parse
 
 EXTRA = "extra.safetensors"
@@ -138,10 +140,7 @@ class Config(NamedTuple):
     @classmethod
     def read(cls, file: Path) -> "Config":
         """From adapter_config.json. Raises ValueError when it is damaged or of anything but a plain LoRA."""
-        try:
-            return cls.parse(json.loads(file.read_text()), str(file))
-        except (OSError, json.JSONDecodeError) as error:
-            raise ValueError(f"{file} cannot be read ({error}); save the adapter again") from error
+        return cls.parse(read_object(file), str(file))
 
     @classmethod
     def parse(cls, config: Mapping[str, Any], origin: str) -> "Config":
@@ -151,7 +150,7 @@ class Config(NamedTuple):
             raise ValueError(f"{origin}: only a plain LoRA can be read, this adapter has {', '.join(special)}")
         try:
             return cls(int(config["r"]), float(config["lora_alpha"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{origin} names no rank r and lora_alpha ({error!r}); save the adapter again") from error
 
 
@@ -159,12 +158,9 @@ def _diffusers_alpha(metadata: Mapping[str, str], origin: str) -> float | None:
     """diffusers keeps a PEFT config in the file's header: "transformer.r", "transformer.lora_alpha" and so on."""
     if DIFFUSERS_ALPHA not in metadata:
         return None
-    try:
-        config = json.loads(metadata[DIFFUSERS_ALPHA])
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{origin}: header {DIFFUSERS_ALPHA} is damaged ({error}); save the LoRA again") from error
-    own = {key.removeprefix("transformer."): value for key, value in config.items()}
-    return Config.parse(own, f"{origin}, header {DIFFUSERS_ALPHA}").alpha
+    header = f"{origin}, header {DIFFUSERS_ALPHA}"
+    config = json_object(metadata[DIFFUSERS_ALPHA], header)
+    return Config.parse({key.removeprefix("transformer."): value for key, value in config.items()}, header).alpha
 
 
 def collect(
@@ -172,15 +168,18 @@ def collect(
 ) -> LoraWeights:
     """The LoRA that these tensors are; `alpha` as the file's config has it, None: its alpha keys, else the rank.
 
-    Raises ValueError with the keys: none of a LoRA, unexpected ones, missing ones, several ranks or alphas.
+    Raises ValueError with the keys: none of a LoRA, unexpected ones, missing ones, several ranks or alphas, or none that counts.
     """
     parts, extra = _sorted_out(tensors, origin)
     _check_whole(parts, origin)
     rank = _one_rank(parts, origin)
     found = _one_alpha(parts, origin)
+    chosen = next(value for value in (found, alpha, float(rank)) if value is not None)
+    if not math.isfinite(chosen):
+        raise ValueError(f"{origin}: received alpha {chosen}, expected a finite number; save the LoRA again with one")
     return LoraWeights(
         modules={name: (parts[name]["A"], parts[name]["B"]) for name in sorted(parts, key=_order)},
-        alpha=next(value for value in (found, alpha, float(rank)) if value is not None),
+        alpha=chosen,
         form=next(key.form for name in tensors if (key := parse(name))),
         extra=extra,
         metadata={key: value for key, value in (metadata or {}).items() if key not in OURS},
@@ -225,7 +224,8 @@ def _order(module: str) -> tuple[int, str]:
 def _check_whole(parts: Parts, origin: str) -> None:
     """Every module has A and B, every block the same modules."""
     blocks = 1 + max(_order(name)[0] for name in parts)
-    wanted = {other for name in parts for other in every_block(name, blocks)}
+    kinds = {in_block(name)[1]: name for name in parts}
+    wanted = {other for name in kinds.values() for other in every_block(name, blocks)}
     missing = [
         f"{name} ({part})" for name in sorted(wanted, key=_order) for part in HALVES if part not in parts.get(name, {})
     ]
@@ -235,8 +235,17 @@ def _check_whole(parts: Parts, origin: str) -> None:
 
 def _one_rank(parts: Parts, origin: str) -> int:
     shapes = {name: (list(parts[name]["A"].shape), list(parts[name]["B"].shape)) for name in sorted(parts, key=_order)}
-    rank: int = Counter(a[0] for a, _ in shapes.values() if a).most_common(1)[0][0]
-    wrong = [f"{n} (A {a}, B {b})" for n, (a, b) in shapes.items() if a[:1] + b[1:] != [rank, rank] or len(a + b) != 4]
+    rank: int = Counter(a[0] if a else 0 for a, _ in shapes.values()).most_common(1)[0][0]
+    if rank < 1:
+        empty = [f"{name} (A {a}, B {b})" for name, (a, b) in shapes.items()]
+        raise ValueError(
+            f"{origin}: expected A [rank, in] and B [out, rank] of a rank from 1 on; received {listed(empty)}"
+        )
+    wrong = [
+        f"{name} (A {a}, B {b})"
+        for name, (a, b) in shapes.items()
+        if a[:1] + b[1:] != [rank, rank] or len(a + b) != 4 or 0 in a + b
+    ]
     if wrong:
         raise ValueError(f"{origin}: expected rank {rank}, as in most modules; another shape have {listed(wrong)}")
     return rank
@@ -244,9 +253,14 @@ def _one_rank(parts: Parts, origin: str) -> int:
 
 def _one_alpha(parts: Parts, origin: str) -> float | None:
     """The value of the alpha keys; None where there are none."""
-    alphas = {name: float(part["alpha"]) for name, part in parts.items() if "alpha" in part}
-    if not alphas:
+    given = {name: part["alpha"] for name, part in parts.items() if "alpha" in part}
+    if not given:
         return None
+    if shaped := [f"{name} {list(alpha.shape)}" for name, alpha in given.items() if alpha.numel() != 1]:
+        raise ValueError(f"{origin}: expected alpha as one number a module; received {listed(shaped)}")
+    alphas = {name: float(alpha.real) for name, alpha in given.items()}
+    if odd := [f"{name} ({alpha})" for name, alpha in alphas.items() if not math.isfinite(alpha)]:
+        raise ValueError(f"{origin}: expected finite alphas; received {listed(odd)}; save the LoRA again with one")
     usual = Counter(alphas.values()).most_common(1)[0][0]
     others = [f"{name} ({alphas.get(name, 'none')})" for name in sorted(parts, key=_order) if alphas.get(name) != usual]
     if others:
@@ -304,33 +318,42 @@ def from_checkpoint(folder: Path, alpha: float | None = None) -> LoraWeights:
     """The LoRA in Train's last checkpoint, float32 as the optimiser has it (ZeRO 0, 2 and 3).
 
     `folder` is Train's, its `checkpoints`, or one step's. The rank is that of the tensors; alpha is `alpha`, else that of
-    adapter_config.json beside the steps, else the rank. DeepSpeed's files are pickles: open only what you made yourself.
-    Raises ValueError when there is no complete checkpoint, or it is not of a LoRA.
+    adapter_config.json beside the steps, else the rank. Raises ValueError when there is no complete checkpoint, it is not of a
+    LoRA, or its files, which are pickles, hold more than data; nothing in them is run.
     """
     steps, name = _last_step(folder)
-    if any((steps / name).glob("*zero_pp_rank_*_optim_states.pt")):
-        state = _joined(steps, name)
-    else:
-        file = steps / name / "mp_rank_00_model_states.pt"
-        state = torch.load(file, map_location="cpu", weights_only=False, mmap=True)["module"]
+    try:
+        with data_only():
+            tensors = {key: value.float().clone() for key, value in _state(steps, name).items()}
+    except Exception as error:  # a damaged checkpoint fails in many ways: pickle, zip, keys, shapes
+        raise ValueError(
+            f"{steps / name}: received {reason(error)}; expected a whole checkpoint as Train writes it; copy or train it again, "
+            "or get the LoRA as safetensors"
+        ) from error
     config = steps / ADAPTER_CONFIG
     if alpha is None and config.is_file():
         alpha = Config.read(config).alpha
-    tensors = {key: value.float().clone() for key, value in state.items()}
     return replace(collect(tensors, str(steps / name), alpha, {"checkpoint": name}), form="checkpoint")
 
 
 def _last_step(folder: Path) -> tuple[Path, str]:
     for steps in (folder / CHECKPOINTS, folder):
         if (steps / LATEST).is_file():
-            return steps, str(json.loads((steps / LATEST).read_text())["name"])
+            name = read_object(steps / LATEST).get("name")
+            if not isinstance(name, str) or Path(name).name != name:
+                raise ValueError(f"{steps / LATEST}: received name {name!r}, expected that of a folder beside it")
+            return steps, name
     if any(folder.glob("*_model_states.pt")):
         return folder.parent, folder.name
     raise ValueError(f"{folder} holds no complete checkpoint; expected {CHECKPOINTS}/{LATEST}, as Train writes it")
 
 
-def _joined(steps: Path, name: str) -> dict[str, Tensor]:
-    """What the ranks hold in pieces."""
+def _state(steps: Path, name: str) -> dict[str, Tensor]:
+    """By parameter; with ZeRO, joined of the pieces that the ranks hold."""
+    if not any((steps / name).glob("*zero_pp_rank_*_optim_states.pt")):
+        file = steps / name / "mp_rank_00_model_states.pt"
+        whole: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)["module"]
+        return whole
     from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
 
     talk = io.StringIO()  # it prints every file it opens

@@ -50,7 +50,7 @@ _WAN = {ours: wan for wan, ours in _DIFFUSERS.items()}
 _EITHER = {name: ours for wan, ours in _DIFFUSERS.items() for name in (wan, ours)}
 _FLAT = {name.replace(".", "_"): ours for name, ours in _EITHER.items()}
 
-_BLOCK = re.compile(r"(blocks[._]\d+[._])(.+)")
+_BLOCK = re.compile(r"(blocks[._](?:0|[1-9][0-9]{0,3})[._])(.+)")  # no model has 10000, and names of all are listed
 _TENSOR = re.compile(r"(.+)\.(?:(lora_A|lora_B|lora_down|lora_up)(?:\.default)?\.weight|(alpha))")
 _PART: dict[str, Literal["A", "B", "alpha"]] = {
     "lora_A": "A",

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 
 from svi import disk
 from svi.artifacts import LATEST
+from svi.foreign import data_only, read_object, reason
 from svi.training.objective import TrainingObjective
 
 
@@ -45,18 +47,26 @@ class Checkpoints:
                     shutil.rmtree(old)
 
     def load(self) -> int:
-        """Restore the latest state and return its step; 0 if there is none. Raises ValueError if it was made by other ranks."""
+        """Restore the latest state and return its step; 0 if there is none. Raises ValueError if other ranks made it, or
+        its files hold more than data; nothing in them is run."""
         latest = self.folder / LATEST
         if not latest.is_file():
             return 0
-        about = json.loads(latest.read_text())
+        about = read_object(latest)
         if about["ranks"] != dist.get_world_size():
             raise ValueError(
                 f"the checkpoint {self.folder} was made by {about['ranks']} ranks, this run has {dist.get_world_size()}; "
                 f"set train.ranks={about['ranks']} to resume, or remove that folder to start again"
             )
-        self.engine.load_checkpoint(str(self.folder), tag=about["name"], load_module_strict=False)
-        state = torch.load(self.folder / about["name"] / f"state-{dist.get_rank()}.pt", weights_only=True)
+        try:
+            with data_only():
+                self.engine.load_checkpoint(str(self.folder), tag=about["name"], load_module_strict=False)
+                state = torch.load(self.folder / about["name"] / f"state-{dist.get_rank()}.pt", weights_only=True)
+        except UnpicklingError as error:
+            raise ValueError(
+                f"{self.folder / about['name']}: received {reason(error)}; expected a checkpoint as `save` writes it; "
+                f"remove {self.folder} to start again"
+            ) from error
         self.objective.load_state_dict(state["objective"])
         torch.set_rng_state(state["rng"])
         if self.average is not None:
