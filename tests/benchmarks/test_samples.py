@@ -150,10 +150,10 @@ def test_html_in_a_name_or_prompt_is_text_like_any_other(tmp_path: Path) -> None
     assert [(sample.name, sample.prompts) for sample in load_samples(tmp_path)[0]] == [(name, (prompt,))]
 
 
-def link(place: Path, target: Path) -> Path:
-    place.unlink(missing_ok=True)
-    place.symlink_to(target)
-    return place
+def link(path: Path, target: Path) -> Path:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+    return path
 
 
 @pytest.mark.parametrize("file", ["frame.png", "prompt.txt"])

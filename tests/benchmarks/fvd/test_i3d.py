@@ -67,7 +67,7 @@ def test_the_logits_are_cd_fvds_with_either_file(folder: Path, tensors: dict[str
     clip = seen(extractor, noise(1, 16, 120, 200, 3))
     logits = extractor.logits(clip)
     assert (logits.shape, logits.dtype) == ((1, 400), np.float64)
-    assert [logits[0, place] for place in LOGITS] == pytest.approx(list(LOGITS.values()), abs=2e-3)
+    assert [logits[0, index] for index in LOGITS] == pytest.approx(list(LOGITS.values()), abs=2e-3)
     assert (logits.mean(), logits.std()) == pytest.approx((-0.10955181, 6.03097643), abs=1e-3)
     assert extractor.name == "i3d_pretrained_400.pt"
     assert extractor.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -158,9 +158,9 @@ def test_resizing_to_the_same_size_changes_nothing() -> None:
 def test_positions_are_smoothed_over_13_frames() -> None:
     boxes = np.repeat([[100.0, 50, 220, 190]], 40, axis=0)
     boxes[20] += 70  # a detection gone astray
-    places = smoothed(FaceTrack(5, boxes, 40))
-    assert places.shape == (40, 3)
-    assert (places == [160, 120, 70]).all()
+    faces = smoothed(FaceTrack(5, boxes, 40))
+    assert faces.shape == (40, 3)
+    assert (faces == [160, 120, 70]).all()
 
 
 def test_the_published_filter_takes_the_smallest_of_the_first_seven_values() -> None:

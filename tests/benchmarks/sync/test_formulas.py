@@ -18,8 +18,8 @@ def by_the_formula(lips: np.ndarray, sound: np.ndarray) -> np.ndarray:
     found = np.empty((len(lips), 31))
     for t in range(len(lips)):
         for j in range(31):
-            place = t + j - 15
-            other = sound[place] if 0 <= place < len(sound) else np.zeros(sound.shape[1])
+            heard = t + j - 15
+            other = sound[heard] if 0 <= heard < len(sound) else np.zeros(sound.shape[1])
             found[t, j] = np.sqrt(((lips[t] - other + 1e-6) ** 2).sum())
     return found
 

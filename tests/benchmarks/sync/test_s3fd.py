@@ -12,7 +12,7 @@ from benchmarks.sync.files import S3FD_WEIGHTS
 from benchmarks.sync.s3fd import FaceDetector, S3fd, decode, thinned
 from tests.benchmarks.sync.sync_videos import face_frames
 
-# Convolutions as (place, inputs, outputs, kernel).
+# Convolutions as (index, inputs, outputs, kernel).
 VGG = [
     (0, 3, 64, 3), (2, 64, 64, 3), (5, 64, 128, 3), (7, 128, 128, 3), (10, 128, 256, 3), (12, 256, 256, 3),
     (14, 256, 256, 3), (17, 256, 512, 3), (19, 512, 512, 3), (21, 512, 512, 3), (24, 512, 512, 3), (26, 512, 512, 3),
@@ -33,9 +33,9 @@ def model() -> S3fd:
 def test_the_tensors_are_the_published_ones(model: S3fd) -> None:
     expected: dict[str, tuple[int, ...]] = {}
     for part, layers in (("vgg", VGG), ("extras", EXTRAS), ("loc", LOC), ("conf", CONF)):
-        for place, inputs, outputs, kernel in layers:
-            expected[f"{part}.{place}.weight"] = (outputs, inputs, kernel, kernel)
-            expected[f"{part}.{place}.bias"] = (outputs,)
+        for index, inputs, outputs, kernel in layers:
+            expected[f"{part}.{index}.weight"] = (outputs, inputs, kernel, kernel)
+            expected[f"{part}.{index}.bias"] = (outputs,)
     expected |= {"L2Norm3_3.weight": (256,), "L2Norm4_3.weight": (512,), "L2Norm5_3.weight": (512,)}
     assert {name: tuple(value.shape) for name, value in model.state_dict().items()} == expected
     # Of 4 bytes each: 89.84 MB, and so large is sfd_face.pth.

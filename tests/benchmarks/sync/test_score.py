@@ -63,8 +63,8 @@ def by_hand(
     At the `offset` that was found, which must be one of the best: random weights tell offsets apart by so little that
     another order of sums may choose another.
     """
-    places = smoothed(track)
-    crops = np.stack([crop(frames[track.start + i], place) for i, place in enumerate(places)])
+    faces = smoothed(track)
+    crops = np.stack([crop(frames[track.start + i], face) for i, face in enumerate(faces)])
     part = sound[640 * track.start : 640 * track.end]
     coefficients = np.asarray(speech_mfcc(part, 16_000))
     count = min(len(crops), len(part) // 640) - 5

@@ -10,7 +10,7 @@ import torch
 from benchmarks.sync.files import SYNC_FILES, SYNCNET_WEIGHTS
 from benchmarks.sync.syncnet import SyncEncoder, SyncNet
 
-# Convolutions as (place, weight's shape); each batch norm follows its convolution.
+# Convolutions as (index, weight's shape); each batch norm follows its convolution.
 SOUND = [
     (0, (64, 1, 3, 3)), (4, (192, 64, 3, 3)), (8, (384, 192, 3, 3)), (11, (256, 384, 3, 3)), (14, (256, 256, 3, 3)),
     (18, (512, 256, 5, 4)),
@@ -39,9 +39,9 @@ def weights(sync_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def published() -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for part, layers in (("netcnnaud", SOUND), ("netfcaud", HEAD), ("netfclip", HEAD), ("netcnnlip", LIPS)):
-        for place, shape in layers:
-            shapes |= {f"{part}.{place}.weight": shape, f"{part}.{place}.bias": shape[:1]}
-            shapes |= {f"{part}.{place + 1}.{kind}": shape[:1] for kind in NORM}
+        for index, shape in layers:
+            shapes |= {f"{part}.{index}.weight": shape, f"{part}.{index}.bias": shape[:1]}
+            shapes |= {f"{part}.{index + 1}.{kind}": shape[:1] for kind in NORM}
     for part in ("netfcaud", "netfclip"):
         shapes |= {f"{part}.3.weight": (1024, 512), f"{part}.3.bias": (1024,)}
     return shapes

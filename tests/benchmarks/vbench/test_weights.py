@@ -28,7 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("file", "place"),
+    ("file", "path"),
     [
         (DINO_WEIGHTS, "torch/hub/checkpoints/dino_vitbase16_pretrain.pth"),
         (VIT_B_32, "cache/clip_model/ViT-B-32.pt"),
@@ -37,8 +37,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (MUSIQ_SPAQ, "cache/pyiqa_model/musiq_spaq_ckpt-358bb6af.pth"),
     ],
 )
-def test_files_are_sought_where_vbench_keeps_them(cache: Path, file: WeightFile, place: str) -> None:
-    assert file.path == cache.parent / place
+def test_files_are_sought_where_vbench_keeps_them(cache: Path, file: WeightFile, path: str) -> None:
+    assert file.path == cache.parent / path
 
 
 def test_without_the_variables_they_are_sought_in_the_home(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 
-from reports.statistics.drift import SEGMENTS, Floats, curve_statistics, slope, video_drift_error
+from reports.statistics.bootstrap import Floats
+from reports.statistics.drift import SEGMENTS, curve_statistics, slope, video_drift_error
 
 SCORES = st.floats(0.1, 100).map(lambda value: round(value, 3))
 CURVES = st.integers(2, 40).flatmap(lambda clips: stn.arrays(np.float64, (3, clips), elements=SCORES))

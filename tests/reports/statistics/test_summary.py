@@ -62,10 +62,8 @@ def test_several_seeds_have_their_standard_error_over_the_means_of_seeds() -> No
 def test_deltas_are_paired_by_seed_and_sample() -> None:
     # Samples differ by 10 and the variant by 1 to 3: unpaired, the error would hide the difference.
     names, more = "abcdefg", (1, 2, 3, 1, 2, 3, 2)
-    films = [rows("full", "gain", [10.0 * place], sample=name) for place, name in enumerate(names)]
-    films += [
-        rows("base", "gain", [10.0 * place + more[place]], sample=names[place]) for place in (3, 1, 0, 2, 6, 5, 4)
-    ]
+    films = [rows("full", "gain", [10.0 * film], sample=name) for film, name in enumerate(names)]
+    films += [rows("base", "gain", [10.0 * film + more[film]], sample=names[film]) for film in (3, 1, 0, 2, 6, 5, 4)]
     found = row(summarise(pd.concat(films), info()), "base", "gain", "value")
     assert (found["delta"], found["delta_n"]) == (2, 7)
     assert found["delta_se"] == pytest.approx(np.std(more, ddof=1) / math.sqrt(7), rel=0.03)
@@ -89,9 +87,9 @@ def gains(**means: float) -> pd.DataFrame:
     films = np.random.default_rng(3).normal(0, 0.1, 8)
     own = np.random.default_rng(4).normal(0, 0.01, (len(means), 8))
     parts = [
-        rows(name, "gain", [mean + films[place] + own[index, place]], sample=f"film-{place}")
+        rows(name, "gain", [mean + films[film] + own[index, film]], sample=f"film-{film}")
         for index, (name, mean) in enumerate(means.items())
-        for place in range(8)
+        for film in range(8)
     ]
     return pd.concat(parts)
 

@@ -85,10 +85,10 @@ def test_every_table_has_every_form_also_with_nothing_measured(name: str, form: 
 def test_no_number_of_a_whole_film_is_without_its_drift(name: str) -> None:
     text = paper_table(name, pd.concat([judged(ABLATION), scored()]), ABOUT, "md")
     tables = [part for part in text.split("\n\n") if part.startswith("**")]
-    for place, title in enumerate(tables):
+    for index, title in enumerate(tables):
         if "ours on" in title and not title.endswith("drift**"):
-            assert tables[place + 1] == f"{title.removesuffix('**')}, drift**"
-            main, drift = (lines(text, each.strip("*")) for each in tables[place : place + 2])
+            assert tables[index + 1] == f"{title.removesuffix('**')}, drift**"
+            main, drift = (lines(text, each.strip("*")) for each in tables[index : index + 2])
             measured = [row[0] for row in main[2:] if row[1] == "measured"]
             assert [row[0] for row in drift[2:] if row[0]] == main[0][3:]
             assert sorted(row[1] for row in drift[2:]) == sorted(measured * len(main[0][3:]))

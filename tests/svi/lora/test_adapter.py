@@ -316,8 +316,8 @@ def check(folder: Path) -> None:
         assert torch.equal(found.modules[name][0], a)
         assert torch.equal(found.modules[name][1], b)
         assert b.abs().sum() > 0
-    for place in (folder / "checkpoints", folder / "checkpoints" / "step-0000003"):
-        assert torch.equal(lora_files.from_checkpoint(place).modules[name][1], b)
+    for checkpoint in (folder / "checkpoints", folder / "checkpoints" / "step-0000003"):
+        assert torch.equal(lora_files.from_checkpoint(checkpoint).modules[name][1], b)
 
 
 def test_a_checkpoint_becomes_a_lora(tmp_path: Path) -> None:
