@@ -45,15 +45,15 @@ from harness.commands.options import JOBS, PROFILE, STORE
 )
 @STORE
 @JOBS
-def sweep(name: str, trials: int, store: Path, jobs: int, **wish: Any) -> None:
+def sweep(name: str, trials: int, store: Path, jobs: int, **asked: Any) -> None:
     """Search settings with Optuna; every trial is a variant, cached and resumed like any other.
 
     SWEEP is a name of `harness list`, or my_sweep.py:NAME. The same command, given again or elsewhere with the same --storage, goes
     on with the same study (docs/sweeps.md).
     """
-    from sweeps.search import Search
-    from sweeps.study import Wish
+    from sweeps.search import search
+    from sweeps.study import SweepRequest, SweepStudy
     from sweeps.sweep import load_sweep
 
-    search = Search(*load_sweep(name), Wish(**wish), store, jobs)
-    sys.exit(search.run(trials, click.echo))
+    study = SweepStudy(*load_sweep(name), SweepRequest(**asked), store)
+    sys.exit(search(study, jobs, trials, click.echo))

@@ -28,8 +28,8 @@ from reports.statistics.forecast import rank_correlation
 from sweeps.pruning import LATE_FORECAST
 from sweeps.results import best_trials
 from sweeps.samplers import drawn
-from sweeps.search import Search
-from sweeps.study import SweepStudy, Wish, trial_name
+from sweeps.search import search
+from sweeps.study import SweepRequest, SweepStudy, trial_name
 from sweeps.sweep import Objective, load_sweep
 from sweeps.values import film_values, metrics, value
 
@@ -56,11 +56,11 @@ def main(overrides: tuple[str, ...], name: str, trials: int, seed: int, store: P
     proposals = drawn(sweep, trials - len(sweep.known), seed)
     sides = []
     for pruner, side_by_side in (("none", jobs), ("forecast", 1)):
-        wish = Wish(overrides=overrides, seed=seed, sampler="random", pruner=pruner)
-        search = Search(f"{name}_pruner_{pruner}", sweep, wish, store, side_by_side, proposals)
-        if code := search.run(trials, lambda line: click.echo(line, err=True)):
+        asked = SweepRequest(overrides=overrides, seed=seed, sampler="random", pruner=pruner)
+        study = SweepStudy(f"{name}_pruner_{pruner}", sweep, asked, store, proposals)
+        if code := search(study, side_by_side, trials, lambda line: click.echo(line, err=True)):
             sys.exit(code)
-        sides.append(Side.of(search.study, trials))
+        sides.append(Side.of(study, trials))
     click.echo("\n".join(report(sides[0], sides[1])))
 
 

@@ -102,7 +102,7 @@ def _row(study: SweepStudy, trial: FrozenTrial) -> dict[str, Any]:
 
 def write_experiment(study: SweepStudy, complete: Sequence[FrozenTrial], folder: Path) -> Path:
     """The trials as an experiment's file, so that each can be planned, run and reported like any variant."""
-    experiment, track, seed = study.experiment, study.sweep.track, study.wish.seed
+    experiment, track, seed = study.experiment, study.sweep.track, study.asked.seed
     lines = [
         f'"""Trials of the study {study.study_name}; written by `harness sweep`."""',
         "",

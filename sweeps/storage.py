@@ -225,7 +225,9 @@ def _database(url: "URL", beats: dict[str, int]) -> RDBStorage:
                 raise UseError(f"--storage {bare}: its tables cannot be made: {_line(error, url)}") from error
             time.sleep(1 + attempt)
         except NoSuchModuleError as error:
-            raise UseError(f"--storage {bare}: unknown kind of database {url.drivername!r}") from error
+            raise UseError(
+                f"--storage {bare}: unknown kind of database {url.drivername!r}; expected such as postgresql+psycopg"
+            ) from error
         except ImportError as error:
             raise UseError(
                 f"--storage {bare} needs a package ({_line(error, url)}); PostgreSQL's is in svi-harness[postgresql]"

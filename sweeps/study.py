@@ -28,8 +28,8 @@ EVAL_SEED = 4048  # a sweep chooses settings, so it must not see the scenes that
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the command line asks of a sweep."""
+class SweepRequest:
+    """What a person asked of a sweep."""
 
     profile: str = "tiny"
     overrides: Sequence[str] = ()
@@ -46,7 +46,7 @@ class SweepStudy:
         self,
         name: str,
         sweep: Sweep,
-        wish: Wish,
+        asked: SweepRequest,
         store: Path,
         proposals: Sequence[Mapping[str, Scalar]] = (),
     ) -> None:
@@ -55,14 +55,14 @@ class SweepStudy:
         Raises UseError for whatever cannot work, before a study is made.
         """
         _quiet()
-        self.name, self.sweep, self.wish = check_name("a sweep", name), sweep, wish
-        self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(wish.overrides)}
-        self.pruner = wish.pruner or default_pruner(sweep)
+        self.name, self.sweep, self.asked = check_name("a sweep", name), sweep, asked
+        self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(asked.overrides)}
+        self.pruner = asked.pruner or default_pruner(sweep)
         self._check()
         self.store = Store(store)
         self.pipeline({"trial-000": sweep.known[0] if sweep.known else self._corner()})  # its inputs are there
-        rehearse(wish.sampler, sweep)
-        self.storage = StudyStorage(wish.storage, self.store.root)
+        rehearse(asked.sampler, sweep)
+        self.storage = StudyStorage(asked.storage, self.store.root)
         self.optuna, self.made_here = self._open()
         self.slots = Slots(self.optuna, self._space, sweep.known, proposals)
 
@@ -73,7 +73,9 @@ class SweepStudy:
         parts = repr((sweep.space, sweep.track, sweep.objectives, sweep.known))
         declared = hashlib.sha256(parts.encode()).hexdigest()
         overrides = [f"{key}={value}" for key, value in sorted(self.overrides.items())]
-        return " ".join([self.name, self.wish.profile, f"seed{self.wish.seed}", *overrides, f"declared {declared[:8]}"])
+        return " ".join(
+            [self.name, self.asked.profile, f"seed{self.asked.seed}", *overrides, f"declared {declared[:8]}"]
+        )
 
     @property
     def experiment(self) -> str:
@@ -90,18 +92,18 @@ class SweepStudy:
             variants=tuple(Variant(name, dict(settings)) for name, settings in variants.items()),
             baseline=next(iter(variants)),
             tracks=(self.sweep.track,),
-            seeds=(self.wish.seed,),
+            seeds=(self.asked.seed,),
             compare_to=None,
         )
         only = ",".join(variants) if reference else None  # the file that it names declares other trials too
         request = Request(
-            experiment, reference or self.experiment, self.wish.profile, overrides=self.overrides, only=only
+            experiment, reference or self.experiment, self.asked.profile, overrides=self.overrides, only=only
         )
         return build(request, self.store.fingerprints)
 
     def _open(self) -> tuple[optuna.Study, bool]:
         """The study, and whether this worker has made it."""
-        sampler = OwnSeed(self.wish.sampler, self.wish.seed)
+        sampler = OwnSeed(self.asked.sampler, self.asked.seed)
         directions = [objective.direction for objective in self.sweep.objectives]
         lies = {"storage": self.storage.optuna, "study_name": self.study_name, "sampler": sampler}
         try:
@@ -126,8 +128,8 @@ class SweepStudy:
             baseline="searched",
             tracks=(self.sweep.track,),
         )
-        request = Request(experiment, self.name, self.wish.profile, overrides=self.overrides)
-        return variant_settings(request, variant, self.wish.seed).settings
+        request = Request(experiment, self.name, self.asked.profile, overrides=self.overrides)
+        return variant_settings(request, variant, self.asked.seed).settings
 
     def _check(self) -> None:
         """The settings take every end and choice of the space, and the films will have the metrics."""

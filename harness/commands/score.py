@@ -109,7 +109,7 @@ def _checked_track(name: str) -> Track:
     try:
         return get_track(name)
     except ValueError as error:
-        raise UseError(f"--track: {error}") from error
+        raise UseError(f"--{error}") from error
 
 
 def _score_settings(request: ScoreRequest) -> Settings:

@@ -114,7 +114,7 @@ def experiment(
                 {"name": function.__name__, "question": question, "variants": variants, **about}
             )
         except ValidationError as error:
-            raise UseError(f"experiment {function.__name__}: {_problems(error)}") from error
+            raise UseError(f"experiment {function.__name__}: {_problems_text(error)}") from error
 
     return declare
 
@@ -186,12 +186,12 @@ def resolve(model_class: type[M], layers: Sequence[tuple[str, Mapping[str, objec
     for layer, settings in layers:
         for key, value in settings.items():
             if key not in known:
-                raise UseError(_unknown(key, layer, list(known)))
+                raise UseError(_unknown_text(key, layer, list(known)))
             values[key], origin[key] = value, layer
     try:
         return Resolved(model_class.model_validate(_nest(values)), origin)
     except ValidationError as error:
-        raise UseError(_wrong(error, values, origin)) from error
+        raise UseError(_wrong_text(error, values, origin)) from error
 
 
 def check_no_clash(command_line: Mapping[str, object], variants: Sequence[Variant]) -> None:
@@ -245,7 +245,9 @@ def _load(path: Path) -> dict[str, Any]:
         return runpy.run_path(str(path), run_name=path.stem)
     except (Exception, SystemExit) as error:
         if isinstance(error, ValidationError):
-            what = f"{error.title}: {_problems(error)}"
+            what = f"{error.title}: {_problems_text(error)}"
+        elif isinstance(error, ImportError) and error.name == "harness":
+            what = f"{error}; expected one of: {', '.join(sys.modules[error.name].__all__)}"
         else:
             what = str(error) if isinstance(error, UseError) else f"{type(error).__name__}: {error}"
         raise UseError(f"{path}, line {_line(error, path)}: {what}") from error
@@ -281,7 +283,7 @@ def _nest(values: Mapping[str, object]) -> dict[str, Any]:
     return nested
 
 
-def _unknown(key: str, layer: str, known: list[str]) -> str:
+def _unknown_text(key: str, layer: str, known: list[str]) -> str:
     section, _, name = key.rpartition(".")
     sections = dict.fromkeys(k.partition(".")[0] for k in known)
     inside = [k.removeprefix(f"{section}.") for k in known if k.rpartition(".")[0] == section]
@@ -293,7 +295,7 @@ def _unknown(key: str, layer: str, known: list[str]) -> str:
     return f"unknown setting {key!r} ({layer}): {guess}{listed}"
 
 
-def _wrong(error: ValidationError, values: Mapping[str, object], origin: Mapping[str, str]) -> str:
+def _wrong_text(error: ValidationError, values: Mapping[str, object], origin: Mapping[str, str]) -> str:
     """One sentence a setting; a union reports each of its branches, which are joined by "or"."""
     expected: dict[str, list[str]] = {}
     for problem in error.errors():
@@ -311,7 +313,7 @@ def _wrong(error: ValidationError, values: Mapping[str, object], origin: Mapping
     )
 
 
-def _problems(error: ValidationError) -> str:
+def _problems_text(error: ValidationError) -> str:
     """Each wrong value in a clause: its key, what was received, and why it is refused."""
     return "; ".join(f"{_dotted(one['loc'])}={one['input']!r}: {one['msg']}" for one in error.errors())
 

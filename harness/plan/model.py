@@ -40,13 +40,13 @@ class Model:
 
     def read(self, reads: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Identity and runtime settings among `reads` (a section, or one field), without those of another kind of model."""
-        mine = _mine(tuple(reads), self.embedded)
+        mine = _names_read(tuple(reads), self.embedded)
         identity, runtime = ({key: part[key] for key in mine if key in part} for part in self._flat)
         return {**identity, **(self.identity if "backbone.name" in mine else {})}, runtime
 
 
 @cache
-def _mine(reads: tuple[str, ...], embedded: bool) -> tuple[str, ...]:
+def _names_read(reads: tuple[str, ...], embedded: bool) -> tuple[str, ...]:
     """Dotted names of the settings among `reads`; the same for every variant of a plan."""
     foreign = "backbone" if embedded else "tiny"
 
@@ -68,13 +68,13 @@ class Weights:
     @classmethod
     def find(cls, settings: BackboneSettings, cache: Path) -> "Weights":
         """`cache` keeps the hashes of files. Raises UseError when they are missing or incomplete."""
-        with _asking():
+        with _use_errors():
             folder = find_weights(settings)
             return cls(folder, weights_digest(folder, lambda file: fingerprint(file, cache)), read_geometry(folder))
 
 
 @contextmanager
-def _asking(whom: str = "") -> Iterator[None]:
+def _use_errors(whom: str = "") -> Iterator[None]:
     """What svi refuses is a UseError here."""
     try:
         yield
@@ -153,7 +153,7 @@ def _check_own_sizes(settings: Settings) -> None:
 
 
 def _check_shares(train: TrainSettings) -> None:
-    with _asking():
+    with _use_errors():
         at_once = train.clips_at_once()
     if train.micro_batch not in (None, at_once):
         raise UseError(
@@ -164,19 +164,19 @@ def _check_shares(train: TrainSettings) -> None:
 
 def _check_run(settings: Settings, latent_frames: int) -> None:
     if settings.train.enabled:
-        with _asking():
+        with _use_errors():
             settings.injection.check_run(latent_frames)
 
 
 def _check_tiny(settings: Settings) -> None:
     _check_run(settings, settings.data.clip_frames)
-    with _asking():
+    with _use_errors():
         tiny_latent_shape(settings.tiny, settings.data)
 
 
 def _check_wan(settings: Settings, shape: Geometry) -> None:
     data, condition, name = settings.data, settings.condition, settings.backbone.name
-    with _asking(f"{name}: "):
+    with _use_errors(f"{name}: "):
         shape.check_size(data.height, data.width, data.clip_frames)
         shape.check_condition(condition)
     _check_run(settings, shape.latent_frames(data.clip_frames))

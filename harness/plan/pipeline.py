@@ -99,10 +99,10 @@ class Builder:
         trained: dict[str, str] = {}
         for expert in model.experts if settings.train.enabled else ():
             label, extra = (f"{name}, {expert}", {"expert": expert}) if many else (name, {})
-            trained[expert] = self.add(TRAIN, label, model, extra, base, _work(settings.train))
+            trained[expert] = self.add(TRAIN, label, model, extra, base, _train_work(settings.train))
         # Held-back clips are all that films need of the latent cache.
         kind, needed = (COPY, set()) if settings.generate.method == COPY_IMAGE else (GENERATE, {"backbone"})
-        needed |= {"data"} if _held_back(settings) else set()
+        needed |= {"data"} if _starts_held_back(settings) else set()
         upstream: dict[str, Any] = {role: base[role] for role in base if role in needed}
         if trained:
             upstream["train"] = tuple(trained.values())
@@ -111,12 +111,12 @@ class Builder:
             track = _track(track_name)
             films = {"track": track.name, "track.version": track.version, **self._samples(model, track)}
             made[track_name] = self.add(
-                kind, f"{name}, {track_name}", model, films, upstream, _denoised(settings, track)
+                kind, f"{name}, {track_name}", model, films, upstream, _film_work(settings, track)
             )
             to_score = {"generate": made[track_name]}
             if settings.generate.method == MADE:
                 forecast[track_name] = to_score["forecast"] = self.add(
-                    FORECAST, f"{name}, {track_name}", model, films, upstream, _probed(settings)
+                    FORECAST, f"{name}, {track_name}", model, films, upstream, _forecast_work(settings)
                 )
             scored[track_name] = self.scores(settings.score, track, f"{name}, {track_name}", to_score)
         shown = (self.errors(name, model, base, trained),) if trained and settings.train.show_errors else ()
@@ -137,10 +137,10 @@ class Builder:
     def base(self, model: Model) -> dict[str, str]:
         """What variants share: the embedded model, and the latent cache where anything reads it."""
         settings = model.settings
-        if settings.generate.method == COPY_IMAGE and not _held_back(settings):
+        if settings.generate.method == COPY_IMAGE and not _starts_held_back(settings):
             return {}
         base = self.trained_here(model)
-        if settings.train.enabled or _held_back(settings):
+        if settings.train.enabled or _starts_held_back(settings):
             base["data"] = self.add(DATA, "latent cache", model, self._footage(settings.data.path), base)
         return base
 
@@ -285,12 +285,12 @@ class Builder:
         return self._hashes[key, path]
 
 
-def _work(train: TrainSettings) -> float:
+def _train_work(train: TrainSettings) -> float:
     """In clips; how many an epoch has is not known yet, but it is the same for all variants."""
     return train.steps * train.batch * (train.epochs or 1)
 
 
-def _denoised(settings: Settings, track: Track) -> float:
+def _film_work(settings: Settings, track: Track) -> float:
     """Seconds of film times denoising steps; a copied image takes none, but its frames are written too."""
     made, clip = settings.generate, settings.data.clip_frames / settings.data.fps
     if made.method == COPY_IMAGE:
@@ -298,13 +298,13 @@ def _denoised(settings: Settings, track: Track) -> float:
     return (track.seconds if made.method == MADE else clip) * made.steps * made.samples
 
 
-def _probed(settings: Settings) -> float:
+def _forecast_work(settings: Settings) -> float:
     """The same for a forecast: one clip a film, twice."""
     clip = settings.data.clip_frames / settings.data.fps
     return 2 * clip * settings.generate.steps * settings.generate.samples
 
 
-def _held_back(settings: Settings) -> bool:
+def _starts_held_back(settings: Settings) -> bool:
     """Whether films start from clips that training did not see."""
     return settings.data.path is not None and settings.eval.path is None
 

@@ -16,12 +16,11 @@ from typing import Protocol, Self
 import psutil
 from filelock import Timeout
 
-from harness.core.atomic import write_json
 from harness.core.gpus import VISIBLE, visible_gpus
 from harness.core.graph import Node
 from harness.core.job import StageError
 from harness.core.store import ERROR, Store
-from harness.run.worker import HARNESS_PID, LOG, run_job, settle
+from harness.run.worker import HARNESS_PID, JOB, LOG, run_job, settle, write_job
 
 # Stages run side by side: more threads than one in each would only make them wait for each other.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -147,8 +146,8 @@ class Local:
             return
         (store.root / "jobs").mkdir(exist_ok=True)
         with (folder / LOG).open("ab") as log, tempfile.TemporaryDirectory(dir=store.root / "jobs") as meeting:
-            job = Path(meeting) / "job.json"
-            write_json(job, {"root": str(store.root), "node": node.fields(), "facts": self._facts})
+            job = Path(meeting) / JOB
+            write_job(job, str(store.root), node.fields(), self._facts)
             command = [*(node.launcher or ()), "harness.run.worker", str(job)]
             with self._guard:
                 self._refuse_if_closed()

@@ -25,6 +25,7 @@ from harness.core.store import ELAPSED, ERROR, PROGRESS, Store
 
 HARNESS_PID = "HARNESS_PID"  # environment variable: the command that a worker belongs to
 LOG = "log.txt"
+JOB = "job.json"
 VERDICT = "verdict.json"  # rank 0 says to the others whether there is work
 PROGRESS_EVERY = 0.5  # seconds between writes of progress.json
 LOOK_EVERY = 0.5  # seconds between looks whether the command still lives
@@ -45,6 +46,11 @@ def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], meet
             write_json(meeting / VERDICT, {"needed": needed})
         if folder is not None:
             _attempt(store, node, folder, facts, meeting)
+
+
+def write_job(file: Path, root: str, fields: Mapping[str, Any], facts: Mapping[str, str]) -> None:
+    """What `python -m harness.run.worker FILE` reads: the arguments of `run_job`."""
+    write_json(file, {"root": root, "node": dict(fields), "facts": dict(facts)})
 
 
 def settle(environment: Mapping[str, str]) -> None:

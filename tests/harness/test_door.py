@@ -66,6 +66,14 @@ def test_a_wrong_key_is_one_message_with_its_line(tmp_path: Path) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_a_wrong_name_is_told_what_there_is(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from harness import Variants\n")
+    with pytest.raises(
+        UseError, match=r"mine\.py, line 1: cannot import name 'Variants' .*; expected one of: .*Variant, "
+    ):
+        load_experiment(f"{tmp_path / 'mine.py'}:mine", EXPERIMENTS)
+
+
 def test_to_import_it_is_to_import_nothing_else() -> None:
     code = "import sys, harness; print([n for n in sys.modules if n.startswith('harness.') or n in ('pydantic', 'sweeps')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

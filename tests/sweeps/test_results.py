@@ -13,7 +13,7 @@ from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
 from sweeps.pruning import LATE_FORECAST, PRUNED
 from sweeps.results import best_trials, write_experiment, write_trials
-from sweeps.study import SweepStudy, Wish
+from sweeps.study import SweepRequest, SweepStudy
 from sweeps.sweep import Objective, Sweep
 from tests.sweeps.studies import MIXED
 
@@ -21,7 +21,7 @@ from tests.sweeps.studies import MIXED
 def study(folder: Path, objectives: tuple[Objective, ...] = MIXED.objectives) -> SweepStudy:
     """A study that nothing has worked on."""
     sweep = Sweep(MIXED.question, MIXED.space, MIXED.track, objectives, MIXED.known)
-    return SweepStudy("mixed", sweep, Wish(), folder / "runs")
+    return SweepStudy("mixed", sweep, SweepRequest(), folder / "runs")
 
 
 def finished(made: SweepStudy, values: Sequence[Sequence[float] | None]) -> list[FrozenTrial]:
@@ -79,11 +79,11 @@ def test_the_table_and_the_experiment_hold_every_trial(tmp_path: Path) -> None:
 
 def test_studies_that_are_not_made_alike_have_different_names(tmp_path: Path) -> None:
     names = [
-        SweepStudy("mixed", MIXED, Wish(**words), tmp_path / "runs").study_name  # type: ignore[arg-type]
+        SweepStudy("mixed", MIXED, SweepRequest(**words), tmp_path / "runs").study_name  # type: ignore[arg-type]
         for words in ({}, {"seed": 101}, {"overrides": ("train.steps=5",)}, {"sampler": "random"}, {"pruner": "none"})
     ]
     assert len({*names[:3]}) == 3
     assert names[0] == names[3] == names[4]
     assert study(tmp_path, BOTH).study_name not in names
     more = replace(MIXED, known=(*MIXED.known, {"bank.capacity": 7}))
-    assert SweepStudy("mixed", more, Wish(), tmp_path / "runs").study_name not in names
+    assert SweepStudy("mixed", more, SweepRequest(), tmp_path / "runs").study_name not in names

@@ -37,7 +37,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         ("postgresql://me:a@secret:x@host:port/study", "expected journal:PATH"),
     ],
 )
-def test_a_place_that_cannot_be_opened_is_a_use_error_without_its_password(
+def test_a_storage_that_cannot_be_opened_is_a_use_error_without_its_password(
     text: str, said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UseError, match=said) as error:

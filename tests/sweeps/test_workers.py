@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweeps import worker
 from sweeps.slots import SLOT
-from sweeps.study import SweepStudy, Wish
+from sweeps.study import SweepRequest, SweepStudy
 from sweeps.trial import RUN
 from tests import postgresql
 from tests.harness.small import SMALL, command, environment, harness
@@ -66,8 +66,8 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 def test_workers_that_begin_together_add_each_trial_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "LOOK_EVERY", 0.5)
-    wish = Wish(storage=str(tmp_path / "study.journal"))
-    first, second = (SweepStudy("mixed", MIXED, wish, tmp_path / "runs") for _ in range(2))
+    asked = SweepRequest(storage=str(tmp_path / "study.journal"))
+    first, second = (SweepStudy("mixed", MIXED, asked, tmp_path / "runs") for _ in range(2))
     assert (first.made_here, second.made_here) == (True, False)
     filling = threading.Thread(target=first.slots.fill, args=(TRIALS, True))
     filling.start()

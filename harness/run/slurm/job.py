@@ -14,10 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core.atomic import write_json
 from harness.core.job import StageError
 from harness.run.local import THREADS, end_trees
-from harness.run.worker import HARNESS_PID
+from harness.run.worker import HARNESS_PID, JOB, write_job
 
 ENDED = 3600.0  # seconds: longer than clusters leave between a preempted job's SIGTERM and its end
 
@@ -57,11 +56,11 @@ class Work:
     def _meet(self) -> Path:
         """The job's file for harness.run.worker, in a folder that all ranks of this attempt, and no others, know."""
         attempt = f"{os.environ['SLURM_JOB_ID']}-{os.environ.get('SLURM_RESTART_COUNT', '0')}"
-        job = Path(self.folder) / attempt / "job.json"
+        job = Path(self.folder) / attempt / JOB
         if os.environ.get("SLURM_PROCID", "0") == "0":
             job.parent.mkdir(parents=True, exist_ok=True)
             facts = {**self.facts, "slurm.job": os.environ["SLURM_JOB_ID"], "slurm.host": socket.gethostname()}
-            write_json(job, {"root": self.root, "node": self.fields, "facts": facts})
+            write_job(job, self.root, self.fields, facts)
         while not job.is_file():
             time.sleep(0.1)
         return job
