@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from sweeps.pruning import LATE_FORECAST, PRUNED
 from sweeps.sweep import SWEEPS
 from sweeps.trial import RUN, SIGNATURES
-from tests.harness.small import SMALL, command, environment, harness
+from tests.harness.small import SMALL, command, environment, harness, process
 
 FASTER = {"data.fps": "1", "generate.steps": "1"}
 QUICK = tuple(f"{key}={value}" for key, value in (dict(word.split("=") for word in SMALL) | FASTER).items())
@@ -43,12 +43,12 @@ def study_of(store: Path) -> optuna.Study:
 @pytest.mark.slow
 def test_a_study_goes_on_and_its_trials_open_like_any_run(tmp_path: Path) -> None:
     store = tmp_path / "runs"
-    first = harness("sweep", "injection", *QUICK, "--trials", "2", "--pruner", "none", store=store)
+    first = process("sweep", "injection", *QUICK, "--trials", "2", "--pruner", "none", store=store)
     assert first.returncode == 0, first.stderr[-2000:]
     assert "optuna-dashboard sqlite:///" in first.stdout
     known = [dict(settings) for settings in SWEEPS.get("injection").known]
     assert [trial.params for trial in study_of(store).trials] == known[:2]
-    more = harness("sweep", "injection", *QUICK, "--trials", "5", "--pruner", "none", store=store)
+    more = process("sweep", "injection", *QUICK, "--trials", "5", "--pruner", "none", store=store)
     assert more.returncode == 0, more.stderr[-2000:]
     trials = study_of(store).trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
@@ -104,7 +104,7 @@ def test_two_objectives_of_a_users_own_sweep_in_a_journal(tmp_path: Path) -> Non
     store, file = tmp_path / "runs", tmp_path / "mine.py"
     file.write_text(FRONT)
     storage = ("--storage", str(tmp_path / "study.journal"))
-    done = harness("sweep", f"{file}:front", *QUICK, "--trials", "8", "--sampler", "random", *storage, store=store)
+    done = process("sweep", f"{file}:front", *QUICK, "--trials", "8", "--sampler", "random", *storage, store=store)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "on the front: trial" in done.stdout
     rows = json.loads((store / "sweeps" / "front" / "trials.json").read_text())["trials"]
