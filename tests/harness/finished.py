@@ -1,8 +1,8 @@
-"""One small experiment, carried out as a person would: its store, made once a session. Nobody adds stages to it."""
+"""One small experiment, carried out: its store, made once a session. Nobody adds stages to it."""
 
 from pathlib import Path
 
-from tests.harness.small import ONE_TRACK, SMALL, process
+from tests.harness.small import ONE_TRACK, SMALL, harness
 from tests.once import made_once
 
 RUN = ("run", "ablation_eimg", "--only", "base,full", ONE_TRACK, *SMALL)
@@ -15,10 +15,10 @@ def table(stdout: str) -> str:
 
 
 def finished() -> Path:
-    """The store. Its MLflow database is its own, with all of MLflow's migrations."""
+    """The store, with an MLflow database of its own."""
 
     def make(folder: Path) -> None:
-        done = process(*RUN, store=folder / "runs")
+        done = harness(*RUN, store=folder / "runs")
         assert done.returncode == 0, done.stderr[-3000:]
         assert "tracking:" not in done.stderr  # everything is in MLflow
         (folder / FIRST).write_text(table(done.stdout))

@@ -176,6 +176,7 @@ def test_a_frame_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
         frames[:]
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_a_block(tmp_path: Path) -> None:
     peaks = []
     for frames in (101, 401):

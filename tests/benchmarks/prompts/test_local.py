@@ -32,6 +32,7 @@ def random(processor: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("random"), processor, tiny_model(processor))
 
 
+@pytest.mark.slow
 def test_the_image_decides_what_a_taught_model_writes(processor: Any, tmp_path: Path) -> None:
     model = tiny_model(processor)
     asked = [Message("user", REQUEST.text())]

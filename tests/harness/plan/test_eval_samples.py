@@ -163,6 +163,7 @@ def test_sizes_of_their_own_are_refused_where_they_cannot_be(
         build(tmp_path, given, **{"eval.path": str(folder), "eval.size": "sample", **values})
 
 
+@pytest.mark.slow
 def test_films_have_their_images_sizes_and_what_is_known_of_them_is_written(weights: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     add(folder, "a", 64, 50)

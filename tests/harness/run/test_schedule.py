@@ -305,6 +305,7 @@ def test_a_launched_stage_runs_on_all_ranks_and_commits_once(
     assert list((store.root / "jobs").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_launched_stage_fails_with_its_own_message(
     store: Store, tmp_path: Path, local: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,7 @@ def test_films_of_any_rate_stay_within_one_frame(open_page: Open, tmp_path: Path
     assert clocks[-1].min() - clocks[0].max() > fps
 
 
+@pytest.mark.slow
 def test_a_film_that_falls_behind_is_brought_back(open_page: Open, short: Path) -> None:
     tab = open_page(short)
     press(tab, "Space")
@@ -244,6 +245,7 @@ def test_a_shorter_sample_does_not_move_the_time(open_page: Open, short: Path) -
     assert frames(tab) == at(63)
 
 
+@pytest.mark.slow
 def test_a_film_that_loads_is_waited_for_at_one_time(open_page: Open, short: Path) -> None:
     tab = open_page(short)
     press(tab, "Space")
@@ -296,6 +298,7 @@ def test_of_many_variants_some_are_shown_and_each_comes_and_goes_alone(open_page
     assert tab.locator(".transport").bounding_box()["y"] >= -0.5
 
 
+@pytest.mark.slow
 def test_films_too_large_for_the_page_are_played_from_beside_it(open_page: Open, browser: Any, tmp_path: Path) -> None:
     with undrawn():
         path = write_page(tmp_path, 4, 8, budget=0)

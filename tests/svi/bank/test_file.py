@@ -146,6 +146,7 @@ def test_killed_at_random_moments_it_resumes_bit_for_bit(tmp_path: Path) -> None
     assert len(seen) > 5  # it did get on
 
 
+@pytest.mark.slow
 def test_a_resume_that_is_itself_cut_short_can_be_repeated(tmp_path: Path) -> None:
     bank = ErrorBank(SLOTS, SHAPE, SETTINGS, tmp_path / "a")
     states = []

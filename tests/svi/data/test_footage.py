@@ -183,6 +183,7 @@ def test_the_fingerprint_follows_whatever_changes_a_clip(root: Path) -> None:
     assert len({WorldFootage(settings).fingerprint for settings in worlds}) == 4
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_videos(tmp_path: Path) -> None:
     (tmp_path / "Cats").mkdir()
     video = make_video(tmp_path / "Cats" / "000.mp4", frames=16)

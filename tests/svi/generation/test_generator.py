@@ -302,6 +302,7 @@ def sized(story: list[Script], *sizes: tuple[int, int]) -> list[Script]:
     return [replace(script, image=image) for script, image in zip(story, images, strict=True)]
 
 
+@pytest.mark.slow
 def test_films_of_several_sizes_are_as_if_each_was_made_alone(
     tmp_path: Path, wan_folder: WanFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
