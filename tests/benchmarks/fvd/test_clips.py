@@ -58,6 +58,7 @@ def test_streaming_gives_what_the_whole_video_gives(
     assert all(np.abs(np.diff(features[order], axis=0)[np.diff(np.sort(starts)) > 0]).max(axis=1) > 1e-3)
 
 
+@pytest.mark.slow
 def test_streaming_through_i3d(video: Path, i3d_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_WEIGHTS", str(i3d_weights))
     extractor = Extractor.load()

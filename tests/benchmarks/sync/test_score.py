@@ -121,6 +121,7 @@ def test_a_face_in_some_frames_is_scored_as_the_formulas_say(models: SyncModels,
     assert distance > 0
 
 
+@pytest.mark.slow
 def test_several_faces_count_alike(models: SyncModels, tmp_path: Path) -> None:
     """The scores are the means over the tracks, and so is the curve where both have one."""
     film = write_talking(tmp_path / "film.mp4", face_frames(14, 128, 288), sound=hum(0.56))

@@ -75,6 +75,7 @@ def test_two_ranks_through_deepspeeds_launcher(copy: Path) -> None:
     assert sum("dist_world_size=2" in log for log in logs) == 1
 
 
+@pytest.mark.slow
 def test_the_papers_fixed_number_of_clips(copy: Path) -> None:
     done = harness(
         "run", "ablation_eimg", "--only", "base", ONE_TRACK, *SMALL, "generate.length=paper_clips", store=copy, drawn=False

@@ -197,6 +197,7 @@ def test_the_contact_sheet_shows_one_sample_of_all(store: Store, tmp_path: Path)
     assert frames["FramePack"] == str(tmp_path / "videos" / "a.mp4")
 
 
+@pytest.mark.slow
 def test_a_page_that_is_put_elsewhere_names_no_files_beside_it(store: Store, tmp_path: Path) -> None:
     said: list[str] = []
     output = tmp_path / "sent.html"

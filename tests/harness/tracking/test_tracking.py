@@ -60,6 +60,7 @@ def test_a_command_without_news_does_not_import_mlflow(store: Path) -> None:
     assert ledger_of(store).stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_killed_command_is_completed_without_duplicates(store: Path) -> None:
     uri = resolve_uri(None, store)
     code = """
