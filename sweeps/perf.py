@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.commands.options import STORE
 from harness.core.errors import UseError
 from harness.core.text import markdown_table
 from harness.plan.kinds import BACKBONE, DATA, FORECAST, GENERATE, SCORE, TRAIN
@@ -44,7 +45,7 @@ Floats = npt.NDArray[np.float64]
 @click.option("--sweep", "name", default="injection", show_default=True, help="with one objective")
 @click.option("--trials", type=click.IntRange(4), default=40, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=100, show_default=True)
-@click.option("--store", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@STORE
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="cores")
 def main(overrides: tuple[str, ...], name: str, trials: int, seed: int, store: Path, jobs: int) -> None:
     """Run both sweeps and print their costs side by side; what is done already is not done again."""

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness.core.errors import UseError
-from harness.core.store import Store, is_store
+from harness.core.store import HARNESS_STORE, Store, default_store, is_store
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -16,15 +16,16 @@ def _opened(_context: click.Context, _parameter: click.Parameter, root: Path) ->
     """The store in that folder. Raises UseError where there is none."""
     if not is_store(root):
         raise UseError(
-            f"--store {root}: no store there (looked in {root.resolve()}); `harness run ablation_eimg` makes one"
+            f"--store {root}: no store there (looked in {root.resolve()}); `harness run ablation_eimg` makes one, "
+            f"--store or the variable {HARNESS_STORE} names another"
         )
     return Store(root)
 
 
 _FOLDER: dict[str, Any] = {
     "type": click.Path(path_type=Path),
-    "default": Path("runs"),
-    "show_default": True,
+    "default": default_store,  # asked for when a command is called
+    "show_default": f"{HARNESS_STORE}, else runs",
     "help": "folder of all results",
 }
 STORE = click.option("--store", **_FOLDER)  # a Path, which need not exist

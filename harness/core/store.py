@@ -1,6 +1,7 @@
 """Where results are kept: an artifact is a folder that appears whole, under its signature, or not at all."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from filelock import FileLock
 from harness.core.atomic import write_json
 from harness.core.errors import UseError
 
+HARNESS_STORE = "HARNESS_STORE"  # environment variable: the store of commands that are given none
 FORMAT = 1
 MANIFEST = "manifest.json"
 SIGNATURE_DIGITS = 16  # of an artifact's folder; its manifest holds all of them
@@ -115,6 +117,11 @@ class Store:
 def stage_name(kind: str, signature: str) -> str:
     """What a stage is called in folder names, and by `harness status` and `harness cancel`: its kind and first digits."""
     return f"{kind}-{signature[:SIGNATURE_DIGITS]}"
+
+
+def default_store() -> Path:
+    """Where results are kept unless something else is said: HARNESS_STORE, else ./runs."""
+    return Path(os.environ.get(HARNESS_STORE) or "runs").expanduser()
 
 
 def is_store(root: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from pkgutil import resolve_name
 
 import click
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from harness.cli import COMMANDS, cli
 from harness.commands.sections import SECTIONS
 from harness.core.errors import UseError
+from harness.core.store import HARNESS_STORE, Store
 from tests.harness.small import ROOT
 
 
@@ -58,6 +60,15 @@ def test_a_faulty_option_is_said_by_the_command_it_was_given_to() -> None:
     assert "Usage: harness plan" in done.output
     with pytest.raises(UseError, match=r"no store there"):
         CliRunner().invoke(cli, ["status", "--store", "/no/such/store"], catch_exceptions=False)
+
+
+def test_the_store_is_the_one_of_the_environment_unless_one_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = Store(tmp_path / "mine"), Store(tmp_path / "other")
+    monkeypatch.setenv(HARNESS_STORE, str(mine.root))
+    assert CliRunner().invoke(cli, ["status"]).output.startswith(f"store {mine.root}\n")
+    assert CliRunner().invoke(cli, ["status", "--store", str(other.root)]).output.startswith(f"store {other.root}\n")
 
 
 @pytest.mark.parametrize("title", SECTIONS)

@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.atomic import write_json
 from harness.core.errors import UseError
-from harness.core.store import Store
+from harness.core.store import HARNESS_STORE, Store, default_store
 
 SIGNATURE = "0123456789abcdef" * 4
 
@@ -112,3 +112,12 @@ def test_a_json_file_is_never_read_half_written(tmp_path: Path) -> None:
         writer.join()
     assert len(seen) > 1
     assert [p.name for p in tmp_path.iterdir()] == ["progress.json"]
+
+
+def test_results_are_kept_in_runs_unless_the_environment_names_another_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(HARNESS_STORE, raising=False)
+    assert default_store() == Path("runs")
+    monkeypatch.setenv(HARNESS_STORE, "")
+    assert default_store() == Path("runs")
+    monkeypatch.setenv(HARNESS_STORE, "~/results")
+    assert default_store() == Path.home() / "results"
