@@ -81,8 +81,6 @@ def make_film(request: FilmRequest, store: Path) -> int:
                 f"{key}={given[key]}: a single film is made by the model, at data.height x data.width; leave it out"
             )
     values = {**given, "generate.seed": request.seed, "train.enabled": False}
-    # A film needs neither training clips nor a track; eval.path says that its image is given.
-    values.setdefault("eval.path", str(request.image.parent))
     settings = resolve(Settings, layers_of(request.profile, request.recipes, values)).settings
     opened = Store(store)
     builder = Builder(opened.fingerprints)

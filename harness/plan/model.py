@@ -16,7 +16,7 @@ from harness.core.signature import fingerprint, flat, leaves
 from harness.declare.settings import Settings
 from svi.backbones.catalogue import EXPERT, Geometry, tiny_latent_shape
 from svi.backbones.weights import find_weights, read_geometry, weights_digest
-from svi.settings import BackboneSettings, TrainSettings
+from svi.settings import BackboneSettings, DataSettings, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,9 @@ def _settled(settings: Settings) -> Settings:
     if start.path is None and data.path is None and not settings.backbone.embedded:
         # The world's scenes are for the model that was trained on it.
         start = start.model_copy(update={"path": BUNDLED})
-    if start.path is not None:  # films start from there: nothing need be kept from training
+    if data.path is None:  # the world has no end that could be kept from training: whatever is said, it is one world
+        data = data.model_copy(update={"hold_back": DataSettings().hold_back})
+    elif start.path is not None:  # films start from there: nothing need be kept from training
         data = data.model_copy(update={"hold_back": 0.0})
     if speed.attention == "auto":
         flash = find_spec("flash_attn") is not None and visible_gpus() and settings.backbone.dtype == "bfloat16"

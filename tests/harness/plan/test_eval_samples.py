@@ -79,6 +79,16 @@ def test_the_tiny_model_takes_its_scenes_unless_it_is_asked(tmp_path: Path) -> N
     assert asked.identity["eval.samples"] == content_hash(load_samples(BUNDLED)[0])
 
 
+def test_other_samples_train_nothing_anew_in_the_embedded_world(tmp_path: Path) -> None:
+    def trained(**values: object) -> list[str]:
+        request = pipeline.Request(select(EXPERIMENTS.get("ablation_eimg"), "full"), "x", "tiny", (), values)
+        graph = pipeline.build(request, tmp_path / "f.json").graph
+        return [node.signature for node in graph if node.kind in ("backbone", "data", "train")]
+
+    assert len(trained()) == 3
+    assert trained(**{"eval.path": "bundled"}) == trained(**{"data.hold_back": 0.3}) == trained()
+
+
 def test_footage_gives_held_back_clips_unless_samples_are_named(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "a.mp4").write_bytes(b"one")
