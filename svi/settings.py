@@ -272,6 +272,11 @@ class GenerateSettings(Frozen):
     )
     probe_sigma: float = identity(0.3, "standard deviation of the perturbation that gain is measured with", gt=0)
 
+    @property
+    def guided(self) -> bool:
+        """Whether any expert is guided, so that the negative prompt matters."""
+        return max(self.guidance, self.guidance if self.guidance_low is None else self.guidance_low) > 1
+
 
 class SpeedSettings(Frozen):
     """How the transformer is run. Each may change the last digits of a result or more, so each is part of its identity."""

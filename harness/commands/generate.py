@@ -39,6 +39,7 @@ class FilmRequest:
     recipes: tuple[str, ...]
     overrides: Sequence[str]
     seed: int
+    negative: str | None
 
 
 @click.command()
@@ -54,6 +55,9 @@ class FilmRequest:
     help="LoRA file or folder of any known format; two experts take two",
 )
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=50.0, show_default=True)
+@click.option(
+    "--negative", metavar="TEXT", help="what guidance leads away from; without it the recipe's negative prompt"
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @PROFILE
 @RECIPES
@@ -81,7 +85,16 @@ def make_film(request: FilmRequest, store: Path) -> int:
                 f"{key}={given[key]}: a single film is made by the model, at data.height x data.width; leave it out"
             )
     values = {**given, "generate.seed": request.seed, "train.enabled": False}
+    if request.negative is not None:
+        if "generate.negative_prompt" in given:
+            raise UseError("--negative and generate.negative_prompt= are the same setting; give one of them")
+        values["generate.negative_prompt"] = request.negative
     settings = resolve(Settings, layers_of(request.profile, request.recipes, values)).settings
+    if request.negative and not settings.generate.guided:
+        raise UseError(
+            f"--negative {request.negative!r:.60} would do nothing, since generate.guidance={settings.generate.guidance:g} turns "
+            "guidance off; set generate.guidance above 1 (the released LoRAs use 5), or leave --negative out"
+        )
     opened = Store(store)
     builder = Builder(opened.fingerprints)
     model = builder.model(settings)

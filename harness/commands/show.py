@@ -95,7 +95,13 @@ def _sides(name: str) -> Iterator[str]:
     for key in dict.fromkeys([*code, *paper]):
         cells = [side.get(key, (leaves(Settings)[key].default, "default")) for side in (paper, code)]
         sources = "; ".join(dict.fromkeys(source for _, source in cells))
-        yield f"  {key:<24} {cells[0][0]!s:<12} {cells[1][0]!s:<20} {sources}"
+        yield f"  {key:<24} {_cut(cells[0][0], 12):<12} {_cut(cells[1][0], 20):<20} {sources}"
+
+
+def _cut(value: object, width: int) -> str:
+    """A value that fits its column; `harness show NAME/code` prints a negative prompt whole."""
+    text = str(value)
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def _values(values: dict[str, object], explain: bool = False) -> Iterator[str]:

@@ -17,7 +17,11 @@ SHARED: tuple[Row, ...] = (
     ("condition.anchor", False, "only [2.0 Pro] has one"),
     ("backbone.boundary", None, "the model's own: .9 of Wan 2.2 A14B"),
     ("generate.handoff", "pixel", "[C] decoded last frames, encoded again; [N] last latent"),
-    ("generate.seed_stride", 42, "[C] seed of clip i = i * 42"),
+    (
+        "generate.seed_stride",
+        42,
+        "[C][2.0] seed of clip i = i * 42; 123 is a default that their command line overrides",
+    ),
     ("generate.prompts", "stream", "[C] one prompt a clip"),
     ("train.adapter", "lora", "[P][C]"),
     ("train.rank", 128, "[C] LoRA rank; on q, k, v, o and both layers of ffn"),
@@ -77,12 +81,27 @@ class Member:
     notes: tuple[str, ...] = ()
 
 
+NEGATIVE_V1 = (
+    "bright tones, overexposed, static, blurred details, subtitles, style, works, paintings, images, static, overall gray, worst "
+    "quality, low quality, JPEG compression residue, ugly, incomplete, extra fingers, poorly drawn hands, poorly drawn faces, "
+    "deformed, disfigured, misshapen limbs, fused fingers, still picture, messy background, three legs, many people in the "
+    "background, walking backwards"
+)
+NEGATIVE_WAN = (
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，丑陋的，残缺的，"
+    "多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，"
+    "倒着走"
+)
+_V1: tuple[Row, ...] = (("generate.negative_prompt", NEGATIVE_V1, "[C] fixed in the test script"),)
+_V2: tuple[Row, ...] = (("generate.negative_prompt", NEGATIVE_WAN, "[2.0] Wan's own"),)
+
 _SIZE = "[C] trained at 480 x 832, 81 frames, batch 1 a GPU; the profile sets sizes and batch"
 
 FAMILY: dict[str, Member] = {
     "svi-shot": Member(
         "one scene at any length: one motion frame, the reference image everywhere after it, the first prompt throughout",
         (
+            *_V1,
             ("condition.padding", "reference", "[C] padding -1"),
             ("generate.prompts", "first", "[C] first prompt only"),
         ),
@@ -92,6 +111,7 @@ FAMILY: dict[str, Member] = {
     "svi-film": Member(
         "a story: five motion frames, zeros after them, one prompt a clip",
         (
+            *_V1,
             ("condition.motion_frames", 5, "[P][C]"),
             ("condition.padding", "zeros", "[C] padding 0"),
         ),
@@ -104,6 +124,7 @@ FAMILY: dict[str, Member] = {
     "svi-tom": Member(
         "a cartoon Film: one motion frame, zeros after it",
         (
+            *_V1,
             ("condition.padding", "zeros", "[C] padding 0"),
             ("train.epochs", None, "not published: train.steps stands"),
         ),
@@ -113,9 +134,9 @@ FAMILY: dict[str, Member] = {
     "svi-2.0": Member(
         "for Wan 2.2 A14B: the last frame, then the anchor image everywhere; a LoRA for each expert",
         (
+            *_V2,
             ("condition.padding", "reference", "[2.0] last frame, anchor image x 80"),
             ("backbone.boundary", 0.875, "[2.0] the low-noise expert under t = 875"),
-            ("generate.seed_stride", 123, "[2.0] seed of clip i = i * 123"),
         ),
         {},
         (_SIZE, "training figures of 2.0 are not published: Shot's stand here"),
@@ -123,13 +144,13 @@ FAMILY: dict[str, Member] = {
     "svi-2.0-pro": Member(
         "2.0 whose hand-off never leaves latent space: anchor latent, the last latents of the clip before, zero latents",
         (
+            *_V2,
             ("condition.anchor", True, "[2.0 Pro] anchor latent first"),
             ("condition.motion_frames", 4, "the 4 frames of one latent; the number m of latents is free"),
             ("condition.p_motion", 1.0, "not published"),
             ("condition.padding", "zeros", "[2.0 Pro] zero latents"),
             ("backbone.boundary", 0.875, "[2.0] the low-noise expert under t = 875"),
             ("generate.handoff", "latent", "[2.0 Pro]"),
-            ("generate.seed_stride", 123, "[2.0] seed of clip i = i * 123"),
         ),
         {},
         (_SIZE, "training figures of 2.0 Pro are not published: Shot's stand here"),

@@ -86,9 +86,20 @@ def test_one_film_with_and_without_a_lora(tmp_path: Path, weights: Path) -> None
     assert frames_of(tmp_path / "with.mp4") != plain
 
 
+def test_a_film_is_led_away_from_the_recipes_negative_prompt_or_from_ones_own(tmp_path: Path, weights: Path) -> None:
+    made = {}
+    for name, words in {"recipe": (), "own": ("--negative", "red"), "none": ("--negative", "")}.items():
+        code, said = film(tmp_path, weights, "--seconds", "2", *words, target=f"{name}.mp4")
+        assert code == 0, said
+        made[name] = frames_of(tmp_path / f"{name}.mp4")
+    assert made["recipe"] != made["own"] != made["none"] != made["recipe"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("--negative", "red", "generate.guidance=1"), ["--negative 'red'", "generate.guidance above 1"]),
+        (("--negative", "red", "generate.negative_prompt=blue"), ["the same setting"]),
         (("--lora", "{weights}", "--lora", "{weights}"), ["--lora was given 2 times", "transformer"]),
         (("--lora", "{weights}/model_index.json"), ["model_index.json"]),
         (("--lora", "{weights}"), ["a whole model, not a LoRA"]),

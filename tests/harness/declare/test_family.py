@@ -1,5 +1,7 @@
 """The family's recipes."""
 
+import hashlib
+
 import pytest
 
 from harness.commands.show import describe
@@ -45,7 +47,8 @@ def test_a_name_alone_is_the_codes_side() -> None:
         ("svi-film", "code", "train.epochs", 10),
         ("svi-tom", "code", "condition.padding", "zeros"),
         ("svi-2.0", "code", "backbone.boundary", 0.875),
-        ("svi-2.0", "code", "generate.seed_stride", 123),
+        ("svi-2.0", "code", "generate.seed_stride", 42),
+        ("svi-2.0-pro", "code", "generate.seed_stride", 42),
         ("svi-2.0-pro", "code", "condition.anchor", True),
         ("svi-2.0-pro", "paper", "generate.handoff", "latent"),
     ],
@@ -54,8 +57,20 @@ def test_figures_of_the_sources(name: str, side: str, key: str, value: object) -
     assert rows(name, side)[key][0] == value
 
 
+@pytest.mark.parametrize("name", FAMILY)
+def test_every_member_has_the_negative_prompt_that_its_films_were_led_away_from(name: str) -> None:
+    """Word by word: v1 has one in English, 2.0 and 2.0 Pro have Wan's own."""
+    expected = ("色调艳丽", "ce96e0324e4b54ce") if "2.0" in name else ("bright tones", "411bdbdd98002bf9")
+    for side in SIDES:
+        negative = rows(name, side)["generate.negative_prompt"][0]
+        assert negative.startswith(expected[0])
+        assert hashlib.sha256(negative.encode()).hexdigest()[:16] == expected[1]
+
+
 def test_show_sets_both_sides_beside_each_other() -> None:
     lines = {line.split()[0]: line.split()[1:] for line in describe("svi-film").splitlines() if line.strip()}
     assert lines["train.lr"][:2] == ["2e-05", "0.0001"]
     assert lines["bank.warmup"][:2] == ["20", "50"]
     assert "[P];" in lines["condition.p_motion"]
+    assert max(map(len, describe("svi-film").splitlines())) < 160
+    assert rows("svi-film", "code")["generate.negative_prompt"][0] in describe("svi-film/code")
