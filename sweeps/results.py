@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.core.atomic import replacing, write_json
 from harness.core.errors import UseError
+from harness.declare.spec import SECRET
 from harness.plan.kinds import REPORT, SCORE
 from harness.plan.pipeline import Child
 from harness.results.reports import link_report
@@ -103,13 +104,21 @@ def _row(study: SweepStudy, trial: FrozenTrial) -> dict[str, Any]:
 def write_experiment(study: SweepStudy, complete: Sequence[FrozenTrial], folder: Path) -> Path:
     """The trials as an experiment's file, so that each can be planned, run and reported like any variant."""
     experiment, track, seed = study.experiment, study.sweep.track, study.asked.seed
+    # Where results are logged is the next command's own to say, and no file is the place for its credentials.
+    settings = {key: value for key, value in study.overrides.items() if key != SECRET}
     lines = [
-        f'"""Trials of the study {study.study_name}; written by `harness sweep`."""',
+        f'"""Trials of the study {study.study_name}; written by `harness sweep`. Run it with --profile {study.asked.profile}."""',
         "",
         "from harness import Variant, experiment",
         "",
         "",
-        f"@experiment(baseline={trial_name(complete[0].number)!r}, tracks=({track!r},), seeds=({seed},), trivial=False)",
+        "@experiment(",
+        f"    baseline={trial_name(complete[0].number)!r},",
+        f"    tracks=({track!r},),",
+        f"    seeds=({seed},),",
+        "    trivial=False,",
+        f"    settings={settings!r},",
+        ")",
         f"def {experiment}():",
         f"    {study.sweep.question!r}",
         *(f"    yield Variant({trial_name(trial.number)!r}, {trial.params!r})" for trial in complete),

@@ -124,6 +124,7 @@ def _copied_page(page: Path, output: Path) -> Path:
     from reports.page.films import films_beside, relinked
 
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         text = relinked(page, films_beside(output))
         # What lies beside the report does not lie beside its copy.
         output.write_text(re.sub(r'<p class="about" id="beside">.*?</p>\n', "", text), encoding="utf-8")

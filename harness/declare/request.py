@@ -10,6 +10,7 @@ from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
 from harness.declare.spec import SECRET, Experiment, Resolved, Variant, resolve
 
+Layer = tuple[str, Mapping[str, object]]  # where settings come from, and what it sets
 MADE = "model"  # how films are made (generate.method), unless by a trivial method
 
 
@@ -37,8 +38,10 @@ class Request:
 
 
 def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[Settings]:
-    """Settings of one variant and seed: profile < recipe < command line < variant."""
-    layers = layers_of(request.profile, request.recipes, request.overrides)
+    """Settings of one variant and seed: profile < recipe < experiment < command line < variant."""
+    experiment = request.experiment
+    declared = (f"experiment {experiment.name}", experiment.settings)
+    layers = layers_of(request.profile, request.recipes, request.overrides, declared)
     layers += [
         ("seed", {"train.seed": seed, "generate.seed": seed}),
         (f"variant {variant.name}", _one_length(variant.set)),
@@ -50,15 +53,16 @@ def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[
 
 
 def layers_of(
-    profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object]
-) -> list[tuple[str, Mapping[str, object]]]:
-    """What settings are resolved from, without seed and variant: profile < recipe < command line."""
+    profile_name: str, recipes: Sequence[str], overrides: Mapping[str, object], *declared: Layer
+) -> list[Layer]:
+    """What settings are resolved from, without seed and variant: profile < recipe < what is `declared` < command line."""
     profile = PROFILES.get(profile_name)
-    layers: list[tuple[str, Mapping[str, object]]] = [(f"profile {profile_name}", profile.values)]
-    if overrides.get("data.path") is not None:
+    given = [*declared, ("command line", overrides)]
+    layers: list[Layer] = [(f"profile {profile_name}", profile.values)]
+    if {key: value for _, values in given for key, value in values.items()}.get("data.path") is not None:
         layers.append((f"profile {profile_name}, real videos", profile.real_videos))
     layers += [(f"recipe {name}", RECIPES.get(name).values) for name in (profile.recipe, *recipes)]
-    return [*layers, ("command line", _one_length(overrides))]
+    return [*layers, *((name, _one_length(values)) for name, values in given)]
 
 
 def _one_length(values: Mapping[str, object]) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -55,7 +56,10 @@ TRIVIAL = tuple(Variant(name, {"generate.method": name}) for name in TRIVIAL_MET
 
 
 class Experiment(BaseModel):
-    """A question, and the variants, tracks and seeds that answer it. Deltas are taken against `baseline`."""
+    """A question, and the variants, tracks and seeds that answer it. Deltas are taken against `baseline`.
+
+    `settings` hold for all its variants, unless the command line or a variant sets them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,11 +70,17 @@ class Experiment(BaseModel):
     tracks: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
     compare_to: str | None = None
+    settings: dict[str, Scalar] = {}
 
     @field_validator("name")
     @classmethod
     def _plain(cls, name: str) -> str:
         return check_name("an experiment", name)
+
+    @field_validator("settings")
+    @classmethod
+    def _untold(cls, values: dict[str, Scalar]) -> dict[str, Scalar]:
+        return {key: _concealed(key, value) for key, value in values.items()}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -82,6 +92,8 @@ class Experiment(BaseModel):
                 raise UseError(f"experiment {self.name} has no {what}; expected at least one")
             if twice := [str(value) for value, count in Counter(values).items() if count > 1]:
                 raise UseError(f"experiment {self.name} has {what} twice: {', '.join(twice)}; expected each once")
+        if seeds := [key for key in ("train.seed", "generate.seed") if key in self.settings]:
+            raise UseError(f"experiment {self.name} has {seeds[0]} in its settings; seeds are declared: seeds=(0, 1)")
         if self.baseline not in names:
             raise UseError(
                 f"{self.name} has no variant {self.baseline!r} as baseline: {suggestion(self.baseline, names)}"
@@ -96,15 +108,18 @@ def experiment(
     seeds: Sequence[int] = (0,),
     compare_to: str | None = None,
     trivial: bool = True,
+    settings: Mapping[str, Scalar] = MappingProxyType({}),
 ) -> Callable[[Callable[[], Iterator[Variant]]], Experiment]:
     """Make an Experiment of a function that yields Variants; its docstring is the question. Raises UseError.
 
-    `trivial` adds the variants that any method must be held against: copy_image, copy_clips and ping_pong.
+    `trivial` adds the variants that any method must be held against: copy_image, copy_clips and ping_pong. `settings` hold for
+    all variants, unless the command line or a variant sets them.
     """
 
     def declare(function: Callable[[], Iterator[Variant]]) -> Experiment:
         question = " ".join((function.__doc__ or "").split())
         about = {"baseline": baseline, "tracks": tuple(tracks), "seeds": tuple(seeds), "compare_to": compare_to}
+        about["settings"] = dict(settings)
         variants = tuple(function())
         if trivial and variants:
             _check_names(function.__name__, variants)

@@ -139,8 +139,12 @@ def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         frames={
             track: _first_of_each(part.renamed(part.info.frames.get(track, {})) for part in parts) for track in tracks
         },
-        trivial=tuple(dict.fromkeys(part.names[name] for part in parts for name in part.info.trivial)),
+        trivial=tuple(dict.fromkeys(row for row in _trivial_rows(parts) if row != first.names[first.info.baseline])),
     )
+
+
+def _trivial_rows(parts: Sequence[_Part]) -> Iterator[str]:
+    return (part.names[name] for part in parts for name in part.info.trivial)
 
 
 def _settings_by_row(parts: Sequence[_Part], tracks: Sequence[str]) -> dict[str, dict[str, object]]:

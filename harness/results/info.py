@@ -64,7 +64,11 @@ def report_info(job: Job) -> ReportInfo:
         forecast_share=forecast_share([job]),
         fps=films[0].fps,
         clip_seconds=films[0].clip_seconds,
-        trivial=tuple(name for name, sets in settings["variants"].items() if sets.get("generate.method", MADE) != MADE),
+        trivial=tuple(
+            name
+            for name, sets in settings["variants"].items()
+            if sets.get("generate.method", MADE) != MADE and name != settings["baseline"]  # with --only copy_image
+        ),
         errors=errors,
         settings=_settings(job),
     )

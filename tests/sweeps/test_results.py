@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial
 
+from harness.declare.request import Request
 from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
+from harness.plan.pipeline import build
 from sweeps.pruning import LATE_FORECAST, PRUNED
 from sweeps.results import best_trials, write_experiment, write_trials
 from sweeps.study import SweepRequest, SweepStudy
@@ -75,6 +77,19 @@ def test_the_table_and_the_experiment_hold_every_trial(tmp_path: Path) -> None:
     experiment = load_experiment(f"{path}:sweep_mixed", EXPERIMENTS)
     assert [dict(variant.set) for variant in experiment.variants] == [trial.params for trial in complete]
     assert (experiment.baseline, experiment.seeds) == ("trial-000", (100,))
+
+
+def test_what_the_command_set_is_in_the_experiment_too(tmp_path: Path) -> None:
+    given = ("train.steps=5", "tracking.uri=http://me:PW@host")
+    made = SweepStudy("mixed", MIXED, SweepRequest(overrides=given, profile="tiny"), tmp_path / "runs")
+    path = write_experiment(made, finished(made, [(1.0,)]), tmp_path)
+    assert "--profile tiny" in path.read_text()
+    assert "PW" not in path.read_text()
+    experiment = load_experiment(f"{path}:sweep_mixed", EXPERIMENTS)
+    written = build(Request(experiment, str(path), "tiny"), tmp_path / "hashes.json")
+    studied = made.pipeline({variant.name: variant.set for variant in experiment.variants})
+    assert [child.train for child in written.children] == [child.train for child in studied.children]
+    assert [child.generate for child in written.children] == [child.generate for child in studied.children]
 
 
 def test_studies_that_are_not_made_alike_have_different_names(tmp_path: Path) -> None:

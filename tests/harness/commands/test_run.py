@@ -115,7 +115,7 @@ def test_reports_are_printed(store: Path, tmp_path: Path) -> None:
     assert csv == harness("report", "ablation_eimg", "--format", "csv", store=store).stdout
     assert csv.startswith("experiment,variant,track,seed,sample,metric,view,clip,value")
     assert r"\toprule" in harness("report", "ablation_eimg", "--format", "latex", store=store).stdout
-    page = tmp_path / "page.html"
+    page = tmp_path / "talk" / "page.html"
     harness("report", "ablation_eimg", "--format", "html", "--output", str(page), store=store)
     assert "<video" in page.read_text()
 
@@ -225,3 +225,6 @@ def test_the_trivial_baselines_are_films_like_others_without_a_forecast(copy: Pa
         assert len(list((folder / "videos").iterdir())) == 2
         assert (frames[:, 0] == frames[:, -1]).all() == (method == "copy_image")
     assert np.array_equal(*(np.load(folders[m] / "frames.npy")[:, :5] for m in ("copy_clips", "ping_pong")))
+    alone = harness("run", "ablation_eimg", "--only", "copy_image", ONE_TRACK, *SMALL, store=copy, drawn=False)
+    assert alone.returncode == 0, alone.stderr[-2000:]
+    assert "| copy_image " in table(alone.stdout)

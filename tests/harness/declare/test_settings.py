@@ -1,5 +1,7 @@
 """Settings, recipes, profiles and the pipeline that is built from them."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from harness.core.signature import flat, leaves, unmarked
 from harness.declare.profiles import PROFILES
 from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
-from harness.declare.spec import Variant, resolve, select
+from harness.declare.spec import Variant, experiment, resolve, select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
 from harness.plan.model import Model
@@ -76,6 +78,24 @@ def test_a_variant_wins_over_the_command_line_over_the_recipe_over_the_profile()
     assert resolved.origin["bank.warmup"] == "recipe code"
     assert resolved.origin["data.fps"] == "profile tiny"
     assert resolved.settings.train.seed == resolved.settings.generate.seed == 3
+
+
+def test_what_an_experiment_sets_wins_over_the_recipe_and_yields_to_the_command_line() -> None:
+    asked = request(recipes=("code",), overrides={"train.lr": 0.5})
+    declared = {"train.lr": 0.25, "bank.warmup": 7, "injection.p_img": 0.5, "data.path": "x"}
+    asked = replace(asked, experiment=asked.experiment.model_copy(update={"name": "mine", "settings": declared}))
+    resolved = pipeline.variant_settings(asked, Variant("v", {"injection.p_img": 0.0}), seed=3)
+    found = resolved.settings
+    assert (found.train.lr, found.bank.warmup, found.injection.p_img) == (0.5, 7, 0.0)
+    assert resolved.origin["bank.warmup"] == "experiment mine"
+    assert found.data.width == PROFILES.get("tiny").real_videos["data.width"]
+    with pytest.raises(UseError, match=r"mine has train\.seed in its settings"):
+        experiment(tracks=("consistent-50s",), settings={"train.seed": 1})(mine)
+
+
+def mine() -> Iterator[Variant]:
+    """A question?"""
+    yield Variant("full")
 
 
 def test_steps_that_someone_sets_win_over_a_recipes_epochs() -> None:
