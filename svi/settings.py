@@ -80,7 +80,7 @@ class DataSettings(Frozen):
     """Training clips: the embedded world, or a folder of real videos in the authors' layout."""
 
     path: str | None = runtime(
-        None, "folder of real videos, root/<Category>/<Category>.csv; none: the embedded world", min_length=1
+        None, "folder of real videos with a csv of captions, or of such folders; none: the embedded world", min_length=1
     )
     clips: int = identity(6144, "clips rendered from the embedded world", ge=1)
     seed: int = identity(7, "seed of the embedded world's training clips", ge=0)

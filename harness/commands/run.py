@@ -62,19 +62,20 @@ def run_experiment(session: Session, executor_name: str = "local") -> int:
         with executor:
             outcome = schedule.run(session.pipeline.graph, session.store, executor, console.event, tick)
         publisher.finish()
-        for note in _skipped_videos(session):
+        for note in _said_of_videos(session):
             console.say(note)
     return _conclude(session, outcome)
 
 
-def _skipped_videos(session: Session) -> Iterator[str]:
-    """What the latent caches could not use of data.path."""
+def _said_of_videos(session: Session) -> Iterator[str]:
+    """What the latent caches could not use of data.path, and how they used the rest."""
     for node in session.pipeline.graph:
         if node.kind == DATA.name and session.store.done(node.kind, node.signature):
             about = json.loads((session.store.artifact(node.kind, node.signature) / FOOTAGE).read_text())
             if about["skipped"]:
                 yield f"data.path: {len(about['skipped'])} videos skipped"
             yield from (f"  {name}: {why}" for name, why in about["skipped"])
+            yield from (f"data.path: {note}" for note in about.get("notes", ()))
 
 
 def _conclude(session: Session, outcome: "Outcome") -> int:

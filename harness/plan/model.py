@@ -184,7 +184,7 @@ def _check_wan(settings: Settings, shape: Geometry) -> None:
     _check_run(settings, shape.latent_frames(data.clip_frames))
     if data.path is None and settings.train.enabled:
         raise UseError(
-            f"{name} trains on real videos: set data.path=FOLDER (root/<Category>/<Category>.csv beside the videos) and, "
+            f"{name} trains on real videos: set data.path=FOLDER (videos, and a csv of captions beside them) and, "
             "unless films shall start from clips held back from it, eval.path=FOLDER (or bundled); --only base,copy_image "
             "trains nothing"
         )

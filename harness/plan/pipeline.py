@@ -22,6 +22,7 @@ from harness.plan.launch import launcher
 from harness.plan.model import Model, Weights, model_of
 from harness.plan.scoring import Scoring, scorings
 from reports.tables.sources import table_names
+from svi.data.folder import READING, video_files
 from svi.settings import COPY_IMAGE, TrainSettings
 
 
@@ -243,10 +244,16 @@ class Builder:
         self.graph.add(node)
         return node.signature
 
-    def _footage(self, path: str | None) -> dict[str, str]:
+    def _footage(self, path: str | None) -> dict[str, Any]:
+        """What identifies the training clips beside their settings. Raises UseError for a folder without videos."""
         if path is None:
             return {"data.fingerprint": "embedded world"}
-        return {"data.fingerprint": self._hash("data.path", path, lambda folder: fingerprint(folder, self.cache))}
+
+        def look(folder: Path) -> str:
+            video_files(folder)
+            return fingerprint(folder, self.cache)
+
+        return {"data.fingerprint": self._hash("data.path", path, look), "data.reading": READING}
 
     def _samples(self, model: Model, track: Track) -> dict[str, Any]:
         """What identifies the images and prompts that films of the track are made from. Raises UseError for none."""

@@ -64,13 +64,13 @@ def _frames_for_codec(footage: Footage) -> Frames:
 
 
 def data(job: Job) -> None:
-    """PrepareData: encode every training clip once; keeps the first frames of held-back clips and the files it skipped."""
+    """PrepareData: encode every training clip once; keeps first frames of held-back clips, and notes of the files."""
     read = Reading(job.settings)
     footage = footage_of(read)
     held = footage.held_back()  # first, so that files torn there are listed too
     base = backbone_of(job, read, ())
     summary = write_cache(base, footage, read.condition, read.data, job.folder, job.counting("clip"))
-    (job.folder / FOOTAGE).write_text(json.dumps(summary, indent=2))
+    (job.folder / FOOTAGE).write_text(json.dumps({**summary, "notes": footage.notes}, indent=2))
     if held:
         np.savez(
             job.folder / HELD_BACK,

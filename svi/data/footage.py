@@ -1,9 +1,8 @@
 """Where training clips come from: the embedded world, or a folder of real videos. Nothing is drawn or decoded before it is read."""
 
-import csv
 import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,12 +11,12 @@ import numpy as np
 import torch
 
 from svi.data import world
+from svi.data.folder import LAYOUT, VideoFile, video_files
 from svi.data.open_video import OpenVideo
 from svi.frames import Frames
 from svi.method.draws import keyed
 from svi.settings import DataSettings
 
-VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi"}
 HELD_BACK = 64  # first images to start films from, at most
 
 
@@ -51,6 +50,8 @@ class Footage(Protocol):
     """Changes when any clip does: with settings (not those of the references), captions, names and sizes of the files."""
     skipped: list[tuple[str, str]]
     """Files that give no clip, as far as a look at their headers tells, and why."""
+    notes: list[str]
+    """What else a person should know of the clips."""
 
     def __len__(self) -> int: ...
 
@@ -64,7 +65,10 @@ class Footage(Protocol):
         """Alternative reference images of clip i. [K, H, W, 3]; raises Unreadable."""
 
     def held_back(self) -> list[Still]:
-        """First images of what was kept from training, of at most HELD_BACK videos; unreadable ones are left out."""
+        """First images of what was kept from training, of at most HELD_BACK videos; unreadable ones are left out.
+
+        The last images of what was trained on, where all of it was needed for that.
+        """
 
 
 def open_footage(settings: DataSettings) -> Footage:
@@ -79,6 +83,7 @@ class WorldFootage:
         """Draws the scenes, renders none."""
         self.settings = settings
         self.skipped: list[tuple[str, str]] = []
+        self.notes: list[str] = []
         rng = np.random.default_rng(settings.seed)
         self.scenes = [world.draw_scene(rng, settings.height, settings.width) for _ in range(settings.clips)]
         self.fingerprint = _digest("world", settings.clip_frames, self.scenes)
@@ -114,54 +119,60 @@ class Video(NamedTuple):
 
 
 class VideoFootage:
-    """Clips of the real videos under root/<Category>/, captions from <Category>.csv beside them.
+    """Clips of a folder of real videos (folder.py).
 
-    Frames are taken at the settings' fps, cropped and resized. The end of each video (`hold_back`) is kept from training.
+    Frames are taken at the settings' fps, cropped and resized. The end of each video (`hold_back`) is kept from training where
+    what remains is long enough for a clip.
     """
 
     def __init__(self, root: Path, settings: DataSettings) -> None:
-        """Looks at every file's header. Raises ValueError for a missing folder, a csv without its columns, no usable video."""
-        if not root.is_dir():
-            raise ValueError(
-                f"data.path is {root}, which is not a folder; expected root/<Category>/<Category>.csv beside the videos"
-            )
+        """Looks at every file's header. Raises ValueError as `video_files` does, and for no usable video."""
         self.settings = settings
         self.skipped: list[tuple[str, str]] = []
         self.videos: list[Video] = []
-        for category in sorted(p for p in root.iterdir() if p.is_dir()):
-            captions = read_captions(category)
-            for file in sorted(p for p in category.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES):
-                prompt = captions.get(file.name, f"A video from {category.name} category")
-                self._look(file, f"{category.name}/{file.name}", prompt)
+        files = video_files(root)
+        for file in files:
+            self._look(file)
         if not self.videos:
-            reasons = "; ".join(f"{name}: {why}" for name, why in self.skipped) or "no video files found"
-            raise ValueError(
-                f"no usable video under {root} ({reasons}); expected root/<Category>/*.mp4 with <Category>.csv beside them"
-            )
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.skipped)
+            raise ValueError(f"no usable video in {root} ({reasons}); expected {LAYOUT}")
+        self.notes = list(self._notes(sum(not file.captioned for file in files)))
         s = settings
         shape = (s.height, s.width, s.fps, s.clip_frames, s.hop, s.hold_back)
-        files = [(v.name, v.prompt, v.file.stat().st_size, v.clips) for v in self.videos]
-        self.fingerprint = _digest("videos", shape, files)
+        usable = [(v.name, v.prompt, v.file.stat().st_size, v.clips) for v in self.videos]
+        self.fingerprint = _digest("videos", shape, usable)
         self._ends = list(accumulate(video.clips for video in self.videos))
         self._open: OpenVideo | None = None
 
-    def _look(self, file: Path, name: str, prompt: str) -> None:
+    def _look(self, file: VideoFile) -> None:
         """Note a file as usable, or as skipped."""
-        length = self.settings.clip_frames
+        s, length = self.settings, self.settings.clip_frames
         try:
-            frames = len(OpenVideo(file, self.settings))
+            frames = len(OpenVideo(file.path, s))
         except ValueError as error:
-            self.skipped.append((name, f"unreadable: {error}"))
+            self.skipped.append((file.name, f"unreadable: {error}"))
             return
-        held = max(int(frames * self.settings.hold_back), length) if self.settings.hold_back else 0
-        kept = frames - held
-        clips = len(range(0, kept - length + 1, self.settings.hop))
-        if clips:
-            self.videos.append(Video(file, name, prompt, frames, kept, clips))
-        else:
-            because = f" (data.hold_back keeps {held} from training)" if held else ""
-            why = f"too short: {frames} frames at {self.settings.fps} fps, at least {length + held} are needed{because}"
-            self.skipped.append((name, why))
+        if frames < length:
+            why = f"too short: {frames} frames at {s.fps} fps, and a clip has data.clip_frames={length}"
+            self.skipped.append((file.name, why))
+            return
+        held = max(int(frames * s.hold_back), length) if s.hold_back else 0
+        kept = frames - held if frames - held >= length else frames
+        clips = len(range(0, kept - length + 1, s.hop))
+        self.videos.append(Video(file.path, file.name, file.prompt, frames, kept, clips))
+
+    def _notes(self, without_caption: int) -> Iterator[str]:
+        """That captions are missing, and that videos are too short to be shared between training and films."""
+        if without_caption:
+            yield f"{without_caption} videos have no caption: a csv with Filename and Video Description beside them gives them one"
+        whole = [video for video in self.videos if video.kept == video.frames]
+        if self.settings.hold_back and whole:
+            yield (
+                f"{len(whole)} of {len(self.videos)} videos are trained on whole: shorter than two clips, "
+                "they leave no end to hold back"
+            )
+        if self.settings.hold_back and len(whole) == len(self.videos):
+            yield "films start from the last frames of these videos; eval.path=FOLDER starts them from others"
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -193,12 +204,14 @@ class VideoFootage:
 
     def held_back(self) -> list[Still]:
         """Of videos spread evenly over the folder."""
+        if not self.settings.hold_back:
+            return []
         stills = []
-        videos = [v for v in self.videos if v.kept < v.frames]
+        videos = [v for v in self.videos if v.kept < v.frames] or self.videos
         for i in range(min(HELD_BACK, len(videos))):
             video = videos[i * len(videos) // min(HELD_BACK, len(videos))]
             try:
-                stills.append(Still(self._decode(video, [video.kept])[0], video.prompt))
+                stills.append(Still(self._decode(video, [min(video.kept, video.frames - 1)])[0], video.prompt))
             except Unreadable as error:
                 self.skipped.append((error.name, error.why))
         return stills
@@ -217,27 +230,6 @@ class VideoFootage:
             raise Unreadable(video.name, f"unreadable: {error}") from error
         self._open = opened
         return frames
-
-
-def read_captions(category: Path) -> dict[str, str]:
-    """Caption of each file, from <Category>.csv. Raises ValueError if the table lacks its columns or is not UTF-8."""
-    table = category / f"{category.name}.csv"
-    if not table.is_file():
-        return {}
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as lines:  # -sig: spreadsheets put a byte order mark in front
-            reader = csv.DictReader(lines)
-            found = reader.fieldnames or ()
-            rows = list(reader)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{table} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
-    missing = {"Filename", "Video Description"} - set(found)
-    if missing:
-        raise ValueError(
-            f"{table} has no column {', '.join(sorted(missing))}; found {', '.join(found)}; "
-            "expected Video Title, Video Description, Video URL, Download URL, Filename"
-        )
-    return {row["Filename"]: row["Video Description"] for row in rows if row["Video Description"]}
 
 
 def _digest(*parts: object) -> str:

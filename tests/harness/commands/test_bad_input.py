@@ -65,6 +65,14 @@ def test_a_store_that_is_a_file(tmp_path: Path) -> None:
     refused("run", "ablation_eimg", store=tmp_path / "runs")
 
 
+def test_a_folder_without_videos_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "videos" / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "videos" / "deep" / "er" / "a.mp4").write_bytes(b"")
+    message = refused("plan", "ablation_eimg", f"data.path={tmp_path / 'videos'}", store=tmp_path / "runs")
+    assert "data.path: no video files found in" in message
+    assert "csv of captions" in message
+
+
 def test_no_usable_video_is_an_error_that_names_the_files(tmp_path: Path) -> None:
     (tmp_path / "videos" / "Cats").mkdir(parents=True)
     (tmp_path / "videos" / "Cats" / "broken.mp4").write_bytes(b"not a video")

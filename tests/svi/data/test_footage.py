@@ -111,13 +111,13 @@ def test_unreadable_and_empty_files_are_named_and_skipped(root: Path) -> None:
 
 def test_a_video_torn_in_its_middle_gives_its_readable_clips(root: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (200, 16, 24, 3)).astype(np.uint8)
-    write_mp4(root / "whole.mp4", noise, 16, 16, 24)
+    write_mp4(root / ".whole.mp4", noise, 16, 16, 24)
     for file in (root / "Cats").iterdir():
         file.unlink()
-    tear(root / "Cats" / "torn.mp4", root / "whole.mp4", 0.5, 0.7)
+    tear(root / "Cats" / "torn.mp4", root / ".whole.mp4", 0.5, 0.7)
     footage = VideoFootage(root, SETTINGS.model_copy(update={"hop": 5}))
     assert (len(footage), footage.skipped) == (18, [])  # nothing to be seen in the header
-    whole = OpenVideo(root / "whole.mp4", SETTINGS).frames(range(100))
+    whole = OpenVideo(root / ".whole.mp4", SETTINGS).frames(range(100))
     for i in range(6):
         assert (footage.read(i).frames == whole[5 * i : 5 * i + 5]).all()
     for i in range(12, 18):
@@ -129,37 +129,33 @@ def test_a_video_torn_in_its_middle_gives_its_readable_clips(root: Path) -> None
 
 
 def test_a_video_too_short_for_a_clip_is_skipped(root: Path) -> None:
-    make_video(root / "Cats" / "short.mp4", frames=12)
+    make_video(root / "Cats" / "short.mp4", frames=8)
     footage = VideoFootage(root, SETTINGS)
-    why = "too short: 6 frames at 8 fps, at least 10 are needed (data.hold_back keeps 5 from training)"
-    assert footage.skipped == [("Cats/short.mp4", why)]
+    assert footage.skipped == [("Cats/short.mp4", "too short: 4 frames at 8 fps, and a clip has data.clip_frames=5")]
     assert len(footage.held_back()) == 2
 
 
-def test_nothing_usable_is_an_error_that_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not a folder"):
-        VideoFootage(tmp_path / "missing", SETTINGS)
-    with pytest.raises(ValueError, match="no video files found"):
-        VideoFootage(tmp_path, SETTINGS)
-    (tmp_path / "Cats").mkdir()
-    (tmp_path / "Cats" / "broken.mp4").write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"Cats/broken\.mp4: unreadable"):
-        VideoFootage(tmp_path, SETTINGS)
+def test_an_end_is_held_back_only_where_a_clip_remains(root: Path) -> None:
+    make_video(root / "Cats" / "short.mp4", frames=18)
+    footage = VideoFootage(root, SETTINGS)
+    assert [(v.name, v.clips) for v in footage.videos] == [
+        ("Cats/one.mp4", 15),
+        ("Cats/short.mp4", 5),
+        ("Cats/two.mp4", 15),
+    ]
+    assert len(footage.held_back()) == 2
+    assert "1 of 3 videos are trained on whole: shorter than two clips, they leave no end to hold back" in footage.notes
 
 
-def test_a_csv_without_its_columns(root: Path) -> None:
-    (root / "Cats" / "Cats.csv").write_text("Title,File\nx,one.mp4\n")
-    with pytest.raises(ValueError, match="has no column Filename, Video Description; found Title, File; expected"):
-        VideoFootage(root, SETTINGS)
-
-
-def test_a_csv_from_a_spreadsheet(root: Path) -> None:
-    table = root / "Cats" / "Cats.csv"
-    table.write_text("Filename,Video Description\none.mp4,Ein Kätzchen\ntwo.mp4,\n", encoding="utf-8-sig")
-    assert {v.prompt for v in VideoFootage(root, SETTINGS).videos} == {"Ein Kätzchen", "A video from Cats category"}
-    table.write_text("Filename,Video Description\none.mp4,Ein Kätzchen\n", encoding="latin-1")
-    with pytest.raises(ValueError, match=r"Cats\.csv is not UTF-8 .* save it as UTF-8"):
-        VideoFootage(root, SETTINGS)
+def test_films_start_from_last_frames_where_training_needs_all_videos_whole(root: Path) -> None:
+    footage = VideoFootage(root, SETTINGS.model_copy(update={"clip_frames": 13}))
+    assert len(footage) == 2 * (24 - 13 + 1)
+    last = footage.read(11).frames[-1]
+    assert [(still.image == last).all() for still in footage.held_back()] == [True, True]
+    assert (
+        footage.notes[-1]
+        == "films start from the last frames of these videos; eval.path=FOLDER starts them from others"
+    )
 
 
 def test_the_fingerprint_follows_whatever_changes_a_clip(root: Path) -> None:
@@ -183,6 +179,14 @@ def test_the_fingerprint_follows_whatever_changes_a_clip(root: Path) -> None:
     assert len({WorldFootage(settings).fingerprint for settings in worlds}) == 4
 
 
+def test_nothing_usable_is_an_error_that_says_so(root: Path) -> None:
+    for file in (root / "Cats").iterdir():
+        file.unlink()
+    (root / "Cats" / "broken.mp4").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"no usable video in .* \(Cats/broken\.mp4: unreadable"):
+        VideoFootage(root, SETTINGS)
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_videos(tmp_path: Path) -> None:
     (tmp_path / "Cats").mkdir()
@@ -204,3 +208,10 @@ def test_the_authors_layout() -> None:
     assert footage.skipped == []
     assert len(footage.held_back()) == 2
     assert footage.read(0).frames.shape == (5, 24, 40, 3)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no sample data beside the checkout")
+def test_the_authors_videos_of_one_clip_each_are_trained_on() -> None:
+    settings = DataSettings(height=24, width=40, fps=16, clip_frames=81)
+    footage = VideoFootage(SHARED / "train", settings)
+    assert (len(footage), footage.skipped, len(footage.held_back())) == (2, [], 2)

@@ -1,0 +1,75 @@
+"""A folder of real videos: which files it holds, and their captions. Nothing is opened but the tables of captions."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi"}
+READING = 2  # raised when the same folder gives other clips or captions
+LAYOUT = "videos in it, or in a folder a category, with a csv of captions (Filename, Video Description) beside them"
+
+
+class VideoFile(NamedTuple):
+    """One file; `name` is its path in the folder. Without a caption the prompt says no more than that it is a video."""
+
+    path: Path
+    name: str
+    prompt: str
+    captioned: bool
+
+
+def video_files(root: Path) -> list[VideoFile]:
+    """The videos in the folder itself, then those of its categories, each by name; hidden files are no videos.
+
+    Raises ValueError for a missing folder, one without any video, and a table that cannot be read.
+    """
+    if not root.is_dir():
+        raise ValueError(f"data.path is {root}, which is not a folder; expected one with {LAYOUT}")
+    # Not by the folder's own name: where videos lie must not decide what is trained.
+    found = list(_files(root, _only_table(root), "", "A video"))
+    for category in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        table, without = category / f"{category.name}.csv", f"A video from {category.name} category"
+        found += _files(category, table, f"{category.name}/", without)
+    if not found:
+        raise ValueError(
+            f"no video files found in {root} (looked for *{', *'.join(sorted(VIDEO_SUFFIXES))}); expected {LAYOUT}"
+        )
+    return found
+
+
+def _files(folder: Path, table: Path | None, prefix: str, without: str) -> Iterator[VideoFile]:
+    files = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+    )
+    captions = read_captions(table) if files and table is not None and table.is_file() else {}
+    for path in files:
+        yield VideoFile(path, prefix + path.name, captions.get(path.name, without), path.name in captions)
+
+
+def _only_table(root: Path) -> Path | None:
+    """The one csv beside videos that have no category. Raises ValueError for several."""
+    tables = sorted(path for path in root.glob("*.csv") if not path.name.startswith("."))
+    if len(tables) > 1:
+        raise ValueError(
+            f"{root} holds {', '.join(path.name for path in tables)}; expected one csv of captions beside its videos"
+        )
+    return tables[0] if tables else None
+
+
+def read_captions(table: Path) -> dict[str, str]:
+    """Caption by file name. Raises ValueError if the table lacks its columns or is not UTF-8."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as lines:  # -sig: spreadsheets put a byte order mark in front
+            reader = csv.DictReader(lines)
+            found = reader.fieldnames or ()
+            rows = list(reader)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{table} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+    missing = {"Filename", "Video Description"} - set(found)
+    if missing:
+        raise ValueError(
+            f"{table} has no column {', '.join(sorted(missing))}; found {', '.join(found)}; "
+            "expected Filename and Video Description"
+        )
+    return {row["Filename"]: row["Video Description"] for row in rows if row["Video Description"]}

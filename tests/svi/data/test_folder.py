@@ -1,0 +1,64 @@
+"""Which videos a folder holds, and their captions. The files need not be videos: none is opened."""
+
+from pathlib import Path
+
+import pytest
+
+from svi.data.folder import video_files
+
+
+def add(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(b"")
+    return root
+
+
+def prompts(root: Path) -> dict[str, str]:
+    return {file.name: file.prompt for file in video_files(root)}
+
+
+def test_categories_with_their_tables(tmp_path: Path) -> None:
+    add(tmp_path, "Dogs/b.MOV", "Dogs/notes.txt", "Cats/a.mp4", "Cats/._a.mp4", ".cache/c.mp4")
+    (tmp_path / "Cats" / "Cats.csv").write_text('Video Title,Video Description,Filename\nx,"A cat, asleep",a.mp4\n')
+    assert prompts(tmp_path) == {"Cats/a.mp4": "A cat, asleep", "Dogs/b.MOV": "A video from Dogs category"}
+    assert [file.captioned for file in video_files(tmp_path)] == [True, False]
+
+
+def test_videos_without_categories(tmp_path: Path) -> None:
+    add(tmp_path, "b.mp4", "a.mp4")
+    assert prompts(tmp_path) == {"a.mp4": "A video", "b.mp4": "A video"}
+    (tmp_path / "captions.csv").write_text("Filename,Video Description\na.mp4,A cat\n")
+    assert prompts(tmp_path) == {"a.mp4": "A cat", "b.mp4": "A video"}
+    add(tmp_path, "more.csv")
+    with pytest.raises(ValueError, match=r"holds captions\.csv, more\.csv; expected one csv of captions"):
+        video_files(tmp_path)
+
+
+def test_one_category_alone(tmp_path: Path) -> None:
+    add(tmp_path, "Cats/a.mp4")
+    (tmp_path / "Cats" / "Cats.csv").write_text("Filename,Video Description\na.mp4,A cat\n")
+    assert prompts(tmp_path / "Cats") == {"a.mp4": "A cat"}
+
+
+def test_a_folder_without_videos(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="missing, which is not a folder; expected one with videos in it"):
+        video_files(tmp_path / "missing")
+    add(tmp_path, "readme.txt")
+    with pytest.raises(ValueError, match="no video files found in"):
+        video_files(tmp_path)
+
+
+def test_a_csv_without_its_columns(tmp_path: Path) -> None:
+    (add(tmp_path, "Cats/a.mp4") / "Cats" / "Cats.csv").write_text("Title,File\nx,one.mp4\n")
+    with pytest.raises(ValueError, match="has no column Filename, Video Description; found Title, File; expected"):
+        video_files(tmp_path)
+
+
+def test_a_csv_from_a_spreadsheet(tmp_path: Path) -> None:
+    table = add(tmp_path, "Cats/one.mp4", "Cats/two.mp4") / "Cats" / "Cats.csv"
+    table.write_text("Filename,Video Description\none.mp4,Ein Kätzchen\ntwo.mp4,\n", encoding="utf-8-sig")
+    assert set(prompts(tmp_path).values()) == {"Ein Kätzchen", "A video from Cats category"}
+    table.write_text("Filename,Video Description\none.mp4,Ein Kätzchen\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"Cats\.csv is not UTF-8 .* save it as UTF-8"):
+        video_files(tmp_path)
