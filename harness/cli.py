@@ -23,6 +23,7 @@ COMMANDS = {
     "prompts": "harness.commands.prompts:prompts",
     "report": "harness.commands.report:report",
     "run": "harness.commands.run:run",
+    "runs": "harness.commands.runs:runs",
     "score": "harness.commands.score:score",
     "show": "harness.commands.show:show",
     "status": "harness.commands.status:status",

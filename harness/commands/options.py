@@ -8,6 +8,7 @@ import click
 
 from harness.core.errors import UseError
 from harness.core.store import HARNESS_STORE, Store, default_store, is_store
+from harness.declare.profiles import DEFAULT
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -38,7 +39,7 @@ JOBS = click.option(
     help="stages side by side, one thread each",
 )
 PROFILE = click.option(
-    "--profile", default="tiny", show_default=True, help="scale: backbone, sizes and the recipe to start from"
+    "--profile", default=DEFAULT, show_default=True, help="scale: backbone, sizes and the recipe to start from"
 )
 RECIPES = click.option(
     "--recipe", "recipes", multiple=True, help="recipe laid over the profile's own; may be given again"

@@ -12,7 +12,8 @@ from harness.commands.session import Session, experiment_options
 from harness.core.artifacts import FOOTAGE
 from harness.core.errors import UseError
 from harness.plan.kinds import DATA, REPORT
-from harness.results.reports import link_report
+from harness.results.reports import finish_run
+from harness.results.runs import RunRecord, begin
 from reports.artifacts import PAGE, TABLE
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def run(executor: str, detach: bool, **options: Any) -> None:
         raise UseError("--detach goes with --executor slurm: stages on this machine end with the command")
     session = Session.open(**options)
     if detach:
+        begin(RunRecord.of(session.pipeline), session.store.root)
         sys.exit(session.submitter(print).detach(session.pipeline.graph, session.store))
     sys.exit(run_experiment(session, executor))
 
@@ -48,6 +50,7 @@ def run_experiment(session: Session, executor_name: str = "local") -> int:
 
     signal.signal(signal.SIGTERM, schedule.interrupted)
     console = Console(len(session.pipeline.graph))
+    record = RunRecord.of(session.pipeline)
     executor = session.executor(executor_name, console.say)
     uri = resolve_uri(session.pipeline.children[0].resolved.settings.tracking.uri, session.store.root)
     with Tracker(uri, session.store.root, session.pipeline.request.experiment.name, console.say) as tracker, console:
@@ -59,12 +62,15 @@ def run_experiment(session: Session, executor_name: str = "local") -> int:
 
         for note in session.pipeline.notes:
             console.say(note)
+        begin(record, session.store.root)
+        if record.name != record.experiment:
+            console.say(f"this run is named {record.name}: harness report {record.name}")
         with executor:
             outcome = schedule.run(session.pipeline.graph, session.store, executor, console.event, tick)
         publisher.finish()
         for note in _said_of_videos(session):
             console.say(note)
-    return _conclude(session, outcome)
+    return _conclude(session, outcome, record)
 
 
 def _said_of_videos(session: Session) -> Iterator[str]:
@@ -78,7 +84,7 @@ def _said_of_videos(session: Session) -> Iterator[str]:
             yield from (f"data.path: {note}" for note in about.get("notes", ()))
 
 
-def _conclude(session: Session, outcome: "Outcome") -> int:
+def _conclude(session: Session, outcome: "Outcome", record: RunRecord) -> int:
     """The exit code; prints the report's table, and where the page is. Raises UseError."""
     from harness.run.schedule import EXIT_FAILED
 
@@ -90,7 +96,7 @@ def _conclude(session: Session, outcome: "Outcome") -> int:
         )
         return EXIT_FAILED
     folder = session.store.artifact(REPORT.name, session.pipeline.report)
-    newest = link_report(session.store.root, session.pipeline.request.experiment.name, folder)
+    newest = finish_run(session.store, record)
     print(
         f"page: {newest / PAGE}; MLflow: harness ui --store {session.store.root}\n",
         file=sys.stderr,

@@ -14,6 +14,7 @@ from harness.declare.request import Request
 from harness.declare.spec import Experiment, check_no_clash, load_experiment, parse_overrides, parse_seeds, select
 from harness.experiments import EXPERIMENTS
 from harness.plan.pipeline import Pipeline, build
+from harness.results.runs import named
 
 if TYPE_CHECKING:
     from harness.run.local import Local
@@ -34,6 +35,12 @@ def experiment_options(command: Command) -> Command:
         click.option("--seeds", default=None, help="how many (3 means 0, 1, 2) or a list such as 0,5,7"),
         click.option("--only", default=None, help="variants to take, as shell patterns: 'full,no_*'"),
         LIMIT,
+        click.option(
+            "--name",
+            "called",
+            default=None,
+            help="of this run  [default: the experiment's, and what is overridden, as in ablation_eimg-full]",
+        ),
         STORE,
         JOBS,
     ):
@@ -61,9 +68,10 @@ class Session:
         store: Path,
         jobs: int,
         limit: int | None = None,
+        called: str | None = None,
     ) -> "Session":
         """Resolve names, settings and inputs; every fault is a UseError before anything is computed."""
-        experiment = load_experiment(name, EXPERIMENTS)
+        declared = load_experiment(name, EXPERIMENTS)
         values = parse_overrides(overrides)
         if limit is not None:
             if "generate.samples" in values:
@@ -76,13 +84,13 @@ class Session:
             changes["tracks"] = tuple(track.strip() for track in str(values.pop("tracks")).split(","))
         if seeds is not None:
             changes["seeds"] = parse_seeds(seeds)
-        experiment = Experiment.model_validate({**dict(experiment), **changes})
+        experiment = Experiment.model_validate({**dict(declared), **changes})
         if only is not None:
             experiment = select(experiment, only)
         check_no_clash(values, experiment.variants)
         opened = Store(store)
-        request = Request(experiment, name, profile, tuple(recipes), values, only)
-        return cls(build(request, opened.fingerprints), opened, jobs)
+        request = Request(experiment, name, profile, tuple(recipes), values, only, called)
+        return cls(build(named(request, declared, opened.root), opened.fingerprints), opened, jobs)
 
     def executor(self, name: str, say: Callable[[str], None]) -> "Local | Slurm":
         """What carries stages out: "local" or "slurm". Raises UseError where nothing can be submitted."""

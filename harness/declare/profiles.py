@@ -20,9 +20,10 @@ class Profile:
 
 
 PROFILES: Registry[Profile] = Registry("profile")
+DEFAULT = "tiny"
 
 PROFILES.add(
-    "tiny",
+    DEFAULT,
     Profile(
         about="CPU, minutes: diffusers' WanTransformer3DModel at tiny size on the embedded world, or on real videos made tiny",
         backbone="tiny Wan (WanTransformer3DModel, trained from scratch)",

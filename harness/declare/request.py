@@ -16,7 +16,7 @@ MADE = "model"  # how films are made (generate.method), unless by a trivial meth
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asked for. `reference` is the experiment as typed: a name, or file.py:name."""
+    """What a person asked for. `reference` is the experiment as typed: a name, or file.py:name; `called`: the run's name."""
 
     experiment: Experiment
     reference: str
@@ -24,6 +24,12 @@ class Request:
     recipes: tuple[str, ...] = ()
     overrides: Mapping[str, object] = field(default_factory=dict)
     only: str | None = None
+    called: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the run is called: as the experiment, where nobody has said otherwise."""
+        return self.called or self.experiment.name
 
     @property
     def command(self) -> str:
@@ -31,6 +37,7 @@ class Request:
         words = ["harness", "run", self.reference, "--profile", self.profile]
         words += [word for name in self.recipes for word in ("--recipe", name)]
         words += ["--only", self.only] if self.only else []
+        words += ["--name", self.name] if self.name != self.experiment.name else []
         words += ["--seeds", ",".join(map(str, self.experiment.seeds)) + ","]
         words += ["tracks=" + ",".join(self.experiment.tracks)]
         words += [f"{key}={value}" for key, value in self.overrides.items()]

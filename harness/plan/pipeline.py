@@ -155,7 +155,7 @@ class Builder:
     def report(self, request: Request, children: Sequence[Child]) -> str:
         experiment = request.experiment
         identity = {
-            "experiment": experiment.name,
+            "experiment": request.name,
             "question": experiment.question,
             "baseline": experiment.baseline,
             "compare_to": experiment.compare_to,
@@ -175,7 +175,7 @@ class Builder:
             "forecast": tuple(s for c in children for s in c.forecast.values()),
             "score": tuple(s for c in children for suites in c.score.values() for s in suites.values()),
         }
-        return self._put(REPORT, f"report of {experiment.name}", identity, {"command": request.command}, upstream)
+        return self._put(REPORT, f"report of {request.name}", identity, {"command": request.command}, upstream)
 
     def scores(
         self,

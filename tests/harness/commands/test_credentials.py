@@ -42,7 +42,7 @@ def test_a_whole_run_leaves_no_byte_of_it(tmp_path: Path) -> None:
     done = harness("run", *words, store=store, drawn=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "tracking: http://127.0.0.1:9 is away" in done.stderr
-    report = store / "reports" / "ablation_eimg"
+    (report,) = (store / "reports").iterdir()
     assert f"tracking.uri=http://127.0.0.1:9\n# {LEFT_OUT}" in (report / "reproduce.txt").read_text()
     assert LEFT_OUT in (report / "report.html").read_text()
     check_untold(store, done.stdout, done.stderr)

@@ -1,0 +1,58 @@
+"""What a run is called: its experiment's name, and behind it what of the declaration was overridden."""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator
+from pathlib import PurePath
+
+from harness.core.names import LONGEST, check_name
+from harness.core.signature import flat
+from harness.declare.profiles import DEFAULT
+from harness.declare.request import Request
+from harness.declare.settings import Settings
+
+DIGITS = 8  # of the digest that stands for the end of a long name
+# Settings that say where a file is, not what is in it: no part of a signature, but what they name is.
+FILES = ("backbone.weights", "data.path", "eval.path", "score.reference", "score.audio")
+
+
+def check_run_name(name: str) -> str:
+    """The name, which is safe as a part of a path. Raises UseError."""
+    return check_name("a run", name, also="=")
+
+
+def run_name(request: Request, tracks: Collection[str], seeds: Collection[int]) -> str:
+    """The experiment's name alone where the request has all of these tracks and seeds, and overrides nothing.
+
+    Such as ablation_eimg-full-train.steps=50. A name that is too long ends in a digest.
+    """
+    parts = [re.sub(r"[^A-Za-z0-9_.=-]+", "_", part) for part in _parts(request, tracks, seeds)]
+    whole = "-".join(parts)
+    if len(whole) <= LONGEST:
+        return whole
+    return f"{whole[: LONGEST - DIGITS - 1]}-{hashlib.sha256(whole.encode()).hexdigest()[:DIGITS]}"
+
+
+def counted_overrides(request: Request) -> dict[str, object]:
+    """The settings of the command line that change a result: not how often it is logged, nor where to."""
+    counted = {*flat(Settings(), "identity"), *FILES}
+    return {key: value for key, value in request.overrides.items() if key in counted}
+
+
+def _parts(request: Request, tracks: Collection[str], seeds: Collection[int]) -> Iterator[str]:
+    experiment = request.experiment
+    yield experiment.name
+    yield from (request.profile,) if request.profile != DEFAULT else ()
+    yield from (recipe.replace("/", "-") for recipe in request.recipes)
+    if request.only is not None:
+        yield from (variant.name for variant in experiment.variants)
+    if not set(tracks) <= set(experiment.tracks):
+        yield from experiment.tracks
+    if not set(seeds) <= set(experiment.seeds):
+        yield f"seeds={'_'.join(map(str, experiment.seeds))}"
+    yield from (f"{key}={_short(key, value)}" for key, value in counted_overrides(request).items())
+
+
+def _short(key: str, value: object) -> str:
+    """The value, of a path its last part."""
+    return PurePath(value).name if key in FILES and isinstance(value, str) else str(value)

@@ -1,0 +1,69 @@
+"""`harness runs` on a store with one finished run, and a second made of the same stages."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.core.store import Store
+from harness.results.runs import runs
+from tests.harness.finished import RUN, finished
+from tests.harness.small import harness
+
+SECOND = "talk"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished store, where the same was asked for again under a name of its own."""
+    away = shutil.ignore_patterns("mlflow.db*", "mlartifacts", "tracking")
+    root = Path(shutil.copytree(finished(), tmp_path_factory.mktemp("named") / "runs", symlinks=True, ignore=away))
+    done = harness(*RUN, "--name", SECOND, store=root, drawn=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"this run is named {SECOND}: harness report {SECOND}" in done.stderr
+    return root
+
+
+def test_runs_are_listed_and_shown(store: Path) -> None:
+    listed = harness("runs", store=store).stdout.splitlines()
+    assert listed[0].split() == ["run", "profile", "variants", "seeds", "tracks", "begun", "report"]
+    assert listed[1].startswith(f"{SECOND} ")
+    assert listed[2].startswith("ablation_eimg-base-full-consistent-50s-")
+    assert listed == harness("runs", "list", store=store).stdout.splitlines()
+    shown = harness("runs", "show", SECOND, store=store).stdout
+    assert "train.steps=12" in shown
+    assert f"--name {SECOND} " in shown
+    unknown = harness("runs", "show", "tlak", store=store)
+    assert (unknown.returncode, "did you mean 'talk'?" in unknown.stderr) == (2, True)
+
+
+def test_a_runs_page_is_opened_by_its_address(store: Path) -> None:
+    address = harness("runs", "open", SECOND, store=store).stdout.strip()
+    assert address == (store / "reports" / SECOND / "report.html").as_uri()
+
+
+def test_a_report_is_called_as_its_run_and_two_runs_of_one_experiment_compare(store: Path) -> None:
+    first = runs(store)[1].name
+    assert (store / "reports" / SECOND / "report.md").read_text().startswith(f"# {SECOND}\n")
+    both = harness("report", first, SECOND, "--format", "csv", store=store, drawn=False)
+    assert both.stdout.splitlines()[1].startswith(f"{first} + {SECOND},base,")
+
+
+def test_an_experiments_only_run_is_found_by_its_name_and_of_several_one_must_be_chosen(store: Path) -> None:
+    several = harness("report", "ablation_eimg", store=store)
+    assert several.returncode == 2
+    assert f"runs of that experiment: {SECOND}, ablation_eimg-base" in several.stderr
+    assert "| full " in harness("report", "ablation_eimg", store=finished()).stdout
+
+
+def test_a_removed_run_leaves_what_others_use(store: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(store, tmp_path / "runs", symlinks=True))
+    made = {path.parent for path in root.glob("artifacts/*/*/manifest.json")}
+    said = harness("runs", "remove", SECOND, store=root).stdout
+    assert "kept: 9 finished stages (models, films, scores), 9 of which other runs use" in said
+    left = {path.parent for path in root.glob("artifacts/*/*/manifest.json")}
+    assert {path.parent.name for path in made - left} == {"report"}
+    assert not (root / "reports" / SECOND).is_symlink()
+    assert [run.name for run in runs(root)] == [runs(store)[1].name]
+    assert harness("report", SECOND, store=root).returncode == 2
+    assert Store(root).done("report", runs(root)[0].report)
