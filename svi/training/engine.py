@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from svi.settings import TrainSettings
+from svi.training import ranks
 
 
 def micro_batch(settings: TrainSettings, world: int) -> int:
@@ -91,3 +92,19 @@ def take_step(engine: Any) -> float:
         norm = float(torch.nn.utils.get_total_norm(grads))
     engine.step()
     return norm if not engine.zero_optimization() else float(engine.get_global_grad_norm() or 0)
+
+
+def weights_finite(model: nn.Module) -> bool:
+    """Whether every trained weight is, on all ranks: the same answer on each, which must all ask."""
+    held = [_held(parameter) for parameter in model.parameters() if parameter.requires_grad]
+    wrong = sum(not bool(values.isfinite().all()) for values in held)
+    return float(ranks.mean(torch.tensor(float(wrong)))) == 0
+
+
+def _held(parameter: nn.Parameter) -> Tensor:
+    """What this rank holds of a parameter: all of it, or with ZeRO-3 its piece, without what fills up the last one."""
+    if not hasattr(parameter, "ds_tensor"):
+        return parameter
+    whole: Any = parameter
+    piece: Tensor = whole.ds_tensor
+    return piece[: max(0, whole.ds_numel - dist.get_rank() * len(piece))]

@@ -19,7 +19,7 @@ from svi.frames import Progress
 from svi.settings import TrainSettings
 from svi.training import ranks
 from svi.training.checkpoints import Checkpoints
-from svi.training.engine import engine_for, take_step
+from svi.training.engine import engine_for, take_step, weights_finite
 from svi.training.objective import TrainingObjective
 
 
@@ -65,7 +65,7 @@ def train(
             metrics.write(done, values)
             progress(done, settings.steps)
         if done % settings.checkpoint_every == 0 and not last:
-            if not all(bool(p.isfinite().all()) for p in model.parameters() if p.requires_grad):
+            if not weights_finite(model):
                 raise _stopped("a weight is no longer finite", done, checkpoints)
             checkpoints.save(done)
     return average.module if average is not None else model

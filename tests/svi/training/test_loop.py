@@ -218,6 +218,25 @@ def test_a_gradient_that_is_not_finite_stops_the_run(world: tuple[World, str], t
         train(model, objective, settings, tmp_path, lambda done, total: None)
 
 
+def test_weights_that_lie_in_pieces_are_looked_at_too() -> None:
+    ranks.join()
+    model: Any = nn.Linear(400, 400, bias=False)  # large enough for ZeRO-3 to take apart
+    engine.engine_for(model, SETTINGS.model_copy(update={"dtype": "bfloat16", "zero": 3}))
+    assert model.weight.numel() == 0
+    assert engine.weights_finite(model)
+    model.weight.ds_tensor.data[7] = torch.nan
+    assert not engine.weights_finite(model)
+
+
+def test_what_fills_up_the_last_piece_does_not_count() -> None:
+    ranks.join()
+    weight: Any = nn.Parameter(torch.empty(0))
+    weight.ds_tensor, weight.ds_numel = torch.tensor([1.0, 2.0, torch.nan, torch.nan]), 2
+    model = nn.Module()
+    model.weight = weight
+    assert engine.weights_finite(model)
+
+
 @pytest.mark.parametrize(
     ("changes", "world", "message"),
     [
