@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from svi.lora.keys import FORMATS, HALVES, Format, every_block, in_block, key_of
 
 EXTRA = "extra.safetensors"
 DIFFUSERS_WEIGHTS, DIFFUSERS_ALPHA = "pytorch_lora_weights.safetensors", "lora_adapter_metadata"
+_PART = re.compile(r"[_-]\d+[_-]of[_-](\d+)\.safetensors$")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 SET_ASIDE = "dwpose_embedding"  # the pose encoder that SVI-Dance files hold beside the LoRA
 OURS = ("format", "lora_format", "rank", "alpha", DIFFUSERS_ALPHA)  # metadata that a file's own contents decide
@@ -67,7 +69,7 @@ class LoraWeights:
 
 
 def read(path: Path) -> LoraWeights:
-    """A safetensors file of any format, a PEFT or diffusers folder, or a folder of Train's (its subfolder `lora`).
+    """A safetensors file of any format, a folder of one or of its parts, PEFT's, diffusers', or Train's (its subfolder `lora`).
 
     Raises ValueError when there is nothing there, the file is damaged or a pickle, or its tensors are not one plain LoRA of a
     Wan transformer; the message names the keys.
@@ -90,13 +92,31 @@ def _read_folder(folder: Path) -> LoraWeights:
         return read(folder / ADAPTER_WEIGHTS)
     if (folder / DIFFUSERS_WEIGHTS).is_file():
         return read(folder / DIFFUSERS_WEIGHTS)
+    if parts := _parts_of_one(folder):
+        loaded = [_load(file) for file in parts]
+        tensors = {key: tensor for some, _ in loaded for key, tensor in some.items()}
+        return collect(tensors, str(folder), _diffusers_alpha(loaded[0][1], str(folder)), loaded[0][1])
     pickles = [file.name for file in sorted(folder.iterdir()) if file.suffix in PICKLES]
     if pickles:
         raise ValueError(f"{folder}: {_PICKLE.format(pickles[0])}")
     raise ValueError(
         f"{folder} holds no LoRA; expected {ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} (PEFT), {DIFFUSERS_WEIGHTS} (diffusers), "
-        "or a folder `lora` as Train writes it"
+        "one safetensors file, or a folder `lora` as Train writes it"
     )
+
+
+def _parts_of_one(folder: Path) -> list[Path]:
+    """The folder's one safetensors file, or all parts of one: the authors' extraction script writes either."""
+    files = sorted(file for file in folder.glob("*.safetensors") if file.name not in (ADAPTER_WEIGHTS, EXTRA))
+    totals = {int(found[1]) if (found := _PART.search(file.name)) else 1 for file in files}
+    if totals <= {len(files)}:
+        return files
+    names = listed([file.name for file in files])
+    if len(totals) == 1:
+        raise ValueError(
+            f"{folder} holds {len(files)} of {totals.pop()} parts of a LoRA ({names}); copy the others there"
+        )
+    raise ValueError(f"{folder} holds several LoRA files ({names}); name the one to read")
 
 
 _PICKLE = (

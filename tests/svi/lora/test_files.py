@@ -138,6 +138,34 @@ def test_the_authors_files(prefix: str, form: Format, tmp_path: Path) -> None:
     assert not read(tmp_path / "comfyui.safetensors").extra
 
 
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_folder_as_the_authors_extraction_writes_it(shards: int, tmp_path: Path) -> None:
+    tensors = by_hand("") | {"dwpose_embedding.0.weight": torch.randn(3, 3)}
+    names = (
+        [f"lora_weights_{i + 1:02d}_of_03.safetensors" for i in range(3)]
+        if shards == 3
+        else ["lora_weights.safetensors"]
+    )
+    for i, name in enumerate(names):
+        save_file({key: tensors[key] for key in list(tensors)[i :: len(names)]}, tmp_path / name)
+    save_file(tensors, tmp_path.parent / "whole.safetensors")
+    assert same(read(tmp_path), read(tmp_path.parent / "whole.safetensors"))
+    assert read(tmp_path).extra.keys() == {"dwpose_embedding.0.weight"}
+
+
+def test_a_folder_of_several_loras_or_of_some_parts(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_file(by_hand(""), tmp_path / f"{name}.safetensors")
+    with pytest.raises(
+        ValueError, match=r"several LoRA files \(.*a\.safetensors, .*b\.safetensors.*; name the one to read"
+    ):
+        read(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.safetensors").rename(tmp_path / f"{name}_{'ab'.index(name) + 1:02d}_of_03.safetensors")
+    with pytest.raises(ValueError, match="holds 2 of 3 parts of a LoRA"):
+        read(tmp_path)
+
+
 def test_kohya_and_comfyui_files_with_alpha(tmp_path: Path) -> None:
     down_up = by_hand("", ".lora_down.weight", ".lora_up.weight")
     flat = {
