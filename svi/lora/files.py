@@ -112,9 +112,9 @@ def _parts_of_one(folder: Path) -> list[Path]:
     if totals <= {len(files)}:
         return files
     names = listed([file.name for file in files])
-    if len(totals) == 1:
+    if len(totals) == 1 and max(totals) > len(files):
         raise ValueError(
-            f"{folder} holds {len(files)} of {totals.pop()} parts of a LoRA ({names}); copy the others there"
+            f"{folder} holds {len(files)} of {max(totals)} parts of a LoRA ({names}); copy the others there"
         )
     raise ValueError(f"{folder} holds several LoRA files ({names}); name the one to read")
 
