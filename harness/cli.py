@@ -2,13 +2,15 @@
 
 import ast
 import os
+import signal
 import sys
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any, NoReturn
 
 import click
 
-from harness.core.errors import UseError
+from harness.core.errors import Interrupted, UseError
 from harness.core.registry import suggestion
 
 # Names, not imports: nothing in harness imports sweeps.
@@ -50,6 +52,17 @@ class LazyGroup(click.Group):
             raise UseError(f"unknown command {args[0]!r}: {suggestion(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """An interrupt is one line too, and not click's "Aborted!"; exit code 130 for Ctrl-C, 143 for SIGTERM."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as end:
+            number = end.signal if isinstance(end, Interrupted) else signal.SIGINT
+            name = "Ctrl-C" if number == signal.SIGINT else number.name
+            so_far = str(end) or "what is finished is kept"
+            click.echo(f"harness: ended by {name}; {so_far}. The same command goes on from there.", err=True)
+            sys.exit(128 + number)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         limit = formatter.width - 6 - max(map(len, COMMANDS))
         described = {name: click.Command(name, help=_docstring(target)) for name, target in COMMANDS.items()}
@@ -75,9 +88,15 @@ def cli() -> None:
     """
 
 
+def _terminated(number: int, _: object) -> NoReturn:
+    """End as Ctrl-C does: nothing is left half written, and no process behind."""
+    raise Interrupted(number)
+
+
 def main() -> None:
     """Entry point: an error of use is one message and exit code 2."""
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         cli(prog_name="harness")
     except UseError as error:

@@ -1,6 +1,5 @@
 """One process's part of a study: some trials side by side, until no slot is open."""
 
-import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,7 +10,6 @@ from optuna.trial import Trial, TrialState
 from harness.core.errors import UseError
 from harness.run.console import Console
 from harness.run.local import Local
-from harness.run.schedule import interrupted
 from sweeps.publish import LOST, StudyRun, TrialRun
 from sweeps.slots import FAILED
 from sweeps.storage import Pulse, Watch, tell
@@ -44,7 +42,6 @@ class Worker:
         watch.begin()
         let_others_fill(self._study, count)
         slots.fill(count, retry_failed=True)
-        signal.signal(signal.SIGTERM, interrupted)
         with Pulse(self._study.storage) as pulse, ThreadPoolExecutor(self._at_once, "trial") as threads:
             busy: set[Future[None]] = set()
             try:

@@ -1,6 +1,5 @@
 """`harness forecast`: what one clip of every variant says of its long films, before any is made."""
 
-import signal
 import sys
 from typing import Any
 
@@ -22,7 +21,6 @@ def forecast_experiment(session: Session) -> int:
     from harness.run import schedule
     from harness.run.console import Console
 
-    signal.signal(signal.SIGTERM, schedule.interrupted)
     pipeline = session.pipeline
     graph = pipeline.graph.upto(s for child in pipeline.children for s in child.forecast.values())
     with Console(len(graph)) as console, session.executor("local", console.say) as executor:

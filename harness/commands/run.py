@@ -1,7 +1,6 @@
 """`harness run`: the scheduler, the console and MLflow, brought together around one experiment."""
 
 import json
-import signal
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -48,7 +47,6 @@ def run_experiment(session: Session, executor_name: str = "local") -> int:
     from harness.run.console import Console
     from harness.tracking import Tracker, resolve_uri
 
-    signal.signal(signal.SIGTERM, schedule.interrupted)
     console = Console(len(session.pipeline.graph))
     record = RunRecord.of(session.pipeline)
     executor = session.executor(executor_name, console.say)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from harness.core.graph import Node
 from harness.core.text import duration
-from harness.run.schedule import Event, Running
+from harness.run.schedule import Event, Running, how_far
 
 LINE_EVERY = 30.0  # seconds between lines of progress where there is no terminal
 
@@ -77,7 +77,7 @@ class Console:
         elif time.monotonic() - self.last_line > LINE_EVERY:
             self.last_line = time.monotonic()
             for node, progress in known:
-                self.say(f"    {node.kind} {node.label}: {how_far(progress)}")
+                self.say(f"    {node.kind} {node.label}: {_and_how_long(progress)}")
 
     def _bar(self, node: Node, progress: Mapping[str, Any]) -> None:
         key = node.signature
@@ -87,8 +87,8 @@ class Console:
         self.bars.update(self.tasks[key], completed=progress["done"], total=progress["total"])
 
 
-def how_far(progress: Mapping[str, Any]) -> str:
+def _and_how_long(progress: Mapping[str, Any]) -> str:
     """Such as "clip 3/50, about 12 min left"."""
     done, total = progress["done"], progress["total"]
-    text = f"{progress['unit']} {done}/{total}"
-    return f"{text}, about {duration((time.time() - progress['since']) * (total / done - 1))} left" if done else text
+    left = (time.time() - progress["since"]) * (total / done - 1) if done else None
+    return how_far(progress) if left is None else f"{how_far(progress)}, about {duration(left)} left"

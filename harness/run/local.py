@@ -2,29 +2,30 @@
 
 import multiprocessing
 import os
+import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol, Self
+from typing import IO, Protocol, Self
 
-import psutil
 from filelock import Timeout
 
 from harness.core.gpus import VISIBLE, visible_gpus
 from harness.core.graph import Node
 from harness.core.job import StageError
 from harness.core.store import ERROR, Store
+from harness.run.leash import end_trees
 from harness.run.worker import HARNESS_PID, JOB, LOG, run_job, settle, write_job
 
 # Stages run side by side: more threads than one in each would only make them wait for each other.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-TERMINATE_SECONDS = 5.0
 
 
 class Executor(Protocol):
@@ -54,7 +55,7 @@ class Local:
         self._facts = dict(facts or {})
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="stage")
         self._idle: list[_Worker] = []
-        self._busy: set[_Worker | subprocess.Popen[bytes]] = set()
+        self._busy: set[_Worker | _Launched] = set()
         self._guard = threading.Lock()
         self._closed = False
         # Workers inherit these; they must be set before a library is loaded there.
@@ -76,12 +77,15 @@ class Local:
         """End all workers, also in the middle of a stage: what it has saved stays, and it can be resumed."""
         with self._guard:
             self._closed = True
-            workers, self._idle = [*self._idle, *self._busy], []
+            launched = [one for one in self._busy if isinstance(one, _Launched)]
+            workers = [*self._idle, *(one for one in self._busy if isinstance(one, _Worker))]
+            self._idle = []
+        for one in launched:
+            one.let_go()
         end_trees(worker.pid for worker in workers)
         self._threads.shutdown(cancel_futures=True)
         for worker in workers:
-            if isinstance(worker, _Worker):
-                worker.pool.shutdown()
+            worker.pool.shutdown()
 
     @contextmanager
     def _own_cards(self, node: Node) -> Iterator[dict[str, str]]:
@@ -149,16 +153,15 @@ class Local:
             job = Path(meeting) / JOB
             write_job(job, str(store.root), node.fields(), self._facts)
             command = [*(node.launcher or ()), "harness.run.worker", str(job)]
+            if shutil.which(command[0]) is None:
+                raise StageError(f"cannot start {command[0]!r}: there is no such program")
             with self._guard:
                 self._refuse_if_closed()
-                try:
-                    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-                except OSError as error:
-                    raise StageError(f"cannot start {command[0]!r}: {error.strerror}") from error
-                self._busy.add(child)
-            code = child.wait()
+                launched = _Launched(command, log, environment)
+                self._busy.add(launched)
+            code = launched.wait()
             with self._guard:
-                self._busy.discard(child)
+                self._busy.discard(launched)
         if code or not store.done(node.kind, node.signature):
             note = store.note(node.kind, node.signature, ERROR)
             raise StageError(note["message"] if note else f"it ended with exit code {code} (see {folder / LOG})")
@@ -188,16 +191,19 @@ class _Worker:
             raise StageError("a worker process could not be started; what it printed is above") from None
 
 
-def end_trees(pids: Iterable[int]) -> None:
-    """Terminate processes and their descendants, and kill those that do not end."""
-    family: list[psutil.Process] = []
-    for pid in pids:
-        with suppress(psutil.NoSuchProcess):
-            root = psutil.Process(pid)
-            family += [*root.children(recursive=True), root]
-    for process in family:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    for process in psutil.wait_procs(family, timeout=TERMINATE_SECONDS)[1]:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+class _Launched:
+    """A launcher on a leash: it and its ranks end when they are let go, or when this process ends in any way."""
+
+    def __init__(self, command: list[str], log: IO[bytes], environment: dict[str, str]) -> None:
+        leash = [sys.executable, "-m", "harness.run.leash", *command]
+        self._process = subprocess.Popen(leash, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
+
+    def let_go(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def wait(self) -> int:
+        """Until it has ended; its exit code."""
+        code = self._process.wait()
+        self.let_go()
+        return code

@@ -4,12 +4,13 @@ import heapq
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
+from harness.core.errors import Interrupted
 from harness.core.graph import Graph, Node
 from harness.core.store import PROGRESS, Store
 from harness.run.local import Executor
@@ -54,34 +55,37 @@ def run(
     on_event: Callable[[Event], None],
     on_tick: Callable[[list[Running]], None],
 ) -> Outcome:
-    """Run all stages that are not done. On an error of the command, also Ctrl-C, the executor lets go of what runs."""
-    with _interrupts() as seen:
+    """Run all stages that are not done. On an error of the command, also Ctrl-C, the executor lets go of what runs.
+
+    Raises Interrupted on Ctrl-C and SIGTERM; its message says what is finished and how far the rest has come.
+    """
+    with _signals() as seen:
+        schedule = _Schedule(graph, store, executor, on_event, on_tick)
         try:
-            return _Schedule(graph, store, executor, on_event, on_tick).carry_out(seen)
+            outcome = schedule.carry_out(seen)
         except BaseException:
             executor.close()
             raise
+        if outcome is None:
+            executor.close()
+            raise Interrupted(seen[0], schedule.so_far())
+        return outcome
 
 
 @contextmanager
-def _interrupts() -> Iterator[threading.Event]:
+def _signals() -> Iterator[list[int]]:
     """Note Ctrl-C and SIGTERM instead of raising at any line: an exception inside a future's lock would hang the command."""
-    seen = threading.Event()
+    seen: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
         yield seen
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: seen.set()) for number in numbers}
+    before = {number: signal.signal(number, lambda number, _: seen.append(number)) for number in numbers}
     try:
         yield seen
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def interrupted(*_: object) -> NoReturn:
-    """A handler of signals that ends a command as Ctrl-C does."""
-    raise KeyboardInterrupt
 
 
 class _Schedule:
@@ -93,7 +97,8 @@ class _Schedule:
         on_event: Callable[[Event], None],
         on_tick: Callable[[list[Running]], None],
     ) -> None:
-        self.store, self.executor, self.on_event, self.on_tick = store, executor, on_event, on_tick
+        self.graph, self.store, self.executor = graph, store, executor
+        self.on_event, self.on_tick = on_event, on_tick
         self.outcome = Outcome()
         self.ready: list[tuple[int, int, Node]] = []  # highest priority first, then in the order of the graph
         self.running: dict[Future[None], tuple[Node, float]] = {}
@@ -111,21 +116,30 @@ class _Schedule:
             if not node.needs:
                 self._queue(node)
 
-    def carry_out(self, interrupted: threading.Event) -> Outcome:
+    def carry_out(self, signals: Sequence[int]) -> Outcome | None:
+        """How every stage ended; None as soon as there was a signal."""
         last = time.monotonic()
         while self.ready or self.running:
-            if interrupted.is_set():
-                raise KeyboardInterrupt
             self._start_ready()
             finished, _ = wait(
                 self.running, timeout=max(0.0, last + TICK - time.monotonic()), return_when=FIRST_COMPLETED
             )
+            if signals:  # what ended just now may have ended of the same Ctrl-C
+                return None
             for future in finished:
                 self._collect(future)
             if time.monotonic() - last >= TICK:
                 last = time.monotonic()
                 self.on_tick([self._look(node, started) for node, started in self.running.values()])
-        return self.outcome
+        return None if signals else self.outcome
+
+    def so_far(self) -> str:
+        """What is finished, and how far what was under way has come, for people."""
+        done = sum(self.store.done(node.kind, node.signature) for node in self.graph)
+        looks = [self._look(node, started) for node, started in self.running.values()]
+        open_ = [f"{at.node.kind} {at.node.label} ({how_far(at.progress)})" for at in looks if at.progress]
+        begun = f", and what was under way: {', '.join(open_)}" if open_ else ""
+        return f"{done} of {len(self.graph)} stages are finished and kept{begun}"
 
     def _queue(self, node: Node) -> None:
         if node.signature not in self.outcome.cached:
@@ -175,3 +189,8 @@ class _Schedule:
     def _look(self, node: Node, started: float) -> Running:
         progress = self.store.note(node.kind, node.signature, PROGRESS)
         return Running(node, time.monotonic() - started, progress)
+
+
+def how_far(progress: Mapping[str, Any]) -> str:
+    """Such as "clip 3/50"."""
+    return f"{progress['unit']} {progress['done']}/{progress['total']}"

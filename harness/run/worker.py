@@ -1,6 +1,7 @@
 """Runs one stage, in a process that is not the command's own: a pool worker, or `python -m harness.run.worker JOB.json`."""
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from harness.core.errors import UseError
 from harness.core.graph import Node
 from harness.core.job import Job, StageError
 from harness.core.store import ELAPSED, ERROR, PROGRESS, Store
+from harness.run.leash import end_descendants
 
 HARNESS_PID = "HARNESS_PID"  # environment variable: the command that a worker belongs to
 LOG = "log.txt"
@@ -60,11 +63,19 @@ def settle(environment: Mapping[str, str]) -> None:
     """
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    watch_command()
+    command = multiprocessing.parent_process()
+    assert command is not None  # a pool's process has one
+    threading.Thread(target=_end_after, args=(command.join,), daemon=True).start()
+
+
+def _end_after(command_is_gone: Callable[[], None]) -> None:
+    command_is_gone()
+    end_descendants()  # such as VBench's own package, in an environment of its own
+    os._exit(1)
 
 
 def watch_command() -> None:
-    """End this process soon after the command that it works for is gone, however that ended."""
+    """End this rank soon after the command that it works for is gone, however that ended."""
     host, _, pid = os.environ.get(HARNESS_PID, "").rpartition(":")
     if host != socket.gethostname():  # started by hand, or by srun on another machine, which ends its tasks itself
         return
@@ -72,13 +83,12 @@ def watch_command() -> None:
         command = psutil.Process(int(pid))
     except psutil.NoSuchProcess:
         os._exit(1)
-    threading.Thread(target=_watch, args=(command,), daemon=True).start()
+    threading.Thread(target=_end_after, args=(partial(_wait_while_it_lives, command),), daemon=True).start()
 
 
-def _watch(command: psutil.Process) -> None:
+def _wait_while_it_lives(command: psutil.Process) -> None:
     while _lives(command):
         time.sleep(LOOK_EVERY)
-    os._exit(1)
 
 
 def _lives(process: psutil.Process) -> bool:

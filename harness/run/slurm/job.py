@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.job import StageError
-from harness.run.local import THREADS, end_trees
+from harness.run.leash import end_trees
+from harness.run.local import THREADS
 from harness.run.worker import HARNESS_PID, JOB, write_job
 
 ENDED = 3600.0  # seconds: longer than clusters leave between a preempted job's SIGTERM and its end
