@@ -1,7 +1,8 @@
 """Tracks: how long a film is and which prompt each of its clips gets.
 
-A clip is generated as L frames of which m (the motion frames) overlap the clip before. Every clip but the last drops
-its last m frames, so n clips make n (L - m) + m frames. Source of the tracks: Stable Video Infinity, section 4.
+A clip is generated as L frames of which m (the motion frames) overlap the clip before. Two clips that meet show these
+once, as the next or as the previous one has them, so n clips make n (L - m) + m frames. Source of the tracks:
+Stable Video Infinity, section 4.
 """
 
 import difflib
@@ -15,6 +16,7 @@ from typing import Literal, NamedTuple
 Kind = Literal["consistent", "creative", "conditional"]
 Condition = Literal["audio", "pose"]
 FilmLengthRule = Literal["seconds", "paper_clips"]
+Neighbour = Literal["next", "previous"]
 PAPER_CLIP_SECONDS = 5.0
 ENOUGH = 0.98  # share of a track's seconds that a film must last: other methods' clips seldom add up to all of them
 
@@ -153,8 +155,12 @@ def film_length(
     raise ValueError(f"film length rule: received {rule!r}, expected 'seconds' or 'paper_clips'")
 
 
-def clip_slices(total_frames: int, clips: int, clip_frames: int, overlap: int) -> tuple[slice, ...]:
+def clip_slices(
+    total_frames: int, clips: int, clip_frames: int, overlap: int, overlap_from: Neighbour = "next"
+) -> tuple[slice, ...]:
     """The frames that each clip gave to the film: [i (L - m), (i + 1) (L - m)), the last clip up to the end.
+
+    Where the m frames that two clips share are the previous one's, each clip but the first begins m frames later.
 
     Raises:
         ValueError: a film of `total_frames` does not reach, or is longer than, that many clips.
@@ -163,14 +169,15 @@ def clip_slices(total_frames: int, clips: int, clip_frames: int, overlap: int) -
     if clips < 1:
         raise ValueError(f"number of clips: received {clips}, expected 1 or more")
     step = clip_frames - overlap
-    shortest, longest = (clips - 1) * step + 1, clips * step + overlap
+    later = overlap if overlap_from == "previous" else 0
+    edges = [0, *range(step + later, clips * step + later, step)]
+    shortest, longest = edges[-1] + 1, clips * step + overlap
     if not shortest <= total_frames <= longest:
         raise ValueError(
             f"frames of the film: received {total_frames}, expected {shortest} to {longest} for {clips} clips of "
             f"{clip_frames} frames that overlap by {overlap}"
         )
-    edges = [*range(0, clips * step, step), total_frames]
-    return tuple(slice(start, stop) for start, stop in itertools.pairwise(edges))
+    return tuple(slice(start, stop) for start, stop in itertools.pairwise([*edges, total_frames]))
 
 
 def windows(track: Track, frames: int, fps: float) -> tuple[slice, ...]:

@@ -21,6 +21,14 @@ def identity(default: Any, about: str, **limits: Any) -> Any:
     return Field(default, description=about, json_schema_extra={"role": "identity"}, **limits)
 
 
+def later(default: Any, about: str, **limits: Any) -> Any:
+    """An identity field that is younger than results: at its default all is computed as before it, and it enters no signature.
+
+    So what was made before is still found in the store.
+    """
+    return Field(default, description=about, json_schema_extra={"role": "identity", "later": True}, **limits)
+
+
 def runtime(default: Any, about: str, **limits: Any) -> Any:
     """A field that changes where, when or how loudly the result is computed, never the result."""
     return Field(default, description=about, json_schema_extra={"role": "runtime"}, **limits)
@@ -264,13 +272,25 @@ class GenerateSettings(Frozen):
     handoff: Literal["pixel", "latent"] = identity(
         "pixel", "[C] decoded last frames, encoded again; [N] the last latents"
     )
+    overlap_from: Literal["next", "previous"] = later(
+        "next",
+        "the frames that two clips share are shown as the next one has them ([C] v1: a clip drops its last frames), or as "
+        "the previous one has them ([2.0] the next clip drops its first frame; [2.0 Pro] its first 5)",
+    )
     samples: int = identity(16, "films a track, at most", ge=1)
     together: int = runtime(16, "films side by side in one batch", ge=1)
+    fps: int | None = later(
+        None, "frames a second that films are saved and timed at; none: data.fps; [2.0 Pro] 15", ge=1
+    )
     lossless: bool = identity(False, "keep every film's frames as an array too; scores then read it, not the mp4")
     length: Literal["seconds", "paper_clips"] = identity(
         "seconds", "the track's true seconds, or the paper's fixed 10 / 50 clips"
     )
     probe_sigma: float = identity(0.3, "standard deviation of the perturbation that gain is measured with", gt=0)
+
+    def film_fps(self, data: DataSettings) -> int:
+        """Frames a second of the films."""
+        return self.fps or data.fps
 
     @property
     def guided(self) -> bool:

@@ -1,11 +1,12 @@
 """What is said of generated films beside their frames: their track, how they were cut into clips, and their samples."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
 
 from benchmarks.artifacts import FILM_INFO
+from benchmarks.track import Neighbour
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,10 @@ class FilmSample:
 
 @dataclass(frozen=True)
 class FilmInfo:
-    """film.json: the films of one track that were made alike. `overlap` is in frames, `n_clips` and `n_frames` are a film's."""
+    """film.json: the films of one track that were made alike. `overlap` is in frames, `n_clips` and `n_frames` are a film's.
+
+    `overlap_from`: which of two clips shows the frames that they share; older files do not say that it is the next one.
+    """
 
     track: str
     track_version: int
@@ -32,6 +36,7 @@ class FilmInfo:
     n_clips: int
     n_frames: int
     samples: tuple[FilmSample, ...]
+    overlap_from: Neighbour = "next"
 
     @property
     def clip_seconds(self) -> float:
@@ -61,7 +66,8 @@ class FilmInfo:
             FilmSample(one["name"], tuple(one["prompts"]), one["video"], (one["size"][0], one["size"][1]))
             for one in found["samples"]
         )
-        return cls(**{field.name: found[field.name] for field in fields(cls)} | {"samples": samples})
+        known = {field.name: found[field.name] for field in fields(cls) if field.name in found}
+        return cls(**known | {"samples": samples})
 
     def write(self, folder: Path) -> None:
         """As the film.json of `folder`."""
@@ -71,7 +77,7 @@ class FilmInfo:
 def _require(path: Path, kind: type[FilmInfo | FilmSample], found: object) -> None:
     if not isinstance(found, dict):
         raise _unfit(path, "no object")
-    missing = [field.name for field in fields(kind) if field.name not in found]
+    missing = [field.name for field in fields(kind) if field.name not in found and field.default is MISSING]
     if missing:
         raise _unfit(path, f"no {', '.join(missing)}")
 

@@ -125,13 +125,14 @@ def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, 
             f"--lora was given {len(request.loras)} times; {settings.backbone.name} has {len(model.experts)} "
             f"transformers ({', '.join(model.experts)}): give one for each, in this order"
         )
-    timing = (settings.data.fps, settings.data.clip_frames, settings.condition.overlap)
+    fps = settings.generate.film_fps(settings.data)
+    timing = (fps, settings.data.clip_frames, settings.condition.overlap)
     clips, lasting = n_clips(request.seconds, *timing), clips_per_prompt(*timing)
     identity = {
         "image.fingerprint": fingerprint(request.image, cache),
         "loras.fingerprint": [fingerprint(path, cache) for path in request.loras],
         "prompts": [prompts[min(clip // lasting, len(prompts) - 1)] for clip in range(clips)],
-        "frames": n_frames(request.seconds, settings.data.fps),
+        "frames": n_frames(request.seconds, fps),
         "clips": clips,
     }
     paths = {"image": str(request.image.absolute()), "loras": [str(path.absolute()) for path in request.loras]}

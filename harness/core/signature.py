@@ -43,6 +43,13 @@ def flat(model: BaseModel, role: Role | None = None) -> dict[str, Any]:
     return {name: _at(nested, name) for name, field in known if role in (None, _role(field))}
 
 
+def unhashed(model: BaseModel) -> dict[str, Any]:
+    """The fields that are younger than results and stand at their default: they enter no signature (dotted name -> value)."""
+    young = {name for name, field in leaves(type(model)).items() if _extra(field).get("later")}
+    usual = flat(type(model)())
+    return {name: value for name, value in flat(model).items() if name in young and value == usual[name]}
+
+
 def signature(kind: str, version: int, identity: Mapping[str, Any], upstream: Mapping[str, str | Sequence[str]]) -> str:
     """SHA-256 hex digest of all that determines an artifact; the order of keys does not matter."""
     whole = {"scheme": SCHEME, "kind": kind, "version": version, "identity": identity, "upstream": upstream}
@@ -76,8 +83,12 @@ def fingerprint(path: Path, cache_file: Path) -> str:
 
 
 def _role(field: FieldInfo) -> object:
+    return _extra(field).get("role")
+
+
+def _extra(field: FieldInfo) -> Mapping[str, object]:
     extra = field.json_schema_extra
-    return extra.get("role") if isinstance(extra, dict) else None
+    return extra if isinstance(extra, dict) else {}
 
 
 def _at(nested: Mapping[str, Any], name: str) -> Any:

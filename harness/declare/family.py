@@ -41,6 +41,8 @@ SHARED: tuple[Row, ...] = (
     ("generate.shift", 5.0, "[C]"),
     ("generate.solver", "euler", "[C]"),
     ("generate.guidance", 5.0, "[C] test CFG"),
+    ("generate.overlap_from", "next", "[C] every clip but the last drops its last motion frames"),
+    ("generate.fps", None, "the profile's; [C] saves at 24 or 25, its demo at 16"),
     ("generate.length", "paper_clips", "[P][C] 10 / 50 clips: 801 / 4001 frames; Film 765 / 3805"),
 )
 
@@ -136,6 +138,7 @@ FAMILY: dict[str, Member] = {
         (
             *_V2,
             ("condition.padding", "reference", "[2.0] last frame, anchor image x 80"),
+            ("generate.overlap_from", "previous", "[2.0] the next clip drops its first frame"),
             ("backbone.boundary", 0.875, "[2.0] the low-noise expert under t = 875"),
         ),
         {},
@@ -151,8 +154,18 @@ FAMILY: dict[str, Member] = {
             ("condition.padding", "zeros", "[2.0 Pro] zero latents"),
             ("backbone.boundary", 0.875, "[2.0] the low-noise expert under t = 875"),
             ("generate.handoff", "latent", "[2.0 Pro]"),
+            (
+                "generate.overlap_from",
+                "previous",
+                "[2.0 Pro] the next clip drops its first 5 frames (--num_overlap_frame 5)",
+            ),
         ),
-        {},
+        {
+            "code": (
+                ("generate.guidance", 4.0, "[2.0 Pro] the README's command; its argparse has 5"),
+                ("generate.fps", 15, "[2.0 Pro] films are saved at 15"),
+            ),
+        },
         (_SIZE, "training figures of 2.0 Pro are not published: Shot's stand here"),
     ),
 }

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.samples import BUNDLED, MULTIPLE
 from harness.core.errors import UseError
 from harness.core.gpus import visible_gpus
-from harness.core.signature import fingerprint, flat, leaves
+from harness.core.signature import fingerprint, flat, leaves, unhashed
 from harness.declare.settings import Settings
 from svi.backbones.catalogue import EXPERT, Geometry, tiny_latent_shape
 from svi.backbones.weights import find_weights, read_geometry, weights_digest
@@ -36,7 +36,9 @@ class Model:
 
     @cached_property
     def _flat(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        return flat(self.settings, "identity"), flat(self.settings, "runtime")
+        young = unhashed(self.settings)
+        identity = {key: value for key, value in flat(self.settings, "identity").items() if key not in young}
+        return identity, {**flat(self.settings, "runtime"), **young}
 
     def read(self, reads: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Identity and runtime settings among `reads` (a section, or one field), without those of another kind of model."""

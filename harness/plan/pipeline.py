@@ -299,7 +299,8 @@ def _train_work(train: TrainSettings) -> float:
 
 def _film_work(settings: Settings, track: Track) -> float:
     """Seconds of film times denoising steps; a copied image takes none, but its frames are written too."""
-    made, clip = settings.generate, settings.data.clip_frames / settings.data.fps
+    made = settings.generate
+    clip = settings.data.clip_frames / made.film_fps(settings.data)
     if made.method == COPY_IMAGE:
         return clip * made.samples
     return (track.seconds if made.method == MADE else clip) * made.steps * made.samples
@@ -307,7 +308,7 @@ def _film_work(settings: Settings, track: Track) -> float:
 
 def _forecast_work(settings: Settings) -> float:
     """The same for a forecast: one clip a film, twice."""
-    clip = settings.data.clip_frames / settings.data.fps
+    clip = settings.data.clip_frames / settings.generate.film_fps(settings.data)
     return 2 * clip * settings.generate.steps * settings.generate.samples
 
 

@@ -36,7 +36,7 @@ def forecast_of(store: Store, signatures: Sequence[str], clips: int) -> "Forecas
 def clips_of(child: "Child", track: str) -> int:
     """How many clips the child's films have on the track."""
     settings = child.resolved.settings
-    timing = (settings.data.fps, settings.data.clip_frames, settings.condition.overlap)
+    timing = (settings.generate.film_fps(settings.data), settings.data.clip_frames, settings.condition.overlap)
     return film_length(get_track(track), *timing, settings.generate.length).n_clips
 
 

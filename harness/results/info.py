@@ -9,10 +9,12 @@ from benchmarks.artifacts import FRAMES
 from benchmarks.films.info import FilmInfo
 from harness.core.job import Job
 from harness.core.provenance import facts
+from harness.core.signature import unhashed
 from harness.core.store import MANIFEST, SIGNATURE_DIGITS
 from harness.core.text import duration
 from harness.declare.profiles import PROFILES
 from harness.declare.request import MADE
+from harness.declare.settings import Settings
 from harness.plan.kinds import FORECAST, GENERATE, REPORT, SCORE
 from harness.results.reports import REPORTS
 from reports.statistics.info import ReportInfo
@@ -86,7 +88,11 @@ def settings_read(job: Job, tracks: Sequence[str]) -> dict[str, dict[str, object
     found: dict[str, dict[str, object]] = {}
     for (variant, _, track), folder in zip(job.settings["rows"], job.inputs["generate"], strict=True):
         if variant not in found and track in tracks:
-            found[variant] = dict(_read_by(folder))
+            read = dict(_read_by(folder))
+            sections = {key.partition(".")[0] for key in read}
+            # No manifest names those that enter no signature.
+            usual = {key: value for key, value in unhashed(Settings()).items() if key.partition(".")[0] in sections}
+            found[variant] = {**usual, **read}
     return found
 
 

@@ -11,7 +11,7 @@ from benchmarks.artifacts import PROBE
 from benchmarks.films.film import Probes
 from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.scorers.forecast import gain_and_eps
-from benchmarks.track import clip_slices
+from benchmarks.track import Neighbour, clip_slices
 from harness.core.artifacts import GAIN_AND_EPS, SINGLE_FILM
 from harness.core.errors import UseError
 from harness.core.job import Job
@@ -41,8 +41,11 @@ def generate(job: Job) -> None:
     """Generate: all films of one track, clip by clip, with their truth where the world is known."""
     read = Reading(job.settings)
     scripts = scripts_of(job, read)
-    length, fps, clip_frames, overlap = scripts.length, read.data.fps, read.data.clip_frames, read.condition.overlap
+    length, fps = scripts.length, read.generate.film_fps(read.data)
+    clip_frames, overlap = read.data.clip_frames, read.condition.overlap
+    overlap_from: Neighbour = "next"
     if read.generate.method == MADE:
+        overlap_from = read.generate.overlap_from
         _generator(job, read).films(scripts.films, length.n_frames, fps, job.folder, job.counting("clip"))
     else:
         _repeat(job, read, scripts.films, clip_slices(length.n_frames, length.n_clips, clip_frames, overlap))
@@ -56,6 +59,7 @@ def generate(job: Job) -> None:
         fps=fps,
         clip_frames=clip_frames,
         overlap=overlap,
+        overlap_from=overlap_from,
         n_clips=length.n_clips,
         n_frames=length.n_frames,
         samples=tuple(
@@ -68,7 +72,9 @@ def generate(job: Job) -> None:
 def _repeat(job: Job, read: Reading, scripts: Sequence[Script], clips: Sequence[slice]) -> None:
     """The trivial baselines' films; a copied image needs no model."""
     maker = None if read.generate.method == COPY_IMAGE else _generator(job, read)
-    write_films(scripts, clips, read.data.fps, job.folder, read.generate, maker, job.counting("clip"))
+    write_films(
+        scripts, clips, read.generate.film_fps(read.data), job.folder, read.generate, maker, job.counting("clip")
+    )
 
 
 def film(job: Job) -> None:
@@ -86,7 +92,7 @@ def film(job: Job) -> None:
     base = backbone_of(job, read)
     models = transformers_of(base, [Path(path) for path in job.settings["loras"]], read)
     maker = Generator(base, models, read.generate, read.condition)
-    maker.films([script], job.settings["frames"], read.data.fps, job.folder, job.counting("clip"))
+    maker.films([script], job.settings["frames"], read.generate.film_fps(read.data), job.folder, job.counting("clip"))
 
 
 def _generator(job: Job, read: Reading) -> Generator:

@@ -37,7 +37,7 @@ class Scripts(NamedTuple):
 def scripts_of(job: Job, read: Reading) -> Scripts:
     """What the settings of a Generate or Forecast stage say. Raises UseError for samples that changed meanwhile."""
     track = get_track(job.settings["track"])
-    timing = (read.data.fps, read.data.clip_frames, read.condition.overlap)
+    timing = (read.generate.film_fps(read.data), read.data.clip_frames, read.condition.overlap)
     length, lasting = film_length(track, *timing, read.generate.length), clips_per_prompt(*timing)
     starts, stories = _starts(job, read, track, -(-length.n_clips // lasting))
     films = [

@@ -130,10 +130,13 @@ class Generator:
         return self.backbone.clip_frames - self.condition.overlap
 
     def _shown(self, clip: int, n_clips: int, n_frames: int) -> slice:
-        """The frames of a clip that the film shows: its overlap with the next one is left to that, the anchor to nobody."""
-        anchor = int(self.condition.anchor)
-        end = self.backbone.clip_frames if clip == n_clips - 1 else self._step + anchor
-        return slice(anchor if clip else 0, min(end, n_frames - clip * self._step))
+        """The frames of a clip that the film shows: the overlap of two clips once, the anchor of a later clip never."""
+        begin, end = int(self.condition.anchor), self.backbone.clip_frames
+        if self.settings.overlap_from == "previous":
+            begin = self.condition.overlap
+        elif clip < n_clips - 1:
+            end = self._step + begin
+        return slice(begin if clip else 0, min(end, n_frames - clip * self._step))
 
     def _condition(self, handoff: Handoff, reference: Tensor) -> Condition:
         """The first clip starts from the image alone, which is its anchor as well."""
@@ -162,10 +165,9 @@ class Generator:
             received = ", ".join(f"{s.name} of {len(s.prompts)} clips" for s in scripts)
             raise ValueError(f"films: received {received}; expected one number of clips")
         n_clips = clips.pop()
-        shortest, longest = (
-            (n_clips - 1) * self._step + 1 + self.condition.anchor,
-            n_clips * self._step + self.condition.overlap,
-        )
+        # The first frame that the last clip alone shows must be there.
+        shortest = (n_clips - 1) * self._step + self._shown(n_clips - 1, n_clips, n_frames).start + 1
+        longest = n_clips * self._step + self.condition.overlap
         if not shortest <= n_frames <= longest:
             raise ValueError(
                 f"frames of a film: received {n_frames}, expected {shortest} to {longest} for {n_clips} clips of "

@@ -56,6 +56,13 @@ def test_the_toy_film_of_50_seconds_has_100_clips() -> None:
     assert clip_slices(400, 100, 5, 1)[-1] == slice(396, 400)
 
 
+def test_where_shared_frames_are_the_previous_clips_each_clip_begins_behind_them() -> None:
+    assert clip_slices(13, 3, 5, 1, "previous") == (slice(0, 5), slice(5, 9), slice(9, 13))
+    pro = film_length(get_track("consistent-50s"), 15, 81, 5, rule="paper_clips")
+    clips = clip_slices(pro.n_frames, pro.n_clips, 81, 5, "previous")
+    assert (pro.n_frames, {c.stop - c.start for c in clips}, clips[0]) == (765, {81, 76}, slice(0, 81))
+
+
 def test_a_product_that_rounds_up_in_floating_point_costs_no_frame() -> None:
     assert 0.28 * 25 > 7
     assert n_frames(0.28, 25) == 7

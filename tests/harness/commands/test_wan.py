@@ -86,6 +86,19 @@ def test_one_film_with_and_without_a_lora(tmp_path: Path, weights: Path) -> None
     assert frames_of(tmp_path / "with.mp4") != plain
 
 
+def test_a_film_of_2_0_pro_is_saved_at_its_own_rate(tmp_path: Path) -> None:
+    """15 frames a second, made of 9 frames, then of 4 more a clip: the next clip's first 5 are dropped."""
+    code, said = film(tmp_path, wan("wan2.2-i2v"), "--recipe", "svi-2.0-pro", "--seconds", "0.66")
+    assert code == 0, said
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.average_rate, stream.frames) == (15, 10)
+    manifest = json.loads(next((tmp_path / "runs").glob("artifacts/film/*/manifest.json")).read_text())
+    assert manifest["identity"]["clips"] == 2
+    assert manifest["identity"]["generate.overlap_from"] == "previous"
+    assert manifest["identity"]["generate.guidance"] == 4.0
+
+
 def test_a_film_is_led_away_from_the_recipes_negative_prompt_or_from_ones_own(tmp_path: Path, weights: Path) -> None:
     made = {}
     for name, words in {"recipe": (), "own": ("--negative", "red"), "none": ("--negative", "")}.items():

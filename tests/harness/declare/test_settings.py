@@ -8,7 +8,7 @@ import pytest
 
 from harness.commands.show import describe
 from harness.core.errors import UseError
-from harness.core.signature import flat, leaves, unmarked
+from harness.core.signature import flat, leaves, unhashed, unmarked
 from harness.declare.profiles import PROFILES
 from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
@@ -40,11 +40,26 @@ def test_every_field_is_marked() -> None:
 
 def test_every_identity_field_is_read_by_a_stage() -> None:
     wan = Settings.model_validate({"backbone": {"name": "folder"}})
-    read = {name for kind in KINDS for settings in (Settings(), wan) for name in Model(settings).read(kind.reads)[0]}
+    young = unhashed(Settings())
+    parts = [Model(settings).read(kind.reads) for kind in KINDS for settings in (Settings(), wan)]
+    read = {name for identity, runtime in parts for name in (*identity, *(young.keys() & runtime))}
     chosen = {
         name for name in flat(Settings(), "identity") if name.startswith("score.")
     }  # of suites: harness/plan/scoring.py
     assert set(flat(Settings(), "identity")) - chosen == read
+
+
+@pytest.mark.parametrize("name", unhashed(Settings()))
+def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not_at_its_default(name: str) -> None:
+    section, _, key = name.partition(".")
+    others = {"overlap_from": "previous", "fps": 15}
+    changed = Settings.model_validate({section: {key: others[key]}})
+    for kind in KINDS:
+        usual, other = Model(Settings()).read(kind.reads), Model(changed).read(kind.reads)
+        assert name not in usual[0]
+        assert (name in usual[1]) == (name in other[0])
+        assert name not in other[1]
+    assert name not in unhashed(changed)
 
 
 def test_every_field_says_what_it_is() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -115,10 +116,10 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("handoff", ["pixel", "latent"])
-def test_stopped_anywhere_and_resumed_is_identical(tmp_path: Path, handoff: str) -> None:
+@pytest.mark.parametrize(("handoff", "overlap_from"), [("pixel", "next"), ("latent", "previous")])
+def test_stopped_anywhere_and_resumed_is_identical(tmp_path: Path, handoff: str, overlap_from: str) -> None:
     """Three films in groups of two, stopped after every clip in turn, and with the next one's files begun."""
-    settings = SETTINGS.model_copy(update={"together": 2, "handoff": handoff})
+    settings = SETTINGS.model_copy(update={"together": 2, "handoff": handoff, "overlap_from": overlap_from})
     whole, cut = folder(tmp_path, "whole"), folder(tmp_path, "cut")
     maker(settings).films(scripts(3, 3), 12, 8, whole, quiet)
     seen: list[tuple[int, int]] = []
@@ -221,6 +222,36 @@ def test_guidance_negative_prompt_and_solver_change_the_film(tmp_path: Path) -> 
     for film in (guided, led, unipc):
         assert not np.array_equal(plain, film)
     assert not np.array_equal(guided, led)
+
+
+@pytest.mark.parametrize(("overlap_from", "anchor"), [("next", False), ("previous", False), ("previous", True)])
+def test_the_frames_that_two_clips_share_are_those_of_the_next_or_of_the_previous_one(
+    tmp_path: Path, overlap_from: Literal["next", "previous"], anchor: bool
+) -> None:
+    """With clips whose every frame has one grey level, 100 + 10 i + f for frame f of clip i; the last clip is cut short."""
+    condition = CONDITION.model_copy(update={"motion_frames": 1 if anchor else 2, "anchor": anchor, "padding": "zeros"})
+    generator = maker(SETTINGS.model_copy(update={"overlap_from": overlap_from}), condition)
+    clips = iter(range(3))
+
+    def grey(latents: torch.Tensor) -> torch.Tensor:
+        levels = 100 + 10 * next(clips) + torch.arange(5, dtype=torch.uint8)
+        return levels[None, :, None, None, None].expand(1, 5, 16, 16, 3)
+
+    generator.backbone.decode = grey  # type: ignore[method-assign]
+    generator.films(scripts(3, 1), 10, 8, tmp_path, quiet)
+    found = np.load(tmp_path / "frames.npy")[0, :, 0, 0, 0].tolist()
+    expected = {
+        "next": [100, 101, 102, 110, 111, 112, 120, 121, 122, 123],
+        "previous": [100, 101, 102, 103, 104, 112, 113, 114, 122, 123],
+    }
+    assert found == expected[overlap_from]
+    assert len(decoded(tmp_path / "videos" / "film-0.mp4")) == 10
+
+
+def test_a_film_that_would_show_nothing_of_its_last_clip_is_refused(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"overlap_from": "previous"})
+    with pytest.raises(ValueError, match="received 9, expected 10 to 13 for 3 clips"):
+        maker(settings).films(scripts(3), 9, 8, tmp_path, quiet)
 
 
 def test_an_anchor_is_shown_to_nobody(tmp_path: Path) -> None:
