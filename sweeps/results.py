@@ -12,7 +12,8 @@ from harness.core.errors import UseError
 from harness.declare.spec import SECRET
 from harness.plan.kinds import REPORT, SCORE
 from harness.plan.pipeline import Child
-from harness.results.reports import link_report
+from harness.results.reports import finish_run
+from harness.results.runs import RunRecord
 from harness.run.local import Local
 from harness.run.schedule import run
 from sweeps.pruning import LATE_FORECAST, PRUNED
@@ -30,8 +31,7 @@ def conclude(study: SweepStudy, count: int, executor: Local, study_run: StudyRun
 
     finished = study.slots.finished(count)
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-    folder = study.store.root / "sweeps" / study.name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = study.folder
     write_trials(study, finished, folder)
     draw(study.optuna, [objective.name for objective in study.sweep.objectives], folder)
     for trial in study.slots.lost(count):  # nobody else ends the run of a worker that was killed
@@ -45,8 +45,8 @@ def conclude(study: SweepStudy, count: int, executor: Local, study_run: StudyRun
     best = best_trials(study, complete)
     known = [trial for trial in complete if KNOWN in trial.user_attrs]
     reports = {
-        study.experiment: _report(study, study.experiment, complete, experiment, executor),
-        study.experiment + BEST: _report(study, study.experiment + BEST, [*known, *best], experiment, executor),
+        study.title("sweep_"): _report(study, "", complete, experiment, executor),
+        study.title("sweep_", BEST): _report(study, BEST, [*known, *best], experiment, executor),
     }
     sent = {name: path for name, path in reports.items() if path is not None}
     study_run.finish({"study": folder, **sent}, complete=len(finished) == count)
@@ -88,7 +88,9 @@ def write_trials(study: SweepStudy, trials: Sequence[FrozenTrial], folder: Path)
 def _row(study: SweepStudy, trial: FrozenTrial) -> dict[str, Any]:
     attributes = trial.user_attrs
     forecast: Mapping[str, float] = attributes.get(LATE_FORECAST, {})
-    values = trial.values or [None] * len(study.sweep.objectives)
+    # Optuna takes what a pruned trial reported last, its forecast, for its value.
+    complete = trial.state == TrialState.COMPLETE
+    values = trial.values if complete else [None] * len(study.sweep.objectives)
     return {
         "trial": trial.number,
         "state": trial.state.name.lower(),
@@ -131,7 +133,7 @@ def write_experiment(study: SweepStudy, complete: Sequence[FrozenTrial], folder:
 
 
 def _report(
-    study: SweepStudy, name: str, trials: Sequence[FrozenTrial], experiment: Path, executor: Local
+    study: SweepStudy, after: str, trials: Sequence[FrozenTrial], experiment: Path, executor: Local
 ) -> Path | None:
     """A report of the trials whose films are in this store, for other workers may have their own; None if none are."""
     variants = {trial_name(trial.number): trial.params for trial in trials}
@@ -139,11 +141,12 @@ def _report(
     here = {child.variant.name: variants[child.variant.name] for child in planned.children if _scored(study, child)}
     if not here:
         return None
-    pipeline = study.pipeline(here, f"{experiment}:{study.experiment}", name)
+    pipeline = study.pipeline(here, f"{experiment}:{study.experiment}", after)
+    record = RunRecord.of(pipeline)
     outcome = run(pipeline.graph, study.store, executor, lambda _: None, lambda _: None)
     for event in outcome.failed.values():
-        raise UseError(f"the report {name} was not written: {event.message}; the same command tries again")
-    link_report(study.store.root, name, study.store.artifact(REPORT.name, pipeline.report))
+        raise UseError(f"the report {record.name} was not written: {event.message}; the same command tries again")
+    finish_run(study.store, record)
     return study.store.artifact(REPORT.name, pipeline.report)
 
 

@@ -33,7 +33,7 @@ def search(study: SweepStudy, jobs: int, trials: int, say: Callable[[str], None]
             Tracker(uri, study.store.root, study.experiment, console.say) as tracker,
             Local(jobs, facts()) as executor,
         ):
-            study_run = StudyRun(tracker, study.experiment, study.study_name, study.sweep, _params(study, trials))
+            study_run = StudyRun(tracker, study.title("sweep_"), study.study_name, study.sweep, _params(study, trials))
             Worker(study, executor, console, study_run, say).work(trials)
             conclude(study, trials, executor, study_run, say)
     except Timeout as error:

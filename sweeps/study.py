@@ -1,6 +1,7 @@
 """An Optuna study whose trials are variants of an experiment, so equal settings are never computed twice."""
 
 import hashlib
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from filelock import FileLock
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
+from harness.core.atomic import write_json
 from harness.core.names import check_name
 from harness.core.store import Store
 from harness.declare.request import Request, variant_settings
+from harness.declare.run_name import run_name
 from harness.declare.settings import Settings
-from harness.declare.spec import Experiment, Scalar, Variant, check_no_clash, parse_overrides
+from harness.declare.spec import SECRET, Experiment, Scalar, Variant, check_no_clash, parse_overrides
 from harness.plan.pipeline import Pipeline, build
 from harness.plan.scoring import check_metric
 from sweeps.pruning import default_pruner
@@ -24,6 +28,7 @@ from sweeps.slots import Slots
 from sweeps.storage import StudyStorage
 from sweeps.sweep import Sweep
 
+STUDY = "study.json"  # in a study's folder: whose it is
 EVAL_SEED = 4048  # a sweep chooses settings, so it must not see the scenes that ablations report
 
 
@@ -64,6 +69,7 @@ class SweepStudy:
         rehearse(asked.sampler, sweep)
         self.storage = StudyStorage(asked.storage, self.store.root)
         self.optuna, self.made_here = self._open()
+        self._distinct = self._claim()
         self.slots = Slots(self.optuna, self._space, sweep.known, proposals)
 
     @property
@@ -79,27 +85,68 @@ class SweepStudy:
 
     @property
     def experiment(self) -> str:
-        """What the trials are called together: in MLflow, and as a report."""
+        """What the trials are as an experiment; several studies of the sweep have it in common."""
         return f"sweep_{self.name}"
 
+    def title(self, before: str = "", after: str = "") -> str:
+        """What is made of this study alone is called: as the sweep, or like a run by what its command overrides."""
+        return self._title(f"{before}{self.name}{after}{self._distinct}")
+
+    @property
+    def folder(self) -> Path:
+        """Where the study's tables and figures are."""
+        return self.store.root / "sweeps" / self.title()
+
     def pipeline(
-        self, variants: Mapping[str, Mapping[str, Any]], reference: str | None = None, name: str | None = None
+        self, variants: Mapping[str, Mapping[str, Any]], reference: str | None = None, after: str | None = None
     ) -> Pipeline:
-        """Trials as variants of one experiment; the first is its baseline."""
+        """Trials as variants of one experiment; the first is its baseline. With `after`, as a run that has a name of its own."""
         experiment = Experiment(
-            name=name or self.experiment,
+            name=self.experiment + (after or ""),
             question=self.sweep.question,
             variants=tuple(Variant(name, dict(settings)) for name, settings in variants.items()),
             baseline=next(iter(variants)),
             tracks=(self.sweep.track,),
             seeds=(self.asked.seed,),
             compare_to=None,
+            settings={key: value for key, value in self.overrides.items() if key != SECRET},
         )
-        only = ",".join(variants) if reference else None  # the file that it names declares other trials too
         request = Request(
-            experiment, reference or self.experiment, self.asked.profile, overrides=self.overrides, only=only
+            experiment,
+            reference or self.experiment,
+            self.asked.profile,
+            overrides={key: value for key, value in self.overrides.items() if key == SECRET},
+            only=",".join(variants) if reference else None,  # the file that it names declares other trials too
+            called=None if after is None else self.title("sweep_", after),
         )
         return build(request, self.store.fingerprints)
+
+    def _title(self, name: str) -> str:
+        variant = Variant("searched")
+        experiment = Experiment(
+            name=name,
+            question=self.sweep.question,
+            variants=(variant,),
+            baseline=variant.name,
+            tracks=(self.sweep.track,),
+            seeds=(self.asked.seed,),
+        )
+        request = Request(experiment, name, self.asked.profile, overrides=parse_overrides(self.asked.overrides))
+        return run_name(request, experiment.tracks, (SweepRequest.seed,))
+
+    def _claim(self) -> str:
+        """What tells its names from those of another study, of another declaration perhaps, that has them in this store."""
+        (self.store.root / "sweeps").mkdir(exist_ok=True)
+        digest = hashlib.sha256(self.study_name.encode()).hexdigest()[:8]
+        with FileLock(self.store.root / "sweeps" / ".lock"):
+            for distinct in ("", f"-{digest}"):
+                file = self.store.root / "sweeps" / self._title(self.name + distinct) / STUDY
+                if not file.exists():
+                    file.parent.mkdir(exist_ok=True)
+                    write_json(file, {"study": self.study_name})
+                if json.loads(file.read_text(encoding="utf-8"))["study"] == self.study_name:
+                    break
+        return distinct
 
     def _open(self) -> tuple[optuna.Study, bool]:
         """The study, and whether this worker has made it."""

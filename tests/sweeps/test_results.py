@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from harness.declare.request import Request
 from harness.declare.spec import load_experiment
@@ -28,8 +28,6 @@ def study(folder: Path, objectives: tuple[Objective, ...] = MIXED.objectives) ->
 
 def finished(made: SweepStudy, values: Sequence[Sequence[float] | None]) -> list[FrozenTrial]:
     """Trials with these values; None is a pruned one."""
-    from optuna.trial import TrialState
-
     made.slots.fill(len(values), retry_failed=True)
     for given in values:
         trial = made.slots.take(len(values))
@@ -37,6 +35,7 @@ def finished(made: SweepStudy, values: Sequence[Sequence[float] | None]) -> list
         trial.set_user_attr(LATE_FORECAST, {"value": 1.0, "low": 0.5, "high": 2.0})
         if given is None:
             trial.set_user_attr(PRUNED, "too much drift")
+            trial.report(-1.0, step=1)  # as a trial of one objective does, and Optuna then has it for its value
             made.optuna.tell(trial, state=TrialState.PRUNED)
         else:
             made.optuna.tell(trial, list(given))
@@ -72,7 +71,7 @@ def test_the_table_and_the_experiment_hold_every_trial(tmp_path: Path) -> None:
         "0.5",
     )
     assert json.loads((tmp_path / "trials.json").read_text())["trials"][0]["bank.capacity"] == 500
-    complete = [trial for trial in trials if trial.values]
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     path = write_experiment(made, complete, tmp_path)
     experiment = load_experiment(f"{path}:sweep_mixed", EXPERIMENTS)
     assert [dict(variant.set) for variant in experiment.variants] == [trial.params for trial in complete]
@@ -102,3 +101,17 @@ def test_studies_that_are_not_made_alike_have_different_names(tmp_path: Path) ->
     assert study(tmp_path, BOTH).study_name not in names
     more = replace(MIXED, known=(*MIXED.known, {"bank.capacity": 7}))
     assert SweepStudy("mixed", more, SweepRequest(), tmp_path / "runs").study_name not in names
+
+
+def test_studies_of_one_sweep_have_folders_and_reports_of_their_own(tmp_path: Path) -> None:
+    def opened(sweep: Sweep = MIXED, **words: object) -> SweepStudy:
+        return SweepStudy("mixed", sweep, SweepRequest(**words), tmp_path / "runs")  # type: ignore[arg-type]
+
+    first, longer = opened(), opened(overrides=("train.steps=5",))
+    assert (first.folder.name, first.title("sweep_", "_best")) == ("mixed", "sweep_mixed_best")
+    assert (longer.folder.name, longer.title("sweep_")) == ("mixed-train.steps=5", "sweep_mixed-train.steps=5")
+    assert opened(seed=7).folder.name == "mixed-seeds=7"
+    edited = opened(replace(MIXED, known=()))
+    assert edited.folder.name.startswith("mixed-")
+    assert len({one.folder for one in (first, longer, edited)}) == 3
+    assert [opened().folder, opened(replace(MIXED, known=())).folder] == [first.folder, edited.folder]
