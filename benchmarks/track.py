@@ -110,8 +110,8 @@ def get_track(name: str) -> Track:
     if name in TRACKS:
         return TRACKS[name]
     near = difflib.get_close_matches(name, TRACKS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"track: received {name!r}, expected one of {', '.join(TRACKS)}.{hint}")
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"track: received {name!r}; {guess}expected one of {', '.join(TRACKS)}")
 
 
 def n_frames(seconds: float, fps: float) -> int:

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from harness.commands.options import JOBS, PROFILE, STORE
+from harness.commands.options import JOBS, PROFILE, STORE, overrides_argument
 
 
 @click.command()
 @click.argument("name", metavar="SWEEP")
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@overrides_argument()
 @click.option(
     "--trials",
     type=click.IntRange(1),

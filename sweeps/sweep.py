@@ -107,9 +107,9 @@ def load_sweep(reference: str) -> tuple[str, Sweep]:
 
 
 def sweep_lines(name: str) -> Iterator[str]:
-    """What a registered sweep varies, what it is after, and what it tries first: for `harness show`."""
-    sweep = SWEEPS.get(name)
-    yield f"{name}: {sweep.question}"
+    """What a sweep varies, what it is after, and what it tries first: for `harness show`. A name, or file.py:name."""
+    shown, sweep = load_sweep(name)
+    yield f"{shown}: {sweep.question}"
     objectives = ", ".join(f"{objective.direction} {objective.name}" for objective in sweep.objectives)
     yield f"track {sweep.track}; {objectives}"
     yield from (f"  {key:<24} {dimension}" for key, dimension in sweep.space.items())

