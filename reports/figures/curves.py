@@ -89,7 +89,7 @@ def delta_figure(view: TrackView) -> Figure | None:
         axes = figure.add_subplot()
         axes.axvline(0, color=MUTED, lw=1)
         for height, row in enumerate(rows.to_dict("records")):
-            ink = colour(info, row["variant"])
+            ink = colour(row["variant"])
             if math.isfinite(row["delta_low"]):
                 interval = [row["delta_low"], row["delta_high"]]
                 axes.plot(interval, [height, height], color=ink, lw=2.2, solid_capstyle="round")
@@ -102,7 +102,8 @@ def delta_figure(view: TrackView) -> Figure | None:
         axes.spines["left"].set_visible(False)
         unit = rows["unit"].iloc[0]
         within = f"{measure_label(lead)}{f', {unit}' if unit else ''}"
-        axes.set_xlabel(f"difference to {info.baseline} in {within}, paired 95 % interval")
+        paired = ", paired 95 % interval" if rows["delta_low"].notna().any() else ", paired"
+        axes.set_xlabel(f"difference to {info.baseline} in {within}{paired}")
     return figure
 
 
@@ -112,14 +113,14 @@ def _draw_curves(view: TrackView, panel: Panel, names: Sequence[str], axes: Axes
     # The baseline last: it is what the others are read against, so nothing covers it.
     drawn = [name for name in names if name in found]
     for variant in sorted(drawn, key=lambda name: (name == info.baseline, drawn.index(name))):
-        curve, ink = found[variant].dropna(subset=["mean"]), colour(info, variant)
+        curve, ink = found[variant].dropna(subset=["mean"]), colour(variant)
         if curve.empty:
             continue
         # A clip's own score stands at its middle, a score of all frames so far at its end.
         clips_before = curve.index.to_numpy() + (0.5 if panel.view == WINDOW else 1.0)
         times = clips_before * view.seconds / view.clips[variant]
         mean, se = curve["mean"], curve["se"].fillna(0)
-        if len(info.compared) <= LABELLED:  # bands of many would cover each other
+        if len(info.compared) <= LABELLED and curve["se"].notna().any():  # bands of many would cover each other
             axes.fill_between(times, mean - se, mean + se, color=ink, alpha=0.16, lw=0)
         width = 2.0 if variant == info.baseline else 1.4
         axes.plot(times, mean, color=ink, ls=dashes(info, variant), lw=width)

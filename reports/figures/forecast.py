@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.figures.style import LABELLED, MUTED, colour, dashes, evenly, figure_style, label_logarithmic, label_points
-from reports.statistics.bootstrap import Floats
+from reports.statistics.bootstrap import FEWEST, Floats
 from reports.statistics.forecast import Forecast, Interval, errors, rank_correlation
 from reports.statistics.variant_forecasts import measured_late, variant_forecasts
 from reports.statistics.view import TrackView
@@ -21,10 +21,11 @@ DECIBEL = "dB"
 
 
 def forecast_figure(view: TrackView) -> Figure | None:
-    """The lead measure at the end of the film against the error forecast for it; None for fewer than two models."""
+    """The lead measure at the end of the film against the error forecast for it; None for fewer than six models, which make no
+    correlation."""
     found, late, lead = variant_forecasts(view), measured_late(view), view.lead
     names = [name for name in found if name in late.index]
-    if lead is None or len(names) < 2:
+    if lead is None or len(names) < FEWEST:
         return None
     x, y = (np.array(values) for values in ([found[name].late.value for name in names], late.loc[names, "mean"]))
     with figure_style():
@@ -32,9 +33,7 @@ def forecast_figure(view: TrackView) -> Figure | None:
         axes = figure.add_subplot()
         for name, mean in zip(names, y, strict=True):
             across, up = _arms(found[name].late), _arms(Interval(mean, *late.loc[name, ["low", "high"]]))
-            axes.errorbar(
-                found[name].late.value, mean, xerr=across, yerr=up, fmt="o", ms=5, lw=1, color=colour(view.info, name)
-            )
+            axes.errorbar(found[name].late.value, mean, xerr=across, yerr=up, fmt="o", ms=5, lw=1, color=colour(name))
         if x.min() > 0 and x.max() > WIDE_RANGE * x.min():
             axes.set_xscale("log")
             label_logarithmic(axes.xaxis)
@@ -73,7 +72,7 @@ def forecast_curves(view: TrackView) -> Figure | None:
         ends = {}
         for name in names:
             curve, clip = measured[name]["mean"].dropna(), view.seconds / found[name].clips
-            style: dict[str, Any] = {"color": colour(view.info, name), "ls": dashes(view.info, name)}
+            style: dict[str, Any] = {"color": colour(name), "ls": dashes(view.info, name)}
             above.plot((curve.index.to_numpy() + 1) * clip, curve, **style)
             ends[name] = ((float(curve.index[-1]) + 1) * clip, float(curve.iloc[-1]))
             time: Floats = np.arange(1.0, found[name].clips + 1) * float(clip)

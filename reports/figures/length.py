@@ -39,7 +39,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, info: ReportInfo) -> dict[str, tuple[f
     ends = {}
     for variant in (name for name in info.compared if name in set(rows["variant"])):
         points, width = rows[rows["variant"] == variant], 2.0 if variant == info.baseline else 1.4
-        style: dict[str, Any] = {"color": colour(info, variant), "ls": dashes(info, variant), "lw": width}
+        style: dict[str, Any] = {"color": colour(variant), "ls": dashes(info, variant), "lw": width}
         axes.errorbar(points["seconds"], points["mean"], yerr=points["se"].fillna(0), marker="o", ms=3, **style)
         ends[variant] = (float(points["seconds"].iloc[-1]), float(points["mean"].iloc[-1]))
     axes.xaxis.set_major_locator(FixedLocator(sorted(set(rows["seconds"]))))

@@ -2,6 +2,7 @@
 
 import io
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,10 +19,29 @@ from matplotlib.transforms import offset_copy
 from reports.statistics.info import ReportInfo
 
 INK = "#22262b"
-"""Of text, axes and the baseline. The page replaces it by its own text colour."""
-MUTED = "#7d848c"
-# After Okabe and Ito (2008), without black and yellow, which vanish on a dark or on a white page.
-_PALETTE = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Of text, axes and `full`. The page replaces it by its own text colour."""
+MUTED = "#676e76"
+PALETTE = {
+    "#b84a00": "#ff9a5c",
+    "#0067b0": "#6bb8f2",
+    "#00785a": "#3fcf9f",
+    "#b0417f": "#ee9cc8",
+    "#8a6300": "#e3b341",
+    "#6a4fb8": "#b9a5f7",
+    "#b8283c": "#f58a96",
+    "#5f6f00": "#b9c94c",
+    "#0b7484": "#52c7d8",
+    MUTED: "#a0a5ab",
+}
+"""Every colour of a figure but its ink, and what the page makes of it for readers in the dark: either can be read as small text
+(a contrast of 4.5 at least, WCAG AA)."""
+_COLOURS = tuple(PALETTE)[:-1]
+_FIXED = {
+    "full": INK,
+    **dict(zip(("base", "lora_only", "no_e_img", "no_e_vid", "no_e_noi"), _COLOURS, strict=False)),
+    **dict.fromkeys(("copy_image", "copy_clips", "ping_pong"), MUTED),
+}
+_SALT = 88  # of the check sum: with it the built-in experiments' names share the fewest colours
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (10, 3)), (0, (5, 2, 1, 2, 1, 2)), (0, (1, 4)))
 LABELLED = 12
 """Most variants that a figure can name."""
@@ -61,18 +81,16 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def colour(info: ReportInfo, variant: str) -> str:
-    """The variant's colour; the baseline has the ink of the text."""
-    if variant == info.baseline:
-        return INK
-    return _PALETTE[_rank(info, variant) % len(_PALETTE)]
+def colour(variant: str) -> str:
+    """The variant's colour, which follows from its name alone: it is the same in every report."""
+    name = variant.rpartition("/")[2]  # of a comparison's EXPERIMENT/VARIANT
+    return _FIXED.get(name) or _COLOURS[zlib.crc32(name.encode(), _SALT) % len(_COLOURS)]
 
 
 def dashes(info: ReportInfo, variant: str) -> str | tuple[float, tuple[float, ...]]:
-    """The variant's line style: solid until the colours repeat."""
-    if variant == info.baseline:
-        return "-"
-    return _DASHES[_rank(info, variant) // len(_PALETTE) % len(_DASHES)]
+    """The variant's line style: solid for the first of its colour in a report."""
+    alike = [name for name in info.rows if colour(name) == colour(variant)]
+    return _DASHES[alike.index(variant) % len(_DASHES)]
 
 
 def panel_grid(count: int) -> tuple[Figure, list[SubplotSpec]]:
@@ -144,13 +162,9 @@ def label_points(axes: Axes, points: Mapping[str, tuple[float, float]], info: Re
     for (variant, point), height in zip(points.items(), heights, strict=True):
         # To the right of every point that the text could cover.
         x = max(other[0] for other in points.values() if abs(other[1] - height) < gap or other == point)
-        ink = colour(info, variant)
+        ink = colour(variant)
         leader = {"arrowstyle": "-", "color": ink, "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 2}
         axes.annotate(
             variant, point, xytext=(x, height), textcoords=beside, va="center", color=ink, annotation_clip=False,
             arrowprops=leader,
         )  # fmt: skip
-
-
-def _rank(info: ReportInfo, variant: str) -> int:
-    return [name for name in info.rows if name != info.baseline].index(variant)

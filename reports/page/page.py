@@ -16,7 +16,7 @@ from reports.figures.errors import error_figures
 from reports.figures.forecast import forecast_curves, forecast_figure
 from reports.figures.length import length_figure
 from reports.figures.sheet import Tiles, tiles
-from reports.figures.style import INK, colour, dashes, png, svg
+from reports.figures.style import INK, PALETTE, colour, dashes, png, svg
 from reports.page.films import VIDEO_BYTES, Link, film_rows
 from reports.statistics.frame import PREFIX
 from reports.statistics.info import ReportInfo
@@ -52,6 +52,7 @@ def page(report: ReportView, link: Link, video_bytes: int = VIDEO_BYTES) -> str:
         settings=settings_grid(info),
         published_caption=CAPTION,
         errors=[(name, _picture_uri(figure)) for name, figure in error_figures(info)],
+        inks=[(f"--c{index}", *pair) for index, pair in enumerate(PALETTE.items())],
         beside=(artifacts.RESULTS, artifacts.SUMMARY),
     )
 
@@ -67,7 +68,7 @@ def _track(view: TrackView) -> dict[str, object]:
         "further": further_grids(view),
         "deltas": _inline(delta_figure(view)),
         "panels": panels,
-        "key": [(variant, _css_colour(info, variant), _dash_array(info, variant)) for variant in names],
+        "key": [(variant, _css_colour(colour(variant)), _dash_array(info, variant)) for variant in names],
         "prefixed": any(panel.view == PREFIX for panel in drawn),
         "length": _inline(length_figure(view, length_table(view))),
         "forecast": _forecast(view),
@@ -82,16 +83,22 @@ def _forecast(view: TrackView) -> dict[str, object]:
 
 
 def _inline(figure: Figure | None) -> Markup | None:
-    # Matplotlib has escaped every text in it; the ink becomes the page's, so that figures follow its dark mode.
-    return None if figure is None else Markup(svg(figure).replace(INK, "currentColor"))
+    """The figure with the page's own colours, so that it follows the reader's dark mode."""
+    if figure is None:
+        return None
+    drawn = svg(figure).replace(INK, "currentColor")
+    for ink in PALETTE:
+        drawn = drawn.replace(ink, _css_colour(ink))
+    return Markup(drawn)  # Matplotlib has escaped every text in it
 
 
 def _picture_uri(figure: Figure) -> str:
     return _data_uri("image/png", png(figure))
 
 
-def _css_colour(info: ReportInfo, variant: str) -> str:
-    return "currentColor" if variant == info.baseline else colour(info, variant)
+def _css_colour(ink: str) -> str:
+    """A colour of figures as the style sheet calls it."""
+    return "currentColor" if ink == INK else f"var(--c{list(PALETTE).index(ink)})"
 
 
 def _dash_array(info: ReportInfo, variant: str) -> str:

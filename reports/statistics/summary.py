@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
-from reports.statistics.bootstrap import Difference, holm, paired_difference
+from reports.statistics.bootstrap import FEWEST, Difference, holm, paired_difference
 from reports.statistics.drift import CURVE_STATISTICS, curve_statistics
 from reports.statistics.frame import FILM, SET, WINDOW, validated
 from reports.statistics.info import ReportInfo
@@ -50,10 +50,17 @@ def half_width(se: float, n: int) -> float:
     return float(stdtrit(n - 1, 0.975)) * se if n > 1 else float("nan")
 
 
+def too_few(values: "pd.Series[float]") -> bool:
+    """Whether these, indexed by (seed, sample), are of too few films for any interval; what a set of films has is of many."""
+    values = values.dropna()
+    return len(values) < FEWEST and not (values.index.get_level_values("sample") == SET).all()
+
+
 def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     """One row a (track, variant, metric, statistic), variants as in `info.rows`, metrics as in `statistics_of`.
 
-    Columns: mean, se, n and over (`seeds` or `samples`), low and high: the mean's 95 % interval by Student's t. delta,
+    Columns: mean, se, n and over (`seeds` or `samples`), low and high: the mean's 95 % interval by Student's t, of six films at
+    least. delta,
     delta_se, delta_n, delta_low, delta_high and delta_p: the difference to the baseline, of films paired by seed and
     sample, by the bootstrap of `reports.statistics.bootstrap`; delta_holm: that p, corrected for as many variants as are compared.
     best: whether it is better than every other compared variant, each paired interval excluding 0 (all must, so that this
@@ -160,7 +167,8 @@ def sample_statistics(frame: pd.DataFrame, seconds: Mapping[str, float]) -> pd.D
 
 
 def curves(frame: pd.DataFrame, track: str, metric: str, view: str = WINDOW) -> dict[str, pd.DataFrame]:
-    """Variant -> its mean curve: index clip, columns mean and se (over seeds, or over the samples of one seed)."""
+    """Variant -> its mean curve: index clip, columns mean and se (over seeds, or over the samples of one seed; NaN of fewer than
+    six films)."""
     ok = (frame["track"] == track) & (frame["metric"] == metric) & (frame["status"] == "ok") & (frame["view"] == view)
     rows = frame.loc[ok, ["variant", "seed", "clip", "value"]]
     found = {}
@@ -168,7 +176,9 @@ def curves(frame: pd.DataFrame, track: str, metric: str, view: str = WINDOW) -> 
         by_seed = films.groupby(["clip", "seed"])["value"].mean().groupby(level="clip")
         several = films["seed"].nunique() > 1
         units = by_seed if several else films.groupby("clip")["value"]
-        found[str(variant)] = pd.DataFrame({"mean": by_seed.mean(), "se": units.std(ddof=1) / np.sqrt(units.count())})
+        se = units.std(ddof=1) / np.sqrt(units.count())
+        few = films.groupby("clip").size().max() < FEWEST
+        found[str(variant)] = pd.DataFrame({"mean": by_seed.mean(), "se": np.nan if few else se})
     return found
 
 
@@ -181,7 +191,7 @@ def _values(statistics: pd.DataFrame) -> dict[tuple[str, ...], "pd.Series[float]
 
 def _numbers(own: "pd.Series[float]", base: "pd.Series[float]") -> dict[str, object]:
     found, delta = estimate(own), difference(own, base)
-    width = half_width(found.se, found.n)
+    width = float("nan") if too_few(own) else half_width(found.se, found.n)
     return {
         **found._asdict(),
         "low": found.mean - width,

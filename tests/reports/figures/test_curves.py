@@ -8,7 +8,7 @@ import pytest
 
 from reports.figures.curves import Panel, curve_panels, delta_figure, drift_figure, drift_panel
 from reports.figures.sheet import sheet_figure, tiles
-from reports.figures.style import INK, colour, dashes, png, spread, svg
+from reports.figures.style import INK, PALETTE, colour, dashes, png, spread, svg
 from tests.reports.report_frames import info, judged_info, judged_view, rows, study, study_view, view
 
 TRACK = "consistent-50s"
@@ -81,14 +81,52 @@ def test_of_many_variants_figures_name_some_and_the_best_comes_first() -> None:
     assert deltas is not None
     ordered = [label.get_text() for label in deltas.axes[0].get_yticklabels()]
     assert (ordered[0], ordered[-1], len(ordered)) == ("v19", "v00", 19)
-    styles = {(colour(many, name), str(dashes(many, name))) for name in late}
+    styles = {(colour(name), str(dashes(many, name))) for name in late}
     assert len(styles) == len(late)
 
 
-def test_the_baseline_is_ink_and_the_others_differ() -> None:
-    colours = [colour(info(), variant) for variant in info().variants]
-    assert len(set(colours)) == len(colours)
-    assert colour(info(), "full") == INK
+def test_a_variant_has_one_colour_in_every_report_and_the_known_ones_have_their_own() -> None:
+    known = ["full", "base", "lora_only", "no_e_img", "no_e_vid", "no_e_noi"]
+    assert len({colour(name) for name in known}) == len(known)
+    assert colour("full") == colour("bank_size/full") == INK  # the baseline of one report, a row of another
+    assert colour("Z_500") == colour("Z_500") in PALETTE
+
+
+def test_variants_of_one_colour_have_lines_of_their_own() -> None:
+    names = [f"v{n:02d}" for n in range(20)]
+    about = info(variants={name: {} for name in names}, baseline="v00")
+    assert len({(colour(name), str(dashes(about, name))) for name in names}) == len(names)
+
+
+def luminance(ink: str) -> float:
+    parts = [int(ink[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_every_colour_can_be_read_as_text_on_a_light_and_on_a_dark_page() -> None:
+    for light, dark in PALETTE.items():
+        assert min(contrast(light, page) for page in ("#ffffff", "#fbfaf8")) >= 4.5  # WCAG AA
+        assert min(contrast(dark, page) for page in ("#15171a", "#1c1f23")) >= 4.5
+
+
+def test_of_fewer_than_six_films_no_figure_has_an_interval() -> None:
+    films = [
+        rows(name, "background_psnr", [31.0, end + shift], sample=sample)
+        for name, end in (("full", 30.0), ("base", 20.0))
+        for sample, shift in (("a", 0.0), ("b", 1.0))
+    ]
+    few = view(pd.concat(films), seeds=[0])
+    assert not drift_panel(few, Panel("background_psnr"), ["full", "base"], lead=True).axes[0].collections
+    deltas = delta_figure(few)
+    assert deltas is not None
+    assert deltas.axes[0].get_xlabel() == "difference to full in late background PSNR, dB, paired"
+    assert few.rows[["low", "high", "delta_low", "delta_high"]].isna().all(axis=None)
 
 
 def test_labels_keep_their_order_and_distance() -> None:
@@ -122,14 +160,6 @@ def test_trivial_baselines_are_in_no_figure(tmp_path: Path) -> None:
     sheet = sheet_figure(judged_info(frames={TRACK: {"full": path, "copy_image": path}}), TRACK)
     assert sheet is not None
     assert [axes.get_ylabel() for axes in sheet.axes if axes.get_ylabel()] == ["full"]
-
-
-def test_the_others_keep_their_colours_beside_trivial_baselines() -> None:
-    variants: dict[str, dict[str, object]] = {"copy_image": {}, "base": {}, "full": {}, "no_e_img": {}}
-    with_trivial = info(variants=variants, trivial=("copy_image",))
-    without = info(variants={name: {} for name in ("base", "full", "no_e_img")})
-    for name in ("base", "full", "no_e_img"):
-        assert colour(with_trivial, name) == colour(without, name)
 
 
 def films(folder: Path, size: tuple[int, int]) -> Path:

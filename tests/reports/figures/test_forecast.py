@@ -12,7 +12,7 @@ from reports.figures.forecast import forecast_curves, forecast_figure, growth_in
 from reports.statistics.forecast import forecast
 from reports.statistics.view import ReportView, TrackView
 from reports.tables.forecast_table import forecast_grid
-from tests.reports.report_frames import TRACKS, info, judged_view, rows, study_report, view
+from tests.reports.report_frames import TRACKS, judged_view, rows, view
 
 TRACK = TRACKS[0]
 
@@ -33,9 +33,15 @@ def many(count: int) -> TrackView:
 
 
 def test_what_never_settles_is_drawn_all_the_same() -> None:
-    frame = study_report().frame.copy()
-    frame.loc[(frame["metric"] == "gain") & (frame["variant"] == "base"), "value"] = 1.02
-    assert forecast_figure(ReportView(frame, study_report().summary, info()).tracks[0]) is not None
+    seven = many(7)
+    frame = seven.frame.copy()
+    frame.loc[(frame["metric"] == "gain") & (frame["variant"] == "model-06"), "value"] = 1.02
+    assert forecast_figure(ReportView(frame, seven.summary, seven.info).tracks[0]) is not None
+
+
+def test_fewer_than_six_models_make_no_correlation() -> None:
+    assert forecast_figure(many(5)) is None
+    assert forecast_figure(many(6)) is not None
 
 
 def test_without_a_probe_there_is_nothing() -> None:

@@ -232,7 +232,7 @@ def written(films: Films, tmp_path_factory: pytest.TempPathFactory) -> dict[Path
 
 
 def test_write_report_writes_everything(written: dict[Path, bytes]) -> None:
-    kinds = ("drift", "deltas", "forecast", "forecast-curves", "sheet")
+    kinds = ("drift", "deltas", "forecast-curves", "sheet")
     texts = (
         "table.md",
         "report.md",

@@ -20,12 +20,15 @@ def table(parts: list[pd.DataFrame], **changes: Any) -> pd.DataFrame:
 
 def test_a_shorter_film_scores_as_the_beginning_of_the_long_one() -> None:
     values = np.arange(60.0)
-    films = [rows("full", "background_psnr", values + film, track=TRACK, sample=name) for film, name in enumerate("ab")]
+    films = [
+        rows("full", "background_psnr", values + film % 2, track=TRACK, sample=name)
+        for film, name in enumerate("abcdef")
+    ]
     found = table(films)
     assert found["seconds"].tolist() == [50, 100, 150, 200, 250, 300]
     assert found["frames"].tolist() == [800, 1600, 2400, 3200, 4000, 4800]
     assert found["mean"].tolist() == [values[: 10 * n].mean() + 0.5 for n in range(1, 7)]
-    assert found["se"].tolist() == pytest.approx([0.5] * 6)
+    assert found["se"].tolist() == pytest.approx([np.sqrt(0.05)] * 6)
 
 
 def test_a_metrics_own_score_of_the_beginning_goes_before_the_mean_of_its_clips() -> None:

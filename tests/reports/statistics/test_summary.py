@@ -169,10 +169,13 @@ def test_variants_keep_the_order_of_their_declaration() -> None:
 
 def test_curves_have_their_error_over_seeds_or_over_the_samples_of_one() -> None:
     films = [
-        rows("full", "motion", [value, 0], seed=seed, sample=name) for seed, name, value in ((0, "a", 1), (0, "b", 3))
+        rows("full", "motion", [value, 0], seed=0, sample=name)
+        for name, value in zip("abcdef", (1, 3) * 3, strict=True)
     ]
     one = curves(pd.concat(films), "consistent-50s", "motion")["full"]
-    assert list(one.loc[0]) == pytest.approx([2, 1])
+    assert list(one.loc[0]) == pytest.approx([2, np.sqrt(6 / 5 / 6)])
+    five = curves(pd.concat(films[:5]), "consistent-50s", "motion")["full"]
+    assert five["se"].isna().all()
     films.append(rows("full", "motion", [6, 0], seed=1))
     several = curves(pd.concat(films), "consistent-50s", "motion")["full"]
     assert list(several.loc[0]) == pytest.approx([4, 2])

@@ -250,15 +250,7 @@ def test_a_row_of_drift_holds_the_statistics_of_that_metric_and_variant() -> Non
     assert texts(grid.rows[1])[1:6] == ["full", "0.65 ± 0.05", "–", "0.90 ± 0.00", "0.65 ± 0.05"]
     # VDE of the two films: 2 x 1/9 + 2/9 and 2 x 1/9 + 3/9; slopes -0.1 and -0.15 a clip, each of a minute.
     assert texts(grid.rows[1])[6:8] == ["0.25 ± 0.05", "0.50 ± 0.06"]
-    mean, low, high = [
-        float(number.replace("\N{MINUS SIGN}", "-"))
-        for number in re.findall(r"[+\N{MINUS SIGN}][\d.]+", grid.rows[1][8].text)
-    ]
-    assert mean == pytest.approx(-0.125, abs=0.006)
-    assert (low, high) == (
-        pytest.approx(-0.125 - 12.7062 * 0.025, abs=0.006),
-        pytest.approx(-0.125 + 12.7062 * 0.025, abs=0.006),
-    )
+    assert re.fullmatch(r"\N{MINUS SIGN}0\.1[23]\d?", grid.rows[1][8].text)  # and no interval of two films
     assert texts(grid.rows[0])[3] == "\N{MINUS SIGN}0.15"  # two samples: no error of a difference
 
 
