@@ -16,6 +16,7 @@ from harness.commands.options import STORE
 from harness.core.credentials import shown
 from harness.core.errors import UseError
 from harness.tracking import resolve_uri
+from harness.tracking.own import own_artifacts, own_database, settle_in
 from harness.tracking.server import DATABASE_PORTS, ENVIRONMENT, sqlite_path, unreachable
 
 HOST = "127.0.0.1"
@@ -48,6 +49,8 @@ def serve(uri: str, store_root: Path, port: int, say: Callable[[str], None]) -> 
         raise UseError(
             f"no MLflow database at {path}; expected one made by a run: `harness run ablation_eimg` makes it"
         )
+    if path == own_database(store_root):
+        settle_in(store_root)
     chosen = _free_port(port)
     server = subprocess.Popen(_command(store_root, chosen), env=_environment(uri), stdout=subprocess.DEVNULL)
     # A terminal's Ctrl-C reaches the server by itself, in the same process group; a SIGTERM is for this process only.
@@ -63,7 +66,7 @@ def serve(uri: str, store_root: Path, port: int, say: Callable[[str], None]) -> 
 
 
 def _command(store_root: Path, port: int) -> list[str]:
-    artifacts = (store_root.absolute() / "mlartifacts").as_uri()
+    artifacts = own_artifacts(store_root).as_uri()
     options = ["--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     return [sys.executable, "-m", "mlflow", "server", *options, "--artifacts-destination", artifacts]
 

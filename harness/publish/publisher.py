@@ -149,7 +149,10 @@ class Publisher:
             known = about(
                 manifest, self.store, tuple(scores(self.store, (self.store.manifest(SCORE.name, s) for s in scored)))
             )
-            return card(Adapter.of(weights) if lora else None, known, title) + f"\nWeights in the store: `{weights}`\n"
+            return (
+                card(Adapter.of(weights) if lora else None, known, title)
+                + f"\nWeights in the store: `{weights.relative_to(self.store.root)}`\n"
+            )
 
         return TrainedModel(
             name=f"model {expert}",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness.core.credentials import live, shown
+from harness.tracking.own import own_artifacts, own_database, settle_in
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,7 +49,7 @@ class ServerAwayError(Exception):
 def resolve_uri(uri: str | None, store_root: Path) -> str:
     """The tracking URI in full: None is the database inside the store, a relative sqlite path becomes absolute, and what
     was concealed of it is there again."""
-    path = store_root / "mlflow.db" if uri is None else sqlite_path(uri)
+    path = own_database(store_root) if uri is None else sqlite_path(uri)
     return live(uri) if uri is not None and path is None else f"sqlite:///{Path(str(path)).absolute()}"
 
 
@@ -81,7 +82,7 @@ class Server:
 
     def __init__(self, uri: str, store_root: Path, experiment: str) -> None:
         self.uri = uri
-        self._artifacts = store_root.absolute() / "mlartifacts" / experiment
+        self._store_root = store_root
         self._experiment = experiment
         self._client: MlflowClient | None = None
         self._experiment_id = ""
@@ -91,6 +92,8 @@ class Server:
         if self._client is None:
             if reason := unreachable(self.uri):
                 raise ServerAwayError(reason)
+            if sqlite_path(self.uri) == own_database(self._store_root):
+                settle_in(self._store_root)
             client = _new_client(self.uri)
             self._experiment_id = self._find_experiment(client)
             self._client = client
@@ -151,7 +154,8 @@ class Server:
             # A server decides for itself where artifacts go; a bare database would put them under the current folder.
             scheme = urlsplit(self.uri).scheme.partition("+")[0]
             bare_database = scheme == "sqlite" or scheme in DATABASE_PORTS
-            return str(client.create_experiment(self._experiment, self._artifacts.as_uri() if bare_database else None))
+            artifacts = own_artifacts(self._store_root) / self._experiment
+            return str(client.create_experiment(self._experiment, artifacts.as_uri() if bare_database else None))
         if experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)

@@ -11,11 +11,13 @@ from typing import Self
 from harness.core.credentials import hidden, shown
 from harness.tracking.inputs import Dataset, ExperimentPage
 from harness.tracking.ledger import Ledger
-from harness.tracking.server import KEY_TAG, Server, ServerAwayError
+from harness.tracking.own import own_database
+from harness.tracking.server import KEY_TAG, Server, ServerAwayError, sqlite_path
 from harness.tracking.trained import TrainedModel
 from harness.tracking.uploads import Curve, Document, Files, MetricsFile, Params, Piece, Points, RunStatus, Status, Tags
 
 RETRY_SECONDS = 30.0
+OWN = "the store's own"  # instead of a path: a store that is moved keeps its ledger
 AGAIN = "run the same command again to upload"
 
 
@@ -58,7 +60,8 @@ class Tracker:
         self._uri = uri
         self._experiment = experiment
         self._say = say
-        self._ledger = Ledger(store_root, shown(uri))
+        own = sqlite_path(uri) == own_database(store_root)
+        self._ledger = Ledger(store_root, OWN if own else shown(uri))
         self._server = Server(uri, store_root, experiment)
         self._runs: dict[str, _Run] = {}
         self._pieces: dict[str, dict[str, Piece]] = {}
