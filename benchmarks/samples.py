@@ -1,7 +1,8 @@
 """Samples: an image and its prompts, from a folder in the layout of the authors' benchmark.
 
 A sample is a folder with an image (frame.jpg, else frame.png, else the first jpg, else the first png) and a
-`prompt.txt` that holds `prompts = ["...", ...]`, else one prompt a line. Prompt files are data: parsed, never executed.
+`prompt.txt` that holds `prompts = ["...", ...]` or the list alone (SVI 2.0), else one prompt a line.
+Prompt files are data: parsed, never executed.
 
 The authors' benchmark (vita-video-gen/svi-benchmark on the hub) has a folder of samples a track. A link that leads out of
 the folder is not followed, except into the hub's own cache: a sample from elsewhere must not publish a private file.
@@ -32,7 +33,8 @@ _LONG, _SPELLED, _CORRECT = "creative_video_gen_longer", "consisent_video_gen", 
 _AUTHORS = (_SPELLED, _CORRECT, "creative_video_gen", _LONG, "customized_dataset")
 _CODE = "__pycache__"  # beside the bundled samples
 _JPG, _PNG = (".jpg", ".jpeg"), (".png",)
-_ASSIGNMENT = re.compile(r"^\s*prompts\s*=", re.MULTILINE)
+# A list of strings, assigned or bare, behind any comments; "[wide shot] a cat" is a prompt like any other.
+_LIST = re.compile(r"^\s*prompts\s*=|\A(?:\s*#.*\n)*\s*\[\s*(?:[\"'#\]]|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -193,15 +195,15 @@ def _usable_image(folder: Path, allowed: Sequence[Path]) -> Path:
 
 
 def read_prompts(path: Path) -> tuple[str, ...]:
-    """The prompts of a file in either form. Raises ValueError: no file, unreadable, empty, or more than a plain list."""
+    """The prompts of a file in any form. Raises ValueError: no file, unreadable, empty, or more than a plain list."""
     if not path.is_file():
         raise ValueError(f"no {path.name}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"unreadable {path.name} ({error})") from error
-    if _ASSIGNMENT.search(text):
-        return _parse_assignment(path.name, text)
+    if _LIST.search(text):
+        return _parse_list(path.name, text)
     lines = (line.strip() for line in text.splitlines())
     prompts = tuple(line for line in lines if line and not line.startswith("#"))  # the authors' comments
     if not prompts:
@@ -209,19 +211,22 @@ def read_prompts(path: Path) -> tuple[str, ...]:
     return prompts
 
 
-def _parse_assignment(file: str, text: str) -> tuple[str, ...]:
-    """The strings of the one statement `prompts = [...]`; anything else in the file is refused, not run."""
+def _parse_list(file: str, text: str) -> tuple[str, ...]:
+    """The strings of the one statement `prompts = [...]`, or of the list alone; anything else is refused, not run."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # prose holds backslashes that are no escapes
             body = ast.parse(text.strip()).body
-        if len(body) != 1 or not isinstance(body[0], ast.Assign):
+        if len(body) != 1 or not isinstance(body[0], ast.Assign | ast.Expr):
             raise ValueError("more than one statement")
         value = ast.literal_eval(body[0].value)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{file} is not one plain list 'prompts = [\"...\", ...]' ({error})") from error
+        raise ValueError(
+            f"{file} is not one plain list 'prompts = [\"...\", ...]', with or without its name ({error}); close every quote and "
+            "bracket, or write one prompt a line"
+        ) from error
     if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"{file}: received prompts = {value!r:.80}, expected a list of at least one string")
+        raise ValueError(f"{file}: received {value!r:.80}, expected a list of at least one string")
     if not all(isinstance(prompt, str) and prompt.strip() for prompt in value):
         raise ValueError(f"{file}: expected a list of strings that are not empty")
     return tuple(prompt.strip() for prompt in value)

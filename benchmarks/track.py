@@ -136,6 +136,11 @@ def n_clips(seconds: float, fps: float, clip_frames: int, overlap: int) -> int:
     return max(1, math.ceil((n_frames(seconds, fps) - overlap) / (clip_frames - overlap)))
 
 
+def film_frames(n_clips: int, clip_frames: int, overlap: int) -> int:
+    """Frames of a film that shows all that so many clips give it: n (L - m) + m."""
+    return n_clips * (clip_frames - overlap) + overlap
+
+
 def film_length(
     track: Track, fps: float, clip_frames: int, overlap: int, rule: FilmLengthRule = "seconds"
 ) -> FilmLength:
@@ -151,7 +156,7 @@ def film_length(
     if rule == "paper_clips":
         _require_positive("fps", fps)
         _require_clip(clip_frames, overlap)
-        return FilmLength(track.paper_clips, track.paper_clips * (clip_frames - overlap) + overlap)
+        return FilmLength(track.paper_clips, film_frames(track.paper_clips, clip_frames, overlap))
     raise ValueError(f"film length rule: received {rule!r}, expected 'seconds' or 'paper_clips'")
 
 

@@ -267,6 +267,10 @@ class GenerateSettings(Frozen):
     guidance_low: float | None = identity(None, "guidance of the low-noise expert; none: the same", ge=0)
     negative_prompt: str = identity("", "what guidance leads away from")
     prompts: Literal["stream", "first"] = identity("stream", "one prompt a clip (Film), or the first for all (Shot)")
+    after_prompts: Literal["repeat", "stop"] = later(
+        "repeat",
+        "after the last prompt: that one again, or the film ends there ([C] v1); stop is refused for a track that lasts longer",
+    )
     seed: int = identity(0, "seed of the films", ge=0)
     seed_stride: int = identity(42, "seed of clip i = seed of the film + i * stride; 0 fixes it over clips", ge=0)
     handoff: Literal["pixel", "latent"] = identity(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from benchmarks.samples import read_prompts
-from benchmarks.track import clips_per_prompt, n_clips, n_frames
+from benchmarks.track import clips_per_prompt, film_frames, n_clips, n_frames
 from harness.commands.options import EXISTING_FILE, PROFILE, RECIPES, STORE, overrides_argument
 from harness.core.artifacts import SINGLE_FILM
 from harness.core.atomic import replacing
@@ -46,7 +46,7 @@ class FilmRequest:
 @click.argument("target", type=click.Path(path_type=Path), metavar="OUT.mp4")
 @overrides_argument()
 @click.option("--image", type=EXISTING_FILE, required=True, help="first frame; cropped to the profile's aspect")
-@click.option("--prompts", type=EXISTING_FILE, required=True, help='file: one prompt a line, or prompts = ["...", ...]')
+@click.option("--prompts", type=EXISTING_FILE, required=True, help='file: one prompt a line, or ["...", ...]')
 @click.option(
     "--lora",
     "loras",
@@ -119,7 +119,7 @@ def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, 
     try:
         prompts = read_prompts(request.prompts)
     except ValueError as error:
-        raise UseError(f"--prompts: {error}; expected a file with one prompt a line, or prompts = [...]") from error
+        raise UseError(f"--prompts: {error}; expected a file with one prompt a line, or a list of them") from error
     if request.loras and len(request.loras) != len(model.experts):
         raise UseError(
             f"--lora was given {len(request.loras)} times; {settings.backbone.name} has {len(model.experts)} "
@@ -127,12 +127,20 @@ def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, 
         )
     fps = settings.generate.film_fps(settings.data)
     timing = (fps, settings.data.clip_frames, settings.condition.overlap)
-    clips, lasting = n_clips(request.seconds, *timing), clips_per_prompt(*timing)
+    clips, lasting, frames = (
+        n_clips(request.seconds, *timing),
+        clips_per_prompt(*timing),
+        n_frames(request.seconds, fps),
+    )
+    told = len(prompts) * lasting
+    if settings.generate.after_prompts == "stop" and settings.generate.prompts == "stream" and told < clips:
+        clips, frames = told, film_frames(told, settings.data.clip_frames, settings.condition.overlap)
+        click.echo(f"the film ends with its prompts, after {frames / fps:.1f} s of {request.seconds:g} s", err=True)
     identity = {
         "image.fingerprint": fingerprint(request.image, cache),
         "loras.fingerprint": [fingerprint(path, cache) for path in request.loras],
         "prompts": [prompts[min(clip // lasting, len(prompts) - 1)] for clip in range(clips)],
-        "frames": n_frames(request.seconds, fps),
+        "frames": frames,
         "clips": clips,
     }
     paths = {"image": str(request.image.absolute()), "loras": [str(path.absolute()) for path in request.loras]}

@@ -23,6 +23,7 @@ SHARED: tuple[Row, ...] = (
         "[C][2.0] seed of clip i = i * 42; 123 is a default that their command line overrides",
     ),
     ("generate.prompts", "stream", "[C] one prompt a clip"),
+    ("generate.after_prompts", "repeat", "a track has one length; [C] v1 stops at the end of the list"),
     ("train.adapter", "lora", "[P][C]"),
     ("train.rank", 128, "[C] LoRA rank; on q, k, v, o and both layers of ffn"),
     ("train.alpha", 128, "[C] alpha = rank"),

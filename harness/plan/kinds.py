@@ -7,7 +7,7 @@ CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor")
 # A model's codec and encoders; the embedded one is trained on the footage as well.
 ENCODERS = tuple(f"backbone.{key}" for key in ("name", "weights", "dtype", "clip_image", "text_tokens", "vae_tiling"))
 MODEL = ("tiny", *ENCODERS, "backbone.boundary")
-LAYOUT = ("samples", "length", "fps", "lossless", "together")
+LAYOUT = ("samples", "length", "fps", "after_prompts", "lossless", "together")
 FOOTAGE = (*SIZE, *(f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back")))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.samples import BUNDLED, MULTIPLE
+from benchmarks.track import Track, clips_per_prompt, film_length
 from harness.core.errors import UseError
 from harness.core.gpus import visible_gpus
 from harness.core.signature import fingerprint, flat, leaves, unhashed
@@ -164,6 +165,24 @@ def _check_shares(train: TrainSettings) -> None:
             f"train.micro_batch is {train.micro_batch}, but a rank has {at_once} clips a step (train.batch / train.ranks); "
             "set at most that"
         )
+
+
+def check_stories(settings: Settings, track: Track, prompts: Mapping[str, int]) -> None:
+    """Where films end with their prompts (how many each has, by its name), these must last as long as the track.
+
+    Raises UseError.
+    """
+    made = settings.generate
+    if made.after_prompts == "repeat" or made.prompts == "first" or track.kind != "creative":
+        return
+    timing = (made.film_fps(settings.data), settings.data.clip_frames, settings.condition.overlap)
+    wanted = -(-film_length(track, *timing, made.length).n_clips // clips_per_prompt(*timing))
+    for name, count in prompts.items():
+        if count < wanted:
+            raise UseError(
+                f"generate.after_prompts=stop ends a film with its last prompt, but films of {track.name} last for {wanted} "
+                f"prompts and {name} has {count}; add prompts, or set generate.after_prompts=repeat"
+            )
 
 
 def _check_run(settings: Settings, latent_frames: int) -> None:

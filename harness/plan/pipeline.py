@@ -19,7 +19,7 @@ from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import Resolved, Variant
 from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN, Kind
 from harness.plan.launch import launcher
-from harness.plan.model import Model, Weights, model_of
+from harness.plan.model import Model, Weights, check_stories, model_of
 from harness.plan.scoring import Scoring, scorings
 from reports.tables.sources import table_names
 from svi.data.folder import READING, video_files
@@ -259,9 +259,12 @@ class Builder:
         """What identifies the images and prompts that films of the track are made from. Raises UseError for none."""
         settings = model.settings
         if settings.eval.path is None:
+            if settings.data.path is not None:
+                check_stories(settings, track, {"a clip held back from data.path": 1})
             return {"eval.samples": "scenes" if settings.data.path is None else "held back"}
         try:
             samples, digest = self._list(settings.eval.path, track, settings.generate.samples)
+            check_stories(settings, track, {f"sample {one.name}": len(one.prompts) for one in samples})
             if settings.eval.size == "profile":
                 return {"eval.samples": digest}
             for sample in samples:

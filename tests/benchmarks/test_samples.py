@@ -51,6 +51,9 @@ def test_image_choice(tmp_path: Path, images: tuple[str, ...], chosen: str) -> N
         '\ufeffprompts=[\n  "a cat",\n  "it\'s a \\"dog\\"",\n]\n',
         "# a story\nprompts = ('a cat', 'it\\'s a \"dog\"')",
         '\n  prompts = ["a cat", "it\'s a \\"dog\\""]  # the end',
+        '["a cat", "it\'s a \\"dog\\""]',
+        '[\n  "a cat",\n  "it\'s a \\"dog\\"",\n]\n',
+        '\ufeff# of SVI 2.0\n[  # two\n "a cat",\n "it\'s a \\"dog\\"" ]',
         'a cat\n\n  it\'s a "dog"  \r\n',
         '# a comment\na cat\n# another\nit\'s a "dog"',
     ],
@@ -76,6 +79,29 @@ def test_code_in_prompts_is_refused_and_never_runs(tmp_path: Path, code: str) ->
     add(tmp_path / "data", "evil", code.format(mark=str(mark)))
     assert "not one plain list" in skipped_reason(tmp_path / "data", "evil")
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('["a cat", "a dog"', "close every quote and bracket"),
+        ('[\n "a cat"\n "a dog\n]', "close every quote and bracket"),
+        ('["a cat", open("x")]', "not one plain list"),
+        ('["a cat"]\n["a dog"]', "more than one statement"),
+        ('["a cat"] * 3', "not one plain list"),
+        ("[]", "at least one string"),
+        ("[", "not one plain list"),
+        ('["a cat", ["a dog"]]', "list of strings"),
+    ],
+)
+def test_a_bare_list_that_is_none_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    add(tmp_path, "bad", text)
+    assert reason in skipped_reason(tmp_path, "bad")
+
+
+def test_a_prompt_may_begin_with_a_bracket(tmp_path: Path) -> None:
+    add(tmp_path, "s", "[wide shot] a cat\n[close-up] it sleeps")
+    assert load_samples(tmp_path)[0][0].prompts == ("[wide shot] a cat", "[close-up] it sleeps")
 
 
 def test_a_line_of_code_is_only_a_prompt(tmp_path: Path) -> None:

@@ -49,9 +49,14 @@ def test_an_ablation_on_each_kind_of_model(tmp_path: Path, kind: str, recipe: st
     assert {"train/loss", "train/grad_norm", "bank/fill", "time/step", "speed/tokens_per_s"} <= metrics[-1].keys()
 
 
-def film(tmp_path: Path, weights: Path, *words: str, target: str = "out.mp4") -> tuple[int, str]:
+PROMPTS = 'prompts = ["a dog runs", "the dog sits"]'
+
+
+def film(
+    tmp_path: Path, weights: Path, *words: str, target: str = "out.mp4", prompts: str = PROMPTS
+) -> tuple[int, str]:
     Image.new("RGB", (100, 70), (200, 40, 90)).save(tmp_path / "start.png")
-    (tmp_path / "prompts.txt").write_text('prompts = ["a dog runs", "the dog sits"]')
+    (tmp_path / "prompts.txt").write_text(prompts)
     done = harness(
         "generate", str(tmp_path / target), "--image", str(tmp_path / "start.png"), "--prompts",
         str(tmp_path / "prompts.txt"), "--profile", "folder", "--seconds", "6", *WORDS, "data.width=48",
@@ -97,6 +102,17 @@ def test_a_film_of_2_0_pro_is_saved_at_its_own_rate(tmp_path: Path) -> None:
     assert manifest["identity"]["clips"] == 2
     assert manifest["identity"]["generate.overlap_from"] == "previous"
     assert manifest["identity"]["generate.guidance"] == 4.0
+
+
+def test_a_film_may_end_with_its_prompts(tmp_path: Path, weights: Path) -> None:
+    """Two prompts, two clips of 9 frames that overlap by 5; the file is a bare list, as SVI 2.0 has it."""
+    words = ("--seconds", "60", "generate.fps=1", "generate.after_prompts=stop", "generate.guidance=1")
+    code, said = film(tmp_path, weights, *words, prompts='["a dog runs", "it sits"]')
+    assert code == 0, said
+    assert "the film ends with its prompts, after 13.0 s of 60 s" in said
+    assert len(frames_of(tmp_path / "out.mp4")) == 13
+    manifest = json.loads(next((tmp_path / "runs").glob("artifacts/film/*/manifest.json")).read_text())
+    assert manifest["identity"]["prompts"] == ["a dog runs", "it sits"]
 
 
 def test_a_film_is_led_away_from_the_recipes_negative_prompt_or_from_ones_own(tmp_path: Path, weights: Path) -> None:

@@ -64,6 +64,23 @@ def job(node: Node, folder: Path) -> Job:
     return Job(node.kind, folder, {**node.identity, **node.runtime}, {}, lambda *_: None, True)
 
 
+def test_films_that_end_with_their_prompts_need_enough_of_them_for_their_track(tmp_path: Path, weights: Path) -> None:
+    """Ten prompts last 50 s; one scene needs one, and whoever repeats the last one needs no more."""
+    samples = add(tmp_path / "s", "short")
+    stop: dict[str, object] = {
+        "eval.path": str(samples),
+        "generate.prompts": "stream",
+        "generate.after_prompts": "stop",
+    }
+    with pytest.raises(
+        UseError, match=r"creative-50s last for \d+ prompts and sample short has 2; add prompts, or set"
+    ):
+        build(tmp_path, weights, ("creative-50s",), **stop)
+    for tracks, changed in ((("consistent-50s",), {}), (("creative-50s",), {"generate.after_prompts": "repeat"})):
+        assert films(build(tmp_path, weights, tracks, **{**stop, **changed}))
+    assert films(build(tmp_path, weights, ("creative-50s",), **{**stop, "eval.path": "bundled"}))
+
+
 def test_a_real_model_without_anything_else_takes_the_bundled_samples(weights: Path, tmp_path: Path) -> None:
     bundled = content_hash(load_samples(BUNDLED)[0])
     for path in ({}, {"eval.path": "bundled"}):
