@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from harness.plan.kinds import FILM
 from harness.plan.model import Model
 from harness.plan.pipeline import Builder
 from svi.artifacts import VIDEOS
+from svi.data.picture import kept, open_upright, same_shape
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class FilmRequest:
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path), metavar="OUT.mp4")
 @overrides_argument()
-@click.option("--image", type=EXISTING_FILE, required=True, help="first frame; cropped to the profile's aspect")
+@click.option("--image", type=EXISTING_FILE, required=True, help="first frame; what the film cuts of it is said")
 @click.option("--prompts", type=EXISTING_FILE, required=True, help='file: one prompt a line, or ["...", ...]')
 @click.option(
     "--lora",
@@ -103,6 +104,8 @@ def make_film(request: FilmRequest, store: Path) -> int:
     base = builder.trained_here(model)
     signature = builder.add(FILM, request.target.stem, model, identity, base, work, runtime)
     console = Console(len(builder.graph))
+    for line in _cut(request.image, model):
+        console.say(line)
     with console, Local(1, facts()) as executor:
         run(builder.graph, opened, executor, console.event, console.tick)
     if not opened.done(FILM.name, signature):
@@ -111,6 +114,30 @@ def make_film(request: FilmRequest, store: Path) -> int:
     _copy(opened.artifact(FILM.name, signature) / VIDEOS / f"{SINGLE_FILM}.mp4", request.target)
     print(request.target)
     return 0
+
+
+def _cut(file: Path, model: Model) -> Iterator[str]:
+    """What of the image the film will not show, where that is more than a hundredth. Raises UseError for no image."""
+    try:
+        width, height = open_upright(file).size
+    except ValueError as error:
+        raise UseError(f"--image {error}") from error
+    data = model.settings.data
+    for name, side, part in zip(
+        ("rows", "columns"), (height, width), kept(height, width, data.height, data.width), strict=True
+    ):
+        lost = 1 - (part.stop - part.start) / side
+        if lost > 0.01:
+            yield (
+                f"--image is {width} x {height} pixels, the film {data.width} x {data.height}: {name} {part.start} to "
+                f"{part.stop - 1} of {side} are kept, the other {100 * lost:.0f} % are cut"
+            )
+            size = same_shape(height, width, data.height * data.width, model.multiple)
+            if not model.embedded and size != (
+                data.height,
+                data.width,
+            ):  # the embedded one makes films of one size alone
+                yield f"for the whole image, make a film of its shape: data.height={size[0]} data.width={size[1]}"
 
 
 def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -57,4 +57,4 @@ SCORE = Kind("score", "scores", 4, (), 10)
 VIDEO_SCORES = Kind("video_scores", "scores", 1, (), 10)
 REPORT = Kind("report", "report", 5, (), 0)
 # One film of `harness generate`.
-FILM = Kind("film", "films", 1, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed"), 20)
+FILM = Kind("film", "films", 2, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed"), 20)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from benchmarks.artifacts import PROBE
 from benchmarks.films.film import Probes
@@ -21,6 +20,7 @@ from harness.stages.reading import Reading
 from harness.stages.scripts import scripts_of, write_true_films
 from svi.artifacts import VIDEOS
 from svi.data.open_video import fit_frames
+from svi.data.picture import open_upright
 from svi.generation.generator import Generator
 from svi.generation.reel import Script
 from svi.generation.trivial import write_films
@@ -81,11 +81,9 @@ def film(job: Job) -> None:
     """One film from one image, with LoRA files from anywhere."""
     read = Reading(job.settings)
     try:
-        image = np.asarray(Image.open(job.settings["image"]).convert("RGB"))[None]
-    except OSError as error:
-        raise UseError(
-            f"{job.settings['image']}: received no readable image ({error}), expected the first frame; choose another file"
-        ) from error
+        image = np.asarray(open_upright(Path(job.settings["image"])))[None]
+    except ValueError as error:
+        raise UseError(str(error)) from error
     script = Script(
         SINGLE_FILM, fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"])
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from svi.data.picture import kept
 from svi.frames import Frames
 from svi.settings import DataSettings
 
@@ -63,9 +64,7 @@ def _decoding() -> Iterator[None]:
 
 def fit_frames(frames: Frames, height: int, width: int) -> Frames:
     """Centre crop to the aspect of height x width, then resize with antialiasing. [F, h, w, 3] -> [F, height, width, 3]"""
-    _, h, w, _ = frames.shape
-    crop_w, crop_h = min(w, round(h * width / height)), min(h, round(w * height / width))
-    top, left = (h - crop_h) // 2, (w - crop_w) // 2
-    x = torch.from_numpy(frames[:, top : top + crop_h, left : left + crop_w].copy()).permute(0, 3, 1, 2).float()
+    rows, columns = kept(frames.shape[1], frames.shape[2], height, width)
+    x = torch.from_numpy(frames[:, rows, columns].copy()).permute(0, 3, 1, 2).float()
     x = torch.nn.functional.interpolate(x, (height, width), mode="bilinear", antialias=True)
     return x.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
