@@ -116,10 +116,8 @@ def test_two_objectives_of_a_users_own_sweep_in_a_journal(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_an_interrupted_sweep_gives_its_trial_back(tmp_path: Path) -> None:
     store = tmp_path / "runs"
-    longer = (
-        word for word in QUICK if not word.startswith("train.steps=")
-    )  # than a second command takes to be refused
-    words = ("sweep", "injection", *longer, "train.steps=800", "--trials", "3", "--jobs", "1")
+    longer = (word for word in QUICK if not word.startswith("train.steps="))  # than it takes to refuse a second command
+    words = ("sweep", "injection", *longer, "train.steps=300", "--trials", "3", "--jobs", "1")
     running = subprocess.Popen(command(*words, store=store), env=environment(), stderr=subprocess.PIPE)
     deadline = time.monotonic() + 600
     while not list((store / "partial").glob("train-*")) and time.monotonic() < deadline:

@@ -1,6 +1,10 @@
-"""Trainings in processes of their own: several ranks, and processes that are killed. Each start takes 10 to 20 seconds."""
+"""Trainings in processes of their own: several ranks, and processes that are killed.
+
+They are forked from one that has imported everything, which would take each of them 10 to 20 seconds.
+"""
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -18,6 +22,9 @@ from tests.svi.training.training_results import Weights, assert_close, assert_sa
 pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).parent / "training_run.py"
+FORKING = multiprocessing.get_context("forkserver")
+FORKING.set_forkserver_preload(["deepspeed", "tests.svi.training.training_run"])
+ON_CPU = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
 
 
 def free_port() -> str:
@@ -26,39 +33,44 @@ def free_port() -> str:
         return str(free.getsockname()[1])
 
 
-def run(
-    folder: Path, options: dict[str, Any] | None = None, world: int = 1, code: int = 0, path: str = os.environ["PATH"]
-) -> str:
-    """The script in `world` processes, told who they are as a launcher would; all must end with this exit code. Their errors."""
-    port = free_port()
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "PATH": path}
-    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
-        env.pop(name, None)
-    command = [sys.executable, str(SCRIPT), str(folder), json.dumps(options or {})]
+def rank_of_training(folder: Path, options: dict[str, Any], told: dict[str, str], errors: Path) -> None:
+    """In a forked process: the script, told who it is as a launcher would."""
+    from tests.svi.training.training_run import Options, main
+
+    with errors.open("w") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    os.environ.update(told)
+    main(folder, Options(**options))
+
+
+def run(folder: Path, options: dict[str, Any] | None = None, world: int = 1, code: int = 0) -> str:
+    """The script in `world` processes; all must end with this exit code. Their errors."""
     folder.mkdir(exist_ok=True)
+    joint = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()} if world > 1 else {}
     processes = []
     for rank in range(world):
-        if world > 1:
-            told = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
-            env.update(told, MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
-        with (folder / f"errors-{rank}.txt").open("w") as errors:
-            processes.append(subprocess.Popen(command, env=env, stdout=errors, stderr=errors))
+        told = {**ON_CPU, **joint, **({"RANK": str(rank), "LOCAL_RANK": str(rank)} if joint else {})}
+        one = FORKING.Process(
+            target=rank_of_training, args=(folder, options or {}, told, folder / f"errors-{rank}.txt")
+        )
+        one.start()
+        processes.append(one)
     until = time.monotonic() + 300
-    while any(process.poll() is None for process in processes):
-        if any(process.poll() not in (None, code) for process in processes) or time.monotonic() > until:
+    while any(process.exitcode is None for process in processes):
+        if any(process.exitcode not in (None, code) for process in processes) or time.monotonic() > until:
             for process in processes:
                 process.kill()
         time.sleep(0.1)
     said = "".join((folder / f"errors-{rank}.txt").read_text() for rank in range(world))
-    assert [process.returncode for process in processes] == [code] * world, said[-3000:]
+    assert [process.exitcode for process in processes] == [code] * world, said[-3000:]
     return said
 
 
-def result(folder: Path, options: dict[str, Any] | None = None, world: int = 1, **more: Any) -> Weights:
+def result(folder: Path, options: dict[str, Any] | None = None, world: int = 1) -> Weights:
     """What rank 0 wrote: adapter and bank."""
-    run(folder, options, world, **more)
-    weights: Weights = load_file(folder / "result.safetensors")
-    return weights
+    run(folder, options, world)
+    return load_file(folder / "result.safetensors")
 
 
 def die(folder: Path, options: dict[str, Any], world: int = 1) -> None:
@@ -69,8 +81,12 @@ def die(folder: Path, options: dict[str, Any], world: int = 1) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Weights, Path]:
+    """In a process that imports for itself, with no compiler on its PATH."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    return result(folder, path="/nonexistent"), folder  # no compiler on the PATH
+    alone = {**os.environ, **ON_CPU, "PATH": "/nonexistent"}
+    done = subprocess.run([sys.executable, str(SCRIPT), str(folder)], env=alone, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return load_file(folder / "result.safetensors"), folder
 
 
 @pytest.mark.parametrize(
@@ -140,7 +156,7 @@ def test_deepspeeds_launcher(undisturbed: tuple[Weights, Path], tmp_path: Path) 
         "--master_port",
         free_port(),
     ]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
+    env = {**os.environ, **ON_CPU}
     command = [sys.executable, *launcher, str(SCRIPT), str(tmp_path)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
