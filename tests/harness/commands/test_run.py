@@ -173,7 +173,7 @@ def test_killed_in_the_training_then_run_again_gives_the_same_table(store: Path,
 def test_killed_at_any_moment_then_run_again_gives_the_same_table(store: Path, tmp_path: Path, seconds: int) -> None:
     root, moment = tmp_path / "runs", time.monotonic() + seconds
     killed_when(root, lambda: time.monotonic() > moment)
-    done = process(*RUN, store=root)
+    done = harness(*RUN, store=root, drawn=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert table(done.stdout) == (store.parent / FIRST).read_text()
 

@@ -25,6 +25,7 @@ from harness.run.slurm.records import record_of
 from harness.run.slurm.status import job_states
 from harness.run.slurm.submission import Submitter
 from tests.debian import install
+from tests.harness import small
 from tests.harness.run.slurm.one_node_slurm import PACKAGES, OneNode, missing
 from tests.harness.run.stage_functions import STEPS, graph, node
 from tests.harness.small import ONE_TRACK, ROOT, SMALL, command, environment, process
@@ -326,7 +327,7 @@ def table(stdout: str) -> list[str]:
 
 
 def test_the_table_is_the_same_as_on_this_machine(stores: tuple[Path, Path]) -> None:
-    here = harness("run", *ABLATION, "--only", "full,base", store=stores[0])
+    here = small.harness("run", *ABLATION, "--only", "full,base", store=stores[0])
     there = harness("run", *ABLATION, "--only", "full,base", *ON_SLURM, store=stores[1])
     assert (here.returncode, there.returncode) == (0, 0), there.stderr[-3000:]
     assert table(there.stdout) == table(here.stdout)
@@ -375,7 +376,7 @@ def test_status_shows_the_log_of_a_running_job(store: Store, tmp_path: Path) -> 
 
 def test_two_ranks_train_the_same_as_under_the_launcher(stores: tuple[Path, Path]) -> None:
     words = ("run", *ABLATION, "--only", "full", "train.ranks=2")
-    here, there = harness(*words, store=stores[0]), harness(*words, *ON_SLURM, store=stores[1])
+    here, there = small.harness(*words, store=stores[0]), harness(*words, *ON_SLURM, store=stores[1])
     assert (here.returncode, there.returncode) == (0, 0), there.stderr[-3000:]
     assert table(there.stdout) == table(here.stdout)
 
