@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from harness.core.store import Store
 from harness.plan.pipeline import Pipeline
-from harness.publish.publisher import Publisher
+from harness.publish.publisher import Publisher, child_stages
 from harness.tracking import ExperimentPage, RunInfo, Tracker
 from sweeps.sweep import Sweep
 
@@ -32,12 +32,9 @@ class StudyRun:
             description=f"**{sweep.question}**\n\nOn `{sweep.track}`:\n\n{objectives}\n\nSearched:\n\n{space}",
         )
         self.run = tracker.parent(study, info)
-        columns = [f"metrics.`{_metric(objective.name)}`" for objective in sweep.objectives]
+        metrics = [_metric(objective.name) for objective in sweep.objectives]
         rising = sweep.objectives[0].direction == "minimize"
-        settings = [f"params.`{key}`" for key in sweep.space]
-        tracker.page(
-            self.run, ExperimentPage(sweep.question, "tags.`sweep.trial` != ''", [*columns, *settings], rising)
-        )
+        tracker.page(self.run, ExperimentPage(sweep.question, name, metrics, list(sweep.space), rising))
 
     def trial(self, pipeline: Pipeline, store: Store) -> "TrialRun":
         """The run of one trial, nested in the study's."""
@@ -84,7 +81,9 @@ class TrialRun:
             curves = {_metric(name): [(0, value)] for name, value in values.items()}
             # A time that a command which sends it again has as well.
             self._tracker.curve(self._run, "objectives", curves, identity=repr(sorted(values.items())), measured=0.0)
-        self._tracker.finish(self._run, "FAILED" if status == "FAILED" else "FINISHED")
+        (child,) = self._pipeline.children
+        seconds = self._publisher.seconds(child_stages(child))
+        self._tracker.finish(self._run, "FAILED" if status == "FAILED" else "FINISHED", seconds)
 
     def _declare(self, tags: Mapping[str, str]) -> Publisher:
         trial = self._pipeline.request.experiment.variants[0].name

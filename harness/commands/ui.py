@@ -1,41 +1,51 @@
 """`harness ui`: MLflow's own web pages, served on this machine only."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import click
 
+from harness.commands.browser import show_in_browser
 from harness.commands.options import STORE
 from harness.core.credentials import shown
 from harness.core.errors import UseError
-from harness.tracking import resolve_uri
+from harness.results.runs import RunRecord, find_run, runs
+from harness.tracking import resolve_uri, view_key
 from harness.tracking.own import own_artifacts, own_database, settle_in
 from harness.tracking.server import DATABASE_PORTS, ENVIRONMENT, sqlite_path, unreachable
 
 HOST = "127.0.0.1"
+CHARTS = "&compareRunsMode=CHART"  # behind the address of a view
 
 
 @click.command()
+@click.argument("run", required=False)
 @STORE
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 @click.option("--uri", default=None, help="MLflow tracking URI  [default: the store's own]")
-def ui(store: Path, port: int, uri: str | None) -> None:
-    """MLflow's pages over the runs, on this machine only."""
-    sys.exit(serve(resolve_uri(uri, store), store, port, click.echo))
+def ui(run: str | None, store: Path, port: int, uri: str | None) -> None:
+    """MLflow's pages, on this machine only, at the table of a run (the newest one if none is named)."""
+    shown_first = runs(store) if run is None else [find_run(store, run)]
+    sys.exit(serve(resolve_uri(uri, store), store, port, click.echo, shown_first))
 
 
-def serve(uri: str, store_root: Path, port: int, say: Callable[[str], None]) -> int:
+def serve(
+    uri: str, store_root: Path, port: int, say: Callable[[str], None], shown_first: Sequence[RunRecord] = ()
+) -> int:
     """Serve the runs at a resolved tracking URI until interrupted; returns MLflow's exit code, 0 when interrupted.
 
-    A busy port is replaced by a free one; the address is said once the pages answer. Raises UseError when there is no
-    database yet, or the URI is a server, which serves its own pages.
+    A busy port is replaced by a free one; the address is said once the pages answer, with that of the view of the first of these
+    runs that has one, which is opened. Raises UseError when there is no database yet, or the URI is a server, which serves its own
+    pages.
     """
     if uri.startswith(("http://", "https://")):
         raise UseError(f"{shown(uri)} is a server with pages of its own; expected a database: open it in a browser")
@@ -56,7 +66,7 @@ def serve(uri: str, store_root: Path, port: int, say: Callable[[str], None]) -> 
     # A terminal's Ctrl-C reaches the server by itself, in the same process group; a SIGTERM is for this process only.
     previous = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
-        _announce(server, chosen, f" (port {port} is busy)" if chosen != port else "", say)
+        _announce(server, chosen, f" (port {port} is busy)" if chosen != port else "", say, shown_first)
         return max(server.wait(), 0)
     except KeyboardInterrupt:
         return 0
@@ -89,14 +99,45 @@ def _free_port(wanted: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _announce(server: subprocess.Popen[bytes], port: int, remark: str, say: Callable[[str], None]) -> None:
+def _announce(
+    server: subprocess.Popen[bytes],
+    port: int,
+    remark: str,
+    say: Callable[[str], None],
+    shown_first: Sequence[RunRecord],
+) -> None:
     address = f"http://{HOST}:{port}"
     say("MLflow starts; its pages take some seconds")
     while server.poll() is None:
         if unreachable(address) is None:
-            say(f"MLflow: {address}{remark}; choose Model training at its top left; Ctrl-C stops it")
+            say(f"MLflow: {address}{remark}; Ctrl-C stops it")
+            _show(address, say, shown_first)
             return
         time.sleep(0.2)
+
+
+def _show(address: str, say: Callable[[str], None], shown_first: Sequence[RunRecord]) -> None:
+    for run in shown_first:
+        if (experiment := _experiment_id(address, run.experiment)) is not None:
+            page = view_address(address, experiment, run.name)
+            say(f"{run.name}: {page}\nits charts: {page}{CHARTS}")
+            show_in_browser(page)
+            return
+
+
+def view_address(address: str, experiment: str, run: str) -> str:
+    """MLflow's page with the table of a run's variants; MLflow opens in another mode, which hides runs, unless it is told."""
+    return f"{address}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={view_key(run)}"
+
+
+def _experiment_id(address: str, name: str) -> str | None:
+    """MLflow's id of the experiment, None where it does not have it."""
+    query = f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name={quote(name)}"
+    try:
+        with urllib.request.urlopen(query, timeout=30) as answer:
+            return str(json.load(answer)["experiment"]["experiment_id"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

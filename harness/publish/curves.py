@@ -20,9 +20,14 @@ def score_curves(values: Mapping[str, Floats], track: str) -> dict[str, list[tup
         defined = (~np.isnan(per_clip)).sum(axis=0)
         means = np.nansum(per_clip, axis=0) / np.maximum(defined, 1)
         key = metric.replace("@", "/")
-        curves[f"score/{track}/{key}"] = [(int(clip), float(means[clip])) for clip in np.flatnonzero(defined)]
+        curves[f"score/{track}/{key}"] = [(int(clip), _told(means[clip])) for clip in np.flatnonzero(defined)]
         if scores.ndim > 1 and defined.any() and not metric.endswith("@prefix"):
             films = curve_statistics(scores, np.full(len(scores), scores.shape[1]), 1.0)["late"]
             if not np.isnan(films).all():
-                curves[f"late/{track}/{key.removesuffix('/window')}"] = [(0, float(np.nanmean(films)))]
+                curves[f"late/{track}/{key.removesuffix('/window')}"] = [(0, _told(np.nanmean(films)))]
     return curves
+
+
+def _told(value: np.floating) -> float:
+    """To six digits: MLflow's tables and charts show all that there are."""
+    return float(f"{value:.6g}")

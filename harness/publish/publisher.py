@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from harness.core.artifacts import FOOTAGE
 from harness.core.provenance import facts, git_state
 from harness.core.signature import canonical, flat
 from harness.core.store import Store
+from harness.declare.run_name import counted_overrides
 from harness.plan.kinds import DATA, GENERATE, REPORT, SCORE, TRAIN
 from harness.plan.pipeline import Child, Pipeline
 from harness.publish.curves import score_curves
@@ -56,35 +57,60 @@ class Publisher:
         pipeline, request, declared = self.pipeline, self.pipeline.request, self.pipeline.request.experiment
         seeds, done = declared.seeds, self.store.done(REPORT.name, pipeline.report)
         info = RunInfo(
-            name=f"{declared.name} · {request.profile} · {len(seeds)} seed{'s' if len(seeds) > 1 else ''}",
+            name=f"{request.name} · {request.profile} · {len(seeds)} seed{'s' if len(seeds) > 1 else ''}",
             params={
                 "profile": request.profile,
                 "recipes": ",".join((pipeline.profile.recipe, *request.recipes)),
                 "baseline": declared.baseline,
-                "tracks": ",".join(declared.tracks),
-                "seeds": ",".join(map(str, seeds)),
                 **request.overrides,
             },
             config={"experiment": declared.model_dump(), "overrides": dict(request.overrides), "made_with": facts()},
-            tags={**self.tags, **git_state(), "harness.signature": pipeline.report},
+            tags={
+                **self.tags,
+                **git_state(),
+                "harness.signature": pipeline.report,
+                # No parameters, which MLflow never changes: a run may be extended.
+                "tracks": ",".join(declared.tracks),
+                "seeds": ",".join(map(str, seeds)),
+            },
             description=parent_text(request, self.store.artifact(REPORT.name, pipeline.report) if done else None),
         )
-        parent = self.tracker.parent(pipeline.report, info)
+        parent = self.tracker.parent(f"{request.name}/{self._made_alike()}", info)
         self.tracker.page(parent, self._experiment_page())
         return parent
 
+    def _made_alike(self) -> str:
+        """A hash of all that the run has in common with what extends it by seeds or tracks."""
+        request, graph = self.pipeline.request, self.pipeline.graph
+        variants = {variant.name: dict(variant.set) for variant in request.experiment.variants}
+        asked = [
+            request.profile,
+            request.recipes,
+            counted_overrides(request),
+            dict(request.experiment.settings),
+            variants,
+        ]
+        versions = sorted({(node.kind, node.version) for node in graph})
+        return _hash([asked, versions, sorted({s for child in self.pipeline.children for s in child.base})])
+
     def _experiment_page(self) -> ExperimentPage:
         """A table of the variants: late scores, of each track the first ones, and the settings that variants set."""
-        declared, children = self.pipeline.request.experiment, self.pipeline.children
+        request, children = self.pipeline.request, self.pipeline.children
         rows = [row for child in children for row in self._metric_rows(child)]
         metrics: list[str] = []
-        for track in declared.tracks:
-            late = dict.fromkeys(f"metrics.`late/{track}/{r.metric}`" for r in rows if r.track == track and r.per_clip)
+        for track in request.experiment.tracks:
+            late = dict.fromkeys(f"late/{track}/{r.metric}" for r in rows if r.track == track and r.per_clip)
             metrics += list(late)[:COLUMNS]
-        settings = dict.fromkeys(f"params.`{key}`" for child in children for key in child.variant.set)
+        settings = dict.fromkeys(key for child in children for key in child.variant.set)
         lead = next((row for row in rows if row.per_clip), None)  # the first column's
-        rising = lead is not None and lead.direction == "lower"
-        return ExperimentPage(declared.question, "tags.variant != ''", [*metrics, *settings], rising)
+        return ExperimentPage(
+            description=request.experiment.question,
+            view=request.name,
+            metrics=metrics,
+            params=list(settings),
+            rising=lead is not None and lead.direction == "lower",
+            sections=[f"score/{track}" for track in request.experiment.tracks],
+        )
 
     def _declare(self, child: Child) -> str:
         settings = child.resolved.settings
@@ -234,14 +260,32 @@ class Publisher:
         for child in self.pipeline.children:
             scored = [signature for suites in child.score.values() for signature in suites.values()]
             complete = all(self.store.done(SCORE.name, signature) for signature in scored)
-            self.tracker.finish(self.runs[child.variant.name, child.seed], "FINISHED" if complete else "FAILED")
+            self.tracker.finish(
+                self.runs[child.variant.name, child.seed],
+                "FINISHED" if complete else "FAILED",
+                self.seconds(child_stages(child)),
+            )
         report = self.pipeline.report
         complete = self.store.done(REPORT.name, report)
         self._declare_parent()
         if complete:
             folder = self.store.artifact(REPORT.name, report)
             self.tracker.artifact(self.parent, "report", folder, "report", identity=report)
-        self.tracker.finish(self.parent, "FINISHED" if complete else "FAILED")
+        everything = [node.signature for node in self.pipeline.graph]
+        self.tracker.finish(self.parent, "FINISHED" if complete else "FAILED", self.seconds(everything))
+
+    def seconds(self, signatures: Iterable[str]) -> float:
+        """How long these stages took, of those that are done."""
+        nodes = (self.pipeline.graph[signature] for signature in dict.fromkeys(signatures))
+        done = [node for node in nodes if self.store.done(node.kind, node.signature)]
+        return float(sum(self.store.manifest(node.kind, node.signature)["seconds"] for node in done))
+
+
+def child_stages(child: Child) -> Iterator[str]:
+    """The signatures of what is made for one variant and seed: not of the base model and the latent cache, which all share."""
+    for made in (child.train, child.forecast, child.generate, *child.score.values()):
+        yield from made.values()
+    yield from child.errors
 
 
 def _name(child: Child) -> str:

@@ -14,7 +14,19 @@ from harness.tracking.ledger import Ledger
 from harness.tracking.own import own_database
 from harness.tracking.server import KEY_TAG, Server, ServerAwayError, sqlite_path
 from harness.tracking.trained import TrainedModel
-from harness.tracking.uploads import Curve, Document, Files, MetricsFile, Params, Piece, Points, RunStatus, Status, Tags
+from harness.tracking.uploads import (
+    Curve,
+    Document,
+    Files,
+    MetricsFile,
+    Params,
+    Piece,
+    Points,
+    RunStatus,
+    Status,
+    Tags,
+    status_in,
+)
 
 RETRY_SECONDS = 30.0
 OWN = "the store's own"  # instead of a path: a store that is moved keeps its ledger
@@ -79,7 +91,7 @@ class Tracker:
         self._thread.start()
 
     def parent(self, key: str, info: RunInfo) -> str:
-        """Declare the run of the whole experiment; `key` is its signature. Returns the run for the other calls.
+        """Declare the run of the whole experiment; `key` tells it from others. Returns the run for the other calls.
 
         Declaring a run again updates its name, tags and description.
         """
@@ -116,9 +128,12 @@ class Tracker:
         """Describe the MLflow experiment that the run is in."""
         self._enqueue(parent, page)
 
-    def finish(self, run: str, status: Status) -> None:
-        """End the run as FINISHED, FAILED or KILLED. One that did not finish is RUNNING again when declared again."""
-        self._enqueue(run, RunStatus(status))
+    def finish(self, run: str, status: Status, seconds: float | None = None) -> None:
+        """End the run as FINISHED, FAILED or KILLED, `seconds` after its start, or now.
+
+        One that did not finish is RUNNING again when declared again.
+        """
+        self._enqueue(run, RunStatus(status, seconds))
 
     def run_id(self, run: str) -> str | None:
         """The MLflow id of the run, None as long as it has not been made."""
@@ -150,7 +165,7 @@ class Tracker:
             return
         for run, pieces in self._pieces.items():
             ended = isinstance(last := pieces.get("status"), RunStatus) and last.status != "RUNNING"
-            if not ended and self._ledger.mark(run, "status") != "FINISHED":
+            if not ended and status_in(self._ledger.mark(run, "status")) != "FINISHED":
                 self.finish(run, "FAILED" if isinstance(error, Exception) else "KILLED")
         self.close(wait_s=10.0)
 
@@ -162,7 +177,7 @@ class Tracker:
             self._pieces.setdefault(run, {})
         for piece in (tags, Params(info.params), Document("config.json", info.config)):
             self._enqueue(run, piece)
-        if self._ledger.mark(run, "status") in ("FAILED", "KILLED"):
+        if status_in(self._ledger.mark(run, "status")) in ("FAILED", "KILLED"):
             self._enqueue(run, RunStatus("RUNNING"))
         return run
 

@@ -206,20 +206,33 @@ class Files:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """Whether the run is going on, or how it ended."""
+    """Whether the run is going on, or how it ended, and after how long: the seconds of its stages (None: now)."""
 
     status: Status
+    seconds: float | None = None
     name = "status"
 
     def pending(self, mark: Mark | None) -> bool:
-        return mark != self.status
+        return mark != self._mark
 
     def send(self, client: "MlflowClient", run_id: str, _: Mark | None) -> Iterator[Mark]:
         if self.status == "RUNNING":
             client.update_run(run_id, status=self.status)
-        else:
+        elif self.seconds is None:
             client.set_terminated(run_id, self.status)
-        yield self.status
+        else:
+            started = client.get_run(run_id).info.start_time
+            client.set_terminated(run_id, self.status, end_time=started + round(self.seconds * 1000))
+        yield self._mark
+
+    @property
+    def _mark(self) -> str:
+        return self.status if self.seconds is None else f"{self.status} {self.seconds:.3f}"
+
+
+def status_in(mark: Mark | None) -> str:
+    """The status that a mark of RunStatus tells, empty for none."""
+    return str(mark or "").partition(" ")[0]
 
 
 def _metrics(metrics: Mapping[str, Points] | Mapping[str, list[tuple[int, object]]], when: object) -> "list[Metric]":

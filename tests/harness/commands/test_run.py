@@ -15,6 +15,7 @@ import av
 import numpy as np
 import pytest
 
+from harness.results.runs import runs
 from tests.harness.finished import FIRST, RUN, finished, table
 from tests.harness.small import ONE_TRACK, ROOT, SMALL, command, environment, harness, prepared, process
 
@@ -124,7 +125,7 @@ def test_mlflow_has_parent_children_curves_and_artifacts(store: Path) -> None:
     with sqlite3.connect(store / "mlflow.db") as db:
         names = dict(db.execute("select name, status from runs"))
         assert names == {
-            "ablation_eimg · tiny · 1 seed": "FINISHED",
+            f"{runs(store)[-1].name} · tiny · 1 seed": "FINISHED",
             "base · seed 0": "FINISHED",
             "full · seed 0": "FINISHED",
         }
@@ -138,6 +139,17 @@ def test_mlflow_has_parent_children_curves_and_artifacts(store: Path) -> None:
         assert {"harness.signature", "git.commit", "git.dirty", "backbone", "profile"} <= tags
     kept = {p.name for p in (store / "mlartifacts").rglob("*") if p.is_file()}
     assert {"report.html", "scene-00.mp4", "config.json"} <= kept
+
+
+def test_a_run_in_mlflow_lasts_as_long_as_its_stages_took_also_when_all_is_done_already(store: Path) -> None:
+    assert harness(*RUN, store=store).returncode == 0
+    manifests = [json.loads(path.read_text()) for path in store.glob("artifacts/*/*/manifest.json")]
+    with sqlite3.connect(store / "mlflow.db") as db:
+        lasts = dict(db.execute("select name, (end_time - start_time) / 1000.0 from runs"))
+    of_full = [m["seconds"] for m in manifests if m["label"].startswith("full, seed 0")]
+    assert lasts["full · seed 0"] == pytest.approx(sum(of_full), abs=0.01)
+    (whole,) = (seconds for name, seconds in lasts.items() if " · tiny · " in name)
+    assert whole == pytest.approx(sum(m["seconds"] for m in manifests), abs=0.01)
 
 
 def test_status(store: Path) -> None:

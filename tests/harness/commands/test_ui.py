@@ -1,5 +1,6 @@
 """The real MLflow pages, served from a store for as long as a process lives."""
 
+import re
 import shutil
 import signal
 import socket
@@ -9,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.ui import serve
+from harness.commands.ui import serve, view_address
 from harness.core.errors import UseError
 from harness.tracking import resolve_uri
 from harness.tracking.server import unreachable
-from tests.harness.small import database
+from tests.harness.small import database, harness
 
 ROOT = Path(__file__).parents[3]
 SERVE = """
 import sys
 from pathlib import Path
-from harness.commands.ui import serve
+from harness.commands.ui import serve, view_address
 store, port = Path(sys.argv[1]), int(sys.argv[2])
 sys.exit(serve(f"sqlite:///{store}/mlflow.db", store, port, lambda line: print(line, flush=True)))
 """
@@ -40,6 +41,19 @@ def test_a_password_before_no_database_is_not_handed_to_mlflow_which_prints_it(t
     with pytest.raises(UseError, match=r"^--uri host: .*expected postgresql") as caught:
         serve("me:secret@host", tmp_path, 5000, print)
     assert "secret" not in str(caught.value)
+
+
+def test_the_address_of_a_run_opens_its_view_among_runs() -> None:
+    page = view_address("http://127.0.0.1:5000", "7", "ablation_eimg-train.steps=50")
+    assert page.startswith(
+        "http://127.0.0.1:5000/#/experiments/7/runs?workflowType=machine_learning&viewStateShareKey="
+    )
+    assert re.fullmatch("[0-9a-f]{16}", page.rpartition("=")[2])
+
+
+def test_a_run_that_is_not_there_is_said_before_anything_is_served(tmp_path: Path) -> None:
+    done = harness("ui", "tlak", store=tmp_path)
+    assert (done.returncode, "no run is named 'tlak'" in done.stderr) == (2, True)
 
 
 @pytest.mark.slow

@@ -14,3 +14,8 @@ def test_score_curves_are_means_over_the_samples_that_are_defined() -> None:
         "score/consistent-50s/ssim": [(0, 15.0), (1, 30.0)],
         "late/consistent-50s/ssim": [(0, 30.0)],  # of the film whose last fifth has a value
     }
+
+
+def test_a_value_has_six_digits() -> None:
+    curves = score_curves({"psnr": np.array([[33.98471927642822, 1.5e-7 / 3]])}, "x")
+    assert curves == {"score/x/psnr": [(0, 33.9847), (1, 5e-8)], "late/x/psnr": [(0, 5e-8)]}

@@ -61,9 +61,7 @@ def mirror(store: Path, uri: str, said: list[str], extra: str = "") -> int:
     tracker.dataset(full, Dataset("world", "training", "ab" * 32, "svi.data.world", {"clips": 48}))
     tracker.dataset(full, Dataset("samples", "evaluation", "cd" * 32, "svi.data.world", {"samples": 2}))
     tracker.model(full, trained(store))
-    tracker.page(
-        parent, ExperimentPage("Why **drift**?", "tags.variant != ''", ["metrics.`late/x/psnr`"], rising=False)
-    )
+    tracker.page(parent, ExperimentPage("Why **drift**?", "test", ["late/x/psnr"], ["svi.p_img"], rising=False))
     tracker.artifact(parent, "report", store / "report.html")
     if extra:
         tracker.curve(full, extra, {extra: [(0, 1.0)]}, identity=extra, measured=1e9)

@@ -1,6 +1,7 @@
 """MLflow's own pages over a real run, in a real browser: experiment, comparison, charts, artifacts, model, data."""
 
 import json
+import re
 import subprocess
 import sys
 import urllib.request
@@ -30,19 +31,23 @@ CHOSEN = """try {
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A store with one small experiment, served by `harness ui`."""
+def said() -> Iterator[list[str]]:
+    """What `harness ui` says over a store with one small run: its address, that of the run's view, and of its charts."""
     store = finished()
     command = [sys.executable, "-m", "harness", "ui", "--store", str(store)]
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        said = next(line for line in server.stdout if line.startswith("MLflow: "))
-        assert "Model training" in said
+        assert "starts" in server.stdout.readline()
         try:
-            yield said.split()[1].rstrip(";")
+            yield [server.stdout.readline() for _ in range(3)]
         finally:
             server.terminate()
             server.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def address(said: list[str]) -> str:
+    return said[0].split()[1].rstrip(";")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,7 @@ def ids(address: str) -> dict[str, str]:
     """The ids of the runs by their names' first words, and of the experiment."""
     (experiment,) = (e for e in ask(address, "experiments/search")["experiments"] if e["name"] == "ablation_eimg")
     runs = ask(address, "runs/search", experiment_ids=[experiment["experiment_id"]])["runs"]
-    names = {run["info"]["run_name"].split()[0]: run["info"]["run_id"] for run in runs}
+    names = {run["info"]["run_name"].split()[0].partition("-")[0]: run["info"]["run_id"] for run in runs}
     return {**names, "experiment": experiment["experiment_id"]}
 
 
@@ -95,7 +100,7 @@ def test_the_experiment_shows_its_question_and_its_runs_nested(page: Any, addres
     page.get_by_role("link", name="ablation_eimg").click()
     page.get_by_text("Is the conditioning-frame error E_img what stops drift?").first.wait_for()
     page.goto(f"{address}/#/experiments/{ids['experiment']}/runs")
-    parent = page.get_by_role("link", name="ablation_eimg · tiny · 1 seed")
+    parent = page.get_by_role("link", name=" · tiny · 1 seed")
     parent.wait_for()
     assert page.get_by_role("link", name="full · seed 0").count() == 0
     page.locator(".ag-row", has=parent).locator("button").first.click()
@@ -103,18 +108,24 @@ def test_the_experiment_shows_its_question_and_its_runs_nested(page: Any, addres
         page.get_by_role("link", name=name).first.wait_for()  # of the run; its model has the same name
 
 
-def test_the_saved_view_has_the_variants_and_their_late_scores(page: Any, address: str, ids: dict[str, str]) -> None:
-    page.goto(f"{address}/#/experiments/{ids['experiment']}/runs")
-    page.get_by_text("Views", exact=True).click()
-    page.get_by_text("Scores", exact=True).click()
+def test_the_saved_view_has_the_variants_and_their_late_scores(page: Any, said: list[str]) -> None:
+    page.goto(said[1].split()[1])
     page.get_by_role("link", name="full · seed 0").first.wait_for()
-    assert page.get_by_role("link", name="ablation_eimg · tiny · 1 seed").count() == 0
+    assert page.get_by_role("link", name=" · tiny · 1 seed").count() == 0
     page.locator("[col-id='metrics.`late/consistent-50s/background_psnr`'].ag-cell").first.wait_for()
 
 
-def test_two_variants_are_compared_in_a_chart(page: Any, address: str, ids: dict[str, str]) -> None:
-    view = "viewStateShareKey=harness&compareRunsMode=CHART"
-    page.goto(f"{address}/#/experiments/{ids['experiment']}/runs?{view}")
+def test_the_charts_begin_with_late_fidelity(page: Any, said: list[str]) -> None:
+    page.goto(said[2].split()[-1])
+    titles = page.get_by_text(re.compile("^(late/|score/|train$|bank$)"))
+    titles.first.wait_for()
+    assert titles.first.inner_text() == "late/consistent-50s"
+    page.locator(".js-plotly-plot .barlayer .trace").first.wait_for()
+    assert "background_psnr" in page.locator("[data-testid='experiment-view-compare-runs-card']").first.inner_text()
+
+
+def test_two_variants_are_compared_in_a_chart(page: Any, address: str, ids: dict[str, str], said: list[str]) -> None:
+    page.goto(said[2].split()[-1])
     page.get_by_placeholder("Search metric charts").fill("score/consistent-50s/background_psnr")
     page.locator(".js-plotly-plot .scatterlayer .trace").nth(1).wait_for()
     for name in ("full", "base"):  # a curve over clips for each variant
