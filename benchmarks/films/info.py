@@ -11,12 +11,14 @@ from benchmarks.track import Neighbour
 
 @dataclass(frozen=True)
 class FilmSample:
-    """One film: its prompts, one a clip, its mp4 relative to the folder, its height and width in pixels before any enlarging."""
+    """One film: its prompts, one a clip, its mp4 relative to the folder, its height and width in pixels before any enlarging, and
+    the hash of the image and prompts that it starts from; "" in a film.json of an earlier version."""
 
     name: str
     prompts: tuple[str, ...]
     video: str
     size: tuple[int, int]
+    start: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class FilmInfo:
         for sample in found["samples"]:
             _require(path, FilmSample, sample)
         samples = tuple(
-            FilmSample(one["name"], tuple(one["prompts"]), one["video"], (one["size"][0], one["size"][1]))
+            FilmSample(
+                one["name"], tuple(one["prompts"]), one["video"], (one["size"][0], one["size"][1]), one.get("start", "")
+            )
             for one in found["samples"]
         )
         known = {field.name: found[field.name] for field in fields(cls) if field.name in found}

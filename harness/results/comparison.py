@@ -12,6 +12,7 @@ from harness.results.frame import joined, results_frame
 from harness.results.info import SEEDS, costs, forecast_share, report_info, settings_read
 from harness.results.reports import report_job
 from harness.results.scored_videos import ScoredVideos, scored_videos
+from harness.results.shared_samples import on_shared_samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ def compared(store: Store, experiments: Sequence[str], scored: Sequence[str]) ->
 
     A row is called as its variant, or EXPERIMENT/VARIANT where names clash; a variant that two experiments share, made by the
     same stages, is one row with the films of both. Differences are taken to the first experiment's baseline, on the tracks
-    that all have.
+    and samples that all have.
 
     Raises UseError for an experiment without a report, none of their tracks in common, a name that is not scored there or is a
     variant's, or scores that were made differently.
@@ -57,11 +58,14 @@ def compared(store: Store, experiments: Sequence[str], scored: Sequence[str]) ->
     from reports.statistics.frame import validated
 
     jobs = [report_job(store, name) for name in experiments]
-    found = [(job, report_info(job)) for job in jobs]
+    # Two runs of one experiment are told apart by the runs' names.
+    found = [(job, replace(report_info(job), experiment=name)) for job, name in zip(jobs, experiments, strict=True)]
     tracks = _shared_tracks([info for _, info in found])
     parts = _parts(found, tracks)
     info = replace(_joint_info(parts, tracks), experiment=" + ".join(experiments))
-    frames = [_without_repeats(joined(_frame_of(part, tracks) for part in parts))]
+    joint = _without_repeats(joined(_frame_of(part, tracks) for part in parts))
+    joint, info = on_shared_samples(joint, info, jobs)
+    frames = [joint]
     if scored:
         info = replace(info, caption=_caption_beside_seeds(info.caption, parts[0].info.seeds))
     for one in _chosen_videos(store, scored, info):
@@ -119,7 +123,7 @@ def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         return first.info
     return replace(
         first.info,
-        question=" ".join(f"{info.experiment}: {info.question}" for info in infos),
+        question=_questions(infos),
         profile=_comma_list(info.profile for info in infos),
         backbone=_comma_list(info.backbone for info in infos),
         caption=" ".join(dict.fromkeys(info.caption for info in infos)),
@@ -141,6 +145,14 @@ def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         },
         trivial=tuple(dict.fromkeys(row for row in _trivial_rows(parts) if row != first.names[first.info.baseline])),
     )
+
+
+def _questions(infos: "Sequence[ReportInfo]") -> str:
+    """Each question once, with the names of those that ask it."""
+    asked: dict[str, list[str]] = {}
+    for info in infos:
+        asked.setdefault(info.question, []).append(info.experiment)
+    return " ".join(f"{', '.join(names)}: {question}" for question, names in asked.items())
 
 
 def _trivial_rows(parts: Sequence[_Part]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.artifacts import PROBE
 from benchmarks.films.film import Probes
 from benchmarks.films.info import FilmInfo, FilmSample
+from benchmarks.samples import starts_hash
 from benchmarks.scorers.forecast import gain_and_eps
 from benchmarks.track import Neighbour, clip_slices
 from harness.core.artifacts import GAIN_AND_EPS, SINGLE_FILM
@@ -63,7 +64,13 @@ def generate(job: Job) -> None:
         n_clips=length.n_clips,
         n_frames=length.n_frames,
         samples=tuple(
-            FilmSample(film.name, film.prompts, f"{VIDEOS}/{film.name}.mp4", (film.image.shape[0], film.image.shape[1]))
+            FilmSample(
+                film.name,
+                film.prompts,
+                f"{VIDEOS}/{film.name}.mp4",
+                (film.image.shape[0], film.image.shape[1]),
+                starts_hash([(film.name, film.image, film.prompts)]),
+            )
             for film in scripts.films
         ),
     ).write(job.folder)

@@ -17,7 +17,7 @@ INFO = FilmInfo(
     overlap=1,
     n_clips=10,
     n_frames=41,
-    samples=(FilmSample("a", ("a disc", "é"), "videos/a.mp4", (16, 24)),),
+    samples=(FilmSample("a", ("a disc", "é"), "videos/a.mp4", (16, 24), "c3"),),
 )
 
 
@@ -26,7 +26,8 @@ def test_it_is_written_as_it_always_was(tmp_path: Path) -> None:
     about = {
         "track": "consistent-50s", "track_version": 1, "method": "model", "samples_hash": "5a", "fps": 8, "clip_frames": 5,
         "overlap": 1, "n_clips": 10, "n_frames": 41,
-        "samples": [{"name": "a", "prompts": ["a disc", "é"], "video": "videos/a.mp4", "size": [16, 24]}],
+        "samples": [{"name": "a", "prompts": ["a disc", "é"], "video": "videos/a.mp4", "size": [16, 24], "start": "c3"}],
+        "overlap_from": "next",
     }  # fmt: skip
     assert (tmp_path / "film.json").read_text() == json.dumps(about, indent=1)
 

@@ -34,17 +34,19 @@ def artifact(store: Store, kind: str, name: str, identity: Mapping[str, Any], up
     return signature
 
 
-def scores(store: Store, name: str, late: float, suite: int = 1, kind: str = "score") -> str:
+def scores(
+    store: Store, name: str, late: float, suite: int = 1, kind: str = "score", films: Sequence[str] = FILMS
+) -> str:
     """A Score artifact: background PSNR of ten clips, which ends at `late`."""
     signature = artifact(store, kind, name, {}, {})
     folder = store.artifact(kind, signature)
-    noise = np.random.default_rng(len(name)).normal(0, 0.1, (len(FILMS), 10))
+    noise = np.random.default_rng(len(name)).normal(0, 0.1, (len(films), 10))
     metric = ScoredMetric("background_psnr", "higher", "1", "dB", "clip", (), "", weights={}, compared_with="")
     ScoreRecord(
         track=TRACK,
         track_version=1,
-        samples=FILMS,
-        samples_hash="0" * 64,
+        samples=tuple(films),
+        samples_hash=hashlib.sha256(repr(films).encode()).hexdigest(),
         fps=8.0,
         resolution="16x16",
         n_clips=10,
@@ -65,6 +67,7 @@ def experiment(
     seeds: Sequence[int] = (0,),
     suite: int = 1,
     trained: int = 500,
+    films: Sequence[str] = FILMS,
 ) -> None:
     """A finished report: variant -> the name of what made it, and where its films end; the first one is the baseline."""
     made, scored = [], []
@@ -78,10 +81,10 @@ def experiment(
         folder = store.artifact("generate", film)
         (folder / "videos").mkdir(exist_ok=True)
         write_mp4(folder / "videos" / "a.mp4", np.zeros((8, 16, 16, 3), np.uint8), 8, 16, 16)
-        sample = FilmSample("a", ("a fox",), "videos/a.mp4", (16, 16))
-        FilmInfo(TRACK, 1, "model", "0" * 64, 8.0, 5, 1, 2, 8, (sample,)).write(folder)
+        samples = [FilmSample(name, ("a fox",), f"videos/{name}.mp4", (16, 16), f"start of {name}") for name in films]
+        FilmInfo(TRACK, 1, "model", "0" * 64, 8.0, 5, 1, 2, 8, tuple(samples)).write(folder)
         made.append(film)
-        scored.append(scores(store, f"{stages}{track}{seed}{suite}", late, suite))
+        scored.append(scores(store, f"{stages}{track}{seed}{suite}{films}", late, suite, films=films))
     identity = {
         "experiment": name, "question": f"Why {name}?", "baseline": next(iter(variants)), "compare_to": "svi-4", "profile": "tiny",
         "variants": {variant: {"bank.capacity": 10} if variant == "small" else {} for variant in variants},
@@ -150,6 +153,36 @@ def test_settings_in_which_the_experiments_differ_are_told(store: Store) -> None
         "long": {"bank.capacity": 500, "train.steps": 2000},
     }
     assert compared(store, ["one"], [])[1].settings["full"] == {"bank.capacity": 500}
+
+
+def test_of_many_films_and_few_of_the_same_scenes_the_few_are_compared(store: Store) -> None:
+    many = [*FILMS, "g", "h"]
+    experiment(store, "many", {"full": ("full of many", 29.0), "small": ("small of many", 20.0)}, films=many)
+    frame, info = compared(store, ["many", "one"], [])
+    assert list(info.variants) == ["many/full", "many/small", "one/full", "one/small"]
+    assert {name: sorted(set(rows["sample"])) for name, rows in frame.groupby("variant", observed=True)} == {
+        name: list(FILMS) for name in info.variants
+    }
+    assert "On consistent-50s only the 6 samples that all have are compared, of up to 8." in info.caption
+    assert summarise(frame, info).query("variant == 'one/full' and statistic == 'late'")["delta_n"].item() == len(FILMS)
+    assert {Path(film).stem for films in info.videos[TRACK].values() for film in films} <= set(FILMS)
+
+
+def test_films_of_other_scenes_are_not_compared(store: Store) -> None:
+    experiment(store, "others", {"full": ("full of others", 29.0)}, films=["x", "y"])
+    with pytest.raises(UseError, match="on the same samples"):
+        compared(store, ["one", "others"], [])
+
+
+def test_two_runs_of_one_experiment_are_told_apart_by_their_names(store: Store) -> None:
+    experiment(store, "longer", {"full": ("longer full", 30.0), "small": ("longer small", 20.0)})
+    manifest = next(
+        path for path in store.root.glob("artifacts/report/*/manifest.json") if "Why longer" in path.read_text()
+    )
+    manifest.write_text(manifest.read_text().replace("Why longer?", "Why one?").replace('"longer"', '"one"'))
+    _, info = compared(store, ["one", "longer"], [])
+    assert list(info.variants) == ["one/full", "one/small", "longer/full", "longer/small"]
+    assert info.question == "one, longer: Why one?"
 
 
 def test_a_comparison_is_a_page_and_every_other_form(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
