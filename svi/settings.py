@@ -131,6 +131,9 @@ class InjectionSettings(Frozen):
     p_noi: float = identity(0.01, "probability of E_noi on the noise: [N] .5; [C][P] .01", ge=0, le=1)
     p_clean: float = identity(0.5, "probability that nothing is injected: [P] .5; [C] Film .5, others .2", ge=0, le=1)
     img_run: int = identity(3, "latent frames of the run taken as E_img, 0 the whole error: [C] n; [N] whole", ge=0)
+    img_from: Literal["slots", "entries"] = later(
+        "slots", "E_img is drawn evenly over the filled slots ([P] over t), or [C] over all stored entries of all slots"
+    )
     img_spread: Literal["head", "tile"] = identity(
         "head", "E_img on the first frames of the condition, or repeated over all"
     )
@@ -156,8 +159,18 @@ class BankSettings(Frozen):
 
     capacity: int = identity(500, "errors a slot (Z)", ge=1)
     replacement: Literal["l2", "random", "fifo"] = identity("l2", "which entry of a full slot makes room")
+    lists: Literal[1, 2] = later(
+        1,
+        "1: an entry stands for both errors, and a full slot gives up one by its residual; [C] 2: a list for each error, "
+        "each by its own L2 distance, in a file twice as large",
+    )
     p_clean_update: float = identity(0.1, "probability that a clean step's error is banked: [C] .1; [N] 1", ge=0, le=1)
     warmup: int = identity(50, "first steps in which every rank banks all ranks' errors: [C] 50; [P] 20", ge=0)
+    warmup_by: Literal["sample", "rank"] = later(
+        "sample",
+        "warm-up: p_clean_update decides for each of the gathered errors, or [C] for all of them at once, by this rank's own "
+        "(first) sample",
+    )
     scope: Literal["rank", "node"] = identity("rank", "one bank a rank, or one file that all ranks of a node share")
     dtype: Literal["float32", "bfloat16"] = identity("float32", "numbers of the stored errors")
     folder: str | None = runtime(
@@ -272,6 +285,10 @@ class GenerateSettings(Frozen):
         "after the last prompt: that one again, or the film ends there ([C] v1); stop is refused for a track that lasts longer",
     )
     seed: int = identity(0, "seed of the films", ge=0)
+    noise: Literal["film", "seed"] = later(
+        "film",
+        "a clip's noise is drawn by the film's name and the clip's seed, or [C] by the seed alone, as a published demo is",
+    )
     seed_stride: int = identity(42, "seed of clip i = seed of the film + i * stride; 0 fixes it over clips", ge=0)
     handoff: Literal["pixel", "latent"] = identity(
         "pixel", "[C] decoded last frames, encoded again; [N] the last latents"
@@ -280,6 +297,10 @@ class GenerateSettings(Frozen):
         "next",
         "the frames that two clips share are shown as the next one has them ([C] v1: a clip drops its last frames), or as "
         "the previous one has them ([2.0] the next clip drops its first frame; [2.0 Pro] its first 5)",
+    )
+    pixels: Literal["round", "truncate"] = later(
+        "round",
+        "decoded frames as 8 bits, shown and handed on: the nearest level, or [C] v1 the one below (half a level darker a clip)",
     )
     samples: int = identity(16, "films a track, at most", ge=1)
     together: int = runtime(16, "films side by side in one batch", ge=1)

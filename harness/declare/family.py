@@ -1,4 +1,6 @@
-"""The SVI family as recipes: every figure of the paper and of the authors' releases, each with its source.
+"""The SVI family as recipes: the figures of the paper and of the authors' releases that are settings here, each with its source.
+
+docs/method.md lists what the authors do otherwise and no setting says.
 
 A member's own figures are the same on both sides; where paper and code disagree, `NAME/paper` and `NAME/code` take a side.
 NAME alone is the code's side: the released LoRAs were trained with it. Sources: [P] arXiv 2510.09212, [C] the authors' v1.0 code,
@@ -53,23 +55,33 @@ SIDES: dict[str, tuple[Row, ...]] = {
         ("train.lr", 2e-5, "[P]"),
         ("injection.p_clean", 0.5, "[P]"),
         ("injection.img_run", 1, "[P] uniform over t and frames"),
+        ("injection.img_from", "slots", "[P] uniform over t"),
+        ("bank.lists", 1, "[P] names none: one entry for both errors"),
         ("bank.warmup", 20, "[P]"),
+        ("bank.warmup_by", "sample", "[P] names none"),
         ("bank.p_clean_update", 1.0, "[P] names none"),
         ("flow.t_sampling", "uniform", "[P] names none"),
         ("flow.loss_weight", "none", "[P] plain MSE"),
         ("flow.truth", "clean", "[P] claims the clean latent"),
         ("backbone.clip_image", "processor", "[P] names none: diffusers'"),
+        ("generate.noise", "film", "[P] names none"),
+        ("generate.pixels", "round", "[P] names none"),
     ),
     "code": (
         ("train.lr", 1e-4, "[C] scripts"),
         ("injection.p_clean", 0.2, "[C]"),
         ("injection.img_run", 3, "[C] y_error_num"),
+        ("injection.img_from", "entries", "[C] over all stored entries of all slots"),
+        ("bank.lists", 2, "[C] y_error_buffer and latent_error_buffer"),
         ("bank.warmup", 50, "[C]"),
+        ("bank.warmup_by", "rank", "[C] all gathered errors or none, by the rank's own clean flag"),
         ("bank.p_clean_update", 0.1, "[C] clean_buffer_update_prob, 2025-10-21"),
         ("flow.t_sampling", "shifted", "[C] uniform index in the shift-5 table"),
         ("flow.loss_weight", "bell", "[C] w(sigma)"),
         ("flow.truth", "integration", "[C] by integration"),
         ("backbone.clip_image", "squash", "[C] 224 x 224, bicubic"),
+        ("generate.noise", "seed", "[C] one generator of the clip's seed"),
+        ("generate.pixels", "truncate", "[C] uint8 truncated"),
     ),
 }
 
@@ -97,6 +109,8 @@ NEGATIVE_WAN = (
 )
 _V1: tuple[Row, ...] = (("generate.negative_prompt", NEGATIVE_V1, "[C] fixed in the test script"),)
 _V2: tuple[Row, ...] = (("generate.negative_prompt", NEGATIVE_WAN, "[2.0] Wan's own"),)
+
+_ROUNDED: Row = ("generate.pixels", "round", "[C] v1 truncates; of 2.0 it is not known")
 
 _SIZE = "[C] trained at 480 x 832, 81 frames, batch 1 a GPU; the profile sets sizes and batch"
 
@@ -142,7 +156,7 @@ FAMILY: dict[str, Member] = {
             ("generate.overlap_from", "previous", "[2.0] the next clip drops its first frame"),
             ("backbone.boundary", 0.875, "[2.0] the low-noise expert under t = 875"),
         ),
-        {},
+        {"code": (_ROUNDED,)},
         (_SIZE, "training figures of 2.0 are not published: Shot's stand here"),
     ),
     "svi-2.0-pro": Member(
@@ -163,6 +177,7 @@ FAMILY: dict[str, Member] = {
         ),
         {
             "code": (
+                _ROUNDED,
                 ("generate.guidance", 4.0, "[2.0 Pro] the README's command; its argparse has 5"),
                 ("generate.fps", 15, "[2.0 Pro] films are saved at 15"),
             ),

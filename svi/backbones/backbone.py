@@ -37,8 +37,8 @@ class Backbone(Protocol):
     def encode(self, frames: Tensor) -> Tensor:
         """Latents of whole clips."""
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Pixels of whole clips."""
+    def decode(self, latents: Tensor, *, truncate: bool = False) -> Tensor:
+        """Pixels of whole clips, at the nearest of 256 levels; `truncate`: at the one below."""
 
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
         """One text embedding a prompt."""

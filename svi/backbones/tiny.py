@@ -53,13 +53,14 @@ class Codec:
         latents = (rows - self.mean) @ self.basis / self.scale
         return latents.reshape(*frames.shape[:2], *latents.shape[1:]).permute(0, 4, 1, 2, 3)
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, *, truncate: bool = False) -> Tensor:
         """[B, C, F, h, w] -> [B, F, H, W, 3] uint8"""
         b, _, f, h, w = latents.shape
         p = self.patch
         rows = latents.permute(0, 2, 3, 4, 1) * self.scale @ self.basis.T + self.mean
         x = rows.reshape(b, f, h, w, p, p, 3).permute(0, 1, 2, 4, 3, 5, 6).reshape(b, f, h * p, w * p, 3)
-        return x.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        x = x.add(1).mul(127.5)
+        return (x if truncate else x.round()).clamp(0, 255).to(torch.uint8)
 
     def state(self) -> dict[str, Tensor]:
         return {"mean": self.mean, "basis": self.basis.contiguous(), "scale": self.scale}
@@ -127,9 +128,9 @@ class TinyBackbone:
         """[B, F, H, W, 3] uint8 -> [B, C, F, h, w]; no compression in time."""
         return self.codec.encode(frames)
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, *, truncate: bool = False) -> Tensor:
         """[B, C, F, h, w] -> [B, F, H, W, 3] uint8"""
-        return self.codec.decode(latents)
+        return self.codec.decode(latents, truncate=truncate)
 
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
         """Each word a fixed random vector (seeded by its hash) at its position; longer prompts are cut. [B, tokens, channels]"""

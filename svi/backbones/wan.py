@@ -168,14 +168,15 @@ class WanBackbone:
         return (mode - mean) * scale
 
     @torch.no_grad()
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, *, truncate: bool = False) -> Tensor:
         """[B, C, T, h, w] -> [B, F, H, W, 3] uint8, clip by clip."""
         mean, scale = self._statistics
-        return torch.stack([self._decode(clip[None] / scale + mean) for clip in latents])
+        return torch.stack([self._decode(clip[None] / scale + mean, truncate) for clip in latents])
 
-    def _decode(self, z: Tensor) -> Tensor:
+    def _decode(self, z: Tensor, truncate: bool) -> Tensor:
         x: Tensor = self.vae.decode(z.to(self.device)).sample[0].permute(1, 2, 3, 0)
-        return x.mul(0.5).add(0.5).clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
+        x = x.mul(0.5).add(0.5).clamp(0, 1).mul(255)
+        return (x if truncate else x.round()).to(torch.uint8).cpu()
 
     @property
     def _statistics(self) -> tuple[Tensor, Tensor]:

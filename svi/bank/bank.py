@@ -4,9 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from svi.artifacts import BANK
@@ -41,7 +43,8 @@ class New(NamedTuple):
 
 def layout_of(slots: int, shape: tuple[int, ...], settings: BankSettings, *, both: bool) -> Layout:
     """What the file of a bank holds; sketches only where an add would otherwise read more than a little."""
-    layout = Layout(slots, settings.capacity, (2 if both else 1, *shape), settings.dtype)
+    errors = 2 if both and settings.lists == 1 else 1
+    layout = Layout(slots * settings.lists, settings.capacity, (errors, *shape), settings.dtype)
     if settings.replacement == "l2" and settings.capacity * layout.entry_bytes > SMALL:
         return replace(layout, sketch=layout.entry_bytes // SKETCH_SHARE | 1)
     return layout
@@ -51,9 +54,10 @@ class ErrorBank:
     """Errors in `slots` slots of `capacity` entries each (arXiv 2510.09212, section 4.3).
 
     With the truth by integration an entry is the residual r and its t, from which both errors follow (E_vid = (1 - t) r,
-    E_noi = -t r): half the memory of two lists. With the clean truth an entry holds both errors as they are. Entries lie in
-    the file `folder`/bank-`rank`.bin, which must belong to this training alone; a step touches only the few that it needs.
-    For one thread at a time.
+    E_noi = -t r): half the memory of two lists. With the clean truth an entry holds both errors as they are. With two lists
+    (settings.lists, the authors' code) E_vid of slot s lies in slot s of the file and E_noi in slot `slots` + s, each as it is:
+    both lists grow together, then each gives up an entry of its own. Entries lie in the file `folder`/bank-`rank`.bin, which
+    must belong to this training alone; a step touches only the few that it needs. For one thread at a time.
     """
 
     def __init__(
@@ -67,12 +71,12 @@ class ErrorBank:
         rank: int = 0,
         peers: Peers | None = None,
     ) -> None:
-        """Empty, until `load_state_dict`. `shape` of one latent [C, T, H, W]; `both`: an entry holds E_vid and E_noi instead of r.
+        """Empty, until `load_state_dict`. `shape` of one latent [C, T, H, W]; `both`: an entry is E_vid and E_noi instead of r.
 
         `rank` names the file: the process's own, or that of the node when its ranks, `peers`, share the bank (all of them construct
         it). Raises ValueError when the disk has no room for the full bank, or the file is another's.
         """
-        self.settings, self.both, self.peers = settings, both, peers
+        self.slots, self.settings, self.both, self.peers = slots, settings, both, peers
         self.read = 0  # entries read so far to find nearest ones
         layout = layout_of(slots, shape, settings, both=both)
         self.sketcher = Sketcher(layout.values, layout.sketch) if layout.sketch else None
@@ -96,6 +100,12 @@ class ErrorBank:
     def fill(self) -> float:
         """Share of all positions that hold an error."""
         return float(self.file.count.sum()) / self.file.layout.full_entries
+
+    @property
+    def count(self) -> NDArray[np.int64]:
+        """Entries a slot. [slots]"""
+        counts: NDArray[np.int64] = self.file.count[: self.slots]
+        return counts
 
     @property
     def own_bytes(self) -> int:
@@ -123,10 +133,19 @@ class ErrorBank:
         return positions
 
     def add(self, slot: int, entry: Tensor, t: float, generator: torch.Generator) -> int:
-        """Store an entry [1 or 2, C, T, H, W] and return its position.
+        """Store an entry [1 or 2, C, T, H, W] and return its position; of two lists, that of E_vid.
 
         A full slot replaces the nearest entry in L2 distance, a random one, or the oldest. Raises ValueError when the disk is full.
         """
+        if self.settings.lists == 1:
+            return self._put(slot, entry, t, generator)
+        errors = Errors(*entry) if self.both else errors_of(entry[0].float(), torch.tensor(t))
+        position = self._put(slot, errors.vid[None], t, generator)
+        self._put(self.slots + slot, errors.noi[None], t, generator)
+        return position
+
+    def _put(self, slot: int, entry: Tensor, t: float, generator: torch.Generator) -> int:
+        """The same, in one slot of the file."""
         file, count = self.file, int(self.file.count[slot])
         stored = entry.to(DTYPES[self.settings.dtype])
         values = stored.float().flatten()
@@ -160,21 +179,37 @@ class ErrorBank:
         return position
 
     def sample(self, slot: int, generator: torch.Generator) -> Errors | None:
-        """Both errors of a random entry of the slot, each [C, T, H, W] float32; None while the slot is empty."""
+        """Both errors of a random entry of the slot, each [C, T, H, W] float32; None while the slot is empty.
+
+        Of two lists, those at one random position, which need not come from one sample.
+        """
         count = int(self.file.count[slot])
         if count == 0:
             return None
         return self._errors(slot, int(torch.randint(count, (), generator=generator)))
 
-    def sample_any(self, generator: torch.Generator) -> Errors | None:
-        """Both errors of a random entry of a random filled slot (E_img: uniform over t, paper); None while the bank is empty."""
-        filled = self.file.count.nonzero()[0]
+    def sample_any(
+        self, generator: torch.Generator, evenly_over: Literal["slots", "entries"] = "slots"
+    ) -> Errors | None:
+        """Both errors of a random entry: of a random filled slot (paper: uniform over t), or of all entries (authors' code).
+
+        None while the bank is empty.
+        """
+        filled = self.count.nonzero()[0]
         if len(filled) == 0:
             return None
-        return self.sample(int(filled[int(torch.randint(len(filled), (), generator=generator))]), generator)
+        if evenly_over == "slots":
+            return self.sample(int(filled[int(torch.randint(len(filled), (), generator=generator))]), generator)
+        ends = self.count.cumsum()
+        drawn = int(torch.randint(int(ends[-1]), (), generator=generator))
+        slot = int(ends.searchsorted(drawn, side="right"))
+        return self._errors(slot, drawn - int(ends[slot] - self.count[slot]))
 
     def _errors(self, slot: int, position: int) -> Errors:
         entry = self.file.entry(slot, position)
+        if self.settings.lists == 2:
+            noi = self.file.entry(self.slots + slot, position)
+            return Errors(entry[0].to(torch.float32, copy=True), noi[0].to(torch.float32, copy=True))
         if self.both:
             return Errors(*entry.to(torch.float32, copy=True))
         vid, noi = errors_of(entry.float(), torch.tensor([self.file.times[slot, position]]))

@@ -97,7 +97,7 @@ class Generator:
             yield handoff.clip
             clip = handoff.clip
             latents = self._next(scripts, handoff)
-            frames = self.backbone.decode(latents).numpy()
+            frames = self._decode(latents)
             shown = self._shown(clip, n_clips, n_frames)
             handed_on = latents[:, :, -self.backbone.latent_frames(m) :]
             handoff = Handoff(clip + 1, frames[:, -m:].copy(), handed_on.numpy().copy())
@@ -108,7 +108,11 @@ class Generator:
     def first(self, scripts: Sequence[Script]) -> Frames:
         """The first clips of films of one size, as `films` makes them; their prompts are encoded. [S, L, H, W, 3] uint8"""
         self._resize(scripts)
-        frames: Frames = self.backbone.decode(self._next(scripts, self._start(scripts))).numpy()
+        return self._decode(self._next(scripts, self._start(scripts)))
+
+    def _decode(self, latents: Tensor) -> Frames:
+        """[S, L, H, W, 3] uint8"""
+        frames: Frames = self.backbone.decode(latents, truncate=self.settings.pixels == "truncate").numpy()
         return frames
 
     def _start(self, scripts: Sequence[Script]) -> Handoff:
@@ -153,11 +157,11 @@ class Generator:
         return self.backbone.condition(motion, reference, settings, nothing if settings.anchor else None)
 
     def _noise(self, scripts: Sequence[Script], clip: int) -> Tensor:
-        """Each film's own noise; the seed of clip i is seed + i * stride (a fixed seed over clips accumulates artefacts)."""
+        """Each film's own noise, or the seed's; that of clip i is seed + i * stride (a fixed one accumulates artefacts)."""
         seed = self.settings.seed + clip * self.settings.seed_stride
-        return torch.stack(
-            [torch.randn(self.backbone.latent_shape, generator=keyed("film", s.name, seed)) for s in scripts]
-        )
+        by_seed = self.settings.noise == "seed"
+        sources = [torch.Generator().manual_seed(seed) if by_seed else keyed("film", s.name, seed) for s in scripts]
+        return torch.stack([torch.randn(self.backbone.latent_shape, generator=source) for source in sources])
 
     def _check(self, scripts: Sequence[Script], n_frames: int) -> None:
         clips = {len(script.prompts) for script in scripts}

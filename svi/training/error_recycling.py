@@ -143,7 +143,8 @@ class ErrorRecycling:
         by_hand = draw_handcrafted(self.injection, keyed("by hand", self.seed, k))
         vid = self.bank.sample(slot, generator) if gates.vid and not by_hand.vid else None
         noi = self.bank.sample(slot, generator) if gates.noi and not by_hand.noi else None
-        img = self.bank.sample_any(generator) if gates.img and not by_hand.img else None
+        evenly_over = self.injection.img_from
+        img = self.bank.sample_any(generator, evenly_over) if gates.img and not by_hand.img else None
         # Of its own key, so that the number of references changes nothing else.
         reference = torch.randint(self.data.references, (), generator=keyed("reference", self.seed, k))
         return TrainingSample(
@@ -243,24 +244,33 @@ class ErrorRecycling:
 
     def _go_ahead(self, new: Banked, *, everyone: bool, following: range) -> None:
         """Have the thread bank the errors, during the warm-up those of every rank, then prepare the next step."""
-        peers = self.bank.peers
+        peers, own = self.bank.peers, new
         if everyone:
             new = new.gathered()  # here, not in the thread: collectives keep one order on all ranks
         mine = not everyone or peers is None or peers.rank == 0  # of all ranks' errors a shared bank takes one copy
-        self._ahead = self._thread.submit(self._bank, new if mine else None, following)
+        decisive = own if everyone and self.bank.settings.warmup_by == "rank" else None
+        self._ahead = self._thread.submit(self._bank, new if mine else None, decisive, following)
 
-    def _bank(self, new: Banked | None, following: range) -> Inputs | None:
-        self.bank.add_all([] if new is None else list(self._wanted(new)))
+    def _bank(self, new: Banked | None, decisive: Banked | None, following: range) -> Inputs | None:
+        self.bank.add_all([] if new is None else list(self._wanted(new, decisive)))
         return self.prepare(following) if following else None
 
-    def _wanted(self, new: Banked) -> Iterator[New]:
-        """All errors but those of clean samples, which are banked with p_clean_update; none where nothing is ever taken out."""
+    def _wanted(self, new: Banked, decisive: Banked | None) -> Iterator[New]:
+        """All errors but those of clean samples, which are banked with p_clean_update; none where nothing is ever taken out.
+
+        With `decisive`, its first sample decides for all (authors' code, which has one sample a rank).
+        """
         if self.injection.source == "handcrafted":
             return
+        all_of_them = decisive is not None and self._enters(decisive, 0, keyed("bank", self.seed, int(decisive.k[0])))
         for i, k in enumerate(new.k.tolist()):
             generator = keyed("bank", self.seed, k)
-            if not new.clean[i] or float(torch.rand((), generator=generator)) < self.bank.settings.p_clean_update:
+            if all_of_them if decisive is not None else self._enters(new, i, generator):
                 yield New(int(new.slot[i]), new.entries[i], float(new.t[i]), generator)
+
+    def _enters(self, new: Banked, i: int, generator: torch.Generator) -> bool:
+        """Whether the error of a sample is banked, as far as its own cleanness goes."""
+        return not new.clean[i] or float(torch.rand((), generator=generator)) < self.bank.settings.p_clean_update
 
     def _wait(self) -> None:
         """Until the bank holds all errors of the steps so far."""

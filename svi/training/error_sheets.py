@@ -28,7 +28,7 @@ def keep_errors(bank: ErrorBank, times: Tensor, seed: int, folder: Path) -> None
 
     Of slots evenly spread over those that hold any, at most 6, and of each error the first 3 latent frames: some MB at 480p.
     """
-    filled = bank.file.count.nonzero()[0]
+    filled = bank.count.nonzero()[0]
     picked = [int(filled[i]) for i in np.linspace(0, len(filled) - 1, min(KEPT, len(filled))).round().astype(int)]
     found = [(error.vid, float(times[s])) for s in picked if (error := bank.sample(s, keyed("kept", seed, s)))]
     shape = (len(found), *bank.file.layout.shape[1:])

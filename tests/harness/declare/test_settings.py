@@ -52,7 +52,16 @@ def test_every_identity_field_is_read_by_a_stage() -> None:
 @pytest.mark.parametrize("name", unhashed(Settings()))
 def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not_at_its_default(name: str) -> None:
     section, _, key = name.partition(".")
-    others = {"overlap_from": "previous", "fps": 15, "after_prompts": "stop"}
+    others = {
+        "overlap_from": "previous",
+        "fps": 15,
+        "after_prompts": "stop",
+        "pixels": "truncate",
+        "noise": "seed",
+        "img_from": "entries",
+        "lists": 2,
+        "warmup_by": "rank",
+    }
     changed = Settings.model_validate({section: {key: others[key]}})
     for kind in KINDS:
         usual, other = Model(Settings()).read(kind.reads), Model(changed).read(kind.reads)

@@ -7,6 +7,7 @@ import pytest
 from harness.declare.family import SIDES
 from harness.declare.spec import TRIVIAL, Variant
 from harness.experiments import EXPERIMENTS
+from harness.experiments.recipe_paper_vs_code import LEFT_OUT
 from harness.plan import pipeline
 from reports.tables.paper_rows import answers_to
 from reports.tables.published import published
@@ -75,13 +76,14 @@ def test_every_row_in_dispute_is_flipped_alone(tmp_path: Path) -> None:
     variants = own("recipe_paper_vs_code")
     paper, code = variants.pop("paper").set, variants.pop("code").set
     code_side = {key: value for key, value, _ in SIDES["code"]}
-    assert set(variants) == {*code_side, "condition.p_motion"} - {"train.lr"}
+    assert set(variants) == {*code_side, "condition.p_motion"} - {*LEFT_OUT}
     for name, variant in variants.items():
         assert {key for key in paper if variant.set[key] != paper[key]} == {name}
         assert variant.set[name] == code[name] == code_side.get(name, 0.9)
     signatures = trained(built("recipe_paper_vs_code", tmp_path))
-    assert len(set(signatures.values())) == len(signatures) - 1
+    assert len(set(signatures.values())) == len(signatures) - 2
     assert signatures["backbone.clip_image"] == signatures["paper"]  # a tiny model has no CLIP
+    assert signatures["generate.pixels"] == signatures["paper"]  # films alone read it
 
 
 def test_stability_makes_one_film_a_variant(tmp_path: Path) -> None:

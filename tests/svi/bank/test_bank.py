@@ -93,6 +93,57 @@ def test_it_behaves_as_plain_lists_do(replacement: str, capacity: int, steps: li
         assert bank.fill == sum(map(len, lists.slots)) / (3 * capacity)
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_two_lists_give_up_entries_of_their_own(tmp_path: Path, both: bool) -> None:
+    """Each as a plain list of its error by its own L2 distance; over a slot's range of t they soon differ."""
+    bank = ErrorBank(2, SHAPE, BankSettings(capacity=4, lists=2), tmp_path, both=both)
+    generator = torch.Generator().manual_seed(0)
+    vid, noi, victims = Lists(2, 4, "l2"), Lists(2, 4, "l2"), 0
+    for _ in range(40):
+        t = 0.85 + 0.15 * float(torch.rand((), generator=generator))
+        entry = torch.randn(2 if both else 1, *SHAPE, generator=generator)
+        errors = (entry[0], entry[1]) if both else ((1 - t) * entry[0], -t * entry[0])
+        places = [held.add(1, error[None], generator) for held, error in zip((vid, noi), errors, strict=True)]
+        assert bank.add(1, entry, t, generator) == places[0]
+        victims += places[0] != places[1]
+    assert victims > 5
+    torch.testing.assert_close(bank.entries(1), torch.stack(vid.slots[1]))
+    torch.testing.assert_close(bank.entries(3), torch.stack(noi.slots[1]))
+    assert bank.count.tolist() == [0, 4]
+    assert bank.fill == 0.5
+    for evenly_over in ("slots", "entries"):
+        found = bank.sample_any(generator, evenly_over)
+        assert found is not None
+        place = next(i for i, one in enumerate(bank.entries(1)) if torch.equal(one[0], found.vid))
+        assert torch.equal(found.noi, bank.entries(3)[place, 0])
+
+
+def test_two_lists_are_restored_as_they_were(tmp_path: Path) -> None:
+    bank = ErrorBank(1, SHAPE, BankSettings(capacity=2, lists=2), tmp_path)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        bank.add(0, torch.randn(1, *SHAPE, generator=generator), 0.5, generator)
+    state, kept = bank.state_dict(), [bank.entries(slot) for slot in (0, 1)]
+    bank.add(0, torch.zeros(1, *SHAPE), 0.5, generator)
+    bank.load_state_dict(state)
+    assert all(torch.equal(bank.entries(slot), entries) for slot, entries in enumerate(kept))
+
+
+def test_an_image_error_is_drawn_evenly_over_slots_or_over_entries(tmp_path: Path) -> None:
+    """Slot 1 has one entry, slot 2 has nine."""
+    bank = ErrorBank(4, (1, 1, 1, 1), BankSettings(capacity=9), tmp_path)
+    generator = torch.Generator().manual_seed(0)
+    for value in range(10):
+        bank.add(1 if value == 0 else 2, torch.full((1, 1, 1, 1, 1), float(value)), 0.0, generator)
+    shares = {}
+    for evenly_over in ("slots", "entries"):
+        drawn = [bank.sample_any(generator, evenly_over) for _ in range(1000)]
+        counts = torch.bincount(torch.tensor([int(one.vid) for one in drawn if one]), minlength=10) / 1000
+        shares[evenly_over] = counts
+    assert abs(float(shares["slots"][0]) - 0.5) < 0.06
+    assert (shares["entries"] - 0.1).abs().max() < 0.04
+
+
 def test_a_residual_represents_both_errors(tmp_path: Path) -> None:
     bank, generator = filled(str(tmp_path), "l2", 4, 0, 1)
     r = bank.entries(1)[0, 0]

@@ -224,6 +224,32 @@ def test_guidance_negative_prompt_and_solver_change_the_film(tmp_path: Path) -> 
     assert not np.array_equal(guided, led)
 
 
+def test_noise_by_the_raw_seed_is_what_one_generator_of_that_seed_gives(tmp_path: Path) -> None:
+    """The same for every film, clip i from seed + i * stride, as the authors' code draws a clip's noise."""
+    film, given = maker(SETTINGS.model_copy(update={"noise": "seed", "seed": 7})), []
+    made = film.clip
+
+    def spy(*rest: object) -> torch.Tensor:
+        given.append(rest[-1])
+        return made(*rest)  # type: ignore[arg-type]
+
+    film.clip = spy  # type: ignore[method-assign, assignment]
+    film.films(scripts(3), 13, 8, tmp_path, quiet)
+    for clip, noise in enumerate(given):
+        torch.manual_seed(7 + 42 * clip)
+        expected = torch.randn(1, *film.backbone.latent_shape)
+        assert torch.equal(noise, expected.expand(2, -1, -1, -1, -1))
+
+
+def test_truncated_pixels_are_shown_and_handed_on(tmp_path: Path) -> None:
+    """A decoder truncates: no level above the rounded one, half of them one below; the next clip starts from these."""
+    rounded, truncated = films(tmp_path, "a").astype(int), films(tmp_path, "b", pixels="truncate").astype(int)
+    darker = (rounded - truncated)[:, :4]  # the first clip: the same latents
+    assert set(np.unique(darker)) == {0, 1}
+    assert 0.2 < darker.mean() < 0.8
+    assert not np.array_equal(rounded[:, 4:], truncated[:, 4:] + 1)
+
+
 @pytest.mark.parametrize(("overlap_from", "anchor"), [("next", False), ("previous", False), ("previous", True)])
 def test_the_frames_that_two_clips_share_are_those_of_the_next_or_of_the_previous_one(
     tmp_path: Path, overlap_from: Literal["next", "previous"], anchor: bool
@@ -233,7 +259,7 @@ def test_the_frames_that_two_clips_share_are_those_of_the_next_or_of_the_previou
     generator = maker(SETTINGS.model_copy(update={"overlap_from": overlap_from}), condition)
     clips = iter(range(3))
 
-    def grey(latents: torch.Tensor) -> torch.Tensor:
+    def grey(latents: torch.Tensor, **_: object) -> torch.Tensor:
         levels = 100 + 10 * next(clips) + torch.arange(5, dtype=torch.uint8)
         return levels[None, :, None, None, None].expand(1, 5, 16, 16, 3)
 

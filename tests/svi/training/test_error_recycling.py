@@ -23,6 +23,7 @@ from svi.settings import (
     FlowSettings,
     InjectionSettings,
 )
+from svi.training import ranks
 from svi.training.error_recycling import ErrorRecycling, mean_over
 from tests.svi.conftest import CONDITION, DATA, make_cache
 from tests.svi.wan_folder import Kind, WanFolder
@@ -99,6 +100,28 @@ def test_a_step_does_not_wait_for_the_disk(backbone: TinyBackbone, cache: Latent
     assert objective.bank.fill == 0
     written.set()
     assert sum(map(len, contents(objective))) > 0
+
+
+def test_in_the_warm_up_a_ranks_own_sample_may_decide_for_all_gathered_errors(
+    backbone: TinyBackbone, cache: LatentCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the authors' code: another rank's errors come first in what is gathered; after the warm-up each sample is its own."""
+    monkeypatch.setattr(ranks, "gather", lambda x: torch.cat([x.flip(0), x]))
+    bank = BankSettings(capacity=100, warmup=8, warmup_by="rank", p_clean_update=0.0)
+    injection = INJECTION.model_copy(update={"p_clean": 0.5})
+    objective = ErrorRecycling(
+        backbone, cache, FlowSettings(inference_steps=10), injection, bank, CONDITION, 0, tmp_path
+    )
+    banked: list[int] = []
+    add_all = objective.bank.add_all
+    monkeypatch.setattr(objective.bank, "add_all", lambda new: banked.append(len(new)) or add_all(new))
+    clean = [objective.draw(k).gates.clean for k in range(10 * BATCH)]
+    steps(objective, range(10), ahead=False)
+    objective.close()
+    own = [clean[step * BATCH : (step + 1) * BATCH] for step in range(10)]
+    assert banked[:8] == [0 if first else 2 * BATCH for first, *_ in own[:8]]
+    assert set(banked[:8]) == {0, 2 * BATCH}
+    assert banked[8:] == [BATCH - sum(flags) for flags in own[8:]]
 
 
 def test_what_goes_wrong_with_the_bank_stops_the_next_step(
