@@ -26,6 +26,9 @@ VIEWS = (FILM, WINDOW, PREFIX)
 DIRECTIONS = ("higher", "lower", "none")
 STATUSES = ("ok", "skipped")
 _INTEGERS, _REALS = ("seed", "clip", "track_version"), ("value", "fps")
+# In a file no text is empty or looks like a number: pandas guesses types block by block, and would warn that they are mixed.
+EMPTY = "-"
+_PREFIX = {"version": "version ", **dict.fromkeys(("samples", "weights", "compared_with"), "sha256:")}
 
 
 def validated(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
@@ -77,11 +80,22 @@ def _typed(column: "pd.Series[Any]") -> "pd.Series[Any]":
     if column.name in _REALS:
         return column.astype("float64")
     codes, found = pd.factorize(column)
-    names = [*map(str, found), ""]  # the last one, at -1, is what an empty field read from a file comes to
+    prefix = _PREFIX.get(str(column.name), "")
+    names = ["" if name == EMPTY else str(name).removeprefix(prefix) for name in found]
+    names.append("")  # at -1: what an empty field read from a file comes to
     categories = sorted({*names[:-1], *([""] if (codes < 0).any() else [])})
     codes_of = {name: code for code, name in enumerate(categories)}
     ordered = np.array([codes_of.get(name, -1) for name in names])
     return pd.Series(pd.Categorical.from_codes(ordered[codes], pd.Index(categories)), index=column.index)
+
+
+def as_written(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame as a file keeps it; `typed` takes it back."""
+
+    def column(name: str) -> "pd.Series[Any]":
+        return _typed(frame[name]).cat.rename_categories(lambda text: _PREFIX.get(name, "") + text if text else EMPTY)
+
+    return frame.assign(**{name: column(name) for name in COLUMNS if name not in (*_INTEGERS, *_REALS)})
 
 
 def _require_known(frame: pd.DataFrame, column: str, known: tuple[str, ...]) -> None:

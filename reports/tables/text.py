@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from reports.statistics.frame import KEYS
+from reports.statistics.frame import KEYS, as_written
 from reports.statistics.view import ReportView
 from reports.tables.answer import answer
 from reports.tables.grid import NONE, Cell, Grid
@@ -47,7 +47,7 @@ def csv(frame: pd.DataFrame) -> str:
 
     A frame without these keys (a summary) keeps its order.
     """
-    ordered = frame.sort_values(KEYS, kind="stable") if set(KEYS) <= set(frame.columns) else frame
+    ordered = as_written(frame.sort_values(KEYS, kind="stable")) if set(KEYS) <= set(frame.columns) else frame
     return str(ordered.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
 
 

@@ -129,6 +129,33 @@ def test_what_was_written_as_csv_and_read_again_is_the_same(tmp_path: Path) -> N
     pd.testing.assert_frame_equal(read, frame, rtol=1e-8)
 
 
+def test_a_long_csv_is_read_without_a_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """pandas reads it in blocks; a text that is empty, or a hash of digits alone, in one of them would look like a number."""
+    long = [1.0] * 30_000
+    parts = [
+        rows("base", "motion", long, view="window", weights="", reason="", samples="123456789012", version="1"),
+        rows(
+            "full",
+            "ssim",
+            long,
+            view="window",
+            weights="0a1b2c3d4e5f",
+            reason="of 3",
+            samples="123456789012",
+            version="0.1.5",
+        ),
+    ]
+    (tmp_path / "results.csv").write_text(csv(validated(pd.concat(parts), info())), encoding="utf-8")
+    read = pd.read_csv(tmp_path / "results.csv")
+    assert [str(one.message) for one in recwarn] == []
+    assert read.iloc[0][["samples", "weights", "version", "reason"]].tolist() == [
+        "sha256:123456789012",
+        "-",
+        "version 1",
+        "-",
+    ]
+
+
 def test_missing_columns_repeated_keys_and_empty_frames_are_refused() -> None:
     frame = rows("full", "motion", [1.0])
     with pytest.raises(ValueError, match="columns reason are missing"):
