@@ -1,6 +1,6 @@
 """Declare, plan, run, track. The only package that knows all the others.
 
-A file of one's own needs the names below, whatever room they live in: each is imported when it is asked for.
+A file or notebook of one's own needs the names below, whatever room they live in: each is imported when it is asked for.
 """
 
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing in harness imports s
     from harness.declare.sets import sets
     from harness.declare.settings import EvalSettings, ScoreSettings
     from harness.declare.spec import Experiment, Variant, experiment
+    from harness.results.load import load
     from svi.settings import (
         BackboneSettings,
         BankSettings,
@@ -45,11 +46,13 @@ __all__ = [
     "TrainSettings",
     "Variant",
     "experiment",
+    "load",
     "sets",
 ]
 
 _ROOMS = {
     **dict.fromkeys(("Experiment", "Variant", "experiment"), "harness.declare.spec"),
+    "load": "harness.results.load",
     "sets": "harness.declare.sets",
     **dict.fromkeys((name for name in __all__ if name.endswith("Settings")), "harness.declare.settings"),
     **dict.fromkeys(("Choice", "Float", "Int"), "sweeps.space"),
