@@ -1,4 +1,4 @@
-"""`harness report`: the newest report of an experiment, or a comparison, which is written when it is asked for."""
+"""`harness report`: the report of a run, or a comparison, which is written when it is asked for."""
 
 import re
 import zlib
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 
 @click.command()
-@click.argument("names", metavar="[EXPERIMENT]...", nargs=-1)
+@click.argument("names", metavar="[RUN]...", nargs=-1)
 @click.option(
     "--format", "form", type=click.Choice(["md", "csv", "latex", "html"]), default=None,
     help="print all of it, or with html the page's path  [default: the tables, and where the page is]",
@@ -44,7 +44,7 @@ def report(
     output: Path | None,
     store: Store,
 ) -> None:
-    """The newest report of an experiment, as tables and a page; several and scored videos compared; or a table of the paper."""
+    """The report of a run, as tables and a page; several runs and scored videos compared; or a table of the paper."""
     _check_options(names, form, table, only, others, output)
     if table is not None:
         from harness.results.paper import paper_table
@@ -68,7 +68,9 @@ def _check_options(
 ) -> None:
     """Which options go together. Raises UseError."""
     if (not names) == (table is None):
-        raise UseError("expected the name of an experiment or --table, one of them: `harness list` has both")
+        raise UseError(
+            "expected the name of a run or --table, one of them: `harness runs` lists runs, `harness list` tables"
+        )
     if only is not None and table is None:
         raise UseError("--only goes with --table; `harness run` has its own")
     if table is not None and others is not None:

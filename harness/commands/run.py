@@ -96,7 +96,7 @@ def _conclude(session: Session, outcome: "Outcome", record: RunRecord) -> int:
     folder = session.store.artifact(REPORT.name, session.pipeline.report)
     newest = finish_run(session.store, record)
     print(
-        f"page: {newest / PAGE}; MLflow: harness ui --store {session.store.root}\n",
+        f"page: {newest / PAGE}; MLflow: harness ui {record.name} --store {session.store.root}\n",
         file=sys.stderr,
         flush=True,
     )

@@ -82,17 +82,23 @@ def open_(name: str, store: Store) -> None:
 @NAME
 @OPENED_STORE
 def remove(name: str, store: Store) -> None:
-    """Remove a run's report and what is known of it; models, films and scores stay, and the same command finds them."""
+    """Remove a run: its report, its record, its runs in the store's MLflow.
+
+    Models, films and scores stay, for other runs and for the same command.
+    """
+    from harness.tracking.removal import remove_run
+
     record = find_run(store.root, name)
     others = [other for other in runs_of(store.root) if other.name != name]
     (store.root / REPORTS / name).unlink(missing_ok=True)
     if all(other.report != record.report for other in others):
         shutil.rmtree(store.artifact(REPORT.name, record.report), ignore_errors=True)
+    mirrored = remove_run(store.root, record.experiment, name)
     forget(store.root, name)
     used = {one[:SIGNATURE_DIGITS] for other in others for one in other.stages}
     mine = {one[:SIGNATURE_DIGITS] for one in record.stages}
     kept = {manifest.parent.name for manifest in (store.root / "artifacts").glob(f"*/*/{MANIFEST}")} & mine
-    click.echo(f"removed the run {name} and its report")
+    click.echo(f"removed the run {name}, its report, and {mirrored} runs in MLflow, whose files `mlflow gc` frees")
     click.echo(f"kept: {len(kept)} finished stages (models, films, scores), {len(kept & used)} of which other runs use")
 
 

@@ -94,7 +94,7 @@ class Server:
                 raise ServerAwayError(reason)
             if sqlite_path(self.uri) == own_database(self._store_root):
                 settle_in(self._store_root)
-            client = _new_client(self.uri)
+            client = new_client(self.uri)
             self._experiment_id = self._find_experiment(client)
             self._client = client
         return self._client
@@ -161,7 +161,8 @@ class Server:
         return str(experiment.experiment_id)
 
 
-def _new_client(uri: str) -> "MlflowClient":
+def new_client(uri: str) -> "MlflowClient":
+    """MLflow's client, which takes seconds to import, and is quiet."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic", "urllib3.connectionpool"):

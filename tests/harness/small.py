@@ -36,7 +36,7 @@ SMALL = (
     "generate.samples=2",
 )
 ONE_TRACK = "tracks=consistent-50s"
-SUBMIT, NEW_CLIENT = Local.submit, server._new_client
+SUBMIT, NEW_CLIENT = Local.submit, server.new_client
 
 
 def command(*arguments: str, store: Path) -> list[str]:
@@ -108,7 +108,7 @@ def _as_a_command(words: list[str], cwd: Path, variables: Mapping[str, str]) -> 
         stack.enter_context(chdir(cwd))
         stack.enter_context(patch.object(sys, "argv", words))
         stack.enter_context(patch.object(Local, "submit", _submit_here))
-        stack.enter_context(patch.object(server, "_new_client", _client_of_a_copy))
+        stack.enter_context(patch.object(server, "new_client", _client_of_a_copy))
         try:
             yield
         finally:

@@ -65,7 +65,7 @@ def test_a_study_goes_on_and_its_trials_open_like_any_run(tmp_path: Path) -> Non
 
 def check_files(store: Path) -> None:
     """Pictures, tables, both reports, and the trials as an experiment of which nothing is left to do."""
-    folder = store / "sweeps" / "injection"
+    (folder,) = (path.parent for path in store.glob("sweeps/*/study.json"))
     for name in ("importance", "slice", "contour"):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert len((folder / "trials.csv").read_text().splitlines()) == 6
@@ -105,11 +105,12 @@ def test_two_objectives_of_a_users_own_sweep_in_a_journal(tmp_path: Path) -> Non
     done = process("sweep", f"{file}:front", *QUICK, "--trials", "8", "--sampler", "random", *storage, store=store)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "on the front: trial" in done.stdout
-    rows = json.loads((store / "sweeps" / "front" / "trials.json").read_text())["trials"]
+    (folder,) = (path.parent for path in store.glob("sweeps/*/study.json"))
+    rows = json.loads((folder / "trials.json").read_text())["trials"]
     assert len(rows) == 8
     for row in rows:
         assert (row["state"] == "pruned") == (row["motion late"] is None) == (row["pruned"] is not None)
-    names = {path.stem for path in (store / "sweeps" / "front").glob("*.png")}
+    names = {path.stem for path in folder.glob("*.png")}
     assert {"pareto", "slice-motion", "importance-background_psnr", "contour-motion"} <= names
 
 

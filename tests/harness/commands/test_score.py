@@ -226,10 +226,10 @@ def test_the_papers_table_takes_rows_that_were_made_alike(scored: tuple[Path, st
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "expected the name of an experiment or --table"),
+        ((), "expected the name of a run or --table"),
         (("--table", "svi-9"), "svi-1, svi-2"),
         (("--table", "svi-1", "--only", "Nobody"), "no row of ours matches 'Nobody'"),
-        (("ablation_eimg", "--table", "svi-1"), "expected the name of an experiment or --table"),
+        (("ablation_eimg", "--table", "svi-1"), "expected the name of a run or --table"),
         (("ablation_eimg", "--with", "FramePack"), "no finished report of 'ablation_eimg'"),
         (("--table", "svi-1", "--format", "html"), "md, csv or latex"),
     ],
