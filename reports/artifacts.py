@@ -2,8 +2,10 @@
 
 PAGE = "report.html"
 DOCUMENT = "report.md"
+ANSWER = "answer.md"
+"""What the films say of the question, a paragraph a track."""
 TABLE = "table.md"
-"""The answers and main tables alone, for a terminal."""
+"""The main tables alone, for a terminal."""
 LATEX = "report.tex"
 RESULTS = "results.csv"
 """The results frame: every clip of every film."""

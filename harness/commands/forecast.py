@@ -5,25 +5,30 @@ from typing import Any
 
 import click
 
+from harness.commands.options import verbosity_options
+from harness.commands.progress import console_of
 from harness.commands.session import Session, experiment_options
 
 
 @click.command()
 @experiment_options
-def forecast(**options: Any) -> None:
+@verbosity_options
+def forecast(verbosity: int, **options: Any) -> None:
     """Train, and say from one clip where each variant's long films will drift to; `run` goes on from there."""
-    sys.exit(forecast_experiment(Session.open(**options)))
+    sys.exit(forecast_experiment(Session.open(**options), verbosity))
 
 
-def forecast_experiment(session: Session) -> int:
+def forecast_experiment(session: Session, verbosity: int) -> int:
     """Carry out all that the forecasts need, and no film; prints them. Returns the exit code."""
     from harness.results.forecast import forecasts, render
     from harness.run import schedule
-    from harness.run.console import Console
 
     pipeline = session.pipeline
     graph = pipeline.graph.upto(s for child in pipeline.children for s in child.forecast.values())
-    with Console(len(graph)) as console, session.executor("local", console.say) as executor:
+    with (
+        console_of(graph, session.store, session.jobs, verbosity) as console,
+        session.executor("local", console.say) as executor,
+    ):
         outcome = schedule.run(graph, session.store, executor, console.event, console.tick)
     session.raise_use_errors(outcome)
     for track in pipeline.request.experiment.tracks:

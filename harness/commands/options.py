@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from harness.commands.sections import SECTIONS
 from harness.core.errors import UseError
 from harness.core.store import HARNESS_STORE, Store, default_store, is_store
 from harness.declare.profiles import DEFAULT
@@ -43,13 +45,52 @@ JOBS = click.option(
     show_default="cores",
     help="stages side by side, one thread each",
 )
+
+
+def names_of(section: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """What a shell completes: the names of a section of `harness list`, else files."""
+
+    def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        listed = SECTIONS[section].listed().items()
+        return [CompletionItem(name, help=about) for name, about in listed if name.startswith(begun)] or [
+            CompletionItem(begun, type="file")
+        ]
+
+    return complete
+
+
 PROFILE = click.option(
-    "--profile", default=DEFAULT, show_default=True, help="scale: backbone, sizes and the recipe to start from"
+    "--profile",
+    default=DEFAULT,
+    show_default=True,
+    shell_complete=names_of("profiles"),
+    help="scale: backbone, sizes and the recipe to start from",
 )
 RECIPES = click.option(
-    "--recipe", "recipes", multiple=True, help="recipe laid over the profile's own; may be given again"
+    "--recipe",
+    "recipes",
+    multiple=True,
+    shell_complete=names_of("recipes"),
+    help="recipe laid over the profile's own; may be given again",
 )
 LIMIT = click.option("--limit", type=click.IntRange(1), default=None, help="take only so many samples, the first ones")
+
+
+def verbosity_options(command: Command) -> Command:
+    """-q and -v, as one number that the console reads."""
+    quiet = click.option(
+        "-q", "--quiet", "verbosity", flag_value=-1, type=int, help="say only what failed, and the result"
+    )
+    loud = click.option(
+        "-v",
+        "--verbose",
+        "verbosity",
+        flag_value=1,
+        type=int,
+        default=0,
+        help="say how far it is more often, and where",
+    )
+    return quiet(loud(command))
 
 
 def overrides_argument(*words: str) -> Callable[[Command], Command]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from harness.commands.options import OPENED_STORE
+from harness.commands.printing import print_report
 from harness.core.errors import UseError
 from harness.core.store import Store
 from harness.results.reports import latest_report
@@ -101,8 +102,8 @@ def show_report(
         return
     page = folder / artifacts.PAGE if output is None else _copied_page(folder / artifacts.PAGE, output)
     if form is None:
-        say((folder / artifacts.TABLE).read_text(encoding="utf-8"))
-        note(f"page: {page}")
+        print_report(folder)
+        note(f"page: {page.absolute().as_uri()}")
     else:
         say(f"{page}\n")
 

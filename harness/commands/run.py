@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.commands.options import verbosity_options
+from harness.commands.plan import plan
+from harness.commands.printing import print_report
+from harness.commands.progress import console_of
 from harness.commands.session import Session, experiment_options
 from harness.core.artifacts import FOOTAGE
 from harness.core.errors import UseError
+from harness.core.text import duration
 from harness.plan.kinds import DATA, REPORT
 from harness.results.reports import finish_run
 from harness.results.runs import RunRecord, begin
-from reports.artifacts import PAGE, TABLE
+from reports.artifacts import PAGE
 
 if TYPE_CHECKING:
     from harness.run.schedule import Outcome
@@ -29,25 +34,29 @@ if TYPE_CHECKING:
     help="where stages run: this machine, or jobs of a Slurm cluster (docs/slurm.md)",
 )
 @click.option("--detach", is_flag=True, help="slurm: submit all stages with their dependencies, and return")
-def run(executor: str, detach: bool, **options: Any) -> None:
+@click.option("--dry-run", is_flag=True, help="say what would be done, as `harness plan` does, and do nothing")
+@verbosity_options
+def run(executor: str, detach: bool, dry_run: bool, verbosity: int, **options: Any) -> None:
     """Train, generate, score and report; what is done already is not done again, what was cut short goes on."""
     if detach and executor != "slurm":
         raise UseError("--detach goes with --executor slurm: stages on this machine end with the command")
+    if dry_run:
+        click.get_current_context().invoke(plan, **options)
+        return
     session = Session.open(**options)
     if detach:
         begin(RunRecord.of(session.pipeline), session.store.root)
         sys.exit(session.submitter(print).detach(session.pipeline.graph, session.store))
-    sys.exit(run_experiment(session, executor))
+    sys.exit(run_experiment(session, executor, verbosity))
 
 
-def run_experiment(session: Session, executor_name: str = "local") -> int:
-    """Carry the pipeline out; prints the Markdown table last. Returns the exit code."""
+def run_experiment(session: Session, executor_name: str, verbosity: int) -> int:
+    """Carry the pipeline out; prints the tables, the answer and where the page is. Returns the exit code."""
     from harness.publish.publisher import Publisher
     from harness.run import schedule
-    from harness.run.console import Console
     from harness.tracking import Tracker, resolve_uri
 
-    console = Console(len(session.pipeline.graph))
+    console = console_of(session.pipeline.graph, session.store, session.jobs, verbosity)
     record = RunRecord.of(session.pipeline)
     executor = session.executor(executor_name, console.say)
     uri = resolve_uri(session.pipeline.children[0].resolved.settings.tracking.uri, session.store.root)
@@ -68,7 +77,7 @@ def run_experiment(session: Session, executor_name: str = "local") -> int:
         publisher.finish()
         for note in _said_of_videos(session):
             console.say(note)
-    return _conclude(session, outcome, record)
+    return _conclude(session, outcome, record, console.seconds)
 
 
 def _said_of_videos(session: Session) -> Iterator[str]:
@@ -82,23 +91,17 @@ def _said_of_videos(session: Session) -> Iterator[str]:
             yield from (f"data.path: {note}" for note in about.get("notes", ()))
 
 
-def _conclude(session: Session, outcome: "Outcome", record: RunRecord) -> int:
-    """The exit code; prints the report's table, and where the page is. Raises UseError."""
+def _conclude(session: Session, outcome: "Outcome", record: RunRecord, seconds: float) -> int:
+    """The exit code; prints the report's tables and answer, the time, and last where the page is. Raises UseError."""
     from harness.run.schedule import EXIT_FAILED
 
     session.raise_use_errors(outcome)
     if not session.store.done(REPORT.name, session.pipeline.report):
-        print(
-            f"\n{len(outcome.failed)} stages failed; the same command tries them again and keeps all that is done.",
-            file=sys.stderr,
-        )
+        failed = f"{len(outcome.failed)} stages failed after {duration(seconds)}"
+        print(f"\n{failed}; the same command tries them again and keeps all that is done.", file=sys.stderr)
         return EXIT_FAILED
-    folder = session.store.artifact(REPORT.name, session.pipeline.report)
-    newest = finish_run(session.store, record)
-    print(
-        f"page: {newest / PAGE}; MLflow: harness ui {record.name} --store {session.store.root}\n",
-        file=sys.stderr,
-        flush=True,
-    )
-    print((folder / TABLE).read_text())
+    page = finish_run(session.store, record) / PAGE
+    print_report(session.store.artifact(REPORT.name, session.pipeline.report))
+    print(f"\ntook {duration(seconds)}; MLflow: harness ui {record.name} --store {session.store.root}", file=sys.stderr)
+    print(f"page: {page.as_uri()}", file=sys.stderr)
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.options import JOBS, LIMIT, PROFILE, RECIPES, STORE, Command, overrides_argument
+from harness.commands.options import JOBS, LIMIT, PROFILE, RECIPES, STORE, Command, names_of, overrides_argument
 from harness.core.errors import UseError
 from harness.core.store import ERROR, Store
 from harness.declare.request import Request
@@ -27,7 +27,7 @@ def experiment_options(command: Command) -> Command:
     """The arguments of `Session.open`: which experiment, at which scale, with which settings."""
     for option in (
         overrides_argument("tracks"),
-        click.argument("name", metavar="EXPERIMENT"),
+        click.argument("name", metavar="EXPERIMENT", shell_complete=names_of("experiments")),
         PROFILE,
         RECIPES,
         click.option("--seeds", default=None, help="how many (3 means 0, 1, 2) or a list such as 0,5,7"),

@@ -55,6 +55,6 @@ ERRORS = Kind(
 )
 SCORE = Kind("score", "scores", 4, (), 10)
 VIDEO_SCORES = Kind("video_scores", "scores", 1, (), 10)
-REPORT = Kind("report", "report", 5, (), 0)
+REPORT = Kind("report", "report", 6, (), 0)
 # One film of `harness generate`.
 FILM = Kind("film", "films", 2, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed"), 20)

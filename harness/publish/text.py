@@ -9,7 +9,7 @@ from harness.core.signature import flat
 from harness.core.text import markdown_table
 from harness.declare.request import Request
 from harness.plan.pipeline import Child
-from reports.artifacts import DOCUMENT, PAGE, TABLE
+from reports.artifacts import ANSWER, DOCUMENT, PAGE, TABLE
 from reports.tables.labels import ARROWS
 
 TEXT_LENGTH = 4800  # characters of a description: MLflow takes 5,000 of a tag
@@ -36,7 +36,7 @@ def parent_text(request: Request, report: Path | None) -> str:
     parts.append(f"All of it: Artifacts, `report/{PAGE}`; as text: `report/{DOCUMENT}`.")
     ours, _, _ = (report / TABLE).read_text().partition("\n---\n")  # behind it: published figures
     room = TEXT_LENGTH - sum(len(part) + 2 for part in parts)
-    for block in ours.strip().split("\n\n"):
+    for block in f"{(report / ANSWER).read_text()}\n{ours}".strip().split("\n\n"):
         if len(block) + 2 > room:
             parts.append("The rest does not fit here: see the report.")
             break

@@ -1,7 +1,9 @@
 """Tables as text: Markdown for terminals and reports, CSV for machines, LaTeX (booktabs) for papers."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -24,16 +26,31 @@ _LATEX = {
 
 
 def markdown(report: ReportView) -> str:
-    """The answer and the main table of each track, then the published table, apart; aligned for a terminal."""
-    parts = []
-    for view in report.tracks:
-        if said := answer(view):
-            parts.append(escape_markdown(said, in_cell=False))
-        parts += map(markdown_grid, main_grids(view))
+    """The answers, then the tables."""
+    return "\n\n".join(part for part in (markdown_answers(report), markdown_tables(report)) if part) + "\n"
+
+
+def markdown_answers(report: ReportView) -> str:
+    """A paragraph a track; empty where nothing was asked."""
+    said = (answer(view) for view in report.tracks)
+    return "\n\n".join(escape_markdown(one, in_cell=False) for one in said if one)
+
+
+def markdown_tables(report: ReportView) -> str:
+    """The main table of each track, what all of them need to be read, then the published tables, apart."""
+    parts = _with_notes_once([grid for view in report.tracks for grid in main_grids(view)])
     if report.info.compare_to:
         parts += ["---", f"**Published, not ours.** {CAPTION}"]
-        parts += [markdown_grid(grid) for name in report.info.compare_to for grid in published_grids(name)]
-    return "\n\n".join(parts) + "\n"
+        parts += _with_notes_once([grid for name in report.info.compare_to for grid in published_grids(name)])
+    return "\n\n".join(parts)
+
+
+def _with_notes_once(grids: Sequence[Grid]) -> list[str]:
+    """The grids, each with the notes that are its own, and behind them those that several have."""
+    times = Counter(note for grid in grids for note in grid.notes)
+    parts = [markdown_grid(replace(grid, notes=[n for n in grid.notes if times[n] == 1])) for grid in grids]
+    shared = [note for note, number in times.items() if number > 1]
+    return [*parts, f"Of the tables above:\n\n{_listed(shared)}"] if shared else parts
 
 
 def markdown_further(report: ReportView) -> str:
@@ -97,8 +114,11 @@ def markdown_grid(grid: Grid) -> str:
         *("-" * (width - 1) + ":" for width in widths[names:]),
     ]
     lines = [_markdown_row(row, widths, names) for row in (escaped[0], rule, *escaped[1:])]
-    notes = "\n".join(f"- {escape_markdown(note, in_cell=False)}" for note in grid.notes)
-    return "\n".join([f"**{escape_markdown(grid.title)}**", "", *lines, "", notes])
+    return "\n".join([f"**{escape_markdown(grid.title)}**", "", *lines, "", _listed(grid.notes)]).rstrip()
+
+
+def _listed(notes: Sequence[str]) -> str:
+    return "\n".join(f"- {escape_markdown(note, in_cell=False)}" for note in notes)
 
 
 def _named_once(grid: Grid) -> list[list[Cell]]:

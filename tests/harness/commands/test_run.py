@@ -45,6 +45,8 @@ def test_again_everything_is_cached_and_the_table_is_the_same(store: Path) -> No
     assert done.returncode == 0
     assert table(done.stdout) == (store.parent / FIRST).read_text()
     assert "10 of 10 stages were done already" in done.stderr
+    assert re.search(r"\ntook \d+ s; MLflow: harness ui \S+ --store .*\npage: file:///\S+/report\.html\n$", done.stderr)
+    assert done.stdout.rstrip().splitlines()[-1].startswith("On late background PSNR (consistent-50s), ")
     assert {path: path.read_text() for path in store.glob("artifacts/*/*/manifest.json")} == before
 
 
@@ -99,6 +101,14 @@ def test_plan_says_why(store: Path) -> None:
     assert "upstream train changed" in lines["generate", "no_e_img,"]
     whole = json.loads(harness("plan", "ablation_eimg", ONE_TRACK, *SMALL, "--json", store=store).stdout)
     assert whole["missing"] == 23
+
+
+def test_a_dry_run_is_the_plan_and_makes_nothing(tmp_path: Path) -> None:
+    words = ("ablation_eimg", "--only", "full,no_e_img", ONE_TRACK, *SMALL)
+    dry, planned = (harness(*command, *words, store=tmp_path / "runs") for command in (("run", "--dry-run"), ("plan",)))
+    assert dry.returncode == 0
+    assert dry.stdout == planned.stdout != ""
+    assert {p.name for p in (tmp_path / "runs").iterdir()} <= {"store.json", "fingerprints.json"}
 
 
 def test_a_runtime_setting_changes_nothing_an_identity_setting_does(store: Path) -> None:

@@ -11,7 +11,8 @@ REQUEST = Request(EXPERIMENTS.get("ablation_eimg"), "ablation_eimg", "tiny")
 
 def test_a_report_too_long_for_mlflow_ends_behind_a_whole_table(tmp_path: Path) -> None:
     table = "\n".join(f"| row {n:03d} | {'x' * 40} |" for n in range(50))
-    (tmp_path / "table.md").write_text(f"The answer.\n\n{table}\n\n{table}\n\n---\n\npublished\n")
+    (tmp_path / "answer.md").write_text("The answer.\n")
+    (tmp_path / "table.md").write_text(f"{table}\n\n{table}\n\n---\n\npublished\n")
     said = parent_text(REQUEST, tmp_path)
     assert len(said) < TEXT_LENGTH + 100
     for words in ("Made by `harness run ablation_eimg", "`report/report.html`", "Baseline of all differences: `full`"):

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -189,11 +190,11 @@ def test_two_runs_of_one_experiment_are_told_apart_by_their_names(store: Store) 
 def test_a_comparison_is_a_page_and_every_other_form(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
     show_report(store, ["one", "two"], ["FramePack"], None, None, said.append, said.append)
-    table, page = said
+    table, (page,) = capsys.readouterr().out, said
     assert "one/small" in table
     assert "| FramePack " in table
     assert "end worse than full" in table
-    html = Path(page.removeprefix("page: ")).read_text()
+    html = Path(unquote(page.removeprefix("page: file://"))).read_text()
     assert "two/small" in html
     assert "Published, not ours" in html
     for form, says in (("md", "## Reproduce"), ("csv", "one + two + FramePack,FramePack,"), ("latex", r"\toprule")):

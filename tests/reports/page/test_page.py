@@ -234,6 +234,7 @@ def written(films: Films, tmp_path_factory: pytest.TempPathFactory) -> dict[Path
 def test_write_report_writes_everything(written: dict[Path, bytes]) -> None:
     kinds = ("drift", "deltas", "forecast-curves", "sheet")
     texts = (
+        "answer.md",
         "table.md",
         "report.md",
         "report.html",

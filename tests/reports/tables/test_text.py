@@ -128,6 +128,15 @@ def test_markdown_has_a_row_a_variant_and_at_most_nine_aligned_columns() -> None
     assert "n = 2 seeds" in text
 
 
+def test_what_several_tables_need_to_be_read_is_said_once_behind_them() -> None:
+    lines = markdown(study_report()).splitlines()
+    notes = [line for line in lines if line.startswith("- ")]
+    assert len(notes) == len(set(notes))
+    assert sum(line.startswith("- Bold: ") for line in lines) == 1
+    last_row = max(at for at, line in enumerate(lines) if line.startswith("| no_e_vid"))
+    assert lines.index("Of the tables above:") > last_row
+
+
 def test_one_seed_says_that_training_is_not_in_the_error() -> None:
     text = markdown(report(study(seeds=(0,))))
     assert "n = 6 samples of one seed: the variation between trainings is not in it" in text

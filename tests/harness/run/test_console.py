@@ -1,0 +1,65 @@
+"""What a run shows, on a terminal and elsewhere."""
+
+import re
+from io import StringIO
+
+import pytest
+from rich.console import Console as Terminal
+
+from harness.run import console as module
+from harness.run.console import QUIET, VERBOSE, Console
+from harness.run.pace import Expected
+from harness.run.schedule import Event, Running
+from tests.harness.run.stage_functions import node
+
+ONE, OTHER = node("one"), node("other")
+EXPECTED = Expected({ONE.signature: 600.0, OTHER.signature: 600.0}, together=1200.0)
+HALF = {"done": 5, "total": 10, "unit": "step", "since": 0.0}
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, terminal: bool, verbosity: int = 0) -> str:
+    """What is written while one stage is done, another runs and fails."""
+    out = StringIO()
+    monkeypatch.setattr(module, "LINE_EVERY", 0.0)
+    monkeypatch.setattr(module, "OFTEN", 0.0)
+    monkeypatch.setattr(
+        module, "Terminal", lambda file: Terminal(file=out, force_terminal=terminal, width=100, legacy_windows=False)
+    )
+    with Console(3, EXPECTED, verbosity) as console:
+        console.event(Event(node("cached"), "cached"))
+        console.event(Event(ONE, "started"))
+        console.event(Event(ONE, "finished", seconds=40.0))
+        console.event(Event(OTHER, "started"))
+        console.tick([Running(OTHER, 1.0, HALF)])
+        if terminal:
+            console.bars.refresh()
+        console.event(Event(OTHER, "failed", "the loss is nan"))
+    return out.getvalue()
+
+
+def test_elsewhere_it_writes_plain_lines_with_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = shown(monkeypatch, terminal=False).splitlines()
+    assert lines[0] == "[1/3] make one"
+    assert lines[1] == "[2/3] make one: finished, 40 s"
+    assert lines[2] == "[2/3] make other"
+    assert re.fullmatch(r"    make other: step 5/10, about .* left", lines[3])
+    assert re.fullmatch(r"    all stages: 2 of 3, about \d+ (s|min) left", lines[4])
+    assert lines[5] == "[3/3] make other: failed, the loss is nan"
+    assert lines[6] == "1 of 3 stages were done already"
+    assert len(lines) == 7
+
+
+def test_on_a_terminal_there_is_a_bar_for_all_stages_and_one_a_stage_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown(monkeypatch, terminal=True))
+    assert re.search(r"all stages +\S+ +2 of 3, about \d+ (s|min) left", text)
+    assert re.search(r"make other +\S+ +step 5/10", text)
+    assert "[1/3] make one\n" not in text  # its bar says that it has begun
+
+
+def test_quiet_says_only_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(monkeypatch, terminal=False, verbosity=QUIET) == "[3/3] make other: failed, the loss is nan\n"
+
+
+def test_verbose_says_where_a_stage_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = shown(monkeypatch, terminal=True, verbosity=VERBOSE)
+    assert f"make one in partial/make-{ONE.signature[:16]}" in said
