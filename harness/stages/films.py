@@ -16,6 +16,7 @@ from harness.core.artifacts import GAIN_AND_EPS, SINGLE_FILM
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.declare.request import MADE
+from harness.stages.fuller import fuller, take_films
 from harness.stages.loading import backbone_of, transformers_of
 from harness.stages.reading import Reading
 from harness.stages.scripts import scripts_of, write_true_films
@@ -32,6 +33,11 @@ def forecast(job: Job) -> None:
     """Forecast: gain and eps of every film's first clip, before the films are made; and the probes they come from."""
     read = Reading(job.settings)
     scripts = scripts_of(job, read).films
+    if more := fuller(job, read):
+        for name in (PROBE, GAIN_AND_EPS):
+            with np.load(more / name) as found:
+                _save(job.folder / name, {key: values[: len(scripts)] for key, values in found.items()})
+        return
     _save(job.folder / PROBE, _generator(job, read).probe(scripts))
     probes = Probes(job.folder / PROBE, len(scripts))
     measured = [gain_and_eps(probes[i]) for i in range(len(scripts))]
@@ -44,9 +50,10 @@ def generate(job: Job) -> None:
     scripts = scripts_of(job, read)
     length, fps = scripts.length, read.generate.film_fps(read.data)
     clip_frames, overlap = read.data.clip_frames, read.condition.overlap
-    overlap_from: Neighbour = "next"
-    if read.generate.method == MADE:
-        overlap_from = read.generate.overlap_from
+    overlap_from: Neighbour = read.generate.overlap_from if read.generate.method == MADE else "next"
+    if more := fuller(job, read):
+        take_films(more, len(scripts.films), job.folder)
+    elif read.generate.method == MADE:
         _generator(job, read).films(scripts.films, length.n_frames, fps, job.folder, job.counting("clip"))
     else:
         _repeat(job, read, scripts.films, clip_slices(length.n_frames, length.n_clips, clip_frames, overlap))

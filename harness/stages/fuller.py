@@ -1,0 +1,69 @@
+"""A finished stage that differs in nothing but more films: a smaller number of them is there already."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.films.info import FilmInfo
+from benchmarks.samples import content_hash, load_samples
+from benchmarks.track import get_track
+from harness.core.job import Job
+from harness.core.signature import signature
+from harness.core.store import Store, is_store, stage_name
+from harness.stages.reading import Reading
+from svi.artifacts import FRAMES, VIDEOS
+
+NUMBER, STARTS = "generate.samples", "eval.samples"
+
+
+def fuller(job: Job, read: Reading) -> Path | None:
+    """The folder of such a stage, whose first films are all that this one shall make; None where there is none."""
+    root = job.folder.parents[1]
+    if not is_store(root):
+        return None
+    store = Store(root)
+    for manifest in store.manifests(job.kind):
+        identity = manifest["identity"]
+        as_here = {**identity, NUMBER: job.settings[NUMBER], STARTS: job.settings[STARTS]}
+        here = signature(job.kind, manifest["version"], as_here, manifest["upstream"])
+        if (
+            identity[NUMBER] > job.settings[NUMBER]
+            and stage_name(job.kind, here) == job.folder.name
+            and _begins_alike(identity, job, read)
+        ):
+            return store.artifact(job.kind, manifest["signature"])
+    return None
+
+
+def _begins_alike(identity: Mapping[str, Any], job: Job, read: Reading) -> bool:
+    """Whether its films start from the samples that are there now, so that its first ones are ours."""
+    if read.eval.path is None:  # scenes and held-back clips are drawn in one order, however many are taken
+        return True
+    samples = load_samples(read.eval.path, get_track(job.settings["track"]))[0]
+    return content_hash(samples[: identity[NUMBER]]) == identity[STARTS]
+
+
+def take_films(source: Path, count: int, folder: Path) -> None:
+    """The first `count` films of a finished stage: their mp4s as links to the same bytes, and their lossless frames."""
+    (folder / VIDEOS).mkdir(exist_ok=True)
+    for film in FilmInfo.read(source).samples[:count]:
+        _link(source / film.video, folder / film.video)
+    if (source / FRAMES).is_file():
+        frames = np.load(source / FRAMES, mmap_mode="r")
+        taken = np.lib.format.open_memmap(
+            folder / FRAMES, mode="w+", dtype=frames.dtype, shape=(count, *frames.shape[1:])
+        )
+        for row in range(count):  # one film in memory
+            taken[row] = frames[row]
+
+
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)  # of an attempt that was cut short
+    try:
+        os.link(source, target)
+    except OSError:  # a disk without hard links
+        shutil.copyfile(source, target)

@@ -1,0 +1,102 @@
+"""Fewer films than a finished stage made: they are taken from it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.artifacts import PROBE
+from harness.core.artifacts import GAIN_AND_EPS
+from harness.core.graph import Node
+from harness.core.job import Job
+from harness.core.store import Store
+from harness.declare.spec import parse_overrides, select
+from harness.experiments import EXPERIMENTS
+from harness.plan import pipeline
+from harness.stages import films
+from harness.stages.fuller import fuller
+from harness.stages.reading import Reading
+from svi.artifacts import FRAMES
+from tests.harness.finished import finished
+from tests.harness.small import SMALL
+
+SETTINGS = {"data.fps": 1, "generate.lossless": True}
+
+
+def node(store: Store, samples: int, **values: object) -> Node:
+    """The films of the copied image: made in a moment, without a model."""
+    chosen = select(EXPERIMENTS.get("ablation_eimg"), "copy_image").model_copy(update={"tracks": ("consistent-50s",)})
+    overrides = {**SETTINGS, "generate.samples": samples, **values}
+    graph = pipeline.build(pipeline.Request(chosen, "x", "tiny", (), overrides), store.fingerprints).graph
+    return next(one for one in graph if one.kind == "generate")
+
+
+def job(store: Store, one: Node) -> Job:
+    folder = store.begin(one.kind, one.signature)
+    return Job(one.kind, folder, {**one.identity, **one.runtime}, {}, lambda *_: None, True)
+
+
+def made(store: Store, one: Node) -> Path:
+    films.generate(job(store, one))
+    about = {"version": one.version, "identity": one.identity, "upstream": one.upstream}
+    store.commit(one.kind, one.signature, {"kind": one.kind, "signature": one.signature, **about})
+    return store.artifact(one.kind, one.signature)
+
+
+def found(store: Store, one: Node) -> Path | None:
+    here = job(store, one)
+    return fuller(here, Reading(here.settings))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"
+    }
+
+
+def test_fewer_films_are_those_that_are_there(tmp_path: Path) -> None:
+    store, alone = Store(tmp_path / "runs"), Store(tmp_path / "alone")
+    more = made(store, node(store, 3))
+    taken, fresh = made(store, node(store, 2)), made(alone, node(alone, 2))
+    assert contents(taken) == contents(fresh)
+    assert len(np.load(taken / FRAMES)) == 2
+    for name in ("scene-00", "scene-01"):
+        assert (taken / "videos" / f"{name}.mp4").samefile(more / "videos" / f"{name}.mp4")
+
+
+@pytest.mark.parametrize("change", [{"data.fps": 2}, {"eval.seed": 5}, {"data.height": 24}])
+def test_films_that_differ_in_more_are_not_taken(tmp_path: Path, change: dict[str, object]) -> None:
+    store = Store(tmp_path)
+    made(store, node(store, 3, **change))
+    assert found(store, node(store, 2)) is None
+    assert found(store, node(store, 2, **change)) is not None
+    assert found(store, node(store, 4, **change)) is None
+
+
+def test_films_of_samples_are_taken_while_the_samples_are_the_same(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / "samples" / name).mkdir(parents=True)
+        Image.new("RGB", (16, 16), (ord(name), 0, 0)).save(tmp_path / "samples" / name / "frame.png")
+        (tmp_path / "samples" / name / "prompt.txt").write_text(name)
+    store, path = Store(tmp_path / "runs"), {"eval.path": str(tmp_path / "samples")}
+    more = made(store, node(store, 3, **path))
+    assert found(store, node(store, 2, **path)) == more
+    (tmp_path / "samples" / "a" / "prompt.txt").write_text("another")
+    assert found(store, node(store, 2, **path)) is None
+
+
+def test_a_forecast_of_fewer_films_needs_no_model(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    (store.root / "artifacts").symlink_to(finished() / "artifacts")
+    chosen = select(EXPERIMENTS.get("ablation_eimg"), "full").model_copy(update={"tracks": ("consistent-50s",)})
+    values = {**parse_overrides(SMALL), "generate.samples": 1}
+    graph = pipeline.build(pipeline.Request(chosen, "x", "tiny", (), values), store.fingerprints).graph
+    here = job(store, next(one for one in graph if one.kind == "forecast"))
+    films.forecast(here)  # it is given no base model and no training
+    more = fuller(here, Reading(here.settings))
+    assert more is not None
+    for name in (PROBE, GAIN_AND_EPS):
+        with np.load(here.folder / name) as taken, np.load(more / name) as there:
+            assert {key: len(values) for key, values in taken.items()} == dict.fromkeys(there, 1)
+            assert all((taken[key] == there[key][:1]).all() for key in there)
