@@ -5,13 +5,14 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import PurePath
 
-from harness.core.names import LONGEST, check_name
+from harness.core.names import check_name
 from harness.core.signature import flat
 from harness.declare.profiles import DEFAULT
 from harness.declare.request import Request
 from harness.declare.settings import Settings
 
-DIGITS = 8  # of the digest that stands for the end of a long name
+LONG = 60  # letters of a name that people still read
+DIGITS = 8
 # Settings that say where a file is, not what is in it: no part of a signature, but what they name is.
 FILES = ("backbone.weights", "data.path", "eval.path", "score.reference", "score.audio")
 
@@ -24,13 +25,15 @@ def check_run_name(name: str) -> str:
 def run_name(request: Request, tracks: Collection[str], seeds: Collection[int]) -> str:
     """The experiment's name alone where the request has all of these tracks and seeds, and overrides nothing.
 
-    Such as ablation_eimg-full-train.steps=50. A name that is too long ends in a digest.
+    Such as ablation_eimg-full-train.steps=50. Where that is too long, a digest stands for the last parts.
     """
     parts = [re.sub(r"[^A-Za-z0-9_.=-]+", "_", part) for part in _parts(request, tracks, seeds)]
-    whole = "-".join(parts)
-    if len(whole) <= LONGEST:
-        return whole
-    return f"{whole[: LONGEST - DIGITS - 1]}-{hashlib.sha256(whole.encode()).hexdigest()[:DIGITS]}"
+    whole = name = "-".join(parts)
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:DIGITS]
+    while len(name) > LONG and len(parts) > 1:
+        parts.pop()
+        name = "-".join([*parts, digest])
+    return name
 
 
 def counted_overrides(request: Request) -> dict[str, object]:
