@@ -1,6 +1,7 @@
 """film.json, as Generate writes it and everything after reads it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,15 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     INFO.write(tmp_path)
     assert FilmInfo.read(tmp_path) == INFO
     assert INFO.clip_seconds == 0.5
+
+
+def test_a_file_that_does_not_say_where_shared_frames_are_from_has_them_from_the_next_clip(tmp_path: Path) -> None:
+    replace(INFO, overlap_from="previous").write(tmp_path)
+    assert FilmInfo.read(tmp_path).overlap_from == "previous"
+    about = json.loads((tmp_path / "film.json").read_text())
+    del about["overlap_from"]
+    (tmp_path / "film.json").write_text(json.dumps(about))
+    assert FilmInfo.read(tmp_path) == INFO
 
 
 def test_a_file_that_describes_no_films_is_refused(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ def test_settings_are_those_that_stages_read(run: Results) -> None:
         "full": 12,
     }  # the base model is not trained further
     assert run.settings.loc["generate.steps", "full"] == 2
+    # In no signature at their defaults, and read all the same.
+    assert run.settings.loc["generate.overlap_from"].to_dict() == {"base": "next", "full": "next"}
+    assert run.settings.loc["bank.lists", "full"] == 1
     assert "track" not in run.settings.index
 
 

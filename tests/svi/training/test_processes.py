@@ -121,7 +121,7 @@ def test_two_ranks_equal_one(undisturbed: tuple[Weights, Path], tmp_path: Path, 
     "options",
     [
         {"bank": {"scope": "node", "warmup": 8}},
-        {"bank": {"scope": "rank", "warmup": 8}},
+        {"bank": {"scope": "rank", "warmup": 8, "warmup_by": "rank", "lists": 2}},
         {"train": {"zero": 3, "checkpointing": "block", "micro_batch": 1}},
         {"wan": "wan2.1-i2v", "train": {"dtype": "bfloat16"}},
     ],

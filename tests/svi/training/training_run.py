@@ -77,7 +77,7 @@ def main(folder: Path, options: Options) -> None:
             setattr(owner, name, killing(getattr(owner, name), times))
         trained = train.train(model, objective, settings, folder, lambda done, total: None)
         bank_state = objective.state_dict()
-        entries = [objective.bank.entries(slot) for slot in range(flow.inference_steps)]
+        entries = [objective.bank.entries(slot) for slot in range(len(bank_state["count"]))]
         weights = lora.weights_of(trained)
     if dist.get_rank() == 0 and weights is not None:
         parts = {f"{n}.{part}": x for n, ab in weights.modules.items() for part, x in zip("ab", ab, strict=True)}
