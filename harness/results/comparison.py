@@ -159,12 +159,6 @@ def _trivial_rows(parts: Sequence[_Part]) -> Iterator[str]:
     return (part.names[name] for part in parts for name in part.info.trivial)
 
 
-def _questions(infos: "Sequence[ReportInfo]") -> str:
-    """Each experiment's, or the one that all their runs ask."""
-    asked = dict.fromkeys(info.question for info in infos)
-    return " ".join(asked if len(asked) == 1 else (f"{info.experiment}: {info.question}" for info in infos))
-
-
 def _settings_by_row(parts: Sequence[_Part], tracks: Sequence[str]) -> dict[str, dict[str, object]]:
     """Row -> the values of all settings that any variant sets, and of those in which any two rows differ."""
     found = _first_of_each(part.renamed(settings_read(part.job, tracks[:1])) for part in parts)

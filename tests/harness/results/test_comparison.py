@@ -125,7 +125,6 @@ def test_names_that_clash_are_told_apart_and_what_is_shared_is_one_row(store: St
     assert len(frame) == 4 * len(FILMS) * 10
     assert (info.baseline, info.experiment) == ("full", "one + two")
     assert info.question == "one: Why one? two: Why two?"
-    assert compared(store, ["one", "one"], [])[1].question == "Why one?"
     assert info.reproduce.splitlines() == ["harness run one --seeds 1", "harness run two --seeds 1"]
     assert info.costs["generate"] == "40 s"  # the film that both have was made once
     assert info.settings["large"] == {"bank.capacity": 500}
