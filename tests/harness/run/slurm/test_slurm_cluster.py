@@ -329,7 +329,7 @@ def table(stdout: str) -> list[str]:
 def test_the_table_is_the_same_as_on_this_machine(stores: tuple[Path, Path]) -> None:
     here = small.harness("run", *ABLATION, "--only", "full,base", store=stores[0])
     there = harness("run", *ABLATION, "--only", "full,base", *ON_SLURM, store=stores[1])
-    assert (here.returncode, there.returncode) == (0, 0), there.stderr[-3000:]
+    assert (here.returncode, there.returncode) == (0, 0), here.stderr[-1500:] + there.stderr[-1500:]
     assert table(there.stdout) == table(here.stdout)
     assert len(table(there.stdout)) >= 4
     assert "Slurm job" in there.stderr
@@ -376,8 +376,8 @@ def test_status_shows_the_log_of_a_running_job(store: Store, tmp_path: Path) -> 
 
 def test_two_ranks_train_the_same_as_under_the_launcher(stores: tuple[Path, Path]) -> None:
     words = ("run", *ABLATION, "--only", "full", "train.ranks=2")
-    here, there = small.harness(*words, store=stores[0]), harness(*words, *ON_SLURM, store=stores[1])
-    assert (here.returncode, there.returncode) == (0, 0), there.stderr[-3000:]
+    here, there = harness(*words, store=stores[0]), harness(*words, *ON_SLURM, store=stores[1])
+    assert (here.returncode, there.returncode) == (0, 0), here.stderr[-1500:] + there.stderr[-1500:]
     assert table(there.stdout) == table(here.stdout)
 
 
