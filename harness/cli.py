@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -9,29 +10,47 @@ from pkgutil import resolve_name
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from harness.core.errors import Interrupted, UseError
 from harness.core.registry import suggestion
 
 # Names, not imports: nothing in harness imports sweeps.
-COMMANDS = {
-    "cancel": "harness.commands.cancel:cancel",
-    "doctor": "harness.commands.doctor:doctor",
-    "forecast": "harness.commands.forecast:forecast",
-    "generate": "harness.commands.generate:generate",
-    "list": "harness.commands.list:list_",
-    "lora": "harness.commands.lora:lora",
-    "plan": "harness.commands.plan:plan",
-    "prompts": "harness.commands.prompts:prompts",
-    "report": "harness.commands.report:report",
-    "run": "harness.commands.run:run",
-    "runs": "harness.commands.runs:runs",
-    "score": "harness.commands.score:score",
-    "show": "harness.commands.show:show",
-    "status": "harness.commands.status:status",
-    "sweep": "sweeps.command:sweep",
-    "ui": "harness.commands.ui:ui",
+GROUPS = {
+    "Experiments": {
+        "run": "harness.commands.run:run",
+        "plan": "harness.commands.plan:plan",
+        "forecast": "harness.commands.forecast:forecast",
+        "sweep": "sweeps.command:sweep",
+        "list": "harness.commands.list:list_",
+        "show": "harness.commands.show:show",
+    },
+    "Results": {
+        "report": "harness.commands.report:report",
+        "runs": "harness.commands.runs:runs",
+        "ui": "harness.commands.ui:ui",
+        "status": "harness.commands.status:status",
+    },
+    "Films and weights": {
+        "generate": "harness.commands.generate:generate",
+        "score": "harness.commands.score:score",
+        "prompts": "harness.commands.prompts:prompts",
+        "lora": "harness.commands.lora:lora",
+    },
+    "Machines": {
+        "doctor": "harness.commands.doctor:doctor",
+        "cancel": "harness.commands.cancel:cancel",
+    },
 }
+COMMANDS = {name: target for commands in GROUPS.values() for name, target in commands.items()}
+EXAMPLES = """\b
+Examples:
+  harness run ablation_eimg               the main ablation, on the embedded world
+  harness plan ablation_eimg --seeds 3    what a run would do, and how long
+  harness run ablation_eimg --only 'full,no_*' train.steps=1000
+  harness report ablation_eimg            its tables, and where its page is
+  harness generate film.mp4 --image start.png --prompts prompts.txt
+"""
 
 
 class LazyGroup(click.Group):
@@ -64,27 +83,39 @@ class LazyGroup(click.Group):
             sys.exit(128 + number)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        limit = formatter.width - 6 - max(map(len, COMMANDS))
-        described = {name: click.Command(name, help=_docstring(target)) for name, target in COMMANDS.items()}
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, one.get_short_help_str(limit)) for name, one in described.items()])
+        width = max(map(len, COMMANDS))
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                limit = formatter.width - 6 - width
+                formatter.write_dl([(name.ljust(width), _about(target, limit)) for name, target in commands.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names of commands, of which none is imported."""
+        found = [CompletionItem(name, help=_about(COMMANDS[name])) for name in COMMANDS if name.startswith(incomplete)]
+        return found + (click.Command.shell_complete(self, ctx, incomplete) if incomplete.startswith("-") else [])
 
 
-def _docstring(target: str) -> str | None:
+def _about(target: str, limit: int = 80) -> str:
+    """What a command is for: the first clause of its docstring, at most so long."""
+    clause = re.split(r"[;:.](?=\s|$)", _docstring(target))[0]
+    return click.Command(None, help=clause).get_short_help_str(limit)
+
+
+def _docstring(target: str) -> str:
     """What a function given as "module:function" says it does, without importing its module."""
     module, _, function = target.partition(":")
     source = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
     tree = ast.parse(source.read_text(encoding="utf-8"))
     found = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
-    return ast.get_docstring(next(found))
+    return ast.get_docstring(next(found)) or ""
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
 @click.version_option(package_name="svi-harness")
 def cli() -> None:
     """Which part of error recycling stops the drift of long videos, and by how much?
 
-    Start with: harness run ablation_eimg
+    harness COMMAND --help says more of a command.
     """
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from harness.commands.options import JOBS, PROFILE, STORE, overrides_argument
+from harness.commands.options import JOBS, PROFILE, STORE, names_of, overrides_argument
 
 
 @click.command()
-@click.argument("name", metavar="SWEEP")
+@click.argument("name", metavar="SWEEP", shell_complete=names_of("sweeps"))
 @overrides_argument()
 @click.option(
     "--trials",

@@ -92,7 +92,7 @@ class FilmScores:
 def unfound(files: Iterable[WeightFile]) -> str:
     """Which weights are not there, where they belong and under what licence; empty if all are there."""
     missing = [f"{file.path} (licence {file.licence})" for file in files if not file.path.is_file()]
-    return f"no weights {' and '.join(missing)}; `harness doctor` says where to get them" if missing else ""
+    return f"no weights {' and '.join(missing)}; `harness doctor weights` says where to get them" if missing else ""
 
 
 def film_by_film(films: Films, work: Path, progress: Progress, score: Callable[[int], FilmScores]) -> Scores:

@@ -14,7 +14,7 @@ from harness.commands.session import Session, experiment_options
 @experiment_options
 @verbosity_options
 def forecast(verbosity: int, **options: Any) -> None:
-    """Train, and say from one clip where each variant's long films will drift to; `run` goes on from there."""
+    """Where each variant's long films will drift to, from one clip; trains what is needed, and `run` goes on from there."""
     sys.exit(forecast_experiment(Session.open(**options), verbosity))
 
 

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from harness.commands.sections import SECTIONS
 from harness.core.errors import UseError
 from harness.core.store import HARNESS_STORE, Store, default_store, is_store
 from harness.declare.profiles import DEFAULT
@@ -51,6 +50,8 @@ def names_of(section: str) -> Callable[[click.Context, click.Parameter, str], li
     """What a shell completes: the names of a section of `harness list`, else files."""
 
     def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        from harness.commands.sections import SECTIONS
+
         listed = SECTIONS[section].listed().items()
         return [CompletionItem(name, help=about) for name, about in listed if name.startswith(begun)] or [
             CompletionItem(begun, type="file")

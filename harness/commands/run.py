@@ -37,7 +37,14 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="say what would be done, as `harness plan` does, and do nothing")
 @verbosity_options
 def run(executor: str, detach: bool, dry_run: bool, verbosity: int, **options: Any) -> None:
-    """Train, generate, score and report; what is done already is not done again, what was cut short goes on."""
+    """Train, generate, score and report; what is done already is not done again, what was cut short goes on.
+
+    \b
+    Examples:
+      harness run ablation_eimg --seeds 3
+      harness run ablation_eimg --only 'full,no_*' tracks=consistent-250s
+      harness run my_ablation.py:my_ablation --executor slurm --detach
+    """
     if detach and executor != "slurm":
         raise UseError("--detach goes with --executor slurm: stages on this machine end with the command")
     if dry_run:

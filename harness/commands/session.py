@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 def experiment_options(command: Command) -> Command:
     """The arguments of `Session.open`: which experiment, at which scale, with which settings."""
-    for option in (
-        overrides_argument("tracks"),
+    shown = (
         click.argument("name", metavar="EXPERIMENT", shell_complete=names_of("experiments")),
+        overrides_argument("tracks"),
         PROFILE,
         RECIPES,
         click.option("--seeds", default=None, help="how many (3 means 0, 1, 2) or a list such as 0,5,7"),
@@ -41,7 +41,8 @@ def experiment_options(command: Command) -> Command:
         ),
         STORE,
         JOBS,
-    ):
+    )
+    for option in reversed(shown):  # a decorator stands above those before it
         command = option(command)
     return command
 

@@ -1,5 +1,7 @@
 """The door: every command stands in the table under the name it is typed with, and none is imported before it is called."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,12 +9,14 @@ from pkgutil import resolve_name
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
-from harness.cli import COMMANDS, cli
+from harness.cli import COMMANDS, GROUPS, cli
 from harness.commands.sections import SECTIONS
 from harness.core.errors import UseError
 from harness.core.store import HARNESS_STORE, Store
+from harness.experiments import EXPERIMENTS
 from tests.harness.small import ROOT
 
 
@@ -24,10 +28,44 @@ def test_every_command_is_called_as_typed_in_a_file_of_that_name(name: str) -> N
     assert COMMANDS[name].partition(":")[0] == (f"harness.commands.{name}" if name != "sweep" else "sweeps.command")
 
 
-def test_help_has_the_line_of_every_command_in_order() -> None:
+def test_help_has_the_line_of_every_command_in_its_group_and_examples() -> None:
     listed = CliRunner().invoke(cli, ["--help"], terminal_width=400, prog_name="harness").output
-    lines = [line.split(maxsplit=1) for line in listed.partition("Commands:\n")[2].splitlines()]
-    assert lines == [[name, resolve_name(target).get_short_help_str(380)] for name, target in sorted(COMMANDS.items())]
+    for title, commands in GROUPS.items():
+        lines = listed.partition(f"\n{title}:\n")[2].partition("\n\n")[0].splitlines()
+        helps = {name: " ".join((resolve_name(target).help or "").split()) for name, target in commands.items()}
+        told = [[name, re.split(r"[;:.](?=\s|$)", text)[0]] for name, text in helps.items()]
+        assert [line.split(maxsplit=1) for line in lines] == told
+    examples = [line.split() for line in listed.partition("Examples:\n")[2].splitlines()]
+    assert {words[1] for words in examples} <= set(COMMANDS)
+    assert len(examples) >= 4
+
+
+def test_no_line_of_help_is_longer_than_a_screen() -> None:
+    listed = CliRunner().invoke(cli, ["--help"], terminal_width=78, prog_name="harness").output
+    assert max(map(len, listed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["ru"], ["run", "runs"]),
+        (["run", "ablation_"], [name for name in EXPERIMENTS.names() if name.startswith("ablation_")]),
+        (["run", "ablation_eimg", "--profile", "wan2.1-i2v"], ["wan2.1-i2v-14b-480p", "wan2.1-i2v-14b-720p"]),
+        (["sweep", "inj"], ["injection", "injection_front"]),
+        (["run", "mine.py"], ["mine.py"]),  # a file, says its type
+    ],
+)
+def test_a_shell_completes_names(words: list[str], offered: list[str]) -> None:
+    complete = ShellComplete(cli, {}, "harness", "_HARNESS_COMPLETE").get_completions
+    assert [item.value for item in complete(words[:-1], words[-1])] == offered
+
+
+def test_a_shell_asks_for_names_by_a_variable() -> None:
+    """As the script does that click gives to bash (docs/experiments.md)."""
+    asked = {"_HARNESS_COMPLETE": "bash_complete", "COMP_WORDS": "harness fore", "COMP_CWORD": "1"}
+    words = [sys.executable, "-c", "from harness.cli import main; main()"]
+    done = subprocess.run(words, env={**os.environ, **asked, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.stdout == "plain,forecast\n"
 
 
 def test_help_imports_no_command() -> None:
@@ -48,9 +86,7 @@ except SystemExit:
 def test_python_m_harness_names_the_command_and_suggests_one_like_an_unknown() -> None:
     done = subprocess.run([sys.executable, "-m", "harness", "sweeps"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
-    assert done.stderr.startswith(
-        "harness: unknown command 'sweeps': did you mean 'sweep'? available: cancel, doctor, "
-    )
+    assert done.stderr.startswith("harness: unknown command 'sweeps': did you mean 'sweep'? available: run, plan, ")
     assert "Traceback" not in done.stderr
 
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from harness.declare.settings import ScoreSettings
 from harness.run.local import THREADS
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
 from tests.benchmarks.vbench.vbench_weights import write_clip_b
-from tests.harness.small import ONE_TRACK, SMALL, harness
+from tests.harness.small import ONE_TRACK, ROOT, SMALL, environment, harness
 from tests.once import made_once
 
 TRACK = ("--track", "consistent-50s")
@@ -297,6 +299,33 @@ def test_doctor_names_every_missing_file_its_place_and_licence(weights: Path, tm
     assert found["vbench 0.1.5"]["state"] == "missing"
     assert {"sfd_face.pth", "syncnet_v2.model", "i3d_pretrained_400.pt"} <= set(found)
     assert not (tmp_path / "runs").exists()
+
+
+def test_doctor_says_in_short_what_is_there_and_all_of_a_topic_that_is_named(weights: Path, tmp_path: Path) -> None:
+    short = run(weights, "doctor", store=tmp_path / "runs").stdout
+    assert re.search(r"missing  VBench .* of 7 files are here", short)
+    assert "licence" not in short.partition("What is missing")[0]
+    assert len(short.splitlines()) <= 16
+    named = run(weights, "doctor", "weights", store=tmp_path / "runs").stdout
+    assert named.startswith("weights\n")
+    assert "licence BSD-3-Clause" in named
+    assert "packages" not in named
+
+
+def test_doctor_loads_no_torch_and_hashes_no_weights() -> None:
+    code = """
+import sys
+sys.argv = ["harness", "doctor"]
+from harness.cli import main
+from benchmarks import weights
+weights._sha256 = None
+try:
+    main()
+except SystemExit as end:
+    print(end.code, "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment())
+    assert done.stdout.splitlines()[-1] == "0 False", done.stderr
 
 
 def test_doctor_keeps_its_json_apart_from_what_install_says(weights: Path, tmp_path: Path) -> None:
