@@ -131,8 +131,13 @@ class InjectionSettings(Frozen):
     p_noi: float = identity(0.01, "probability of E_noi on the noise: [N] .5; [C][P] .01", ge=0, le=1)
     p_clean: float = identity(0.5, "probability that nothing is injected: [P] .5; [C] Film .5, others .2", ge=0, le=1)
     img_run: int = identity(3, "latent frames of the run taken as E_img, 0 the whole error: [C] n; [N] whole", ge=0)
-    img_from: Literal["slots", "entries"] = later(
-        "slots", "E_img is drawn evenly over the filled slots ([P] over t), or [C] over all stored entries of all slots"
+    img_from: Literal["slots", "entries", "slot"] = later(
+        "slots",
+        "E_img is drawn evenly over the filled slots ([P] over t), over all entries of all slots ([C]), or from the slot of "
+        "the sample's own t ([C] offers it)",
+    )
+    modulate: float = later(
+        0.0, "an error of the bank is injected times U(1 - f, 1 + f): [C] offers it, f = 0 in the scripts", ge=0, le=1
     )
     img_spread: Literal["head", "tile"] = identity(
         "head", "E_img on the first frames of the condition, or repeated over all"

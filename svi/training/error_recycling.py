@@ -143,10 +143,11 @@ class ErrorRecycling:
         by_hand = draw_handcrafted(self.injection, keyed("by hand", self.seed, k))
         vid = self.bank.sample(slot, generator) if gates.vid and not by_hand.vid else None
         noi = self.bank.sample(slot, generator) if gates.noi and not by_hand.noi else None
-        evenly_over = self.injection.img_from
-        img = self.bank.sample_any(generator, evenly_over) if gates.img and not by_hand.img else None
+        img = self._image_error(slot, generator) if gates.img and not by_hand.img else None
         # Of its own key, so that the number of references changes nothing else.
         reference = torch.randint(self.data.references, (), generator=keyed("reference", self.seed, k))
+        uniform = torch.rand(3, generator=keyed("modulate", self.seed, k))
+        factors = 1 + self.injection.modulate * (2 * uniform - 1)  # 1 to the last bit unless it is asked for
         return TrainingSample(
             k=k,
             clip=self.order[k],
@@ -157,10 +158,16 @@ class ErrorRecycling:
             slot=slot,
             gates=gates,
             by_hand=by_hand,
-            e_vid=vid.vid if vid else None,
-            e_noi=noi.noi if noi else None,
-            e_img=image_error(img.vid, self.injection, generator) if img else None,
+            e_vid=vid.vid * factors[0] if vid else None,
+            e_noi=noi.noi * factors[1] if noi else None,
+            e_img=image_error(img.vid, self.injection, generator) * factors[2] if img else None,
         )
+
+    def _image_error(self, slot: int, generator: torch.Generator) -> recycle.Errors | None:
+        """The errors that E_img is taken from; None while there are none."""
+        if self.injection.img_from == "slot":
+            return self.bank.sample(slot, generator)
+        return self.bank.sample_any(generator, self.injection.img_from)
 
     def prepare(self, samples: range) -> Inputs:
         """Draw the samples, read their clips, inject the errors."""

@@ -59,6 +59,7 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "pixels": "truncate",
         "noise": "seed",
         "img_from": "entries",
+        "modulate": 0.2,
         "lists": 2,
         "warmup_by": "rank",
     }

@@ -24,7 +24,7 @@ from svi.settings import (
     InjectionSettings,
 )
 from svi.training import ranks
-from svi.training.error_recycling import ErrorRecycling, mean_over
+from svi.training.error_recycling import ErrorRecycling, TrainingSample, mean_over
 from tests.svi.conftest import CONDITION, DATA, make_cache
 from tests.svi.wan_folder import Kind, WanFolder
 
@@ -188,6 +188,43 @@ def test_errors_made_by_hand_leave_the_bank_alone(backbone: TinyBackbone, cache:
     assert float(spread.abs().max()) < 1e-5  # one latent frame's error, on every copy of it
     assert torch.equal(inputs.x_vid, clean.x_vid)
     assert torch.equal(objective.prepare(range(8)).x_vid_in, inputs.x_vid_in)
+
+
+def drawn_from_known_errors(
+    make: Make, backbone: TinyBackbone, cache: LatentCache, **changes: object
+) -> list[TrainingSample]:
+    """Draws from a bank whose errors are 1 + their slot in every value."""
+    every = {"p_vid": 1.0, "p_img": 1.0, "p_noi": 1.0, "p_clean": 0.0, **changes}
+    objective = make(backbone, cache, injection=INJECTION.model_copy(update=every))
+    for slot in range(10):
+        one = torch.full((1, *backbone.latent_shape), 2.0 * (1 + slot))
+        objective.bank.add(slot, one, 0.5, torch.Generator())
+    return [objective.draw(k) for k in range(60)]
+
+
+def test_an_image_error_may_be_one_of_the_samples_own_slot(
+    backbone: TinyBackbone, cache: LatentCache, make: Make
+) -> None:
+    own, any_slot = (drawn_from_known_errors(make, backbone, cache, img_from=how) for how in ("slot", "slots"))
+    assert all(one.e_img is not None and torch.all(one.e_img == 1 + one.slot) for one in own)
+    assert sum(one.e_img is not None and bool(torch.all(one.e_img == 1 + one.slot)) for one in any_slot) < 30
+
+
+def test_injected_errors_may_be_modulated_each_by_its_own_factor(
+    backbone: TinyBackbone, cache: LatentCache, make: Make
+) -> None:
+    plain, modulated = (
+        drawn_from_known_errors(make, backbone, cache, img_from="slot", modulate=f) for f in (0.0, 0.25)
+    )
+    for name in ("e_vid", "e_noi", "e_img"):
+        pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(plain, modulated, strict=True)]
+        factors = torch.stack([(b / a).mean() for a, b in pairs])
+        assert 0.75 <= float(factors.min()) < 0.8 < 1.2 < float(factors.max()) <= 1.25
+        assert all(torch.allclose(a * factor, b) for (a, b), factor in zip(pairs, factors, strict=True))
+    one = modulated[0]
+    assert one.e_vid is not None
+    assert one.e_noi is not None
+    assert not torch.allclose(one.e_vid.abs(), one.e_noi.abs())  # at t = .5 they are opposite before
 
 
 def test_both_sources_take_turns(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
