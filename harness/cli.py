@@ -45,7 +45,7 @@ GROUPS = {
 COMMANDS = {name: target for commands in GROUPS.values() for name, target in commands.items()}
 EXAMPLES = """\b
 Examples:
-  harness run ablation_eimg               the main ablation, on the embedded world
+  harness run ablation_eimg               the main ablation, on a toy world
   harness plan ablation_eimg --seeds 3    what a run would do, and how long
   harness run ablation_eimg --only 'full,no_*' train.steps=1000
   harness report ablation_eimg            its tables, and where its page is
