@@ -43,8 +43,8 @@ def _begins_alike(identity: Mapping[str, Any], job: Job, read: Reading) -> bool:
     """Whether its films start from the samples that are there now, so that its first ones are ours."""
     if read.eval.path is None:  # scenes and held-back clips are drawn in one order, however many are taken
         return True
-    samples = load_samples(read.eval.path, get_track(job.settings["track"]))[0]
-    return content_hash(samples[: identity[NUMBER]]) == identity[STARTS]
+    samples, starts = load_samples(read.eval.path, get_track(job.settings["track"]))[0], str(identity[STARTS])
+    return content_hash(samples[: identity[NUMBER]]) == starts
 
 
 def take_films(source: Path, count: int, folder: Path) -> None:
