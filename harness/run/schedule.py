@@ -169,7 +169,7 @@ class _Schedule:
         message = str(error) or type(error).__name__
         self.outcome.failed[node.signature] = Event(node, "failed", message, seconds)
         self.on_event(self.outcome.failed[node.signature])
-        self._block(node, f"needs {node.kind} {node.label}, which failed: {message}")
+        self._block(node, f"needs {node.kind} {node.label}, which failed")  # why is told once
 
     def _end(self, event: Event) -> None:
         """A stage is done: its users may be ready now."""
