@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports import artifacts
-from reports.figures.curves import delta_figure, drift_figure
+from reports.figures.curves import delta_figure, drift_figure, shown_variants
 from reports.figures.errors import error_figures
 from reports.figures.forecast import forecast_curves, forecast_figure
 from reports.figures.length import length_figure
@@ -58,7 +58,7 @@ def _write_figures(report: ReportView, folder: Path) -> list[str]:
             "deltas": delta_figure(view),
             "forecast": forecast_figure(view),
             "forecast-curves": forecast_curves(view),
-            "sheet": sheet_figure(view.info, view.track),
+            "sheet": sheet_figure(view.info, view.track, shown_variants(view)),
         }
         for kind, figure in drawn.items():
             if figure is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass as validated_dataclass
@@ -70,6 +70,7 @@ class Experiment(BaseModel):
     tracks: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
     compare_to: str | None = None
+    yes_if: tuple[str, Literal["worse", "better", "different"]] | None = None
     settings: dict[str, Scalar] = {}
 
     @field_validator("name")
@@ -107,11 +108,14 @@ def experiment(
     tracks: Sequence[str],
     seeds: Sequence[int] = (0,),
     compare_to: str | None = None,
+    yes_if: tuple[str, str] | None = None,
     trivial: bool = True,
     settings: Mapping[str, Scalar] = MappingProxyType({}),
 ) -> Callable[[Callable[[], Iterator[Variant]]], Experiment]:
     """Make an Experiment of a function that yields Variants; its docstring is the question. Raises UseError.
 
+    `yes_if`: the variant that decides a question of yes or no, and how it must end beside the baseline for a yes: "worse",
+    "better" or "different".
     `trivial` adds the variants that any method must be held against: copy_image, copy_clips and ping_pong. `settings` hold for
     all variants, unless the command line or a variant sets them.
     """
@@ -119,8 +123,12 @@ def experiment(
     def declare(function: Callable[[], Iterator[Variant]]) -> Experiment:
         question = " ".join((function.__doc__ or "").split())
         about: dict[str, object] = {"baseline": baseline, "tracks": tuple(tracks), "seeds": tuple(seeds)}
-        about |= {"compare_to": compare_to, "settings": dict(settings)}
+        about |= {"compare_to": compare_to, "settings": dict(settings), "yes_if": yes_if}
         variants = tuple(function())
+        if yes_if and yes_if[0] not in (names := [variant.name for variant in variants]):
+            raise UseError(
+                f"experiment {function.__name__}: yes_if names {yes_if[0]!r}: {suggestion(yes_if[0], names)}"
+            )
         if trivial and variants:
             _check_names(function.__name__, variants)
             variants = (*variants, *TRIVIAL)

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from harness.declare.spec import Variant, experiment
 
 
-@experiment(baseline="full", tracks=("consistent-50s", "creative-50s"), compare_to="svi-4")
+@experiment(
+    baseline="full", tracks=("consistent-50s", "creative-50s"), compare_to="svi-4", yes_if=("no_e_img", "worse")
+)
 def ablation_eimg() -> Iterator[Variant]:
     """Is the conditioning-frame error E_img what stops drift?"""
     yield Variant("base", {"train.enabled": False})

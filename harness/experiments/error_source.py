@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from harness.declare.spec import Variant, experiment
 
 
-@experiment(baseline="self_generated", tracks=("consistent-50s",), compare_to="svi-6")
+@experiment(baseline="self_generated", tracks=("consistent-50s",), compare_to="svi-6", yes_if=("hand_crafted", "worse"))
 def error_source() -> Iterator[Variant]:
     """Must injected errors be the model's own, or do hand-crafted ones of the same size stop drift as well?"""
     yield Variant("base", {"train.enabled": False})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from harness.declare.spec import Variant, experiment
 
 
-@experiment(baseline="pixel", tracks=("consistent-50s", "creative-50s"))
+@experiment(baseline="pixel", tracks=("consistent-50s", "creative-50s"), yes_if=("latent", "different"))
 def handoff() -> Iterator[Variant]:
     """Does it matter whether a clip hands on decoded frames, encoded again, or its last latents?"""
     for how in ("pixel", "latent"):

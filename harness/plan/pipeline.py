@@ -159,6 +159,7 @@ class Builder:
             "question": experiment.question,
             "baseline": experiment.baseline,
             "compare_to": experiment.compare_to,
+            "yes_if": experiment.yes_if,
             "profile": request.profile,
             "variants": {v.name: dict(v.set) for v in experiment.variants},
             "tracks": list(experiment.tracks),

@@ -132,6 +132,7 @@ def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         tracks=tracks,
         seeds=sorted({seed for info in infos for seed in info.seeds}),
         compare_to=tuple(dict.fromkeys(name for info in infos for name in info.compare_to)),
+        yes_if=None,
         costs=costs([part.job for part in parts]),
         forecast_share=forecast_share([part.job for part in parts]),
         variants=_first_of_each(part.renamed(part.info.variants) for part in parts),

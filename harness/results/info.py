@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.artifacts import FRAMES
+from benchmarks.artifacts import CONTINUATION, FRAMES
 from benchmarks.films.info import FilmInfo
 from harness.core.job import Job
 from harness.core.provenance import facts
@@ -15,13 +15,16 @@ from harness.core.text import duration
 from harness.declare.profiles import PROFILES
 from harness.declare.request import MADE
 from harness.declare.settings import Settings
+from harness.declare.spec import TRIVIAL
 from harness.plan.kinds import FORECAST, GENERATE, REPORT, SCORE
+from harness.results.made_of import made_of, meanings
 from harness.results.reports import REPORTS
 from reports.statistics.info import ReportInfo
 
 if TYPE_CHECKING:
     from reports.page.films import Link
 
+COPIES, *_ = TRIVIAL  # repeats the start image
 SEEDS = ("train.seed", "generate.seed")  # a variant has films of each of its experiment's
 
 
@@ -38,11 +41,14 @@ def report_info(job: Job) -> ReportInfo:
     settings = job.settings
     videos: dict[str, dict[str, list[str]]] = {}
     frames: dict[str, dict[str, str]] = {}
+    truth: dict[str, str] = {}
     films = [FilmInfo.read(folder) for folder in job.inputs["generate"]]
     for (variant, seed, track), folder, film in zip(settings["rows"], job.inputs["generate"], films, strict=True):
         if seed == settings["seeds"][0]:
             videos.setdefault(track, {})[variant] = [str((folder / s.video).resolve()) for s in film.samples]
             lossless = (folder / FRAMES).resolve()
+            if variant == settings["baseline"] and (folder / CONTINUATION).is_file():
+                truth[track] = str((folder / CONTINUATION).resolve())
             frames.setdefault(track, {})[variant] = str(lossless) if lossless.is_file() else videos[track][variant][0]
     shown = zip(settings.get("errors", ()), job.inputs.get("errors", ()), strict=True)
     errors = {variant: str(folder.resolve()) for (variant, seed), folder in shown if seed == settings["seeds"][0]}
@@ -58,7 +64,7 @@ def report_info(job: Job) -> ReportInfo:
         seeds=settings["seeds"],
         compare_to=(settings["compare_to"],) if settings["compare_to"] else (),
         caption=profile.caption,
-        provenance=facts(),
+        provenance={**made_of(job), **facts()},
         reproduce=settings["command"],
         videos=videos,
         frames=frames,
@@ -73,6 +79,10 @@ def report_info(job: Job) -> ReportInfo:
         ),
         errors=errors,
         settings=_settings(job),
+        yes_if=tuple(settings["yes_if"]) if settings.get("yes_if") else None,
+        truth=truth,
+        still=next((name for name, sets in settings["variants"].items() if sets == COPIES.set), None),
+        meanings=meanings(),
     )
 
 

@@ -70,7 +70,9 @@ def data(job: Job) -> None:
     held = footage.held_back()  # first, so that files torn there are listed too
     base = backbone_of(job, read, ())
     summary = write_cache(base, footage, read.condition, read.data, job.folder, job.counting("clip"))
-    (job.folder / FOOTAGE).write_text(json.dumps({**summary, "notes": footage.notes}, indent=2))
+    (job.folder / FOOTAGE).write_text(
+        json.dumps({**summary, "videos": footage.files, "notes": footage.notes}, indent=2)
+    )
     if held:
         np.savez(
             job.folder / HELD_BACK,

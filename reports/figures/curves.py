@@ -45,6 +45,12 @@ def drawn_variants(view: TrackView, panel: Panel) -> list[str]:
     return [name for name in info.compared if name in chosen]
 
 
+def shown_variants(view: TrackView) -> list[str]:
+    """The variants whose curves and pictures are shown: `drawn_variants` of the lead's panel."""
+    panels = curve_panels(view)
+    return drawn_variants(view, panels[0]) if panels else evenly(view.info.compared)
+
+
 def drift_figure(view: TrackView) -> Figure | None:
     """All drift curves of a track: the lead metric wide, with the variants' names; the others small, below.
 
@@ -65,7 +71,7 @@ def drift_figure(view: TrackView) -> Figure | None:
 def drift_panel(view: TrackView, panel: Panel, names: Sequence[str], lead: bool) -> Figure:
     """The drift curves of one metric, of the named variants; the lead panel is larger and names them."""
     with figure_style():
-        figure = Figure(figsize=(9.2, 3.5) if lead else (3.5, 2.1), layout="constrained")
+        figure = Figure(figsize=(6.0, 3.7) if lead else (3.5, 2.1), layout="constrained")
         _draw_curves(view, panel, names, figure.add_subplot(), lead)
     return figure
 
@@ -129,7 +135,7 @@ def _draw_curves(view: TrackView, panel: Panel, names: Sequence[str], axes: Axes
     axes.set_title(panel_title(view, panel) + some)
     axes.margins(x=0)
     axes.set_xlim(0, view.seconds or None)
-    axes.xaxis.set_major_locator(MaxNLocator(8 if lead else 5))
+    axes.xaxis.set_major_locator(MaxNLocator(6 if lead else 5))
     axes.xaxis.set_major_formatter(lambda time, _: f"{time:g} s")
     if lead:
         axes.set_xlabel("time in the film")

@@ -1,6 +1,7 @@
 """Contact sheets: one sample of every variant at evenly spaced times, from the lossless frames, or from its video."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,17 @@ from reports.figures.style import figure_style
 from reports.statistics.info import ReportInfo
 
 COLUMNS = 8
-_SMALLEST, _LARGEST = 192, 240  # pixels of a tile's width
+TRUE, START = "true film", "start image"
+"""Names beside those of variants, which have no space: what a film should have become where its world is known, else its start."""
+_LARGEST = 240  # pixels of a tile's width
 
-Tiles = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 
 
-def tiles(path: Path, sample: int = 0) -> tuple[Tiles, list[int]]:
-    """Tiles uint8 [8, h, w, 3] and their frame numbers, from the first to the last of one film.
+def tiles(path: Path, sample: int = 0) -> tuple[Pixels, list[int]]:
+    """Pixels uint8 [8, h, w, 3] and their frame numbers, from the first to the last of one film.
 
-    `path` is a `frames.npy` with its sample, or the film's mp4. Small frames are enlarged by whole pixels, large ones
-    averaged down.
+    `path` is a `frames.npy` with its sample, or the film's mp4. Large frames are averaged down.
 
     Raises:
         ValueError: the file does not hold films uint8 [S, F, H, W, 3], or has no such sample.
@@ -44,9 +46,21 @@ def _spread(frames: int) -> list[int]:
     return [int(number) for number in np.linspace(0, frames - 1, min(COLUMNS, frames)).round()]
 
 
-def sheet_figure(info: ReportInfo, track: str) -> Figure | None:
-    """Rows are variants, columns times, of the first sample; None where no frames are kept."""
-    rows = {name: tiles(Path(path)) for name in info.compared if (path := info.frames.get(track, {}).get(name))}
+def sheet_rows(info: ReportInfo, track: str, variants: Sequence[str]) -> dict[str, tuple[Pixels, list[int]]]:
+    """Name -> `tiles` of the first sample: what the film should have become, or else its start image, then these variants."""
+    frames, truth = info.frames.get(track, {}), info.truth.get(track)
+    rows = {}
+    if truth is not None:
+        rows[TRUE] = tiles(Path(truth))
+    elif info.still in frames:
+        images, _ = tiles(Path(frames[info.still]))
+        rows[START] = images[:1], [0]
+    return rows | {name: tiles(Path(path)) for name in variants if (path := frames.get(name))}
+
+
+def sheet_figure(info: ReportInfo, track: str, variants: Sequence[str]) -> Figure | None:
+    """`sheet_rows` with times above; None where no frames are kept."""
+    rows = sheet_rows(info, track, variants)
     if not rows:
         return None
     with figure_style():
@@ -58,20 +72,19 @@ def sheet_figure(info: ReportInfo, track: str) -> Figure | None:
                 panel.set(xticks=[], yticks=[])
                 panel.spines[:].set_visible(False)
             line[0].set_ylabel(variant, rotation=0, ha="right", va="center")
-            for panel, image, number in zip(line, images, numbers, strict=False):
+            for panel, image in zip(line, images, strict=False):
                 panel.imshow(image, interpolation="nearest")
-                if index == 0:
+            if len(numbers) > 1 or len(rows) == 1:
+                for panel, number in zip(axes[0], numbers, strict=False):
                     panel.set_title(f"{number / info.fps:.1f} s", loc="center")
     return figure
 
 
-def resized(images: Tiles) -> Tiles:
-    """Pictures uint8 [n, h, w, 3] at a width to be seen: small ones enlarged by whole pixels, large ones averaged down."""
-    width = images.shape[2]
-    if width < _SMALLEST:
-        factor = math.ceil(_SMALLEST / width)
-        return images.repeat(factor, axis=1).repeat(factor, axis=2)
-    factor = math.ceil(width / _LARGEST)
+def resized(images: Pixels) -> Pixels:
+    """Pictures uint8 [n, h, w, 3], large ones averaged down to a width to be seen."""
+    factor = math.ceil(images.shape[2] / _LARGEST)
+    if factor == 1:
+        return images
     height, width = (size // factor * factor for size in images.shape[1:3])
     blocks = images[:, :height, :width].reshape(len(images), height // factor, factor, width // factor, factor, 3)
     return np.asarray(blocks.mean(axis=(2, 4)).round().astype(np.uint8))

@@ -5,21 +5,30 @@ open at once; the films of the others are linked where they lie, so that a page 
 """
 
 import base64
+import io
 import itertools
-import math
 import os
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+import av
+import matplotlib.image
+import numpy as np
+
+from reports.figures.sheet import TRUE, Pixels, tiles
 from reports.statistics.info import ReportInfo
 
 VIDEO_BYTES = 24_000_000
 """Most bytes of video in a page, as embedded (base64)."""
+
+ENLARGED = 128  # pixels; a film of smaller frames was enlarged in its mp4
+ENCODER = {"crf": "18", "preset": "veryfast", "bf": "0", "threads": "1"}  # one thread: the same bytes every time
 
 SOURCE = '<source src="{url}" type="video/mp4">'
 """How a page names an address of a film."""
@@ -29,30 +38,89 @@ Link = Callable[[Path], Sequence[str]]
 
 
 @dataclass(frozen=True)
+class Film:
+    """One film: its mp4 where it has one, and its row of an array uint8 [S, F, H, W, 3] where it was kept without loss."""
+
+    mp4: Path | None
+    frames: Path | None = None
+    row: int = 0
+
+    def content(self, fps: float) -> bytes:
+        """What a page embeds: small frames at their own size, which the page enlarges; else the mp4."""
+        frames = None if self.frames is None else np.load(self.frames, mmap_mode="r")
+        if frames is not None and (self.mp4 is None or min(frames.shape[2:4]) < ENLARGED):
+            return small_mp4(frames[self.row], fps)
+        assert self.mp4 is not None
+        return self.mp4.read_bytes()
+
+
+@dataclass(frozen=True)
 class SampleFilms:
-    """The films of one sample: variant and addresses each; `embedded`: the addresses are data, so that the page has them all."""
+    """The films of one sample: name and addresses each; `embedded`: the addresses of those to be seen first are data.
+
+    `start`: the start image as data, where the true film is not among the films.
+    """
 
     sample: str
     films: tuple[tuple[str, tuple[str, ...]], ...]
     embedded: bool
+    start: str = ""
 
 
-def film_rows(info: ReportInfo, link: Link, budget: int = VIDEO_BYTES) -> dict[str, list[SampleFilms]]:
-    """Track -> its samples in order, each with the film of every compared variant that has one.
+def film_rows(
+    info: ReportInfo, link: Link, budget: int = VIDEO_BYTES, seen_first: Sequence[str] | None = None
+) -> dict[str, list[SampleFilms]]:
+    """Track -> its samples in order, each with the true film where it is known and the film of every compared variant that has one.
 
-    A sample is embedded with all its films or with none: half of them would compare what is not side by side.
+    A sample is embedded with all films that are `seen_first` (all of them, unless told otherwise) or with none: half of them
+    would compare what is not side by side. Those of other variants are linked.
     """
+    chosen = {TRUE, *(info.compared if seen_first is None else seen_first)}
     paths = {track: _samples(info, track) for track in info.tracks}
     rows: dict[str, list[SampleFilms]] = {track: [] for track in info.tracks}
     for index in range(max(map(len, paths.values()), default=0)):
         for track, samples in paths.items():
             for sample, films in itertools.islice(samples.items(), index, index + 1):
-                size = sum(4 * math.ceil(path.stat().st_size / 3) for path in films.values())
-                embedded = size <= budget
-                budget -= size * embedded
-                found = ((name, (video_uri(path),) if embedded else tuple(link(path))) for name, path in films.items())
-                rows[track].append(SampleFilms(sample, tuple(found), embedded))
+                data = _embedded({name: film for name, film in films.items() if name in chosen}, info.fps, budget)
+                budget -= sum(map(_weight, data.values()))
+                found = []
+                for name, film in films.items():
+                    if name in data:
+                        found.append((name, (data[name],)))
+                    elif film.mp4 is not None:
+                        found.append((name, tuple(link(film.mp4))))
+                start = "" if TRUE in dict(found) else _start(info, track, index)
+                rows[track].append(SampleFilms(sample, tuple(found), bool(data), start))
     return rows
+
+
+def _embedded(films: Mapping[str, Film], fps: float, budget: int) -> dict[str, str]:
+    """The films as data addresses; none of them where they do not fit together."""
+    data: dict[str, str] = {}
+    for name, film in films.items():
+        data[name] = data_uri("video/mp4", film.content(fps))
+        budget -= _weight(data[name])
+        if budget < 0:
+            return {}
+    return data
+
+
+def _weight(address: str) -> int:
+    """Bytes of a film as embedded."""
+    return len(address.partition(",")[2])
+
+
+def small_mp4(frames: Pixels, fps: float) -> bytes:
+    """Frames uint8 [F, H, W, 3], each pixel as four: H.264 keeps colours at half the height and width of its pictures."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=ENCODER)
+        stream.height, stream.width, stream.pix_fmt = 2 * frames.shape[1], 2 * frames.shape[2], "yuv420p"
+        for image in frames:
+            doubled = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(doubled, format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
 
 
 def relative_links(*folders: Path) -> Link:
@@ -88,16 +156,44 @@ def relinked(page: Path, link: Link) -> str:
     return re.sub(r'(?:<source src="(?!data:)[^"]*" type="video/mp4">)+', put, page.read_text(encoding="utf-8"))
 
 
-def video_uri(path: Path) -> str:
-    """The film as a data URI."""
-    return f"data:video/mp4;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+def image_uri(image: Pixels) -> str:
+    """The picture uint8 [H, W, 3] as a data URI."""
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, image, format="png", metadata={"Software": ""})
+    return data_uri("image/png", buffer.getvalue())
 
 
-def _samples(info: ReportInfo, track: str) -> dict[str, dict[str, Path]]:
-    """Sample -> variant -> its film, of those that are kept."""
-    found: dict[str, dict[str, Path]] = {}
+def data_uri(kind: str, content: bytes) -> str:
+    """The content as an address of its own."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _start(info: ReportInfo, track: str, index: int) -> str:
+    """The start image of the track's sample of that index; empty where it is not known."""
+    if track in info.truth:
+        return image_uri(np.load(info.truth[track], mmap_mode="r")[index, 0])
+    frames = info.frames.get(track, {}).get(info.still or "", "")
+    if frames.endswith(".npy"):
+        return image_uri(np.load(frames, mmap_mode="r")[index, 0])
+    videos = info.videos.get(track, {}).get(info.still or "", [])
+    return image_uri(tiles(Path(videos[index]))[0][0]) if index < len(videos) and Path(videos[index]).is_file() else ""
+
+
+def _samples(info: ReportInfo, track: str) -> dict[str, dict[str, Film]]:
+    """Sample -> name -> its film, of those that are kept; the true one first."""
+    found: dict[str, dict[str, Film]] = {}
+    videos = info.videos.get(track, {})
     for variant in info.compared:
-        for path in map(Path, info.videos.get(track, {}).get(variant, ())):
+        frames = info.frames.get(track, {}).get(variant, "")
+        kept = Path(frames) if frames.endswith(".npy") else None
+        for row, path in enumerate(map(Path, videos.get(variant, ()))):
             if path.is_file():
-                found.setdefault(path.stem, {})[variant] = path
+                found.setdefault(path.stem, {})[variant] = Film(path, kept, row)
+    if track in info.truth:
+        rows = {Path(path).stem: row for row, path in enumerate(videos.get(info.baseline, ()))}
+        truth = Path(info.truth[track])
+        found = {
+            name: ({TRUE: Film(None, truth, rows[name])} if name in rows else {}) | films
+            for name, films in found.items()
+        }
     return found

@@ -18,6 +18,10 @@ class ReportInfo:
     repeat what they are given (copy_image, copy_clips, ping_pong); they stand in tables, below the others, and nowhere
     else. `trained`: whether anything was trained for these films here; videos that were only scored have no variation
     between trainings to speak of. `errors`: folders of decoded errors by variant (reports/figures/errors.py), of the first seed.
+    `yes_if`: a variant and how it must end beside the baseline (worse, better, different) for the question to be answered by
+    yes; None for a question that asks for more than yes or no. `truth`: where the world is known, the true films of a track,
+    an array uint8 [S, F, H, W, 3] in a file, in the order of the baseline's videos. `still`: a variant that repeats the start
+    image. `meanings`: what a setting is, in words.
 
     Raises:
         ValueError: no variants, a baseline that is not one of them, or trivial ones that are not or are the baseline.
@@ -45,6 +49,10 @@ class ReportInfo:
     forecast_share: float = 0.0
     errors: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    yes_if: tuple[str, str] | None = None
+    truth: Mapping[str, str] = field(default_factory=dict)
+    still: str | None = None
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.baseline not in self.variants:

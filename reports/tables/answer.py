@@ -1,8 +1,8 @@
 """The answer to an experiment's question, in one sentence a track, computed from the differences to the baseline."""
 
 import math
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -31,9 +31,7 @@ def answer(view: TrackView) -> str:
         return ""
     if lead is None:
         return f"On {view.track}, no metric with a better direction was measured: no variant can be called better."
-    rows = view.rows_of(lead)
-    rows = rows[rows["variant"] != info.baseline]
-    compared = rows[(rows["delta_n"] > 0) & rows["variant"].isin(info.compared)]
+    compared = differences(view)
     subject, name = f"On {measure_label(lead)} ({view.track})", info.baseline
     if len(info.compared) == 1 and not info.trivial:
         return f"{subject}, only {name} was run: there is nothing to compare it with."
@@ -44,34 +42,60 @@ def answer(view: TrackView) -> str:
     return f"{subject}, {'; '.join(_clauses(compared, decimals(view.summary, lead.metric), name))}."
 
 
-def _clauses(rows: pd.DataFrame, digits: int, name: str) -> list[str]:
-    """What is said of each kind of difference that there is."""
+class Kinds(NamedTuple):
+    """Rows of a summary by what their differences to the baseline show; `unsure` is not once all comparisons are accounted for."""
+
+    worse: pd.DataFrame
+    better: pd.DataFrame
+    unsure: pd.DataFrame
+    alike: pd.DataFrame
+    few: pd.DataFrame
+
+
+def differences(view: TrackView) -> pd.DataFrame:
+    """The rows of the lead measure of compared variants that share films with the baseline, the largest difference first."""
+    if view.lead is None:
+        return view.rows.iloc[:0]
+    rows = view.rows_of(view.lead)
+    rows = rows[(rows["variant"] != view.info.baseline) & (rows["delta_n"] > 0)]
+    rows = rows[rows["variant"].isin(view.info.compared)]
+    return rows.loc[rows["delta"].abs().sort_values(ascending=False, kind="stable").index]
+
+
+def kinds(rows: pd.DataFrame) -> Kinds:
+    """`differences`, told apart."""
     few = rows["delta_low"].isna()
     above, below = rows["delta_low"] > 0, rows["delta_high"] < 0
     shown = (above | below) & (rows["delta_holm"] < LEVEL)
-    worse, better = (below, above) if rows["direction"].iloc[0] == "higher" else (above, below)
-    k = int((~few).sum())
+    worse, better = (below, above) if (rows["direction"] == "higher").all() else (above, below)
+    masks = (worse & shown, better & shown, (above | below) & ~shown, ~(above | below | few), few)
+    return Kinds(*(rows[mask] for mask in masks))
+
+
+def _clauses(rows: pd.DataFrame, digits: int, name: str) -> list[str]:
+    """What is said of each kind of difference that there is."""
+    found = kinds(rows)
+    unsure = f"from {name}, but not once {len(rows) - len(found.few)} comparisons are accounted for"
     told = [
-        (worse & shown, ("ends", "end"), f"worse than {name}"),
-        (better & shown, ("ends", "end"), f"better than {name}"),
-        (
-            (above | below) & ~shown,
-            ("differs", "differ"),
-            f"from {name}, but not once {k} comparisons are accounted for",
-        ),
-        (~(above | below | few), ("makes", "make"), f"no difference to {name} that these films can show"),
-        (few, ("cannot be", "cannot be"), f"told apart from {name}: an interval needs {FEWEST} samples"),
+        (found.worse, ("ends", "end"), f"worse than {name}"),
+        (found.better, ("ends", "end"), f"better than {name}"),
+        (found.unsure, ("differs", "differ"), unsure),
+        (found.alike, ("makes", "make"), f"no difference to {name} that these films can show"),
+        (found.few, ("cannot be", "cannot be"), f"told apart from {name}: an interval needs {FEWEST} samples"),
     ]
-    return [_clause(rows[kind], digits, verb, says) for kind, verb, says in told if kind.any()]
+    return [_clause(kind, digits, verb, says) for kind, verb, says in told if len(kind)]
 
 
 def _clause(rows: pd.DataFrame, digits: int, verb: tuple[str, str], says: str) -> str:
     """`a (-3.1 dB, 95 % interval -3.6 to -2.7) and b (...) end worse than ...`, the largest first; the table has all."""
-    ranked = rows.loc[rows["delta"].abs().sort_values(ascending=False, kind="stable").index]
-    named = [_named(row, digits, first=rank == 0) for rank, row in enumerate(ranked[:NAMED].to_dict("records"))]
-    named += [f"{len(ranked) - NAMED} more"] if len(ranked) > NAMED else []
-    subject = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-    return f"{subject} {verb[len(named) > 1]} {says}"
+    named = [_named(row, digits, first=rank == 0) for rank, row in enumerate(rows[:NAMED].to_dict("records"))]
+    return f"{in_words(named, len(rows))} {verb[len(rows) > 1]} {says}"
+
+
+def in_words(names: Sequence[str], count: int) -> str:
+    """`a, b and c`, or `a, b and 3 more` where `count` are meant."""
+    names = [*names, *([f"{count - len(names)} more"] if count > len(names) else [])]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _named(row: Mapping[Hashable, Any], digits: int, first: bool) -> str:

@@ -1,5 +1,7 @@
 """The forecast from one clip, a row a variant, beside what the long films then did."""
 
+import numpy as np
+
 from reports.statistics.forecast import Interval
 from reports.statistics.info import ReportInfo
 from reports.statistics.variant_forecasts import measured_late, variant_forecasts
@@ -22,7 +24,10 @@ def forecast_grid(view: TrackView) -> Grid | None:
         estimates += [Interval(*late.loc[name])] if name in late.index else []
         rows.append([Cell(name), *(Cell(stated(estimate)) for estimate in estimates)])
         rows[-1] += [Cell("")] * (len(heads) - len(rows[-1]))
-    notes = ["95 % intervals in brackets; errors are in units of the latents, and a gain of 1 or more never settles."]
+    brackets = (
+        "95 % intervals in brackets; errors" if any(np.isfinite(one.gain.low) for one in found.values()) else "Errors"
+    )
+    notes = [f"{brackets} are in units of the latents, and a gain of 1 or more never settles."]
     return Grid(f"{view.track}: forecast from one clip", heads, rows, [*notes, *cost_notes(view.info)])
 
 

@@ -63,7 +63,8 @@ def drift_grid(view: TrackView, measures: Sequence[Measure]) -> Grid | None:
     lines = [line for metric in metrics for line in _drift_lines(rows[rows["metric"] == metric], metric, info)]
     shown = [Measure(metric, statistic) for metric in metrics for statistic in _DRIFT_STATISTICS]
     notes = _notes(rows, info, shown, with_delta=True)
-    return Grid(f"{view.track}, drift", [*heads, f"slope per minute ({INTERVAL})"], lines, notes, names=2, grouped=True)
+    slope = f"slope per minute ({INTERVAL})" if rows["low"].notna().any() else "slope per minute"
+    return Grid(f"{view.track}, drift", [*heads, slope], lines, notes, names=2, grouped=True)
 
 
 def population_note(rows: pd.DataFrame, trained: bool = True) -> str:
@@ -166,7 +167,12 @@ def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_d
     notes = [population_note(used, info.trained)]
     if with_delta:
         notes.append(_delta_note(used, info))
-    if used["direction"].ne("none").any() and used.loc[used["variant"].isin(info.compared), "variant"].nunique() > 1:
+    tested = used["delta_n"].max() >= FEWEST
+    if (
+        tested
+        and used["direction"].ne("none").any()
+        and used.loc[used["variant"].isin(info.compared), "variant"].nunique() > 1
+    ):
         notes.append(BOLD)
     notes.append(_legend(used, measures))
     curves = used[(used["statistic"] != "value") & (used["status"] == "ok")].drop_duplicates("variant")

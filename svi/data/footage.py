@@ -52,6 +52,8 @@ class Footage(Protocol):
     """Files that give no clip, as far as a look at their headers tells, and why."""
     notes: list[str]
     """What else a person should know of the clips."""
+    files: int
+    """How many videos they are cut from; 0 of the embedded world."""
 
     def __len__(self) -> int: ...
 
@@ -84,6 +86,7 @@ class WorldFootage:
         self.settings = settings
         self.skipped: list[tuple[str, str]] = []
         self.notes: list[str] = []
+        self.files = 0
         rng = np.random.default_rng(settings.seed)
         self.scenes = [world.draw_scene(rng, settings.height, settings.width) for _ in range(settings.clips)]
         self.fingerprint = _digest("world", settings.clip_frames, self.scenes)
@@ -136,6 +139,7 @@ class VideoFootage:
         if not self.videos:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.skipped)
             raise ValueError(f"no usable video in {root} ({reasons}); expected {LAYOUT}")
+        self.files = len(self.videos)
         self.notes = list(self._notes(sum(not file.captioned for file in files)))
         s = settings
         shape = (s.height, s.width, s.fps, s.clip_frames, s.hop, s.hold_back)

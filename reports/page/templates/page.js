@@ -37,9 +37,10 @@ class Player {
   }
 
   offerVariants(fieldset) {
-    const names = [...new Set([...this.root.querySelectorAll("figure")].map((figure) => figure.dataset.variant))];
+    const names = [...new Set([...this.root.querySelectorAll("figure[data-variant]")].map((figure) => figure.dataset.variant))];
     const baseline = names.find((name) => name === this.root.dataset.baseline) ?? names[0];
-    const first = new Set([baseline, ...names.filter((name) => name !== baseline)].slice(0, AT_FIRST));
+    const others = names.filter((name) => name !== baseline && name !== this.root.dataset.true);
+    const first = new Set([this.root.dataset.true, baseline, ...others.slice(0, AT_FIRST - 1)]);
     fieldset.hidden = names.length < 2;
     if (names.length > AT_FIRST) {
       this.offerMany(fieldset, "all", () => true);
@@ -101,7 +102,7 @@ class Player {
 
   choose(index) {
     this.pause();
-    for (const figure of this.root.querySelectorAll(".row:not([hidden]) figure")) this.shut(figure);
+    for (const figure of this.root.querySelectorAll(".row:not([hidden]) figure[data-variant]")) this.shut(figure);
     this.rows.forEach((row, place) => { row.hidden = place !== index; });
     this.row = this.rows[index];
     this.show();
@@ -109,7 +110,7 @@ class Player {
 
   // Films of the ticked variants are opened, those of others closed; what is shown already plays on.
   show() {
-    for (const figure of this.row?.querySelectorAll("figure") ?? []) {
+    for (const figure of this.row?.querySelectorAll("figure[data-variant]") ?? []) {
       const wanted = this.boxes.get(figure.dataset.variant).checked;
       figure.hidden = !wanted;
       if (wanted === Boolean(figure.film)) continue;
@@ -252,6 +253,77 @@ class Player {
   }
 }
 
+// The addresses of a figure's film, which wait in its <noscript>.
+function sourcesOf(figure) {
+  return [...figure.querySelector("noscript").textContent.matchAll(/<source src="([^"]*)"/g)].map((found) => found[1]);
+}
+
+// Data become a file in memory, which is decoded once and not with each jump.
+function playable(source) {
+  const data = "data:video/mp4;base64,";
+  if (!source.startsWith(data)) return source;
+  const bytes = Uint8Array.from(atob(source.slice(data.length)), (letter) => letter.charCodeAt(0));
+  return URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
+}
+
+// The few films that the page opens with: they play again and again, together, some times faster than they are, beside each
+// other. Whoever wants less motion starts them; pictures of their ends stand there until then.
+class Strip {
+  constructor(root) {
+    this.button = root.querySelector("button");
+    this.text = root.querySelector("p span");
+    this.videos = [];
+    const films = document.querySelector(`#${root.dataset.films} .row`);
+    for (const figure of root.querySelectorAll("figure")) {
+      const film = [...films.querySelectorAll("figure[data-variant]")].find((other) => other.dataset.variant === figure.dataset.variant);
+      if (film) this.put(figure, sourcesOf(film));
+    }
+    if (!this.videos.length) return;
+    this.button.hidden = false;
+    this.button.addEventListener("click", () => { if (this.playing) this.pause(); else this.play(); });
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) this.pause(); else this.play();
+  }
+
+  put(figure, sources) {
+    const video = document.createElement("video");
+    Object.assign(video, { muted: true, playsInline: true, preload: "auto", src: playable(sources[0]) });
+    video.setAttribute("aria-label", figure.dataset.variant);
+    video.addEventListener("loadeddata", () => video.classList.toggle("small", video.videoWidth <= 256));
+    video.addEventListener("error", () => {
+      if (sources.length > 1) { video.src = playable(sources[1]); sources.length = 1; return; }
+      video.remove();  // its picture stays
+      this.videos = this.videos.filter((other) => other !== video);
+    });
+    video.addEventListener("ended", () => { if (this.videos.every((other) => other.ended || other === video)) this.again(); });
+    figure.prepend(video);
+    this.videos.push(video);
+  }
+
+  again() {
+    for (const video of this.videos) video.currentTime = 0;
+    if (this.playing) this.play();
+  }
+
+  play() {
+    this.playing = true;
+    this.button.textContent = "Pause";
+    for (const video of this.videos) {
+      video.play().then(() => {
+        const longest = Math.max(...this.videos.map((other) => other.duration || 0));
+        const speed = Math.min(Math.max(Math.round(longest / 12), 1), 8);  // some twelve seconds, if browsers can
+        for (const other of this.videos) other.playbackRate = speed;
+        this.text.textContent = `${speed} × as fast as they are, again and again.`;
+      }).catch(() => {});
+    }
+  }
+
+  pause() {
+    this.playing = false;
+    this.button.textContent = "Play";
+    for (const video of this.videos) video.pause();
+  }
+}
+
 // A variant's film of the sample that is shown. Its address waits in a <noscript>, which costs nothing until it is read and
 // plays by itself where there are no scripts.
 class Film {
@@ -262,7 +334,7 @@ class Film {
     this.player = player;
     this.wanted = 0;
     this.length = 0;
-    this.sources = [...figure.querySelector("noscript").textContent.matchAll(/<source src="([^"]*)"/g)].map((found) => found[1]);
+    this.sources = sourcesOf(figure);
     const video = this.video = document.createElement("video");
     Object.assign(video, { muted: true, playsInline: true, preload: "auto" });
     video.setAttribute("aria-label", figure.dataset.variant);
@@ -285,14 +357,8 @@ class Film {
   next() {
     const source = this.sources.shift();
     if (source === undefined) { this.fail(); return; }
-    const data = "data:video/mp4;base64,";
-    if (source.startsWith(data)) {
-      const bytes = Uint8Array.from(atob(source.slice(data.length)), (letter) => letter.charCodeAt(0));
-      this.url = URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
-    } else {
-      this.address = source;
-    }
-    this.video.src = this.url ?? source;
+    this.video.src = playable(source);
+    if (this.video.src.startsWith("blob:")) this.url = this.video.src; else this.address = source;
   }
 
   fail() {
@@ -347,6 +413,7 @@ class Film {
   }
 }
 
+for (const root of document.querySelectorAll(".strip")) new Strip(root);
 const players = [...document.querySelectorAll(".player")].map((root) => new Player(root));
 
 addEventListener("beforeprint", () => {

@@ -1,5 +1,6 @@
 """Figures and contact sheets: what they draw, and that they draw it again to the byte."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from reports.figures.curves import Panel, curve_panels, delta_figure, drift_figure, drift_panel
-from reports.figures.sheet import sheet_figure, tiles
+from reports.figures.sheet import sheet_figure, sheet_rows, tiles
 from reports.figures.style import INK, PALETTE, colour, dashes, png, spread, svg
 from tests.reports.report_frames import info, judged_info, judged_view, rows, study, study_view, view
 
@@ -157,7 +158,7 @@ def test_trivial_baselines_are_in_no_figure(tmp_path: Path) -> None:
     assert deltas is not None
     assert [label.get_text() for label in deltas.axes[0].get_yticklabels()] == ["base"]
     path = str(films(tmp_path, (16, 16)))
-    sheet = sheet_figure(judged_info(frames={TRACK: {"full": path, "copy_image": path}}), TRACK)
+    sheet = sheet_figure(judged_info(frames={TRACK: {"full": path, "copy_image": path}}), TRACK, ["full"])
     assert sheet is not None
     assert [axes.get_ylabel() for axes in sheet.axes if axes.get_ylabel()] == ["full"]
 
@@ -170,10 +171,10 @@ def films(folder: Path, size: tuple[int, int]) -> Path:
     return folder / "frames.npy"
 
 
-def test_tiles_are_evenly_spaced_and_enlarged_by_whole_pixels(tmp_path: Path) -> None:
+def test_tiles_are_evenly_spaced(tmp_path: Path) -> None:
     images, numbers = tiles(films(tmp_path, (16, 16)))
     assert numbers == [0, 6, 11, 17, 22, 28, 33, 39]
-    assert images.shape == (8, 192, 192, 3)
+    assert images.shape == (8, 16, 16, 3)
     assert [int(image.max()) for image in images] == numbers
 
 
@@ -191,8 +192,18 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 def test_a_contact_sheet_has_a_row_a_variant_with_seconds_above(tmp_path: Path) -> None:
     path = str(films(tmp_path, (16, 16)))
-    figure = sheet_figure(info(frames={TRACK: {"full": path, "base": path}}), TRACK)
+    about = info(frames={TRACK: {"full": path, "base": path}})
+    figure = sheet_figure(about, TRACK, ["base", "full"])
     assert figure is not None
     assert [figure.axes[row * 8].get_ylabel() for row in range(2)] == ["base", "full"]
     assert [figure.axes[0].get_title(), figure.axes[7].get_title()] == ["0.0 s", "4.9 s"]
-    assert sheet_figure(info(), TRACK) is None
+    assert sheet_figure(info(), TRACK, ["full"]) is None
+
+
+def test_a_contact_sheet_begins_with_the_true_film_or_the_start_image(tmp_path: Path) -> None:
+    path = str(films(tmp_path, (16, 16)))
+    about = info(frames={TRACK: {"full": path, "copy_image": path}}, truth={TRACK: path}, still="copy_image")
+    assert list(sheet_rows(about, TRACK, ["full"])) == ["true film", "full"]
+    unknown = sheet_rows(replace(about, truth={}), TRACK, ["full"])
+    assert list(unknown) == ["start image", "full"]
+    assert len(unknown["start image"][0]) == 1

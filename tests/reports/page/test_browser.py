@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(program() is None, reason="needs Chromium: apt-g
 TRACK = "consistent-50s"
 NAMES = ("full", "<script>alert(1)</script> \"'ü", "no_e_img")
 WATCH = """async ([count, fps]) => {
-  const videos = [...document.querySelectorAll("video")], clocks = [], shown = [], last = videos.map(() => NaN);
+  const videos = [...document.querySelectorAll(".player video")], clocks = [], shown = [], last = videos.map(() => NaN);
   const look = (video, index) => video.requestVideoFrameCallback((now, frame) => {
     last[index] = Math.round(frame.mediaTime * fps);
     look(video, index);
@@ -111,7 +111,7 @@ def open_page(browser: Any) -> Iterator[Open]:
 
 def ready(tab: Any) -> None:
     tab.wait_for_function(
-        "() => { const all = [...document.querySelectorAll('video')]; "
+        "() => { const all = [...document.querySelectorAll('.player video')]; "
         "return all.length && all.every((video) => video.readyState >= 2 && !video.seeking) }"
     )
 
@@ -120,7 +120,9 @@ def frames(tab: Any, fps: int = 8) -> list[float]:
     """The frame that each film shows, once it stands."""
     ready(tab)
     return list(
-        tab.evaluate("fps => [...document.querySelectorAll('video')].map((v) => v.currentTime * fps - 0.5)", fps)
+        tab.evaluate(
+            "fps => [...document.querySelectorAll('.player video')].map((v) => v.currentTime * fps - 0.5)", fps
+        )
     )
 
 
@@ -147,14 +149,14 @@ def press(tab: Any, *keys: str) -> None:
 
 def test_it_plays_and_all_films_stay_within_one_frame(open_page: Open, short: Path) -> None:
     tab = open_page(short)
-    assert tab.locator("video").count() == 3
+    assert tab.locator(".player video").count() == 3
     press(tab, "Space")
     clocks = watched(tab, 150)
     assert clocks[-1].min() - clocks[0].max() > 8  # more than a second of film in 150 drawings of the screen
     press(tab, "Space")
     stood = frames(tab)
     assert stood == at(round(stood[0]))  # all in the middle of the same frame
-    assert tab.evaluate("[...document.querySelectorAll('video')].every((video) => video.paused)")
+    assert tab.evaluate("[...document.querySelectorAll('.player video')].every((video) => video.paused)")
 
 
 @pytest.mark.slow
@@ -172,8 +174,8 @@ def test_films_of_any_rate_stay_within_one_frame(open_page: Open, tmp_path: Path
 def test_a_film_that_falls_behind_is_brought_back(open_page: Open, short: Path) -> None:
     tab = open_page(short)
     press(tab, "Space")
-    tab.wait_for_function("() => document.querySelector('video').currentTime > 0.5")
-    tab.evaluate("document.querySelectorAll('video')[1].currentTime = 3")
+    tab.wait_for_function("() => document.querySelector('.player video').currentTime > 0.5")
+    tab.evaluate("document.querySelectorAll('.player video')[1].currentTime = 3")
     tab.wait_for_timeout(700)
     watched(tab, 30)
 
@@ -213,7 +215,7 @@ def test_marks_and_scrubbing_move_all_films(open_page: Open, short: Path) -> Non
     tab.wait_for_function("() => document.querySelector('.play').textContent === 'Play'")  # the end
     assert frames(tab) == at(63)
     tab.locator(".play").click()
-    tab.wait_for_function("() => document.querySelector('video').currentTime < 4")  # from the start again
+    tab.wait_for_function("() => document.querySelector('.player video').currentTime < 4")  # from the start again
 
 
 def test_samples_and_variants_are_chosen(open_page: Open, short: Path) -> None:
@@ -229,10 +231,10 @@ def test_samples_and_variants_are_chosen(open_page: Open, short: Path) -> None:
     assert frames(tab) == at(4)
     boxes = tab.locator(".variants input")
     boxes.nth(1).uncheck()
-    assert tab.locator("video").count() == 2
+    assert tab.locator(".player video").count() == 2
     boxes.nth(0).uncheck()
     boxes.nth(2).click()  # the last one stays
-    assert tab.locator("video").count() == 1
+    assert tab.locator(".player video").count() == 1
     assert tab.locator(".player figcaption:visible").all_inner_texts() == ["no_e_img"]
 
 
@@ -249,24 +251,26 @@ def test_a_shorter_sample_does_not_move_the_time(open_page: Open, short: Path) -
 def test_a_film_that_loads_is_waited_for_at_one_time(open_page: Open, short: Path) -> None:
     tab = open_page(short)
     press(tab, "Space")
-    tab.wait_for_function("() => document.querySelector('video').currentTime > 0.5")
+    tab.wait_for_function("() => document.querySelector('.player video').currentTime > 0.5")
     tab.evaluate("""() => {
-      const [lead, waiting, ahead] = document.querySelectorAll("video");
+      const [lead, waiting, ahead] = document.querySelectorAll(".player video");
       ahead.currentTime = lead.currentTime + 2;
       Object.defineProperty(waiting, "readyState", { value: 2, configurable: true });
     }""")
     tab.wait_for_timeout(500)
-    clocks = tab.evaluate("[...document.querySelectorAll('video')].map((video) => video.currentTime * 8)")
+    clocks = tab.evaluate("[...document.querySelectorAll('.player video')].map((video) => video.currentTime * 8)")
     assert np.ptp(clocks) < 1
     assert tab.locator(".play").inner_text() == "Pause"  # it goes on once all can
-    tab.evaluate("delete document.querySelectorAll('video')[1].readyState")
+    tab.evaluate("delete document.querySelectorAll('.player video')[1].readyState")
     watched(tab, 20)
 
 
 def test_films_that_all_break_stop_the_player(open_page: Open, short: Path) -> None:
     tab = open_page(short)
     press(tab, "Space")
-    tab.evaluate("for (const video of document.querySelectorAll('video')) video.dispatchEvent(new Event('error'))")
+    tab.evaluate(
+        "for (const video of document.querySelectorAll('.player video')) video.dispatchEvent(new Event('error'))"
+    )
     tab.wait_for_function("() => document.querySelector('.play').textContent === 'Play'")
     assert tab.locator(".lost:visible").count() == 3
     tab.locator(".sample").select_option("scene-01")
@@ -282,11 +286,11 @@ def test_of_many_variants_some_are_shown_and_each_comes_and_goes_alone(open_page
     shown = tab.locator(".player figcaption:visible")
     assert shown.all_inner_texts() == ["v0", "v1", "v2", "v3", "v4", "full"]
     press(tab, "ArrowRight")
-    tab.evaluate("for (const video of document.querySelectorAll('video')) video.dataset.old = 'yes'")
+    tab.evaluate("for (const video of document.querySelectorAll('.player video')) video.dataset.old = 'yes'")
     tab.get_by_role("checkbox", name="v6").check()
     tab.get_by_role("checkbox", name="v1").uncheck()
     assert frames(tab) == pytest.approx([1] * 6, abs=0.01)
-    assert tab.locator("video[data-old]").count() == 5
+    assert tab.locator(".player video[data-old]").count() == 5
     assert shown.all_inner_texts() == ["v0", "v2", "v3", "v4", "v6", "full"]
     tab.get_by_role("button", name="baseline alone").click()
     assert shown.all_inner_texts() == ["full"]
@@ -314,7 +318,7 @@ def test_films_too_large_for_the_page_are_played_from_beside_it(open_page: Open,
     tab.locator(".player").scroll_into_view_if_needed()
     tab.locator(".lost").wait_for()
     assert "films-1/scene-00.mp4 is not beside this page" in tab.locator(".lost").inner_text()
-    assert tab.locator("video").count() == 2  # the others play
+    assert tab.locator(".player video").count() == 2  # the others play
     tab.close()
 
 
@@ -322,7 +326,7 @@ def test_without_scripts_there_are_plain_videos_with_controls(browser: Any, shor
     context = browser.browser.new_context(java_script_enabled=False)
     tab = context.new_page()
     tab.goto(short.as_uri())
-    assert tab.locator("video[controls]:visible").count() == 6
+    assert tab.locator(".player video[controls]:visible").count() == 6
     assert not tab.locator(".transport").is_visible()
     assert tab.locator("figcaption:visible").all_inner_texts() == [*NAMES] * 2
     context.close()

@@ -1,17 +1,20 @@
 """The page and the folder of a report: self-contained, escaped, small enough, complete."""
 
 import base64
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
 
 from reports.page.films import film_rows, films_beside, relative_links
+from reports.page.opening import variant_lines
 from reports.page.page import page
 from reports.statistics.view import ReportView
 from reports.write import write_report
@@ -66,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def films(folder: Path) -> Films:
     """Frames and videos of every variant; each video 3,000 bytes."""
-    np.save(folder / "frames.npy", np.zeros((1, 16, 16, 16, 3), dtype=np.uint8))
+    np.save(folder / "frames.npy", np.zeros((1, 16, 160, 160, 3), dtype=np.uint8))  # too large to be encoded anew
     for variant in VARIANTS:
         (folder / variant).mkdir()
         (folder / variant / "scene-00.mp4").write_bytes(variant[:1].encode() * 3000)
@@ -172,7 +175,7 @@ def test_every_name_is_escaped() -> None:
 
 def test_skipped_cells_carry_their_reason_and_published_rows_are_apart(filmed: str) -> None:
     assert '<abbr title="no true film is stored" tabindex="0">skipped</abbr>' in filmed
-    ours, _, published = filmed.partition('<section class="published">')
+    ours, _, published = filmed.partition('<section class="published"')
     assert "73.82" not in ours
     assert "73.82" in published
 
@@ -189,7 +192,7 @@ def test_drift_follows_the_main_table_and_trivial_baselines_are_only_in_tables(f
     assert html.count('<th scope="rowgroup" rowspan="3">') == 6
     assert html.count('<tr class="trivial"><th scope="row">copy_image</th>') == 1 + 6  # the main table, and each metric
     assert html.count('src="data:video/mp4') == 2
-    assert 'alt="copy_image' not in html
+    assert 'alt="copy_image at' not in html
     assert "So far” scores all frames up to a clip" in html
     key = html.partition('<p class="key">')[2].partition("</p>")[0]
     assert "copy_image" not in key
@@ -202,11 +205,100 @@ def test_the_contact_sheet_is_called_lossless_only_if_all_of_it_is(
     filmed: str, lean: ReportView, films: Films, folder: Path, tmp_path: Path
 ) -> None:
     assert "not a chosen one, from its lossless frames." in filmed
-    assert '<p class="kind">Ablation report</p>' in filmed
+    assert '<p class="kind">Ablation report · ablation_eimg</p>' in filmed
     write_mp4(tmp_path / "a.mp4", np.zeros((8, 16, 16, 3), np.uint8), 8, 16, 16)
     frames = {TRACK: {"full": str(folder / "frames.npy"), "base": str(tmp_path / "a.mp4")}}
     html = page(replace(lean, info=info(**films | {"frames": frames})), LINK)
     assert "not a chosen one." in html
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Films:
+    """Two samples of small films of two variants, and the true ones, all kept without loss."""
+    folder = tmp_path_factory.mktemp("known")
+    frames = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 16, 3), dtype=np.uint8)
+    np.save(folder / "continuation.npy", frames)
+    np.save(folder / "frames.npy", frames[:, ::-1])
+    for row in range(2):
+        write_mp4(folder / f"scene-{row:02d}.mp4", frames[row, ::-1], 8, 16, 16)
+    names = ("full", "base")
+    return {
+        "tracks": [TRACK],
+        "variants": {name: {} for name in names},
+        "frames": {TRACK: {name: str(folder / "frames.npy") for name in names}},
+        "videos": {TRACK: {name: [str(folder / f"scene-{row:02d}.mp4") for row in range(2)] for name in names}},
+        "truth": {TRACK: str(folder / "continuation.npy")},
+    }
+
+
+def test_small_films_are_embedded_at_their_own_size_behind_the_true_one(known: Films) -> None:
+    rows = film_rows(info(**known), LINK)[TRACK]
+    assert [name for name, _ in rows[0].films] == ["true film", "full", "base"]
+    content = [base64.b64decode(urls[0].partition(",")[2]) for _, urls in rows[0].films]
+    with av.open(io.BytesIO(content[0])) as container:
+        shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(shown) == 16
+    assert shown[0].shape == (32, 32, 3)  # each pixel as four
+    true = np.load(str(known["truth"][TRACK]))[0]  # type: ignore[index]
+    apart = np.abs(np.stack(shown)[:, ::2, ::2].astype(int) - true).mean()
+    assert apart < 25  # of 255, of noise; any other film is 85 apart
+    mp4 = Path(known["videos"][TRACK]["full"][0])  # type: ignore[index]
+    assert len(content[1]) < mp4.stat().st_size / 2
+
+
+def test_a_sample_whose_films_are_linked_has_its_start_image(known: Films) -> None:
+    (row, _) = film_rows(info(**known), LINK, budget=0)[TRACK]
+    assert [name for name, _ in row.films] == ["full", "base"]  # the true film is no video anywhere
+    assert row.start.startswith("data:image/png;base64,")
+    copies = {**known, "truth": {}, "still": "full"}
+    assert film_rows(info(**copies), LINK)[TRACK][1].start.startswith("data:image/png;base64,")
+
+
+def test_of_many_variants_those_seen_first_are_embedded(known: Films) -> None:
+    (row, _) = film_rows(info(**known), LINK, seen_first=["full"])[TRACK]
+    addresses = {name: urls[0][:5] for name, urls in row.films}
+    assert addresses == {"true film": "data:", "full": "data:", "base": addresses["base"]}
+    assert not addresses["base"].startswith("data:")
+
+
+def test_the_page_opens_with_the_answer_the_films_and_the_curve(known: Films) -> None:
+    frame = study({"base": 16.0, "full": 30.0}, tracks=[TRACK], clips=8)
+    frame = frame[frame["metric"] == "background_psnr"]
+    asked = {"yes_if": ("base", "worse"), "question": "Does training help?", "compare_to": ()}
+    html = page(ReportView.of(frame, info(**known | asked)), LINK)
+    places = [
+        html.index(part)
+        for part in (
+            "<h1>Does training help?</h1>",
+            "<strong>Yes.</strong> base ends worse than full.",
+            '<div class="strip"',
+            "Drift curves of the lead metric",
+            "intervals and Holm",
+            '<nav aria-label="Contents">',
+            'id="variants"',
+        )
+    ]
+    assert places == sorted(places)
+    strip = html.partition('<div class="strip"')[2].partition("</div>")[0]
+    assert re.findall(r'<figure data-variant="(.*?)"><img', strip) == ["base", "full", "true film"]
+    for target in re.findall(r'href="#(.*?)"', html):
+        assert f'id="{target}"' in html
+    assert "<dd>2 (seeds 0, 1)</dd>" in html
+    sheet = html.partition('<table class="sheet small">')[2]
+    assert re.findall(r'<th scope="row">(.*?)</th>', sheet)[:3] == ["true film", "full", "base"]
+
+
+def test_variants_are_explained_by_what_they_set() -> None:
+    about = info(
+        variants={"full": {}, "no_e_img": {"injection.p_img": 0.0}, "copy_image": {"generate.method": "copy_image"}},
+        settings={"full": {"injection.p_img": 0.9, "generate.method": "model"}},
+        meanings={"injection.p_img": "probability of E_img"},
+    )
+    assert variant_lines(about) == [
+        ("full", "", "the baseline: all others are compared with it"),
+        ("no_e_img", "injection.p_img = 0 (full: 0.9)", "probability of E_img"),
+        ("copy_image", "generate.method = copy_image (full: model)", "the start image, again and again"),
+    ]
 
 
 def test_figures_follow_the_colour_of_the_page(filmed: str) -> None:
