@@ -404,7 +404,7 @@ class Film {
 
   follow() {
     const { player, video } = this, lead = player.lead;
-    if (lead === this || video.paused || lead.loading) return;
+    if (!lead || lead === this || video.paused || lead.loading) return;
     const ahead = video.currentTime - lead.video.currentTime, frames = Math.abs(ahead) * player.fps;
     if (lead.video.currentTime >= this.length) return;
     if (frames > 4 && Math.abs(ahead) > 0.3) video.currentTime = lead.video.currentTime;

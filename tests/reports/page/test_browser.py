@@ -328,7 +328,7 @@ def test_without_scripts_there_are_plain_videos_with_controls(browser: Any, shor
     tab.goto(short.as_uri())
     assert tab.locator(".player video[controls]:visible").count() == 6
     assert not tab.locator(".transport").is_visible()
-    assert tab.locator("figcaption:visible").all_inner_texts() == [*NAMES] * 2
+    assert tab.locator(".player figcaption:visible").all_inner_texts() == [*NAMES] * 2
     context.close()
 
 
