@@ -52,7 +52,7 @@ def sheet_rows(info: ReportInfo, track: str, variants: Sequence[str]) -> dict[st
     rows = {}
     if truth is not None:
         rows[TRUE] = tiles(Path(truth))
-    elif info.still in frames:
+    elif info.still is not None and info.still in frames:
         images, _ = tiles(Path(frames[info.still]))
         rows[START] = images[:1], [0]
     return rows | {name: tiles(Path(path)) for name in variants if (path := frames.get(name))}

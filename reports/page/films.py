@@ -83,7 +83,7 @@ def film_rows(
             for sample, films in itertools.islice(samples.items(), index, index + 1):
                 data = _embedded({name: film for name, film in films.items() if name in chosen}, info.fps, budget)
                 budget -= sum(map(_weight, data.values()))
-                found = []
+                found: list[tuple[str, tuple[str, ...]]] = []
                 for name, film in films.items():
                     if name in data:
                         found.append((name, (data[name],)))

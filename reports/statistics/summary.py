@@ -176,7 +176,7 @@ def curves(frame: pd.DataFrame, track: str, metric: str, view: str = WINDOW) -> 
         by_seed = films.groupby(["clip", "seed"])["value"].mean().groupby(level="clip")
         several = films["seed"].nunique() > 1
         units = by_seed if several else films.groupby("clip")["value"]
-        se = units.std(ddof=1) / np.sqrt(units.count())
+        se: pd.Series[float] = units.std(ddof=1) / np.sqrt(units.count())
         few = films.groupby("clip").size().max() < FEWEST
         found[str(variant)] = pd.DataFrame({"mean": by_seed.mean(), "se": np.nan if few else se})
     return found

@@ -1,7 +1,9 @@
 """The page in a real browser, from a file: it plays, its films stay together, its keys work, it asks nothing of any network."""
 
+import re
 import shutil
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from tests.undrawn import undrawn
 
 pytestmark = pytest.mark.skipif(program() is None, reason="needs Chromium: apt-get install chromium")
 TRACK = "consistent-50s"
+CONTENTS = re.compile(rb"/Contents (\d+) 0 R")
 NAMES = ("full", "<script>alert(1)</script> \"'ü", "no_e_img")
 WATCH = """async ([count, fps]) => {
   const videos = [...document.querySelectorAll(".player video")], clocks = [], shown = [], last = videos.map(() => NaN);
@@ -344,6 +347,47 @@ def test_a_wide_table_is_not_cut_on_paper(browser: Any, short: Path) -> None:
     tab.close()
 
 
+def blank(pdf: bytes) -> list[int]:
+    """The pages of a PDF of Chromium's that draw neither text nor a picture nor a line, from 1."""
+    objects = {int(name): body for name, body in re.findall(rb"(\d+) 0 obj\n(.*?)\nendobj", pdf, re.DOTALL)}
+    streams = [
+        objects[int(found[1])]
+        for body in objects.values()
+        if b"/Type /Page\n" in body and (found := CONTENTS.search(body))
+    ]
+    drawn = [zlib.decompress(re.split(rb"stream\r?\n", body, maxsplit=1)[1]) for body in streams]
+    assert drawn
+    return [number for number, text in enumerate(drawn, 1) if not re.search(rb"\b(Tj|TJ|Do)\b", text)]
+
+
+def test_on_paper_no_page_is_blank_and_no_name_is_broken(browser: Any, short: Path) -> None:
+    tab = browser.new_page()
+    tab.set_viewport_size({"width": 680, "height": 960})
+    tab.goto(short.as_uri())
+    tab.emulate_media(media="print")
+    lines = """[...document.querySelectorAll("tbody th")].filter((cell) => cell.textContent === "no_e_img").map((cell) => {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      return range.getClientRects().length;
+    })"""
+    assert set(tab.evaluate(lines)) == {1}
+    assert blank(tab.pdf(format="A4")) == []
+    tab.close()
+
+
+def test_the_films_that_the_page_opens_with_play_together(browser: Any, short: Path) -> None:
+    tab = browser.new_page()
+    tab.goto(short.as_uri())
+    tab.wait_for_function(
+        "() => [...document.querySelectorAll('.strip video')].every((video) => video.currentTime > 0.3)"
+    )
+    assert tab.locator(".strip video").count() == 3
+    tab.locator(".strip button").click()
+    assert tab.evaluate("[...document.querySelectorAll('.strip video')].every((video) => video.paused)")
+    assert tab.locator(".strip button").inner_text() == "Play"
+    tab.close()
+
+
 def test_print_has_no_transport_and_says_where_the_films_are(browser: Any, short: Path) -> None:
     tab = browser.new_page()
     tab.goto(short.as_uri())
@@ -358,9 +402,12 @@ def test_print_has_no_transport_and_says_where_the_films_are(browser: Any, short
 def test_nothing_is_wider_than_a_telephone(browser: Any, short: Path, scheme: str) -> None:
     tab = browser.new_page()
     tab.emulate_media(color_scheme=scheme)
-    tab.set_viewport_size({"width": 420, "height": 800})
+    tab.set_viewport_size({"width": 390, "height": 844})
     tab.goto(short.as_uri())
-    assert tab.evaluate("document.documentElement.scrollWidth") == 420
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
+    cut = """[...document.querySelectorAll("td, th, svg, img, pre")]
+      .filter((part) => part.getBoundingClientRect().right > 391).map((part) => part.outerHTML)"""
+    assert tab.evaluate(cut) == []
     dark = tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 23, 26)"
     assert dark == (scheme == "dark")
     tab.close()
