@@ -195,7 +195,7 @@ def test_a_comparison_is_a_page_and_every_other_form(store: Store, capsys: pytes
     assert "end worse than full" in table
     html = Path(unquote(page.removeprefix("page: file://"))).read_text()
     assert "two/small" in html
-    assert "Published, not ours" in html
+    assert "Published figures" in html
     for form, says in (("md", "## Reproduce"), ("csv", "one + two + FramePack,FramePack,"), ("latex", r"\toprule")):
         said.clear()
         with undrawn():  # the page above has them
