@@ -1,4 +1,4 @@
-"""`harness plan`: every stage of a run, and what of it is still to do."""
+"""`harness plan`: what a run would do, and what of it is still to do."""
 
 import json
 from typing import Any
@@ -11,15 +11,26 @@ from harness.commands.session import Session, experiment_options
 
 @click.command()
 @experiment_options
+@click.option("--long", is_flag=True, help="a row a stage")
 @JSON
-def plan(as_json: bool, **options: Any) -> None:
-    """What a run would do: each stage cached, partial or missing, why, how long it may take, and what forecasts advise."""
-    from harness.plan.plan import Plan, render
+def plan(long: bool, as_json: bool, **options: Any) -> None:
+    """What a run would do: for each variant what is done, how long the rest may take, and why; and what forecasts advise."""
+    from harness.plan.estimate import shipped_about
+    from harness.plan.matrix import matrix
+    from harness.plan.plan import Plan, render, totals
     from harness.results.forecast import advice
 
     session = Session.open(**options)
-    planned = Plan.of(session.pipeline.graph, session.store, session.jobs)
+    pipeline = session.pipeline
+    embedded = all(child.resolved.settings.backbone.embedded for child in pipeline.children)
+    planned = Plan.of(pipeline.graph, session.store, session.jobs, embedded)
     if as_json:
         click.echo(json.dumps(planned.to_json(), indent=1))
         return
-    click.echo("\n\n".join((render(planned), *advice(session.pipeline, session.store, planned))))
+    shown = render(planned) if long else matrix(planned, pipeline)
+    note = (
+        [f"Times of what has not run here yet are those of another machine: {shipped_about()}."]
+        if planned.shipped
+        else []
+    )
+    click.echo("\n\n".join(("\n".join([shown, "", totals(planned), *note]), *advice(pipeline, session.store, planned))))

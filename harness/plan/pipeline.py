@@ -119,7 +119,9 @@ class Builder:
                 forecast[track_name] = to_score["forecast"] = self.add(
                     FORECAST, f"{name}, {track_name}", model, films, upstream, _forecast_work(settings)
                 )
-            scored[track_name] = self.scores(settings.score, track, f"{name}, {track_name}", to_score)
+            scored[track_name] = self.scores(
+                settings.score, track, f"{name}, {track_name}", to_score, work=track.seconds * settings.generate.samples
+            )
         shown = (self.errors(name, model, base, trained),) if trained and settings.train.show_errors else ()
         return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored, forecast, shown)
 
@@ -176,7 +178,14 @@ class Builder:
             "forecast": tuple(s for c in children for s in c.forecast.values()),
             "score": tuple(s for c in children for suites in c.score.values() for s in suites.values()),
         }
-        return self._put(REPORT, f"report of {request.name}", identity, {"command": request.command}, upstream)
+        return self._put(
+            REPORT,
+            f"report of {request.name}",
+            identity,
+            {"command": request.command},
+            upstream,
+            len(experiment.tracks),
+        )
 
     def scores(
         self,
@@ -187,6 +196,7 @@ class Builder:
         kind: Kind = SCORE,
         films: Mapping[str, Any] = MappingProxyType({}),
         paths: Mapping[str, Any] = MappingProxyType({}),
+        work: float = 1.0,
     ) -> dict[str, str]:
         """Add a stage a suite, of generated films or of those that `films` identifies; their signatures by suite.
 
@@ -201,6 +211,7 @@ class Builder:
                 {**films, **identity},
                 {**paths, **more},
                 {role: given for role, given in upstream.items() if role != FORECAST.name or suite == EMBEDDED},
+                work,
             )
             for suite, identity, more in self._scorings[settings, track]
         }
@@ -302,12 +313,9 @@ def _train_work(train: TrainSettings) -> float:
 
 
 def _film_work(settings: Settings, track: Track) -> float:
-    """Seconds of film times denoising steps; a copied image takes none, but its frames are written too."""
+    """Seconds of film, times denoising steps where a model makes all of it; a trivial method mostly writes frames."""
     made = settings.generate
-    clip = settings.data.clip_frames / made.film_fps(settings.data)
-    if made.method == COPY_IMAGE:
-        return clip * made.samples
-    return (track.seconds if made.method == MADE else clip) * made.steps * made.samples
+    return track.seconds * made.samples * (made.steps if made.method == MADE else 1)
 
 
 def _forecast_work(settings: Settings) -> float:

@@ -2,30 +2,31 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, Literal
 
 from harness.core.graph import Graph, Node
 from harness.core.signature import canonical
-from harness.core.store import ELAPSED, ERROR, PROGRESS, Store
+from harness.core.store import ERROR, PROGRESS, Store
 from harness.core.text import duration, table
+from harness.plan.estimate import Items, Measured, estimate, items, measured, shipped
 
 State = Literal["cached", "partial", "missing"]
 COMPARED = 32  # past artifacts of a kind that a missing stage is compared with: bounds the work, newest first
 NAMED = 3  # differing settings that are spelled out
 WIDE = 40  # characters of one value
-Items = frozenset[tuple[str, str]]  # settings that can be compared as a set: name and canonical JSON
 
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One stage in a plan: its state, why it is not cached, and the seconds that it may still take (None: unknown)."""
+    """One stage in a plan: its state, why it is not cached, and the seconds that it may still take (None: unknown), where `shipped`
+    by another machine's."""
 
     node: Node
     labels: tuple[str, ...]
     state: State
     why: str
     estimate: float | None
+    shipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,12 @@ class Plan:
     seconds: float
 
     @classmethod
-    def of(cls, graph: Graph, store: Store, jobs: int = 1) -> "Plan":
-        """Hold the graph against the store."""
-        pasts = {kind: _Past.of(store.manifests(kind)) for kind in {node.kind: None for node in graph}}
+    def of(cls, graph: Graph, store: Store, jobs: int = 1, embedded: bool = False) -> "Plan":
+        """Hold the graph against the store; `embedded`: all of it is of the embedded model, whose timings are shipped."""
+        pasts = {
+            kind: _Past.of(store.manifests(kind), shipped(kind) if embedded else ())
+            for kind in {node.kind: None for node in graph}
+        }
         rows = tuple(_row(node, graph.labels(node.signature), store, pasts[node.kind]) for node in graph)
         return cls(rows, jobs, _wall_seconds(rows, jobs))
 
@@ -51,6 +55,11 @@ class Plan:
     def unknown(self) -> int:
         """How many stages still to run have no estimate."""
         return sum(row.state != "cached" and row.estimate is None for row in self.rows)
+
+    @property
+    def shipped(self) -> bool:
+        """Whether another machine took some of the times."""
+        return any(row.shipped for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values, for `--json`."""
@@ -77,17 +86,27 @@ class Plan:
 
 
 def render(plan: Plan) -> str:
-    """The plan as a plain text table with its totals below."""
+    """The plan as a plain text table, a row a stage."""
     rows = [("stage", "for", "state", "time", "why")]
     for row in plan.rows:
         more = f" (+{len(row.labels) - 1})" if len(row.labels) > 1 else ""
         spent = "" if row.state == "cached" else "?" if row.estimate is None else duration(row.estimate)
         rows.append((row.node.kind, row.labels[0] + more, row.state, spent, row.why))
-    counts = f"{plan.count('cached')} cached, {plan.count('partial')} partial, {plan.count('missing')} missing"
+    return "\n".join(table(rows))
+
+
+def totals(plan: Plan) -> str:
+    """How much there is, how much of it is done, and how long the rest may take."""
+    states: dict[State, str] = {"cached": "done", "partial": "begun", "missing": "not begun"}
+    counts = ", ".join(f"{plan.count(state)} {word}" for state, word in states.items() if plan.count(state))
+    if not plan.count("partial") + plan.count("missing"):
+        return f"{len(plan.rows)} stages, all done"
     time = f"about {duration(plan.seconds)} with {plan.jobs} {'job' if plan.jobs == 1 else 'jobs'}"
-    if plan.unknown:
-        time += f", and {plan.unknown} of unknown time (none of that kind has run yet)"
-    return "\n".join([*table(rows), "", f"{len(plan.rows)} stages: {counts}; {time}"])
+    if plan.unknown == plan.count("partial") + plan.count("missing"):
+        time = "nothing like them has run yet, so nobody knows how long they take"
+    elif plan.unknown:
+        time += f", and {plan.unknown} of unknown time: nothing like them has run yet"
+    return f"{len(plan.rows)} stages: {counts}; {time}"
 
 
 @dataclass(frozen=True)
@@ -97,76 +116,64 @@ class _Seen:
     version: int
     identity: Mapping[str, Any]
     upstream: Mapping[str, Any]
-    pace: float  # seconds a unit of work
     items: Items
+    measured: Measured | None
 
 
 @dataclass(frozen=True)
 class _Past:
-    """The finished artifacts of one kind, newest first."""
+    """The finished artifacts of one kind, newest first, and what such stages took elsewhere."""
 
     by_identity: Mapping[Items, _Seen]
     newest: Sequence[_Seen]
+    shipped: Sequence[Measured]
 
     @classmethod
-    def of(cls, manifests: Iterator[dict[str, Any]]) -> "_Past":
+    def of(cls, manifests: Iterator[dict[str, Any]], shipped: Sequence[Measured]) -> "_Past":
         newest = sorted(manifests, key=lambda m: str(m["created"]), reverse=True)
-        seen = [
-            _Seen(m["version"], m["identity"], m["upstream"], m["seconds"] / m["work"], _items(m["identity"]))
-            for m in newest
-        ]
-        return cls({s.items: s for s in reversed(seen)}, seen[:COMPARED])
-
-    def nearest(self, items: Items) -> list[_Seen]:
-        """Those with the fewest differing settings, newest first; empty when there are none at all."""
-        if same := self.by_identity.get(items):
-            return [same]
-        distances = [len(items ^ seen.items) for seen in self.newest]
-        least = min(distances, default=0)
-        return [seen for seen, distance in zip(self.newest, distances, strict=True) if distance == least]
-
-
-def _items(identity: Mapping[str, Any]) -> Items:
-    return frozenset((key, canonical(value)) for key, value in identity.items())
+        seen = [_Seen(m["version"], m["identity"], m["upstream"], items(m["identity"]), measured(m)) for m in newest]
+        return cls({s.items: s for s in reversed(seen)}, seen[:COMPARED], shipped)
 
 
 def _row(node: Node, labels: tuple[str, ...], store: Store, past: _Past) -> PlannedStage:
     if store.done(node.kind, node.signature):
         return PlannedStage(node, labels, "cached", "", 0.0)
-    items = _items(node.identity) if past.newest else frozenset()
-    nearest = past.nearest(items)
-    estimate = median(seen.pace for seen in nearest) * node.work if nearest else None
+    mine = items(node.identity) if past.newest or past.shipped else frozenset()
+    here = [(mine ^ seen.items, seen) for seen in past.newest]
+    times = [(differing, seen.measured) for differing, seen in here if seen.measured is not None]
+    found = estimate(node.work, [*times, *((mine ^ one.items, one) for one in past.shipped)])
+    seconds, elsewhere = (found.seconds, found.shipped) if found else (None, False)
     if store.partial(node.kind, node.signature).is_dir():
-        why, remaining = _so_far(node, store, estimate)
-        return PlannedStage(node, labels, "partial", why, remaining)
-    return PlannedStage(
-        node, labels, "missing", _difference(node, items, nearest[0]) if nearest else "first of its kind", estimate
-    )
+        why, remaining = _so_far(node, store, seconds)
+        return PlannedStage(node, labels, "partial", why, remaining, elsewhere and remaining == seconds)
+    same = past.by_identity.get(mine)
+    nearest = same or min(here, key=lambda pair: len(pair[0]), default=(None, None))[1]
+    why = _difference(node, mine, nearest) if nearest else "not run yet"
+    return PlannedStage(node, labels, "missing", why, seconds, elsewhere)
 
 
 def _so_far(node: Node, store: Store, estimate: float | None) -> tuple[str, float | None]:
-    """How far an earlier attempt came, and the seconds that remain at its pace."""
-    progress, elapsed, error = (store.note(node.kind, node.signature, name) for name in (PROGRESS, ELAPSED, ERROR))
-    why = f"{progress['unit']} {progress['done']}/{progress['total']}" if progress else "started"
-    if error:
-        why += f", failed: {error['message']}"
-    if progress and elapsed and progress["done"]:
-        return why, float(elapsed["seconds"]) * (progress["total"] / progress["done"] - 1)
+    """How far an earlier attempt came, and the seconds that remain at the pace of its units."""
+    progress, error = (store.note(node.kind, node.signature, name) for name in (PROGRESS, ERROR))
+    where = f"at {progress['unit']} {progress['done']} of {progress['total']}" if progress else ""
+    why = f"{f'failed {where}'.rstrip()}: {error['message']}" if error else where or "begun"
+    if progress and progress.get("pace") is not None:
+        return why, progress["pace"] * (progress["total"] - progress["done"])
     return why, estimate
 
 
-def _difference(node: Node, items: Items, seen: _Seen) -> str:
+def _difference(node: Node, mine: Items, seen: _Seen) -> str:
     """What sets a stage apart from the nearest one that is cached."""
-    differing = {key for key, _ in items ^ seen.items}
+    differing = {key for key, _ in mine ^ seen.items}
     keys = [key for key in {**node.identity, **seen.identity} if key in differing]
-    changes = [f"{key} {_shown(seen.identity, key)} -> {_shown(node.identity, key)}" for key in keys[:NAMED]]
+    changes = [f"{key} is {_shown(node.identity, key)}, not {_shown(seen.identity, key)}" for key in keys[:NAMED]]
     if len(keys) > NAMED:
-        changes.append(f"{len(keys) - NAMED} more settings")
+        changes.append(f"{len(keys) - NAMED} more settings differ")
     if node.version != seen.version:
-        changes.append(f"version {seen.version} -> {node.version}")
-    roles = {role for role, _ in _items(node.upstream) ^ _items(seen.upstream)}
-    changes += [f"upstream {role} changed" for role in {**node.upstream, **seen.upstream} if role in roles]
-    return ", ".join(changes)
+        changes.append(f"computed by version {node.version}, not {seen.version}")
+    roles = {role for role, _ in items(node.upstream) ^ items(seen.upstream)}
+    changes += [f"its {role} is another one" for role in {**node.upstream, **seen.upstream} if role in roles]
+    return "; ".join(changes)
 
 
 def _shown(identity: Mapping[str, Any], key: str) -> str:

@@ -34,12 +34,18 @@ PROGRESS_EVERY = 0.5  # seconds between writes of progress.json
 LOOK_EVERY = 0.5  # seconds between looks whether the command still lives
 
 
-def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], meeting: Path | None = None) -> None:
+def run_job(
+    root: str,
+    fields: Mapping[str, Any],
+    facts: Mapping[str, str],
+    meeting: Path | None = None,
+    now: Callable[[], float] = time.monotonic,
+) -> None:
     """Run the stage `Node(**fields)` in the store at `root` unless it is done; waits while another process runs it.
 
     `facts` go into the manifest. `meeting` is the folder where this rank meets the others of a launched stage: it tells
-    them whether there is work, and commits after all of them. Raises StageError when the stage fails; why is in
-    error.json, its output in log.txt of the partial folder.
+    them whether there is work, and commits after all of them. `now` is the clock that seconds are taken from. Raises
+    StageError when the stage fails; why is in error.json, its output in log.txt of the partial folder.
     """
     store, node = Store(Path(root)), Node(**fields)
     with store.lock(node.kind, node.signature):
@@ -48,7 +54,7 @@ def run_job(root: str, fields: Mapping[str, Any], facts: Mapping[str, str], meet
         if meeting is not None:
             write_json(meeting / VERDICT, {"needed": needed})
         if folder is not None:
-            _attempt(store, node, folder, facts, meeting)
+            _attempt(store, node, folder, facts, meeting, _Clock(folder, now))
 
 
 def write_job(file: Path, root: str, fields: Mapping[str, Any], facts: Mapping[str, str]) -> None:
@@ -99,8 +105,9 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-def _attempt(store: Store, node: Node, folder: Path, facts: Mapping[str, str], meeting: Path | None) -> None:
-    clock = _Clock(folder)
+def _attempt(
+    store: Store, node: Node, folder: Path, facts: Mapping[str, str], meeting: Path | None, clock: "_Clock"
+) -> None:
     try:
         with _output_to(folder / LOG):
             _function(node.target)(_job(store, node, folder, clock.progress, first_rank=True))
@@ -121,6 +128,7 @@ def _attempt(store: Store, node: Node, folder: Path, facts: Mapping[str, str], m
         "identity": node.identity,
         "upstream": node.upstream,
         "seconds": round(clock.seconds(), 3),
+        "fixed": clock.fixed(),
         "work": node.work,
         "created": datetime.now(UTC).isoformat(),
         "facts": dict(facts),
@@ -131,25 +139,40 @@ def _attempt(store: Store, node: Node, folder: Path, facts: Mapping[str, str], m
 class _Clock:
     """Working time of a stage over all its attempts, and its progress."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, now: Callable[[], float]) -> None:
+        self._folder, self._now = folder, now
         earlier = json.loads((folder / ELAPSED).read_text())["seconds"] if (folder / ELAPSED).is_file() else 0.0
-        self._start = time.monotonic() - float(earlier)
+        self._start = now() - float(earlier)
         # As if all attempts had been one, so that done / (now - since) is the pace of a resumed stage too.
         self._since = time.time() - float(earlier)
-        self._written = 0.0
+        self._written = -PROGRESS_EVERY
+        self._first: tuple[int, float] | None = None  # units done in this attempt when the first was reported, and when
+        self._pace: float | None = None  # seconds a unit since then: without what was loaded before
+        self._units = 0
 
     def seconds(self) -> float:
-        return time.monotonic() - self._start
+        return self._now() - self._start
+
+    def fixed(self) -> float | None:
+        """The seconds that more units would not have added; None where fewer than two were counted."""
+        return None if self._pace is None else round(max(0.0, self.seconds() - self._pace * self._units), 3)
 
     def save(self) -> None:
         write_json(self._folder / ELAPSED, {"seconds": self.seconds()})
 
     def progress(self, done: int, total: int, unit: str) -> None:
-        if time.monotonic() - self._written >= PROGRESS_EVERY or done >= total:
-            write_json(self._folder / PROGRESS, {"done": done, "total": total, "unit": unit, "since": self._since})
+        self._count(done, total)
+        if self._now() - self._written >= PROGRESS_EVERY or done >= total:
+            told = {"done": done, "total": total, "unit": unit, "since": self._since, "pace": self._pace}
+            write_json(self._folder / PROGRESS, told)
             self.save()
-            self._written = time.monotonic()
+            self._written = self._now()
+
+    def _count(self, done: int, total: int) -> None:
+        first, when = self._first or (done, self._now())
+        self._first, self._units = (first, when), total
+        if done > first:
+            self._pace = (self._now() - when) / (done - first)
 
 
 def _job(store: Store, node: Node, folder: Path, progress: Callable[[int, int, str], None], *, first_rank: bool) -> Job:

@@ -94,11 +94,11 @@ def test_everything_lies_beneath_the_store(store: Path) -> None:
 
 
 def test_plan_says_why(store: Path) -> None:
-    done = harness("plan", "ablation_eimg", "--only", "full,no_e_img", ONE_TRACK, *SMALL, store=store)
+    done = harness("plan", "ablation_eimg", "--only", "full,no_e_img", "--long", ONE_TRACK, *SMALL, store=store)
     lines = {tuple(line.split()[:2]): line for line in done.stdout.splitlines() if line}
     assert "cached" in lines["train", "full,"]
-    assert "injection.p_img 0.9 -> 0.0" in lines["train", "no_e_img,"]
-    assert "upstream train changed" in lines["generate", "no_e_img,"]
+    assert "injection.p_img is 0.0, not 0.9" in lines["train", "no_e_img,"]
+    assert "its train is another one" in lines["generate", "no_e_img,"]
     whole = json.loads(harness("plan", "ablation_eimg", ONE_TRACK, *SMALL, "--json", store=store).stdout)
     assert whole["missing"] == 23
 

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,17 @@ from harness.core.atomic import write_json
 from harness.core.graph import Graph, Node
 from harness.core.store import Store
 from harness.core.text import duration
-from harness.plan.plan import Plan, render
+from harness.plan.plan import Plan, render, totals
 from tests.harness.run.stage_functions import graph, node
 
 
-def commit(store: Store, one: Node, seconds: float = 10.0, created: str = "2026-01-01") -> None:
+def commit(
+    store: Store, one: Node, seconds: float = 10.0, created: str = "2026-01-01", fixed: float | None = 0.0
+) -> None:
     store.begin(one.kind, one.signature)
     about = {"version": one.version, "identity": one.identity, "upstream": one.upstream}
-    store.commit(
-        one.kind, one.signature, {"kind": one.kind, "seconds": seconds, "work": one.work, "created": created, **about}
-    )
+    took = {"seconds": seconds, "fixed": fixed, "work": one.work}
+    store.commit(one.kind, one.signature, {"kind": one.kind, "created": created, **took, **about})
 
 
 def train(upstream: Any = None, label: str = "train", **identity: Any) -> Node:
@@ -63,13 +65,13 @@ def test_unknown_upstream_is_refused() -> None:
 def test_states_and_why(store: Store) -> None:
     data = node("data")
     base, changed = train({"data": data.signature}), train({"data": data.signature}, p_img=0.0)
-    assert whys(data, base, store=store) == ["first of its kind", "first of its kind"]
+    assert whys(data, base, store=store) == ["not run yet", "not run yet"]
     commit(store, data)
     commit(store, base)
     commit(store, train({"data": data.signature}, p_img=0.3, steps=5, lr=2.0), created="2026-02-02")
     plan = Plan.of(graph(data, base, changed), store)
     assert [row.state for row in plan.rows] == ["cached", "cached", "missing"]
-    assert plan.rows[2].why == "p_img 0.9 -> 0.0"
+    assert plan.rows[2].why == "p_img is 0.0, not 0.9"
 
 
 def test_why_names_upstream_version_and_many_settings(store: Store) -> None:
@@ -80,9 +82,9 @@ def test_why_names_upstream_version_and_many_settings(store: Store) -> None:
     more = train({"data": old.signature}, p_img=0.1, steps=1, lr=1.0, extra="x")
     other = train({"data": new.signature, "backbone": old.signature})
     assert whys(old, new, newer, more, other, store=store)[2:] == [
-        "version 1 -> 2",
-        "p_img 0.9 -> 0.1, steps 100 -> 1, lr 0.001 -> 1.0, 1 more settings",
-        "upstream data changed, upstream backbone changed",
+        "computed by version 2, not 1",
+        "p_img is 0.1, not 0.9; steps is 1, not 100; lr is 1.0, not 0.001; 1 more settings differ",
+        "its data is another one; its backbone is another one",
     ]
 
 
@@ -90,14 +92,16 @@ def test_a_partial_stage_says_how_far_it_came(store: Store) -> None:
     one = train()
     folder = store.begin("train", one.signature)
     plan = Plan.of(graph(one), store)
-    assert (plan.rows[0].state, plan.rows[0].why, plan.rows[0].estimate) == ("partial", "started", None)
-    write_json(folder / "progress.json", {"done": 25, "total": 100, "unit": "step", "since": 0})
-    write_json(folder / "elapsed.json", {"seconds": 50.0})
+    assert (plan.rows[0].state, plan.rows[0].why, plan.rows[0].estimate) == ("partial", "begun", None)
+    progress = {"done": 25, "total": 100, "unit": "step", "since": 0, "pace": None}
+    write_json(folder / "progress.json", progress)
+    commit(store, train(seed=1), 80.0)
     row = Plan.of(graph(one), store).rows[0]
-    assert row.why == "step 25/100"
-    assert row.estimate == pytest.approx(150)
+    assert (row.why, row.estimate) == ("at step 25 of 100", 80.0)
+    write_json(folder / "progress.json", {**progress, "pace": 0.5})
+    assert Plan.of(graph(one), store).rows[0].estimate == 0.5 * 75  # whatever was loaded before the first step
     write_json(folder / "error.json", {"kind": "ValueError", "message": "the loss is nan", "traceback": ""})
-    assert whys(one, store=store) == ["step 25/100, failed: the loss is nan"]
+    assert whys(one, store=store) == ["failed at step 25 of 100: the loss is nan"]
 
 
 def test_an_estimate_is_the_median_of_the_nearest(store: Store) -> None:
@@ -107,10 +111,30 @@ def test_an_estimate_is_the_median_of_the_nearest(store: Store) -> None:
     assert Plan.of(graph(train(seed=9)), store).rows[0].estimate == 20.0
 
 
-def test_an_estimate_grows_with_the_work(store: Store) -> None:
-    commit(store, dataclasses.replace(train(seed=0), work=100.0), 10.0)
+def test_an_estimate_grows_with_the_work_and_a_fixed_cost_does_not(store: Store) -> None:
+    commit(store, dataclasses.replace(train(seed=0), work=3.0), 21.5, fixed=20.0)  # three steps of half a second
     longer = dataclasses.replace(train(seed=1), work=300.0)
-    assert Plan.of(graph(longer), store).rows[0].estimate == 30.0
+    assert Plan.of(graph(longer), store).rows[0].estimate == 20.0 + 300 * 0.5
+
+
+def test_what_counted_its_steps_is_believed_before_what_did_not(store: Store) -> None:
+    commit(store, train(seed=0), 0.1, fixed=None)  # taken from another stage, say
+    commit(store, train(seed=1, other=1), 10.0)
+    assert Plan.of(graph(train(seed=2)), store).rows[0].estimate == 10.0
+
+
+def test_what_an_earlier_version_measured_without_fixed_costs_is_no_estimate(store: Store) -> None:
+    commit(store, train(seed=0))
+    manifest = next((store.root / "artifacts").glob("*/*/manifest.json"))
+    about = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({key: value for key, value in about.items() if key != "fixed"}))
+    assert Plan.of(graph(train(seed=1)), store).rows[0].estimate is None
+
+
+def test_another_way_to_make_films_says_nothing_of_this_one(store: Store) -> None:
+    commit(store, train(**{"generate.method": "copy_image"}), 1.0)
+    made = train(**{"generate.method": "model"})
+    assert Plan.of(graph(made), store).rows[0].estimate is None
 
 
 def test_totals_count_the_slots_and_the_longest_chain(store: Store) -> None:
@@ -126,16 +150,18 @@ def test_totals_count_the_slots_and_the_longest_chain(store: Store) -> None:
 def test_the_plan_is_rendered_for_people_and_as_json(store: Store) -> None:
     commit(store, train(), 120.0)
     made = graph(train(), train(p_img=0.0, label="no_img"), train(p_img=0.0, label="twin"), node("a"))
-    lines = render(Plan.of(made, store, jobs=2)).splitlines()
+    planned = Plan.of(made, store, jobs=2)
+    lines = render(planned).splitlines()
     assert lines[0].split() == ["stage", "for", "state", "time", "why"]
     assert lines[1].split() == ["train", "train", "cached"]
-    assert lines[2].split() == ["train", "no_img", "(+1)", "missing", "2", "min", "p_img", "0.9", "->", "0.0"]
-    assert lines[3].split() == ["make", "a", "missing", "?", "first", "of", "its", "kind"]
-    assert lines[5] == (
-        "3 stages: 1 cached, 0 partial, 2 missing; about 2 min with 2 jobs, "
-        "and 1 of unknown time (none of that kind has run yet)"
+    assert lines[2].split() == ["train", "no_img", "(+1)", "missing", "2", "min", "p_img", "is", "0.0,", "not", "0.9"]
+    assert lines[3].split() == ["make", "a", "missing", "?", "not", "run", "yet"]
+    assert totals(planned) == (
+        "3 stages: 1 done, 2 not begun; about 2 min with 2 jobs, and 1 of unknown time: nothing like them has run yet"
     )
-    told = Plan.of(made, store, jobs=2).to_json()
+    assert totals(Plan.of(graph(train()), store)) == "1 stages, all done"
+    assert totals(Plan.of(graph(node("a")), store)).endswith("so nobody knows how long they take")
+    told = planned.to_json()
     assert (told["cached"], told["missing"], told["unknown"], told["seconds"]) == (1, 2, 1, 120.0)
     assert told["stages"][1]["labels"] == ["no_img", "twin"]
 

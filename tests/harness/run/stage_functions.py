@@ -66,6 +66,17 @@ def step_by_step(job: Job) -> None:
         job.progress(step + 1, STEPS, "step")
 
 
+CLOCK = [0.0]  # seconds, which only `timed` lets pass
+
+
+def timed(job: Job) -> None:
+    """Load for 20 seconds, then three steps of half a second each."""
+    CLOCK[0] += 20.0
+    for step in range(3):
+        CLOCK[0] += 0.5
+        job.progress(step + 1, 3, "step")
+
+
 def noisy(job: Job) -> None:
     """Print from Python and from a child process."""
     print("from python")

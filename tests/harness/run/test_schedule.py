@@ -267,7 +267,7 @@ def test_a_failing_stage_leaves_its_error(function: str, message: str, store: St
     assert report is not None
     assert report["message"] == message
     assert report["traceback"].startswith("Traceback")
-    assert Plan.of(graph(one), store).rows[0].why == f"started, failed: {message}"
+    assert Plan.of(graph(one), store).rows[0].why == f"failed: {message}"
 
 
 def test_a_killed_worker_fails_its_stage_only(store: Store, local: Local) -> None:

@@ -1,0 +1,103 @@
+"""How long a stage may take: by the finished stages that are most like it, those of a fresh installation at first."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from statistics import median
+from typing import Any
+
+from harness.core.signature import canonical
+
+TIMINGS = (
+    "timings.json"  # of this folder: stages of the embedded model, measured by `python -m harness.commands.timings`
+)
+# What changes a stage's time through its work alone, or not at all.
+COUNTED = frozenset(
+    (
+        "tiny.steps", "tiny.batch", "tiny.seed", "train.steps", "train.epochs", "train.batch", "train.seed", "train.lr",
+        "injection.p_vid", "injection.p_img", "injection.p_noi", "injection.p_clean", "generate.seed",
+        "generate.seed_stride", "generate.samples", "generate.steps", "eval.seed", "data.seed", "track",
+    )
+)  # fmt: skip
+ALIKE = ("backbone.name", "generate.method", "suite")  # stages that differ in one of these say nothing of each other
+Items = frozenset[tuple[str, str]]  # settings that can be compared as a set: name and canonical JSON
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a finished stage took: `fixed` seconds whatever its work, and the others in proportion to it; None: it counted nothing
+    that would tell them apart."""
+
+    items: Items
+    seconds: float
+    fixed: float | None
+    work: float
+    shipped: bool = False
+    """Whether another machine took it: it comes with the harness."""
+
+    @property
+    def pace(self) -> float:
+        """Seconds a unit of work."""
+        return (self.seconds - (self.fixed or 0.0)) / self.work
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The seconds that a stage may take; `shipped`: by another machine's."""
+
+    seconds: float
+    shipped: bool
+
+
+def measured(manifest: Mapping[str, Any], shipped: bool = False) -> Measured | None:
+    """What a manifest says of time; None for one of an earlier version, which does not tell fixed costs from others."""
+    if "fixed" not in manifest:
+        return None
+    return Measured(items(manifest["identity"]), manifest["seconds"], manifest["fixed"], manifest["work"], shipped)
+
+
+@cache
+def shipped(kind: str) -> tuple[Measured, ...]:
+    """The stages of a kind that were measured at the embedded profile before this version was given out."""
+    rows = json.loads((resources.files("harness.plan") / TIMINGS).read_text(encoding="utf-8"))["stages"]
+    found = (measured(row, shipped=True) for row in rows if row["kind"] == kind)
+    return tuple(one for one in found if one is not None)
+
+
+def shipped_about() -> str:
+    """What they were measured on."""
+    about: str = json.loads((resources.files("harness.plan") / TIMINGS).read_text(encoding="utf-8"))["about"]
+    return about
+
+
+def items(identity: Mapping[str, Any]) -> Items:
+    """Settings as a set."""
+    return frozenset((key, canonical(value)) for key, value in identity.items())
+
+
+def estimate(work: float, past: Iterable[tuple[Items, Measured]]) -> Estimate | None:
+    """For so much work, by the median of those that differ in the fewest settings that change a stage's pace; None where there are
+    none. What tells fixed costs comes before what does not (films taken from a finished stage took no time), this machine's before
+    the shipped ones.
+
+    `past`: each with the items in which it differs from the stage.
+    """
+    ranked = [
+        ((one.fixed is None, distance, one.shipped), one)
+        for differing, one in past
+        if (distance := _distance(differing)) is not None
+    ]
+    if not ranked:
+        return None
+    best = min(rank for rank, _ in ranked)
+    near = [one for rank, one in ranked if rank == best]
+    seconds = median(one.fixed or 0.0 for one in near) + median(one.pace for one in near) * work
+    return Estimate(seconds, best[2])
+
+
+def _distance(differing: Items) -> int | None:
+    """How many settings that change a stage's pace are different; None where these are two different computations."""
+    keys = {key for key, _ in differing} - COUNTED
+    return None if keys.intersection(ALIKE) else len(keys)
