@@ -34,7 +34,7 @@ def test_an_ablation_on_each_kind_of_model(tmp_path: Path, kind: str, recipe: st
     done = harness(
         "run", "ablation_eimg", "--profile", "folder", "--recipe", recipe, "--only", "base,full", *WORDS,
         f"data.width={WIDTH.get(kind, 48)}", f"backbone.weights={wan(kind)}",
-        f"data.path={write_videos(tmp_path)}", "tracks=consistent-50s", store=store,
+        f"data.path={write_videos(tmp_path)}", "tracks=consistent-50s", "generate.fps=4", store=store,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert "colour drift" in done.stdout
