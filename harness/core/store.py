@@ -17,7 +17,7 @@ MANIFEST = "manifest.json"
 SIGNATURE_DIGITS = 16  # of an artifact's folder; its manifest holds all of them
 ABOUT = "store.json"  # in the root of every store
 # What a stage under way leaves beside its results; gone once it is committed.
-PROGRESS, ELAPSED, ERROR = "progress.json", "elapsed.json", "error.json"
+LABEL, PROGRESS, ELAPSED, ERROR = "label.json", "progress.json", "elapsed.json", "error.json"
 
 
 class Store:
@@ -90,7 +90,7 @@ class Store:
     def commit(self, kind: str, signature: str, manifest: Mapping[str, Any]) -> None:
         """Finish the artifact: the manifest is written last, then the partial folder is renamed into place."""
         folder, final = self.partial(kind, signature), self.artifact(kind, signature)
-        for name in (PROGRESS, ELAPSED, ERROR):
+        for name in (LABEL, PROGRESS, ELAPSED, ERROR):
             for left in (folder / name, *folder.glob(f".{name}.*")):  # the latter where a writer was killed
                 left.unlink(missing_ok=True)
         write_json(folder / MANIFEST, manifest)
@@ -107,7 +107,7 @@ class Store:
             yield _read(path)
 
     def note(self, kind: str, signature: str, name: str) -> dict[str, Any] | None:
-        """progress.json, elapsed.json or error.json of a stage under way; None when there is none."""
+        """One of the notes above of a stage under way; None when there is none."""
         try:
             return _read(self.partial(kind, signature) / name)
         except FileNotFoundError:

@@ -23,7 +23,7 @@ from harness.core.atomic import write_json
 from harness.core.errors import UseError
 from harness.core.graph import Node
 from harness.core.job import Job, StageError
-from harness.core.store import ELAPSED, ERROR, PROGRESS, Store
+from harness.core.store import ELAPSED, ERROR, LABEL, PROGRESS, Store
 from harness.run.leash import end_descendants
 
 HARNESS_PID = "HARNESS_PID"  # environment variable: the command that a worker belongs to
@@ -108,6 +108,7 @@ def _lives(process: psutil.Process) -> bool:
 def _attempt(
     store: Store, node: Node, folder: Path, facts: Mapping[str, str], meeting: Path | None, clock: "_Clock"
 ) -> None:
+    write_json(folder / LABEL, {"label": node.label})
     try:
         with _output_to(folder / LOG):
             _function(node.target)(_job(store, node, folder, clock.progress, first_rank=True))

@@ -114,6 +114,15 @@ def die(job: Job) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_later(job: Job) -> None:
+    """Fail at the third of ten steps; every later attempt works."""
+    marker = job.folder / "tried"
+    if not marker.exists():
+        marker.touch()
+        job.progress(3, 10, "step")
+        raise ValueError("lost at step 3")
+
+
 def pid(job: Job) -> None:
     """Note the process id and rank, then write."""
     note(job, f"{os.getpid()} {os.environ.get('RANK', '-')} {job.first_rank} {os.environ['OMP_NUM_THREADS']}")
