@@ -15,7 +15,7 @@ class Node:
 
     `upstream` maps a role to the signature, or signatures, of other nodes; `target` is "module:function", called with a
     Job. `launcher` is a command that starts a module in `ranks` processes; None for one process. Higher priorities run
-    first. Time is taken to grow with `work`, in any unit that all nodes of a kind share.
+    first. Time is taken to grow with `work`, in any unit that stages share which are made alike.
     """
 
     kind: str

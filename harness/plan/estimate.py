@@ -37,6 +37,11 @@ class Measured:
     shipped: bool = False
     """Whether another machine took it: it comes with the harness."""
 
+    def differs(self, mine: Items) -> Items:
+        """In what a stage's settings differ, without those that did not exist when this was measured."""
+        known = {key for key, _ in self.items}
+        return frozenset(pair for pair in mine ^ self.items if pair[0] in known)
+
     @property
     def pace(self) -> float:
         """Seconds a unit of work."""

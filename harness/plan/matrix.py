@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.core.text import duration, table
-from harness.plan.kinds import ERRORS, FORECAST, GENERATE, SCORE, TRAIN
+from harness.plan.kinds import ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN
 from harness.plan.pipeline import Child, Pipeline
 from harness.plan.plan import Plan, PlannedStage
 
@@ -25,7 +25,7 @@ def matrix(plan: Plan, pipeline: Pipeline) -> str:
     shared = [stage for stage in plan.rows if stage.node.signature not in own]
     used = [column for column in COLUMNS if any(row[column] for row in variants.values())]
     blocks = (
-        [("shared", "time", "why"), *((stage.labels[0], _cell([stage]), stage.why) for stage in shared)],
+        [("shared", "time", "why"), *((stage.labels[0], _cell([stage]), _why_shared(stage)) for stage in shared)],
         [
             ("variant", *used, "why"),
             *((name, *(_cell(row[column]) for column in used), _why(row)) for name, row in variants.items()),
@@ -73,5 +73,15 @@ def _why(row: Row) -> str:
     return ""
 
 
+def _why_shared(stage: PlannedStage) -> str:
+    return (
+        "" if stage.node.kind == REPORT.name and stage.state == "missing" else stage.why
+    )  # it follows from the others
+
+
 def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else f"{line[: WIDTH - 3].rstrip()}..."
+    """What fits a screen, of several reasons whole ones; `--long` has all of it."""
+    if len(line) <= WIDTH:
+        return line
+    whole, several, _ = line[: WIDTH - 3].rpartition("; ")
+    return f"{whole}; ..." if several else f"{line[: WIDTH - 3].rstrip()}..."

@@ -141,7 +141,7 @@ def _row(node: Node, labels: tuple[str, ...], store: Store, past: _Past) -> Plan
     mine = items(node.identity) if past.newest or past.shipped else frozenset()
     here = [(mine ^ seen.items, seen) for seen in past.newest]
     times = [(differing, seen.measured) for differing, seen in here if seen.measured is not None]
-    found = estimate(node.work, [*times, *((mine ^ one.items, one) for one in past.shipped)])
+    found = estimate(node.work, [*times, *((one.differs(mine), one) for one in past.shipped)])
     seconds, elsewhere = (found.seconds, found.shipped) if found else (None, False)
     if store.partial(node.kind, node.signature).is_dir():
         why, remaining = _so_far(node, store, seconds)

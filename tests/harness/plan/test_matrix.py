@@ -74,3 +74,21 @@ def test_a_debug_run_of_a_few_steps_does_not_foretell_hours(tmp_path: Path) -> N
     training = next(row for row in plan.rows if row.node.kind == "train")
     assert (training.estimate, training.shipped) == (pytest.approx(21.0), False)  # all of it was fixed
     assert rows(plan, pipeline)["full"].endswith("train.steps is 3000, not 3")
+
+
+def test_a_debug_run_of_another_model_does_not_hide_what_is_shipped_for_this_one(tmp_path: Path) -> None:
+    debug, _ = planned(tmp_path, "full", **{"tiny.layers": 1})
+    finish(tmp_path, debug, "backbone", "data", "train", "forecast", "generate", "score", seconds=1.0)
+    training = next(row for row in planned(tmp_path, "full")[0].rows if row.node.kind == "train")
+    assert training.shipped
+    assert training.estimate is not None
+    assert training.estimate > 60
+
+
+def test_reasons_that_do_not_fit_are_left_out_whole(tmp_path: Path) -> None:
+    sets = {"tiny.layers": 1, "tiny.heads": 2, "tiny.ffn_dim": 128, "tiny.text_tokens": 8}
+    finish(tmp_path, planned(tmp_path, "full", **sets)[0], "backbone", "data", "train", "report")
+    found = rows(*planned(tmp_path, "full"))
+    assert len(found["full"]) <= WIDTH
+    assert found["full"].endswith("; ...")
+    assert found["report"].split()[-1] == "s"  # its time: a report follows from the rest
