@@ -64,10 +64,11 @@ def train(
             values = {**values, "train/lr": learning_rate(settings, step), **objective.log(), **pace.since_last()}
             metrics.write(done, values)
             progress(done, settings.steps)
-        if done % settings.checkpoint_every == 0 and not last:
+        if done % settings.checkpoint_every == 0 or last:
             if not weights_finite(model):
                 raise _stopped("a weight is no longer finite", done, checkpoints)
-            checkpoints.save(done)
+            if not last:
+                checkpoints.save(done)
     return average.module if average is not None else model
 
 

@@ -218,6 +218,17 @@ def test_a_gradient_that_is_not_finite_stops_the_run(world: tuple[World, str], t
         train(model, objective, settings, tmp_path, lambda done, total: None)
 
 
+def test_a_weight_that_is_not_finite_after_the_last_step_stops_the_run(tiny: World, tmp_path: Path) -> None:
+    """Loss and gradient are those of before the step."""
+    backbone, settings = tiny.make(), SETTINGS.model_copy(update={"steps": 1, "lr": float("inf")})
+    model = lora.adapted(backbone, settings)
+    with (
+        recycling(backbone, tiny.cache, tmp_path) as objective,
+        pytest.raises(ValueError, match=r"^a weight is no longer finite at step 1; there is no checkpoint yet"),
+    ):
+        train(model, objective, settings, tmp_path, lambda done, total: None)
+
+
 def test_weights_that_lie_in_pieces_are_looked_at_too() -> None:
     ranks.join()
     model: Any = nn.Linear(400, 400, bias=False)  # large enough for ZeRO-3 to take apart
