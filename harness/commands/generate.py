@@ -11,7 +11,8 @@ import click
 
 from benchmarks.samples import read_prompts
 from benchmarks.track import clips_per_prompt, film_frames, n_clips, n_frames
-from harness.commands.options import EXISTING_FILE, PROFILE, RECIPES, STORE, overrides_argument
+from harness.commands.options import EXISTING_FILE, PROFILE, RECIPES, STORE, overrides_argument, verbosity_options
+from harness.commands.progress import console_of
 from harness.core.artifacts import SINGLE_FILM
 from harness.core.atomic import replacing
 from harness.core.errors import UseError
@@ -63,15 +64,15 @@ class FilmRequest:
 @PROFILE
 @RECIPES
 @STORE
-def generate(store: Path, **request: Any) -> None:
+@verbosity_options
+def generate(store: Path, verbosity: int, **request: Any) -> None:
     """One film of any length from an image and prompts; cut short, the same command goes on with it."""
-    sys.exit(make_film(FilmRequest(**request), store))
+    sys.exit(make_film(FilmRequest(**request), store, verbosity))
 
 
-def make_film(request: FilmRequest, store: Path) -> int:
+def make_film(request: FilmRequest, store: Path, verbosity: int) -> int:
     """Generate the film, or go on with it, and copy it to its target. Raises UseError; returns the exit code."""
     from harness.core.provenance import facts
-    from harness.run.console import Console
     from harness.run.local import Local
     from harness.run.schedule import run
 
@@ -103,7 +104,7 @@ def make_film(request: FilmRequest, store: Path) -> int:
     work = identity["clips"] * settings.generate.steps
     base = builder.trained_here(model)
     signature = builder.add(FILM, request.target.stem, model, identity, base, work, runtime)
-    console = Console(len(builder.graph))
+    console = console_of(builder.graph, opened, 1, verbosity)
     for line in _cut(request.image, model):
         console.say(line)
     with console, Local(1, facts()) as executor:

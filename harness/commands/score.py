@@ -14,7 +14,9 @@ import click
 from benchmarks.artifacts import SCORE_INFO
 from benchmarks.samples import content_hash, load_samples
 from benchmarks.track import Track, get_track
-from harness.commands.options import JOBS, LIMIT, STORE
+from harness.commands.options import JOBS, LIMIT, STORE, verbosity_options
+from harness.commands.printing import print_markdown
+from harness.commands.progress import console_of
 from harness.core.credentials import repeated
 from harness.core.errors import UseError
 from harness.core.gpus import visible_gpus
@@ -58,15 +60,15 @@ class ScoreRequest:
 @click.option("--judge", is_flag=True, help="score by the official VBench package as well, and print the differences")
 @STORE
 @JOBS
-def score(store: Path, jobs: int, **request: Any) -> None:
+@verbosity_options
+def score(store: Path, jobs: int, verbosity: int, **request: Any) -> None:
     """Score the mp4s of a folder, whatever made them; says first what is off about them."""
-    sys.exit(score_videos(ScoreRequest(**request), store, jobs))
+    sys.exit(score_videos(ScoreRequest(**request), store, jobs, verbosity))
 
 
-def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:
+def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int) -> int:
     """Check, score, log and compare; prints the track's table. Raises UseError; returns the exit code."""
     from harness.core.provenance import facts
-    from harness.run.console import Console
     from harness.run.local import Local
     from harness.run.schedule import run
 
@@ -87,7 +89,7 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int) -> int:
     paths = {"videos": str(request.folder.absolute())}
     label = f"{request.name}, {track.name}"
     signatures = builder.scores(settings.score, track, label, {}, VIDEO_SCORES, identity, paths)
-    console = Console(len(builder.graph))
+    console = console_of(builder.graph, store, jobs, verbosity)
     for note in notes:
         console.say(f"note: {note}")
     _share_cores(builder.graph, store, jobs)
@@ -224,4 +226,4 @@ def _show(record: ScoredVideos, store: Store) -> None:
     from harness.results.scored_table import scored_table
 
     others = [one for one in scored_videos(store) if one.track == record.track and one.name != record.name]
-    print(scored_table(store, record, others))
+    print_markdown(scored_table(store, record, others))
