@@ -180,7 +180,7 @@ class Builder:
         }
         return self._put(
             REPORT,
-            f"report of {request.name}",
+            request.name,
             identity,
             {"command": request.command},
             upstream,
