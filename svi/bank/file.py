@@ -146,7 +146,7 @@ class BankFile:
             self.path.parent,
             layout.full_bytes,
             f"the full error bank ({layout.full_entries} errors of {size(layout.entry_bytes)})",
-            "lower bank.capacity, or set bank.folder to a folder with more room",
+            "lower bank.capacity, set bank.lists=1 where it is 2, or set bank.folder to a folder with more room",
         )
         with replacing(self.path) as fresh, fresh.open("wb") as file:
             file.write(json.dumps(self._header()).encode().ljust(PAGE))

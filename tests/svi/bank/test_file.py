@@ -212,7 +212,7 @@ def test_what_it_refuses(tmp_path: Path) -> None:
 def test_a_disk_too_small_is_refused_at_once_and_a_full_one_when_it_is(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError,
-        match=r"\(25000 errors of 41\.9 GB\) needs \d{3,}\.\d TB, but .* free at .*; lower bank.capacity, or set bank.folder",
+        match=r"\(25000 errors of 41\.9 GB\) needs \d{3,}\.\d TB, but .* free at .*; .*, set bank.lists=1 where",
     ):
         ErrorBank(50, (16, 21, 6000, 10400), BankSettings(dtype="bfloat16", replacement="fifo"), tmp_path)
     assert not list(tmp_path.iterdir())
