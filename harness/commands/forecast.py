@@ -26,7 +26,7 @@ def forecast_experiment(session: Session, verbosity: int) -> int:
     pipeline = session.pipeline
     graph = pipeline.graph.upto(s for child in pipeline.children for s in child.forecast.values())
     with (
-        console_of(graph, session.store, session.jobs, verbosity) as console,
+        console_of(graph, session.store, session.jobs, session.embedded, verbosity) as console,
         session.executor("local", console.say) as executor,
     ):
         outcome = schedule.run(graph, session.store, executor, console.event, console.tick)

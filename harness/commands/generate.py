@@ -104,7 +104,7 @@ def make_film(request: FilmRequest, store: Path, verbosity: int) -> int:
     work = identity["clips"] * settings.generate.steps
     base = builder.trained_here(model)
     signature = builder.add(FILM, request.target.stem, model, identity, base, work, runtime)
-    console = console_of(builder.graph, opened, 1, verbosity)
+    console = console_of(builder.graph, opened, 1, settings.backbone.embedded, verbosity)
     for line in _cut(request.image, model):
         console.say(line)
     with console, Local(1, facts()) as executor:

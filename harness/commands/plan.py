@@ -22,8 +22,7 @@ def plan(long: bool, as_json: bool, **options: Any) -> None:
 
     session = Session.open(**options)
     pipeline = session.pipeline
-    embedded = all(child.resolved.settings.backbone.embedded for child in pipeline.children)
-    planned = Plan.of(pipeline.graph, session.store, session.jobs, embedded)
+    planned = Plan.of(pipeline.graph, session.store, session.jobs, session.embedded)
     if as_json:
         click.echo(json.dumps(planned.to_json(), indent=1))
         return

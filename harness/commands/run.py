@@ -63,7 +63,7 @@ def run_experiment(session: Session, executor_name: str, verbosity: int) -> int:
     from harness.run import schedule
     from harness.tracking import Tracker, resolve_uri
 
-    console = console_of(session.pipeline.graph, session.store, session.jobs, verbosity)
+    console = console_of(session.pipeline.graph, session.store, session.jobs, session.embedded, verbosity)
     record = RunRecord.of(session.pipeline)
     executor = session.executor(executor_name, console.say)
     uri = resolve_uri(session.pipeline.children[0].resolved.settings.tracking.uri, session.store.root)

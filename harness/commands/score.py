@@ -89,7 +89,7 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int) -
     paths = {"videos": str(request.folder.absolute())}
     label = f"{request.name}, {track.name}"
     signatures = builder.scores(settings.score, track, label, {}, VIDEO_SCORES, identity, paths)
-    console = console_of(builder.graph, store, jobs, verbosity)
+    console = console_of(builder.graph, store, jobs, False, verbosity)
     for note in notes:
         console.say(f"note: {note}")
     _share_cores(builder.graph, store, jobs)

@@ -91,6 +91,11 @@ class Session:
         request = Request(experiment, name, profile, tuple(recipes), values, only, called)
         return cls(build(named(request, declared, opened.root), opened.fingerprints), opened, jobs)
 
+    @property
+    def embedded(self) -> bool:
+        """Whether all of it is of the embedded model."""
+        return all(child.resolved.settings.backbone.embedded for child in self.pipeline.children)
+
     def executor(self, name: str, say: Callable[[str], None]) -> "Local | Slurm":
         """What carries stages out: "local" or "slurm". Raises UseError where nothing can be submitted."""
         if name == "slurm":

@@ -35,6 +35,11 @@ class Node:
         """SHA-256 hex digest of kind, version, identity and upstream."""
         return signature(self.kind, self.version, self.identity, self.upstream)
 
+    @property
+    def name(self) -> str:
+        """What it is called: "train full, seed 0", "report of bank_size"."""
+        return self.label if self.label.startswith(f"{self.kind} ") else f"{self.kind} {self.label}"
+
     @cached_property
     def needs(self) -> tuple[str, ...]:
         """Signatures of all upstream nodes, each once."""

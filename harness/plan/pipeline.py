@@ -180,7 +180,7 @@ class Builder:
         }
         return self._put(
             REPORT,
-            request.name,
+            f"report of {request.name}",
             identity,
             {"command": request.command},
             upstream,

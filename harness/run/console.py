@@ -70,7 +70,7 @@ class Console:
 
     def event(self, event: Event) -> None:
         """A stage changed its state."""
-        name = f"{event.node.kind} {event.node.label}"
+        name = event.node.name
         if event.state == "started":
             self._started(event.node, name)
             return
@@ -108,7 +108,7 @@ class Console:
             return
         self.last_line = time.monotonic()
         for node, progress in known:
-            self.say(f"    {node.kind} {node.label}: {_text(progress)}")
+            self.say(f"    {node.name}: {_text(progress)}")
         self.say(f"    all stages: {self._overall()[1]}")
 
     def _show_overall(self) -> None:

@@ -137,7 +137,7 @@ class _Schedule:
         """What is finished, and how far what was under way has come, for people."""
         done = sum(self.store.done(node.kind, node.signature) for node in self.graph)
         looks = [self._look(node, started) for node, started in self.running.values()]
-        open_ = [f"{at.node.kind} {at.node.label} ({how_far(at.progress)})" for at in looks if at.progress]
+        open_ = [f"{at.node.name} ({how_far(at.progress)})" for at in looks if at.progress]
         begun = f", and what was under way: {', '.join(open_)}" if open_ else ""
         return f"{done} of {len(self.graph)} stages are finished and kept{begun}"
 
@@ -169,7 +169,7 @@ class _Schedule:
         message = str(error) or type(error).__name__
         self.outcome.failed[node.signature] = Event(node, "failed", message, seconds)
         self.on_event(self.outcome.failed[node.signature])
-        self._block(node, f"needs {node.kind} {node.label}, which failed")  # why is told once
+        self._block(node, f"needs {node.name}, which failed")  # why is told once
 
     def _end(self, event: Event) -> None:
         """A stage is done: its users may be ready now."""

@@ -129,7 +129,7 @@ class Slurm:
                 ready.append(stage)
             elif seen.state != "COMPLETING":  # else it will be known soon whether it ends or is requeued
                 stage.record = self._submitter.claim(stage.store, record, seen.job)
-                self._submitter.say(f"Slurm job {seen.job} goes on: {stage.node.kind} {stage.node.label}")
+                self._submitter.say(f"Slurm job {seen.job} goes on: {stage.node.name}")
         for nodes in self._submitter.group([stage.node for stage in ready]):
             if not self._closed.is_set():
                 self._send([next(stage for stage in ready if stage.node is node) for node in nodes])
@@ -166,7 +166,7 @@ class Slurm:
             return
         if seen.reason not in queue.ORDINARY or time.monotonic() > stage.since + WAITING:
             once = (seen.job.partition("_")[0], seen.reason)  # for all of an array
-            self._say_once(once, f"Slurm job {seen.job} waits ({seen.reason}): {stage.node.kind} {stage.node.label}")
+            self._say_once(once, f"Slurm job {seen.job} waits ({seen.reason}): {stage.node.name}")
 
     def _say_once(self, what: tuple[str, str], line: str) -> None:
         if what not in self._said:

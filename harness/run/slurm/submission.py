@@ -110,7 +110,7 @@ class Submitter:
         records = [replace(record, job=job.job_id) for record, job in zip(records, jobs, strict=True)]
         for record in records:
             record.write(store)
-        what = f"{len(nodes)} x {nodes[0].kind}" if many else f"{nodes[0].kind} {nodes[0].label}"
+        what = f"{len(nodes)} x {nodes[0].kind}" if many else nodes[0].name
         self.say(f"Slurm job {jobs[0].job_id.partition('_')[0]}: {what}; logs in {folder}")
         return records
 

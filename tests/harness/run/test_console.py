@@ -2,10 +2,13 @@
 
 import re
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console as Terminal
 
+from harness.commands.progress import console_of
+from harness.commands.session import Session
 from harness.run import console as module
 from harness.run.console import QUIET, VERBOSE, Console
 from harness.run.pace import Expected
@@ -54,6 +57,18 @@ def test_on_a_terminal_there_is_a_bar_for_all_stages_and_one_a_stage_under_way(m
     assert re.search(r"all stages +\S+ +2 of 3, about \d+ (s|min) left", text)
     assert re.search(r"make other +\S+ +step 5/10", text)
     assert "[1/3] make one\n" not in text  # its bar says that it has begun
+
+
+def test_a_report_is_not_called_report_twice() -> None:
+    assert node("report of bank_size", kind="report").name == "report of bank_size"
+    assert node("full, seed 0", kind="train").name == "train full, seed 0"
+
+
+def test_a_run_of_the_embedded_model_knows_from_the_start_how_long_it_takes(tmp_path: Path) -> None:
+    session = Session.open("ablation_eimg", (), "tiny", (), None, None, tmp_path / "runs", 2)
+    console = console_of(session.pipeline.graph, session.store, 2, session.embedded, 0)
+    console.tick([])
+    assert re.fullmatch(r"0 of 56, about \d+ min left", console.bars.tasks[0].fields["text"])
 
 
 def test_quiet_says_only_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
