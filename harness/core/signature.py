@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,9 +46,14 @@ def flat(model: BaseModel, role: Role | None = None) -> dict[str, Any]:
 
 def unhashed(model: BaseModel) -> dict[str, Any]:
     """The fields that are younger than results and stand at their default: they enter no signature (dotted name -> value)."""
-    young = {name for name, field in leaves(type(model)).items() if _extra(field).get("later")}
-    usual = flat(type(model)())
-    return {name: value for name, value in flat(model).items() if name in young and value == usual[name]}
+    return {name: usual for name, usual in _young(type(model)).items() if attrgetter(name)(model) == usual}
+
+
+@cache
+def _young(model_class: type[BaseModel]) -> dict[str, Any]:
+    """The fields that are younger than results, with their defaults."""
+    usual = model_class()
+    return {name: attrgetter(name)(usual) for name, field in leaves(model_class).items() if _extra(field).get("later")}
 
 
 def signature(kind: str, version: int, identity: Mapping[str, Any], upstream: Mapping[str, str | Sequence[str]]) -> str:
