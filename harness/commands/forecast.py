@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from harness.commands.options import verbosity_options
+from harness.commands.printing import print_markdown
 from harness.commands.progress import console_of
 from harness.commands.session import Session, experiment_options
 
@@ -20,7 +21,7 @@ def forecast(verbosity: int, **options: Any) -> None:
 
 def forecast_experiment(session: Session, verbosity: int) -> int:
     """Carry out all that the forecasts need, and no film; prints them. Returns the exit code."""
-    from harness.results.forecast import forecasts, render
+    from harness.results.forecast import forecasts, markdown
     from harness.run import schedule
 
     pipeline = session.pipeline
@@ -33,5 +34,5 @@ def forecast_experiment(session: Session, verbosity: int) -> int:
     session.raise_use_errors(outcome)
     for track in pipeline.request.experiment.tracks:
         if found := forecasts(pipeline, session.store, track):
-            print(f"\n{track}, in units of the latents, with 95 % intervals\n{render(found)}")
+            print_markdown(f"**{track}**, in units of the latents, with 95 % intervals\n\n{markdown(found)}\n")
     return schedule.EXIT_FAILED if outcome.failed else 0

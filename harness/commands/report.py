@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.commands.options import OPENED_STORE
-from harness.commands.printing import print_report
+from harness.commands.printing import print_markdown, print_report
 from harness.core.errors import UseError
 from harness.core.store import Store
 from harness.results.reports import latest_report
@@ -50,7 +50,8 @@ def report(
     if table is not None:
         from harness.results.paper import paper_table
 
-        click.echo(paper_table(store, table, form or "md", only), nl=False)
+        text = paper_table(store, table, form or "md", only)
+        print_markdown(text) if form is None else click.echo(text, nl=False)
         return
     scored = [other.strip() for other in (others or "").split(",") if other.strip()]
     show_report(

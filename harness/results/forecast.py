@@ -8,13 +8,15 @@ import numpy as np
 from benchmarks.track import film_length, get_track
 from harness.core.artifacts import GAIN_AND_EPS
 from harness.core.store import Store
-from harness.core.text import duration, table
+from harness.core.text import duration, markdown_table, table
 from harness.plan.kinds import FORECAST
 from harness.plan.plan import Plan
 
 if TYPE_CHECKING:
     from harness.plan.pipeline import Child, Pipeline
     from reports.statistics.forecast import Forecast, Interval
+
+HEAD = ("variant", "gain", "eps", "settles at", "time constant, clips", "late error", "films")
 
 
 def forecast_of(store: Store, signatures: Sequence[str], clips: int) -> "Forecast":
@@ -62,13 +64,18 @@ def clearly_worse(found: Mapping[str, "Forecast"]) -> list[str]:
 
 def render(found: Mapping[str, "Forecast"]) -> str:
     """A plain text table, a row a variant."""
-    rows: list[tuple[str, ...]] = [
-        ("variant", "gain", "eps", "settles at", "time constant, clips", "late error", "films")
-    ]
+    return "\n".join(table([HEAD, *_rows(found)]))
+
+
+def markdown(found: Mapping[str, "Forecast"]) -> str:
+    """The same as Markdown."""
+    return markdown_table(HEAD, _rows(found))
+
+
+def _rows(found: Mapping[str, "Forecast"]) -> Iterator[tuple[str, ...]]:
     for name, one in found.items():
         estimates = (one.gain, one.eps, one.plateau, one.time_constant, one.late)
-        rows.append((name, *map(_stated, estimates), str(one.films)))
-    return "\n".join(table(rows))
+        yield (name, *map(_stated, estimates), str(one.films))
 
 
 def _stated(interval: "Interval") -> str:

@@ -2,6 +2,7 @@
 
 import heapq
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,6 +68,7 @@ def run(
             executor.close()
             raise
         if outcome is None:
+            print("ending what runs; a moment, please", file=sys.stderr, flush=True)
             executor.close()
             raise Interrupted(seen[0], schedule.so_far())
         return outcome

@@ -98,7 +98,7 @@ def test_the_command_makes_no_film_and_run_goes_on_from_it(tmp_path: Path) -> No
     done = harness("forecast", *words, store=store)
     assert done.returncode == 0, done.stderr
     assert "settles at" in done.stdout
-    assert {"base", "full"} <= {line.split()[0] for line in done.stdout.splitlines() if line}
+    assert {"base", "full"} <= {line.split()[1] for line in done.stdout.splitlines() if line.startswith("|")}
     assert not (store / "artifacts" / "generate").exists()
     plan = harness("plan", *words, store=store).stdout
     assert "forecasts from one clip" in plan

@@ -415,6 +415,7 @@ def test_a_signal_ends_the_command_and_its_workers_and_says_what_is_kept(
     said = command.communicate(timeout=30)[1].decode()
     assert command.returncode == code
     assert re.fullmatch(
+        "ending what runs; a moment, please\n"
         rf"harness: ended by {name}; 0 of 1 stages are finished and kept, and what was under way: make one \(step \d+/32\)\. "
         r"The same command goes on from there\.\n",
         said,
