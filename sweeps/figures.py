@@ -16,16 +16,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-from optuna.study import Study, StudyDirection
+from optuna.study import Study, StudyDirection, create_study
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.core.atomic import replacing
 from reports.figures.style import INK, MUTED, figure_style, png
 from sweeps.slots import KNOWN
 
-BLUE, ORANGE = "#0072b2", "#d55e00"  # of Okabe and Ito, as in reports
+BLUE, ORANGE = "#0067b0", "#b84a00"  # as in reports
 FEWEST = 2  # complete trials that say anything of a setting
 FEWEST_IN_PLANE = 4
+FEWEST_DRAWN, DRAWS = 10, 100  # complete trials that an interval needs, and how often they are drawn anew
 SIZE = 2.4  # inches of a panel
 
 
@@ -86,15 +87,18 @@ class Axis:
             axis.set_ticks(range(len(self.distribution.choices)), [str(choice) for choice in self.distribution.choices])
 
 
-def draw(study: Study, objectives: Sequence[str], folder: Path) -> None:
-    """Write importance, slice and contour of each objective, and the front of several, as PNG, where trials suffice."""
+def draw(study: Study, objectives: Sequence[str], folder: Path) -> list[tuple[str, Figure]]:
+    """Write history, importance, slice and contour of each objective, and the front of several, as PNG, where trials suffice;
+    returns them by name."""
     trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     if len(trials) < FEWEST:
-        return
+        return []
     with figure_style():
-        for name, figure in _figures(study, trials, objectives):
+        drawn = list(_figures(study, trials, objectives))
+        for name, figure in drawn:
             with replacing(folder / f"{name}.png") as fresh:
                 fresh.write_bytes(png(figure))
+    return drawn
 
 
 def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str]) -> Iterator[tuple[str, Figure]]:
@@ -103,7 +107,8 @@ def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str])
     axes = [Axis(key, distribution) for key, distribution in trials[-1].distributions.items()]
     for goal in goals:
         tail = f"-{goal.name.partition(' ')[0]}" if len(goals) > 1 else ""
-        yield f"importance{tail}", _importance(study, goal)
+        yield f"history{tail}", _history(study, trials, goal)
+        yield f"importance{tail}", _importance(study, trials, goal)
         yield f"slice{tail}", _slice(trials, axes, goal)
         if len(axes) > 1 and len(trials) >= FEWEST_IN_PLANE:
             yield f"contour{tail}", _contour(trials, axes, goal)
@@ -112,22 +117,64 @@ def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str])
         yield f"pareto{tail}", _front(study, trials, one, other)
 
 
-def _importance(study: Study, goal: Goal) -> Figure:
-    """Shares by PED-ANOVA: how far the better trials' settings differ from all trials' settings."""
+def _history(study: Study, trials: list[FrozenTrial], goal: Goal) -> Figure:
+    """The objective trial by trial, and the best so far; trials that were pruned have no value, and stand at the edge."""
+    figure, ((panel,),) = _panels(1, 1, width=6.0, height=2.6)
+    numbers, values = np.array([trial.number for trial in trials]), np.array([goal.of(trial) for trial in trials])
+    rising = goal.direction == StudyDirection.MAXIMIZE
+    best = np.maximum.accumulate(values) if rising else np.minimum.accumulate(values)
+    panel.step(numbers, best, where="post", color=INK, lw=1.2)
+    _dots(panel, trials, numbers, values)
+    pruned = [trial.number for trial in study.get_trials(deepcopy=False, states=[TrialState.PRUNED])]
+    edge = panel.get_xaxis_transform()
+    panel.scatter(pruned, np.zeros(len(pruned)), marker="x", s=18, color=MUTED, transform=edge, clip_on=False)
+    panel.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    panel.set_xlabel("trial")
+    panel.set_title(f"{goal.name}, and the best so far; orange: known settings{'; ×: pruned' if pruned else ''}")
+    return figure
+
+
+def _importance(study: Study, trials: list[FrozenTrial], goal: Goal) -> Figure:
+    """Shares by PED-ANOVA, how far the better trials' settings differ from all trials' settings, and of ten trials at least their
+    95 % interval: the same of as many trials drawn anew."""
+    shares = _shares(study, goal)
+    figure, axes = _panels(1, 1, width=5.4, height=0.7 + 0.35 * len(shares))
+    names, values = list(shares)[::-1], np.array(list(shares.values())[::-1])
+    axes[0][0].barh(names, values, color=BLUE, height=0.6)
+    known = len(trials) >= FEWEST_DRAWN
+    low, high = _drawn_shares(study, trials, goal, names) if known else (values, values)
+    for height, value in enumerate(values):
+        told = f" {value:.2f} ({low[height]:.2f} to {high[height]:.2f})" if known else f" {value:.2f}"
+        axes[0][0].text(max(value, high[height]), height, told, va="center")
+    if known:
+        axes[0][0].hlines(np.arange(len(names)), low, high, color=INK, lw=1.2)
+    interval = "\nlines: 95 % interval over trials drawn anew" if known else ""
+    axes[0][0].set_title(f"What {goal.name} depends on: shares by PED-ANOVA{interval}")
+    axes[0][0].set_xlim(0, max([*high, 0.01]) * 1.3)
+    return figure
+
+
+def _shares(study: Study, goal: Goal) -> dict[str, float]:
     sign = -1 if goal.direction == StudyDirection.MAXIMIZE else 1  # it takes low for good
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # says the same of every target
-        shares = get_param_importances(
+        return get_param_importances(
             study, evaluator=PedAnovaImportanceEvaluator(), target=lambda trial: sign * goal.of(trial)
         )
-    figure, axes = _panels(1, 1, width=5.0, height=0.6 + 0.35 * len(shares))
-    names, values = list(shares)[::-1], list(shares.values())[::-1]
-    axes[0][0].barh(names, values, color=BLUE, height=0.6)
-    for height, value in enumerate(values):
-        axes[0][0].text(value, height, f" {value:.2f}", va="center")
-    axes[0][0].set_title(f"What {goal.name} depends on (shares, PED-ANOVA)")
-    axes[0][0].set_xlim(0, max([*values, 0.01]) * 1.15)
-    return figure
+
+
+def _drawn_shares(
+    study: Study, trials: list[FrozenTrial], goal: Goal, names: Sequence[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The ends of the interval of each setting's share."""
+    generator, found = np.random.default_rng(0), []
+    for _ in range(DRAWS):
+        drawn = create_study(directions=study.directions)
+        drawn.add_trials([trials[index] for index in generator.integers(len(trials), size=len(trials))])
+        shares = _shares(drawn, goal)
+        found.append([shares.get(name, 0.0) for name in names])
+    low, high = np.quantile(np.array(found), [0.025, 0.975], axis=0)
+    return low, high
 
 
 def _slice(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> Figure:

@@ -1,9 +1,11 @@
 """What a study leaves: reports of its trials, a table, figures, and its trials as an experiment that can be run."""
 
 import csv
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -16,12 +18,14 @@ from harness.results.reports import finish_run
 from harness.results.runs import RunRecord
 from harness.run.local import Local
 from harness.run.schedule import run
+from reports.artifacts import PAGE as REPORT_PAGE
 from sweeps.pruning import LATE_FORECAST, PRUNED
 from sweeps.publish import LOST, StudyRun
 from sweeps.slots import KNOWN
 from sweeps.study import SweepStudy, trial_name
 from sweeps.trial import RUN, SIGNATURE
 
+PAGE = "study.html"
 BEST = "_best"  # after a sweep's name: the report of its best trials beside the known settings
 
 
@@ -33,7 +37,7 @@ def conclude(study: SweepStudy, count: int, executor: Local, study_run: StudyRun
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     folder = study.folder
     write_trials(study, finished, folder)
-    draw(study.optuna, [objective.name for objective in study.sweep.objectives], folder)
+    figures = draw(study.optuna, [objective.name for objective in study.sweep.objectives], folder)
     for trial in study.slots.lost(count):  # nobody else ends the run of a worker that was killed
         if trial.params:
             pipeline = study.pipeline({trial_name(trial.number): trial.params})
@@ -49,6 +53,7 @@ def conclude(study: SweepStudy, count: int, executor: Local, study_run: StudyRun
         study.title("sweep_", BEST): _report(study, BEST, [*known, *best], experiment, executor),
     }
     sent = {name: path for name, path in reports.items() if path is not None}
+    page = write_page(study, finished, best, figures, sent)
     study_run.finish({"study": folder, **sent}, complete=len(finished) == count)
     for trial in best:
         values = zip(study.sweep.objectives, trial.values, strict=True)
@@ -59,6 +64,7 @@ def conclude(study: SweepStudy, count: int, executor: Local, study_run: StudyRun
     for name in sent:
         say(f"films: harness report {name} --format html --store {study.store.root}")
     say(f"study: {study.storage.dashboard}")
+    say(f"page: {page}")
 
 
 def best_trials(study: SweepStudy, complete: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -83,6 +89,32 @@ def write_trials(study: SweepStudy, trials: Sequence[FrozenTrial], folder: Path)
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_page(
+    study: SweepStudy,
+    trials: Sequence[FrozenTrial],
+    best: Sequence[FrozenTrial],
+    figures: Sequence[tuple[str, Any]],
+    reports: Mapping[str, Path],
+) -> Path:
+    """study.html: the pictures, and every trial with its settings."""
+    from reports.page.study import Study, study_page
+
+    path = study.folder / PAGE
+    about = Study(
+        name=study.name,
+        question=study.sweep.question,
+        settings=list(study.sweep.space),
+        objectives=[objective.name for objective in study.sweep.objectives],
+        trials=[_row(study, trial) for trial in trials],
+        best=[trial.number for trial in best],
+        figures=figures,
+        reports=[(name, quote(os.path.relpath(folder / REPORT_PAGE, path.parent))) for name, folder in reports.items()],
+    )
+    with replacing(path) as fresh:
+        fresh.write_text(study_page(about), encoding="utf-8")
+    return path
 
 
 def _row(study: SweepStudy, trial: FrozenTrial) -> dict[str, Any]:

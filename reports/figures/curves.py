@@ -16,6 +16,9 @@ from reports.statistics.frame import PREFIX, WINDOW
 from reports.statistics.view import TrackView
 from reports.tables.labels import ARROWS, measure_label, metric_label
 
+DELTAS = 40
+"""Most variants whose differences are drawn: what a page can hold."""
+
 
 class Panel(NamedTuple):
     """A metric's curves over clips, of each clip alone (`window`) or of all frames up to its end (`prefix`)."""
@@ -79,7 +82,7 @@ def drift_panel(view: TrackView, panel: Panel, names: Sequence[str], lead: bool)
 def delta_figure(view: TrackView) -> Figure | None:
     """Each variant's difference to the baseline on the lead measure with its 95 % interval; None without any.
 
-    In the order of declaration, or, of more variants than a figure can name, the best first.
+    In the order of declaration, or, of more variants than a figure can name, the best first, and of more than `DELTAS` some.
     """
     lead, info = view.lead, view.info
     if lead is None:
@@ -90,6 +93,8 @@ def delta_figure(view: TrackView) -> Figure | None:
         return None
     if len(rows) > LABELLED:  # to find the best, which comes first
         rows = rows.sort_values("delta", ascending=rows["direction"].iloc[0] == "lower", kind="stable")
+    count = len(rows)
+    rows = rows[rows["variant"].isin(evenly(list(rows["variant"]), DELTAS))]
     with figure_style():
         figure = Figure(figsize=(5.2, 0.75 + 0.26 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
@@ -110,6 +115,8 @@ def delta_figure(view: TrackView) -> Figure | None:
         within = f"{measure_label(lead)}{f', {unit}' if unit else ''}"
         paired = ", paired 95 % interval" if rows["delta_low"].notna().any() else ", paired"
         axes.set_xlabel(f"difference to {info.baseline} in {within}{paired}")
+        if len(rows) < count:
+            axes.set_title(f"{len(rows)} of {count}, evenly from the best to the worst")
     return figure
 
 

@@ -31,9 +31,15 @@ def forecast_figure(view: TrackView) -> Figure | None:
     with figure_style():
         figure = Figure(figsize=(9.2, 3.6), layout="constrained")
         axes = figure.add_subplot()
-        for name, mean in zip(names, y, strict=True):
-            across, up = _arms(found[name].late), _arms(Interval(mean, *late.loc[name, ["low", "high"]]))
-            axes.errorbar(found[name].late.value, mean, xerr=across, yerr=up, fmt="o", ms=5, lw=1, color=colour(name))
+        inks = [colour(name) for name in names]
+        axes.scatter(x, y, s=25, c=inks, zorder=3)
+        for ends, draw, place in (
+            ([found[name].late for name in names], axes.hlines, y),
+            ([Interval(*late.loc[name]) for name in names], axes.vlines, x),
+        ):
+            low, high = (np.array([getattr(one, end) for one in ends], np.float64) for end in ("low", "high"))
+            known = np.isfinite(low) & np.isfinite(high)
+            draw(place[known], low[known], high[known], colors=np.array(inks)[known], lw=1)
         if x.min() > 0 and x.max() > WIDE_RANGE * x.min():
             axes.set_xscale("log")
             label_logarithmic(axes.xaxis)
@@ -45,13 +51,6 @@ def forecast_figure(view: TrackView) -> Figure | None:
         axes.set_ylabel(f"measured {measure_label(lead)}{_unit(view, lead.metric)}")
         axes.set_title(f"Spearman rank correlation {stated(rank_correlation(x, y))} over {len(x)} models", color=MUTED)
     return figure
-
-
-def _arms(interval: Interval) -> list[list[float]] | None:
-    """Lengths of error bars; none where an end is not finite."""
-    if not np.isfinite(interval).all():
-        return None
-    return [[max(interval.value - interval.low, 0)], [max(interval.high - interval.value, 0)]]
 
 
 def forecast_curves(view: TrackView) -> Figure | None:

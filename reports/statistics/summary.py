@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
-from reports.statistics.bootstrap import FEWEST, Difference, holm, paired_difference
+from reports.statistics.bootstrap import FEWEST, Difference, Floats, holm, paired_difference
 from reports.statistics.drift import CURVE_STATISTICS, curve_statistics
 from reports.statistics.frame import FILM, SET, WINDOW, validated
 from reports.statistics.info import ReportInfo
@@ -39,10 +39,16 @@ def estimate(values: "pd.Series[float]") -> Estimate:
     values = values.dropna()
     if values.empty:
         return Estimate(np.nan, np.nan, 0, "")
-    by_seed = values.groupby(level="seed").mean()
-    of_set = (values.index.get_level_values("sample") == SET).all()
-    units, over = (by_seed, "seeds") if len(by_seed) > 1 or of_set else (values, "samples")
-    return Estimate(float(units.mean()), float(units.std(ddof=1)) / np.sqrt(len(units)), len(units), over)
+    found = values.to_numpy(dtype=np.float64)
+    seeds = values.index.codes[values.index.names.index("seed")]
+    several = len(set(seeds.tolist())) > 1
+    if several or _of_set(values):
+        # Of each seed, in the order in which they are known.
+        units, over = np.array([found[seeds == seed].mean() for seed in np.unique(seeds)]), "seeds"
+    else:
+        units, over = found, "samples"
+    spread = float(units.std(ddof=1)) if len(units) > 1 else np.nan
+    return Estimate(float(units.mean()), spread / np.sqrt(len(units)), len(units), over)
 
 
 def half_width(se: float, n: int) -> float:
@@ -53,7 +59,11 @@ def half_width(se: float, n: int) -> float:
 def too_few(values: "pd.Series[float]") -> bool:
     """Whether these, indexed by (seed, sample), are of too few films for any interval; what a set of films has is of many."""
     values = values.dropna()
-    return len(values) < FEWEST and not (values.index.get_level_values("sample") == SET).all()
+    return len(values) < FEWEST and not _of_set(values)
+
+
+def _of_set(values: "pd.Series[float]") -> bool:
+    return bool((values.index.get_level_values("sample") == SET).all())
 
 
 def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
@@ -171,14 +181,16 @@ def curves(frame: pd.DataFrame, track: str, metric: str, view: str = WINDOW) -> 
     six films)."""
     ok = (frame["track"] == track) & (frame["metric"] == metric) & (frame["status"] == "ok") & (frame["view"] == view)
     rows = frame.loc[ok, ["variant", "seed", "clip", "value"]]
-    found = {}
-    for variant, films in rows.groupby("variant", observed=True):
-        by_seed = films.groupby(["clip", "seed"])["value"].mean().groupby(level="clip")
-        several = films["seed"].nunique() > 1
-        units = by_seed if several else films.groupby("clip")["value"]
-        se: pd.Series[float] = units.std(ddof=1) / np.sqrt(units.count())
-        few = films.groupby("clip").size().max() < FEWEST
-        found[str(variant)] = pd.DataFrame({"mean": by_seed.mean(), "se": np.nan if few else se})
+    by_seed = rows.groupby(["variant", "clip", "seed"], observed=True)["value"].mean()
+    films = rows.groupby(["variant", "clip"], observed=True)["value"]
+    of_seeds, of_films = by_seed.groupby(level=["variant", "clip"], observed=True), films
+    both = pd.DataFrame({"mean": of_seeds.mean(), "films": films.size()})
+    for name, units in (("seeds", of_seeds), ("samples", of_films)):
+        both[name] = units.std(ddof=1) / np.sqrt(units.count())
+    seeds, found = rows.groupby("variant", observed=True)["seed"].nunique(), {}
+    for variant, curve in both.groupby(level="variant", observed=True):
+        se = curve["seeds" if seeds[variant] > 1 else "samples"] if curve["films"].max() >= FEWEST else np.nan
+        found[str(variant)] = pd.DataFrame({"mean": curve["mean"], "se": se}).droplevel("variant")
     return found
 
 
@@ -202,10 +214,20 @@ def _numbers(own: "pd.Series[float]", base: "pd.Series[float]") -> dict[str, obj
 
 def difference(own: "pd.Series[float]", other: "pd.Series[float]") -> Difference:
     """Of values indexed by (seed, sample), those that both have; what a set of films has is paired by seed."""
-    paired = (own - other).dropna()
-    table = paired.unstack("sample").to_numpy() if len(paired) else np.empty((0, 0))
-    of_set = len(paired) and (paired.index.get_level_values("sample") == SET).all()
-    return paired_difference(table.T if of_set else table)
+    if own.empty or other.empty:
+        return paired_difference(np.empty((0, 0)))
+    if all(one.equals(another) for one, another in zip(own.index.levels, other.index.levels, strict=True)):
+        table = _table(own) - _table(other)
+    else:
+        table = (own - other).dropna().unstack("sample").to_numpy()
+    return paired_difference(table.T if _of_set(own) else table)
+
+
+def _table(values: "pd.Series[float]") -> Floats:
+    """[seeds, samples], NaN where there is no film; of an index by (seed, sample)."""
+    table = np.full([len(level) for level in values.index.levels], np.nan)
+    table[tuple(values.index.codes)] = values.to_numpy()
+    return table
 
 
 def _best(

@@ -1,5 +1,8 @@
 """The forecasts of a track's variants, and what was measured where they foretell it."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 import pandas as pd
 
 from reports.statistics.forecast import Forecast, forecast
@@ -7,17 +10,19 @@ from reports.statistics.frame import FILM
 from reports.statistics.view import TrackView
 
 
-def variant_forecasts(view: TrackView) -> dict[str, Forecast]:
+@lru_cache(maxsize=8)  # the table and both figures ask for them
+def variant_forecasts(view: TrackView) -> Mapping[str, Forecast]:
     """By variant, of those with gain and eps, the films of all seeds together."""
     probed = view.scored[(view.scored["view"] == FILM) & view.scored["metric"].isin(["gain", "eps"])]
     if probed.empty:
         return {}
+    tables = probed.pivot_table(index=["variant", "seed"], columns=["metric", "sample"], values="value", observed=True)
     found = {}
     for name in view.info.compared:
-        films = probed[probed["variant"] == name].pivot_table(
-            index="seed", columns=["metric", "sample"], values="value", observed=True
-        )
-        if name in view.clips and {"gain", "eps"} <= set(films.columns.get_level_values("metric")):
+        if name not in view.clips or name not in tables.index.get_level_values("variant"):
+            continue
+        films = tables.loc[name]
+        if {"gain", "eps"} <= set(films.columns.get_level_values("metric")):
             gain, eps = films["gain"].align(films["eps"])
             if (gain.notna() & eps.notna()).to_numpy().any():
                 found[name] = forecast(gain.to_numpy(), eps.to_numpy(), view.clips[name])

@@ -84,4 +84,10 @@ class TrackView:
 
     def curves(self, metric: str, view: str = WINDOW) -> dict[str, pd.DataFrame]:
         """Variant -> its mean curve: index clip, columns mean and se."""
-        return curves(self.scored, self.track, metric, view)
+        if (metric, view) not in self._curves:
+            self._curves[metric, view] = curves(self.scored, self.track, metric, view)
+        return self._curves[metric, view]
+
+    @cached_property
+    def _curves(self) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
+        return {}  # those that were asked for

@@ -27,10 +27,10 @@ def study(trials: int, objectives: int) -> optuna.Study:
 @pytest.mark.parametrize(
     ("objectives", "names"),
     [
-        (["psnr late"], {"importance", "slice", "contour"}),
+        (["psnr late"], {"history", "importance", "slice", "contour"}),
         (
             ["psnr late", "motion late"],
-            {f"{kind}-{name}" for kind in ("importance", "slice", "contour") for name in ("psnr", "motion")}
+            {f"{kind}-{name}" for kind in ("history", "importance", "slice", "contour") for name in ("psnr", "motion")}
             | {"pareto"},
         ),
     ],
@@ -45,4 +45,6 @@ def test_every_picture_is_drawn_for_numbers_and_choices(objectives: list[str], n
 @pytest.mark.parametrize("trials", [0, 1, 2, 3])
 def test_few_trials_draw_what_they_suffice_for(trials: int, tmp_path: Path) -> None:
     draw(study(trials, 1), ["psnr late"], tmp_path)
-    assert {path.stem for path in tmp_path.glob("*.png")} == ({"importance", "slice"} if trials > 1 else set())
+    assert {path.stem for path in tmp_path.glob("*.png")} == (
+        {"history", "importance", "slice"} if trials > 1 else set()
+    )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,13 @@ from harness.declare.request import Request
 from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
 from harness.plan.pipeline import build
+from sweeps.figures import draw
 from sweeps.pruning import LATE_FORECAST, PRUNED
-from sweeps.results import best_trials, write_experiment, write_trials
+from sweeps.results import best_trials, write_experiment, write_page, write_trials
 from sweeps.study import SweepRequest, SweepStudy
 from sweeps.sweep import Objective, Sweep
 from tests.sweeps.studies import MIXED
+from tests.undrawn import undrawn
 
 
 def study(folder: Path, objectives: tuple[Objective, ...] = MIXED.objectives) -> SweepStudy:
@@ -115,3 +118,29 @@ def test_studies_of_one_sweep_have_folders_and_reports_of_their_own(tmp_path: Pa
     assert edited.folder.name.startswith("mixed-")
     assert len({one.folder for one in (first, longer, edited)}) == 3
     assert [opened().folder, opened(replace(MIXED, known=())).folder] == [first.folder, edited.folder]
+
+
+def test_the_page_of_a_study_has_its_pictures_first_and_every_trial_with_its_settings(tmp_path: Path) -> None:
+    made = study(tmp_path)
+    trials = finished(made, [(float(value),) for value in (1, 3, 2, 5, 4, 2, 6, 3, 1, 4, 2)] + [None])
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    figures = draw(made.optuna, ["background_psnr late"], made.folder)
+    assert [name for name, _ in figures] == ["history", "importance", "slice", "contour"]
+    shares = next(figure for name, figure in figures if name == "importance").axes[0]
+    assert "95 % interval over trials drawn anew" in shares.get_title(loc="left")
+    assert all(re.fullmatch(r" 0\.\d\d \(0\.\d\d to [01]\.\d\d\)", text.get_text()) for text in shares.texts)
+    with undrawn():
+        path = write_page(made, trials, best_trials(made, complete), figures, {"sweep_mixed": made.folder / "films"})
+    text = path.read_text()
+    assert "trial 6: background_psnr late = 6 with" in text
+    assert 'href="films/report.html"' in text
+    places = [
+        text.index(part)
+        for part in ("<h1>Which bank?", 'aria-label="history"', 'aria-label="importance"', "<h2>Trials")
+    ]
+    assert places == sorted(places)
+    assert "12 trials: 11 complete, 1 pruned." in text
+    for key in MIXED.space:
+        assert f'<th scope="col">{key}</th>' in text
+    assert text.count('<th scope="row">') == 12
+    assert "<script" not in text
