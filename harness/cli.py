@@ -72,9 +72,18 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """An interrupt is one line too, and not click's "Aborted!"; exit code 130 for Ctrl-C, 143 for SIGTERM."""
+        """An interrupt is one line too, and not click's "Aborted!"; exit code 130 for Ctrl-C, 143 for SIGTERM.
+
+        Raises UseError for a setting that was typed like an option: --train.steps for train.steps=.
+        """
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as wrong:
+            name = wrong.option_name.lstrip("-")
+            if "." in name or name in ("track", "tracks"):
+                key = "tracks" if "." not in name else name
+                raise UseError(f"{wrong.option_name} is no option: did you mean {key}=VALUE?") from wrong
+            raise
         except KeyboardInterrupt as end:
             number = end.signal if isinstance(end, Interrupted) else signal.SIGINT
             name = "Ctrl-C" if number == signal.SIGINT else number.name

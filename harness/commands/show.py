@@ -29,7 +29,7 @@ SETTINGS, BACKBONES = "settings", "backbones"
 @RECIPES
 @click.pass_context
 def show(context: click.Context, /, name: str, overrides: Sequence[str], **asked: Any) -> None:
-    """An experiment, a sweep, a profile, a recipe, a track, a table of the paper, `settings` or `backbones`.
+    """What a name of `harness list` stands for: an experiment, a sweep, a profile, a recipe, a track, a table; settings; backbones.
 
     With --variant, --profile, --recipe or KEY=VALUE: every setting of an experiment's variant, with the layer that it comes from.
     `show settings`: what each setting means, with the values of a profile.
