@@ -17,7 +17,7 @@ from harness.core.errors import UseError
 from harness.core.text import duration
 from harness.plan.kinds import DATA, REPORT
 from harness.results.reports import finish_run
-from harness.results.runs import RunRecord, begin
+from harness.results.runs import RunRecord, begin, introduction
 from reports.artifacts import PAGE
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def run_experiment(session: Session, executor_name: str, verbosity: int) -> int:
         for note in session.pipeline.notes:
             console.say(note)
         begin(record, session.store.root)
-        if record.name != record.experiment:
-            console.say(f"this run is named {record.name}: harness report {record.name}")
+        if (said := introduction(session.pipeline.request, session.store.root)) is not None:
+            console.say(said)
         with executor:
             outcome = schedule.run(session.pipeline.graph, session.store, executor, console.event, tick)
         publisher.finish()

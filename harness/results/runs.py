@@ -116,6 +116,16 @@ def named(request: Request, declared: Experiment, root: Path) -> Request:
     return _checked(found, root)
 
 
+def introduction(request: Request, root: Path) -> str | None:
+    """What to say of a name that the experiment does not have; and of a run made alike that has what this one lacks."""
+    if request.name == request.experiment.name:
+        return None
+    alike = (run for run in runs(root) if run.finished and run.only == request.only and not run.differences(request))
+    fuller = next((run for run in alike if run.name != request.name and run.lacking(request)), None)
+    beside = f", beside {fuller.name}, which has {'; '.join(fuller.lacking(request))}" if fuller else ""
+    return f"this run is named {request.name}{beside}; its tables: harness report {request.name}"
+
+
 def runs(root: Path) -> list[RunRecord]:
     """All runs of a store, the newest first."""
     found = [_read(path) for path in (root / RECORDS).glob("*.json")]

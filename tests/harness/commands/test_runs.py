@@ -23,7 +23,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = Path(shutil.copytree(finished(), tmp_path_factory.mktemp("named") / "runs", symlinks=True))
     done = harness(*RUN, "--name", SECOND, store=root, drawn=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert f"this run is named {SECOND}: harness report {SECOND}" in done.stderr
+    assert f"this run is named {SECOND}; its tables: harness report {SECOND}" in done.stderr
     return root
 
 

@@ -12,7 +12,7 @@ from harness.declare.request import Request
 from harness.declare.spec import Experiment, select
 from harness.experiments import EXPERIMENTS
 from harness.plan.pipeline import build
-from harness.results.runs import RunRecord, begin, finish, named, runs
+from harness.results.runs import RunRecord, begin, finish, introduction, named, runs
 
 ABLATION = EXPERIMENTS.get("ablation_eimg")
 TRACK = "consistent-50s"
@@ -88,6 +88,12 @@ def test_more_seeds_and_tracks_extend_a_run_and_fewer_are_one_of_their_own(store
         name(request(tracks=(TRACK,), called="mine"), store.root)
     done(request(seeds=(0, 1, 2)), store)
     assert done(request(), store) == "ablation_eimg-seeds=0"
+    said = introduction(named(request(), ABLATION, store.root), store.root)
+    assert said is not None
+    assert said.startswith(
+        "this run is named ablation_eimg-seeds=0, beside ablation_eimg, which has seeds 0, 1, 2; its"
+    )
+    assert introduction(named(request(seeds=(0, 1, 2)), ABLATION, store.root), store.root) is None
     assert done(request(), store) == "ablation_eimg-seeds=0"
     (kept,) = (run for run in runs(store.root) if run.name == "ablation_eimg")
     assert kept.seeds == [0, 1, 2]
