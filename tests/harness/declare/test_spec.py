@@ -67,6 +67,18 @@ def test_an_experiment_keeps_what_was_declared_in_order() -> None:
         made.name = "other"  # type: ignore[misc]
 
 
+def test_the_variant_that_decides_a_question_must_be_there() -> None:
+    def ablation() -> Iterator[Variant]:
+        """Is it this?"""
+        yield from (FULL, NO_IMG)
+
+    assert experiment(tracks=("t",), yes_if=("no_img", "worse"))(ablation).yes_if == ("no_img", "worse")
+    with pytest.raises(UseError, match=r"yes_if names 'no_imge'.*no_img"):
+        experiment(tracks=("t",), yes_if=("no_imge", "worse"))(ablation)
+    with pytest.raises(UseError, match="yes_if"):
+        experiment(tracks=("t",), yes_if=("no_img", "slower"))(ablation)
+
+
 def test_the_trivial_baselines_come_last_and_can_be_picked_and_dropped() -> None:
     whole = declared(Variant("base"), FULL, trivial=True)
     assert [v.name for v in whole.variants] == ["base", "full", "copy_image", "copy_clips", "ping_pong"]

@@ -54,7 +54,7 @@ def test_a_report_shows_them(tmp_path: Path) -> None:
     assert "(figures/errors-injected-full.png)" in (tmp_path / "report.md").read_text()
     assert (tmp_path / "figures" / "errors-own-full.png").is_file()
     page = (tmp_path / "report.html").read_text()
-    assert "What the errors look like" in page
+    assert page.index('<section id="errors">') < page.index('<div class="opening">')  # the pictures first
     assert 'alt="errors-own-full"' in page
 
 
