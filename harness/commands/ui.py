@@ -62,7 +62,8 @@ def serve(
     if path == own_database(store_root):
         settle_in(store_root)
     chosen = _free_port(port)
-    server = subprocess.Popen(_command(store_root, chosen), env=_environment(uri), stdout=subprocess.DEVNULL)
+    leash = [sys.executable, "-m", "harness.run.leash", *_command(store_root, chosen)]  # it ends with this process
+    server = subprocess.Popen(leash, env=_environment(uri), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     # A terminal's Ctrl-C reaches the server by itself, in the same process group; a SIGTERM is for this process only.
     previous = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:

@@ -54,10 +54,18 @@ def main(program: Sequence[str]) -> int:
     if sys.platform == "linux":  # elsewhere orphans of the program's own children may be missed
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGINT, lambda *_: None)  # a terminal's Ctrl-C is for the command, which lets go of this
+    signal.signal(signal.SIGTERM, _terminated)
     child = subprocess.Popen(program, stdin=subprocess.DEVNULL)
     threading.Thread(target=_end_with_input, daemon=True).start()
     code = child.wait()
+    end_descendants()  # it may be the first of them to end
     return code if code >= 0 else 128 - code
+
+
+def _terminated(number: int, _: object) -> None:
+    end_descendants()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _end_with_input() -> None:
