@@ -13,6 +13,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from harness.cli import COMMANDS, GROUPS, cli
+from harness.commands.options import verbosity_options
 from harness.commands.sections import SECTIONS
 from harness.core.errors import UseError
 from harness.core.store import HARNESS_STORE, Store
@@ -66,6 +67,12 @@ def test_a_shell_asks_for_names_by_a_variable() -> None:
     words = [sys.executable, "-c", "from harness.cli import main; main()"]
     done = subprocess.run(words, env={**os.environ, **asked, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.stdout == "plain,forecast\n"
+
+
+@pytest.mark.parametrize(("words", "told"), [([], "0"), (["-q"], "-1"), (["--verbose"], "1")])
+def test_how_much_is_said_is_one_number(words: list[str], told: str) -> None:
+    command = click.command()(verbosity_options(lambda verbosity: click.echo(verbosity)))
+    assert CliRunner().invoke(command, words).output.strip() == told
 
 
 def test_help_imports_no_command() -> None:
