@@ -82,7 +82,11 @@ def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     Raises:
         ValueError: a frame that `validated` refuses.
     """
-    frame = validated(frame, info)
+    return summary_of(validated(frame, info), info)
+
+
+def summary_of(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
+    """`summarise`, of a frame that `validated` has returned."""
     counts, seconds = clip_counts(frame), film_seconds(frame, info)
     values = _values(sample_statistics(frame, seconds))
     # Scored rows first: a skipped one may know less of its metric.

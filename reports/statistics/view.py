@@ -8,7 +8,7 @@ import pandas as pd
 from reports.statistics.frame import WINDOW, validated
 from reports.statistics.info import ReportInfo
 from reports.statistics.measures import Measure, lead_measure, measured
-from reports.statistics.summary import clip_counts, curves, film_seconds, summarise
+from reports.statistics.summary import clip_counts, curves, film_seconds, summary_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class ReportView:
             ValueError: a frame that `validated` refuses.
         """
         frame = validated(frame, info)
-        return cls(frame, summarise(frame, info), info)
+        return cls(frame, summary_of(frame, info), info)
 
     @cached_property
     def tracks(self) -> "list[TrackView]":

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -31,6 +32,7 @@ BOLD = f"Bold: better than every other variant, the {INTERVAL} of each paired di
 SummaryRow = Mapping[Hashable, Any]
 
 
+@lru_cache(maxsize=8)  # the page, Markdown, LaTeX and the table for terminals ask for them
 def main_grids(view: TrackView) -> list[Grid]:
     """The track's main table and, where it shows numbers of whole films, the drift of those right behind.
 
@@ -40,6 +42,7 @@ def main_grids(view: TrackView) -> list[Grid]:
     return _with_drift(view, measures, title=view.track, main=True)
 
 
+@lru_cache(maxsize=8)
 def further_grids(view: TrackView) -> list[Grid]:
     """The measures that the main table leaves out, at most eight a grid, and their drift as behind the main table."""
     grids = [
@@ -187,7 +190,8 @@ def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_d
         notes.append(f"{skipped}: {where}: {reason}.")
     for note, group in used[used["note"] != ""].groupby("note", sort=True):
         notes.append(f"{', '.join(dict.fromkeys(map(metric_label, group['metric'])))}: {note}.")
-    absent = [variant for variant in info.rows if variant not in set(rows["variant"])]
+    found = set(rows["variant"])
+    absent = [variant for variant in info.rows if variant not in found]
     if absent:
         notes.append(f"No result: {', '.join(absent)} (no scored film on this track).")
     return notes

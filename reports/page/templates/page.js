@@ -312,7 +312,7 @@ class Strip {
         const longest = Math.max(...this.videos.map((other) => other.duration || 0));
         const speed = Math.min(Math.max(Math.round(longest / 12), 1), 8);  // some twelve seconds, if browsers can
         for (const other of this.videos) other.playbackRate = speed;
-        this.text.textContent = `${speed} × as fast as they are, again and again.`;
+        this.text.textContent = `At ${speed} × their speed, again and again.`;
       }).catch(() => {});
     }
   }

@@ -363,3 +363,21 @@ def test_no_name_leaves_the_folder_or_becomes_markup(tmp_path: Path) -> None:
     assert r"| \`a\` \[b](c) \*\*d\*\* | \`\`\` y |" in text  # its setting x
     assert r"\*k\*: \_v\_" in text
     assert "````\na\n```\nb\n````" in text
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_of_many_variants_pictures_and_films_are_of_twelve_and_the_page_says_so(known: Films) -> None:
+    names = ["full", *(f"trial_{number:02d}" for number in range(39))]
+    frame = of_one_metric({name: 20.0 + number / 4 for number, name in enumerate(names)})
+    frames, videos = (dict(known[key][TRACK]) for key in ("frames", "videos"))  # type: ignore[index]
+    many = {
+        "variants": {name: {} for name in names},
+        "frames": {TRACK: dict.fromkeys(names, frames["full"])},
+        "videos": {TRACK: dict.fromkeys(names, videos["full"])},
+    }
+    html = page(ReportView.of(frame, info(**known | many, compare_to=())), LINK)
+    sheet = html.partition('<table class="sheet small">')[2].partition("</table>")[0]
+    assert sheet.count("<tr><th") == 1 + 12
+    assert "12 of 40 variants: those whose curves are drawn." in html
+    assert html.count('src="data:video/mp4') == 2 * (1 + 12)
+    assert html.count('<div><dt><i style="background') == 40
