@@ -3,6 +3,8 @@
 A film made clip by clip begins with every shorter film of its seed, so one long film tells all lengths and none is made twice.
 """
 
+from functools import lru_cache
+
 import pandas as pd
 
 from reports.statistics.frame import PREFIX, WINDOW
@@ -14,6 +16,7 @@ STEP_SECONDS = 50.0
 _FILM = ["variant", "seed", "sample"]
 
 
+@lru_cache(maxsize=8)  # the page and the files ask for it
 def length_table(view: TrackView) -> pd.DataFrame:
     """Columns track, metric, variant, seconds, frames, mean, se of films cut at the clip's end nearest to every 50 s.
 
