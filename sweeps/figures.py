@@ -158,9 +158,10 @@ def _shares(study: Study, goal: Goal) -> dict[str, float]:
     sign = -1 if goal.direction == StudyDirection.MAXIMIZE else 1  # it takes low for good
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # says the same of every target
-        return get_param_importances(
+        shares: dict[str, float] = get_param_importances(
             study, evaluator=PedAnovaImportanceEvaluator(), target=lambda trial: sign * goal.of(trial)
         )
+    return shares
 
 
 def _drawn_shares(

@@ -39,7 +39,13 @@ def forecast_figure(view: TrackView) -> Figure | None:
         ):
             low, high = (np.array([getattr(one, end) for one in ends], np.float64) for end in ("low", "high"))
             known = np.isfinite(low) & np.isfinite(high)
-            draw(place[known], low[known], high[known], colors=np.array(inks)[known], lw=1)
+            draw(
+                place[known],
+                low[known],
+                high[known],
+                colors=[ink for ink, told in zip(inks, known, strict=True) if told],
+                lw=1,
+            )
         if x.min() > 0 and x.max() > WIDE_RANGE * x.min():
             axes.set_xscale("log")
             label_logarithmic(axes.xaxis)

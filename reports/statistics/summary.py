@@ -40,7 +40,7 @@ def estimate(values: "pd.Series[float]") -> Estimate:
     if values.empty:
         return Estimate(np.nan, np.nan, 0, "")
     found = values.to_numpy(dtype=np.float64)
-    seeds = values.index.codes[values.index.names.index("seed")]
+    seeds = _films(values).codes[values.index.names.index("seed")]
     several = len(set(seeds.tolist())) > 1
     if several or _of_set(values):
         # Of each seed, in the order in which they are known.
@@ -193,7 +193,7 @@ def curves(frame: pd.DataFrame, track: str, metric: str, view: str = WINDOW) -> 
         both[name] = units.std(ddof=1) / np.sqrt(units.count())
     seeds, found = rows.groupby("variant", observed=True)["seed"].nunique(), {}
     for variant, curve in both.groupby(level="variant", observed=True):
-        se = curve["seeds" if seeds[variant] > 1 else "samples"] if curve["films"].max() >= FEWEST else np.nan
+        se = curve["seeds" if seeds.at[variant] > 1 else "samples"] if curve["films"].max() >= FEWEST else np.nan
         found[str(variant)] = pd.DataFrame({"mean": curve["mean"], "se": se}).droplevel("variant")
     return found
 
@@ -220,7 +220,7 @@ def difference(own: "pd.Series[float]", other: "pd.Series[float]") -> Difference
     """Of values indexed by (seed, sample), those that both have; what a set of films has is paired by seed."""
     if own.empty or other.empty:
         return paired_difference(np.empty((0, 0)))
-    if all(one.equals(another) for one, another in zip(own.index.levels, other.index.levels, strict=True)):
+    if all(one.equals(another) for one, another in zip(_films(own).levels, _films(other).levels, strict=True)):
         table = _table(own) - _table(other)
     else:
         table = (own - other).dropna().unstack("sample").to_numpy()
@@ -229,9 +229,15 @@ def difference(own: "pd.Series[float]", other: "pd.Series[float]") -> Difference
 
 def _table(values: "pd.Series[float]") -> Floats:
     """[seeds, samples], NaN where there is no film; of an index by (seed, sample)."""
-    table = np.full([len(level) for level in values.index.levels], np.nan)
-    table[tuple(values.index.codes)] = values.to_numpy()
+    films = _films(values)
+    table = np.full([len(level) for level in films.levels], np.nan)
+    table[tuple(films.codes)] = values.to_numpy()
     return table
+
+
+def _films(values: "pd.Series[float]") -> pd.MultiIndex:
+    assert isinstance(values.index, pd.MultiIndex)
+    return values.index
 
 
 def _best(
