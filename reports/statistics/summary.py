@@ -191,9 +191,9 @@ def curves(frame: pd.DataFrame, track: str, metric: str, view: str = WINDOW) -> 
     both = pd.DataFrame({"mean": of_seeds.mean(), "films": films.size()})
     for name, units in (("seeds", of_seeds), ("samples", of_films)):
         both[name] = units.std(ddof=1) / np.sqrt(units.count())
-    seeds, found = rows.groupby("variant", observed=True)["seed"].nunique(), {}
+    seeds, found = rows.groupby("variant", observed=True)["seed"].nunique().to_dict(), {}
     for variant, curve in both.groupby(level="variant", observed=True):
-        se = curve["seeds" if seeds.at[variant] > 1 else "samples"] if curve["films"].max() >= FEWEST else np.nan
+        se = curve["seeds" if seeds[variant] > 1 else "samples"] if curve["films"].max() >= FEWEST else np.nan
         found[str(variant)] = pd.DataFrame({"mean": curve["mean"], "se": se}).droplevel("variant")
     return found
 
