@@ -27,7 +27,8 @@ def video_files(root: Path) -> list[VideoFile]:
     if not root.is_dir():
         raise ValueError(f"data.path is {root}, which is not a folder; expected one with {LAYOUT}")
     # Not by the folder's own name: where videos lie must not decide what is trained.
-    found = list(_files(root, _only_table(root), "", "A video"))
+    table = _only_table(root) if _videos(root) else None  # beside categories a csv may be anything
+    found = list(_files(root, table, "", "A video"))
     for category in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
         table, without = category / f"{category.name}.csv", f"A video from {category.name} category"
         found += _files(category, table, f"{category.name}/", without)
@@ -39,12 +40,16 @@ def video_files(root: Path) -> list[VideoFile]:
 
 
 def _files(folder: Path, table: Path | None, prefix: str, without: str) -> Iterator[VideoFile]:
-    files = sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
-    )
+    files = _videos(folder)
     captions = read_captions(table) if files and table is not None and table.is_file() else {}
     for path in files:
         yield VideoFile(path, prefix + path.name, captions.get(path.name, without), path.name in captions)
+
+
+def _videos(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+    )
 
 
 def _only_table(root: Path) -> Path | None:

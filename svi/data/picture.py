@@ -20,7 +20,8 @@ def open_upright(file: Path) -> "Image":
 
 def kept(height: int, width: int, to_height: int, to_width: int) -> tuple[slice, slice]:
     """Rows and columns of a picture of height x width that have the aspect of to_height x to_width."""
-    rows, columns = min(height, round(width * to_height / to_width)), min(width, round(height * to_width / to_height))
+    rows, columns = round(width * to_height / to_width), round(height * to_width / to_height)
+    rows, columns = min(height, max(1, rows)), min(width, max(1, columns))
     top, left = (height - rows) // 2, (width - columns) // 2
     return slice(top, top + rows), slice(left, left + columns)
 

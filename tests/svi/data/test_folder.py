@@ -35,6 +35,11 @@ def test_videos_without_categories(tmp_path: Path) -> None:
         video_files(tmp_path)
 
 
+def test_tables_beside_categories_are_nobodys_captions(tmp_path: Path) -> None:
+    add(tmp_path, "Cats/a.mp4", "train.csv", "test.csv")
+    assert prompts(tmp_path) == {"Cats/a.mp4": "A video from Cats category"}
+
+
 def test_one_category_alone(tmp_path: Path) -> None:
     add(tmp_path, "Cats/a.mp4")
     (tmp_path / "Cats" / "Cats.csv").write_text("Filename,Video Description\na.mp4,A cat\n")

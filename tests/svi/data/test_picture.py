@@ -34,6 +34,7 @@ def test_what_is_no_image(tmp_path: Path) -> None:
         ((1920, 1080), (480, 832), slice(648, 1271), slice(0, 1080)),
         ((480, 832), (480, 832), slice(0, 480), slice(0, 832)),
         ((10, 40), (10, 20), slice(0, 10), slice(10, 30)),
+        ((100, 1), (480, 2000), slice(49, 50), slice(0, 1)),
     ],
 )
 def test_the_middle_is_kept(picture: tuple[int, int], film: tuple[int, int], rows: slice, columns: slice) -> None:
