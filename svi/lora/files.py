@@ -95,6 +95,10 @@ def _read_folder(folder: Path) -> LoraWeights:
     if parts := _parts_of_one(folder):
         loaded = [_load(file) for file in parts]
         tensors = {key: tensor for some, _ in loaded for key, tensor in some.items()}
+        if len(tensors) < sum(len(some) for some, _ in loaded):
+            raise ValueError(
+                f"{folder}: {listed([file.name for file in parts])} hold the same tensors; expected parts of one LoRA"
+            )
         return collect(tensors, str(folder), _diffusers_alpha(loaded[0][1], str(folder)), loaded[0][1])
     pickles = [file.name for file in sorted(folder.iterdir()) if file.suffix in PICKLES]
     if pickles:
@@ -107,8 +111,9 @@ def _read_folder(folder: Path) -> LoraWeights:
 
 def _parts_of_one(folder: Path) -> list[Path]:
     """The folder's one safetensors file, or all parts of one: the authors' extraction script writes either."""
-    files = sorted(file for file in folder.glob("*.safetensors") if file.name not in (ADAPTER_WEIGHTS, EXTRA))
-    totals = {int(found[1]) if (found := _PART.search(file.name)) else 1 for file in files}
+    found = (file for file in folder.glob("*.safetensors") if not file.name.startswith("."))
+    files = sorted(file for file in found if file.name not in (ADAPTER_WEIGHTS, EXTRA))
+    totals = {int(part[1]) if (part := _PART.search(file.name)) else 1 for file in files}
     if totals <= {len(files)}:
         return files
     names = listed([file.name for file in files])

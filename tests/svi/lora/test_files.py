@@ -148,6 +148,7 @@ def test_a_folder_as_the_authors_extraction_writes_it(shards: int, tmp_path: Pat
     )
     for i, name in enumerate(names):
         save_file({key: tensors[key] for key in list(tensors)[i :: len(names)]}, tmp_path / name)
+    (tmp_path / "._lora_weights.safetensors").write_bytes(b"of a Mac")
     save_file(tensors, tmp_path.parent / "whole.safetensors")
     assert same(read(tmp_path), read(tmp_path.parent / "whole.safetensors"))
     assert read(tmp_path).extra.keys() == {"dwpose_embedding.0.weight"}
@@ -163,6 +164,10 @@ def test_a_folder_of_several_loras_or_of_some_parts(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.safetensors").rename(tmp_path / f"{name}_{'ab'.index(name) + 1:02d}_of_03.safetensors")
     with pytest.raises(ValueError, match="holds 2 of 3 parts of a LoRA"):
+        read(tmp_path)
+    for name in ("a_01_of_03", "b_02_of_03"):
+        (tmp_path / f"{name}.safetensors").rename(tmp_path / f"{name[0]}_01_of_02.safetensors")
+    with pytest.raises(ValueError, match=r"a_01_of_02\.safetensors, b_01_of_02\.safetensors hold the same tensors"):
         read(tmp_path)
 
 
