@@ -3,9 +3,10 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from harness.core.artifacts import FOOTAGE
 from harness.core.job import Job
@@ -25,16 +26,22 @@ def _facts(job: Job) -> Iterator[tuple[str, str]]:
     found = {kind: [_identity(folder) for folder in job.inputs.get(role, ())] for kind, role in _ROLES.items()}
     footage = [folder for folder in job.inputs.get("base", ()) if (folder / FOOTAGE).is_file()]
     yield "trained on", "; ".join(dict.fromkeys(map(_footage, footage)))
-    trained = [f"{read['train.steps']:,} steps of {read['train.batch']} clips" for read in found[TRAIN.name]]
-    yield "training", "; ".join(dict.fromkeys(trained))
+    yield "training", "; ".join(dict.fromkeys(map(_training, found[TRAIN.name])))
     starts = [_STARTS.get(str(read.get("eval.samples")), "samples of a folder") for read in found[GENERATE.name]]
     yield "films start from", "; ".join(dict.fromkeys(starts))
     words = shlex.split(job.settings["command"], comments=True)
-    yield "set on the command line", ", ".join(word for word in words if re.match(r"[a-z_]+(\.[a-z_]+)?=", word))
+    yield "set on the command line", ", ".join(word for word in words if re.match(r"[a-z_]+\.[a-z_]+=", word))
 
 
 _ROLES = {TRAIN.name: "train", GENERATE.name: "generate"}
 _STARTS = {"scenes": "scenes of the embedded world", "held back": "clips held back from training"}
+
+
+def _training(read: Mapping[str, Any]) -> str:
+    """How long it was: epochs, where there are any, decide its steps."""
+    epochs, steps, batch = read.get("train.epochs"), read["train.steps"], read["train.batch"]
+    long = f"{steps:,} steps" if epochs is None else f"{epochs:,} epoch{'s' if epochs > 1 else ''}"
+    return f"{long}, {batch} clip{'s' if batch > 1 else ''} a step"
 
 
 def _footage(folder: Path) -> str:
@@ -45,8 +52,8 @@ def _footage(folder: Path) -> str:
     return f"{videos}, {about['clips']:,} clips"
 
 
-def _identity(folder: Path) -> dict[str, object]:
-    read: dict[str, object] = json.loads((folder / MANIFEST).read_text())["identity"]
+def _identity(folder: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / MANIFEST).read_text())["identity"]
     return read
 
 
