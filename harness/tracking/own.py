@@ -1,5 +1,6 @@
 """The database and the artifacts that a store keeps for itself, also after it was moved or copied."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -55,5 +56,5 @@ def _path(uri: str) -> Path:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether they are one folder, perhaps by two paths."""
-    return one == other or (one.exists() and other.exists() and one.samefile(other))
+    """Whether they are one folder, perhaps by two paths; one that nobody here may look into is another."""
+    return one == other or (os.path.exists(one) and os.path.exists(other) and one.samefile(other))  # noqa: PTH110

@@ -1,9 +1,11 @@
 """A store that is copied or moved keeps its runs, and nothing is written into the one it comes from."""
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,3 +66,19 @@ def test_a_store_under_two_paths_stays_as_it_is(store: Path, tmp_path: Path) -> 
     (tmp_path / "link").symlink_to(store)
     settle_in(tmp_path / "link")
     assert (store / "mlflow.db").read_bytes() == before
+
+
+def test_a_copy_of_a_store_that_nobody_here_may_look_into_is_gone_on_with(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(store, tmp_path / "copy"))
+    look = os.stat
+
+    def denied(path: Any, *args: Any, **words: Any) -> os.stat_result:
+        if not isinstance(path, int) and Path(path).is_relative_to(store):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, *args, **words)
+
+    monkeypatch.setattr(os, "stat", denied)
+    settle_in(copy)
+    assert all(place.startswith(f"{(copy / 'mlartifacts').as_uri()}/") for place in places(copy))
