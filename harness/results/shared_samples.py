@@ -50,12 +50,15 @@ def _with_films(info: "ReportInfo", track: str, shared: set[str], most: int) -> 
     videos = {
         row: [film for film in films if Path(film).stem in shared] for row, films in info.videos.get(track, {}).items()
     }
-    kept = all(films[:1] == info.videos[track][row][:1] for row, films in videos.items())
+    # Arrays of frames are read by a film's row, which the first films alone still have.
+    kept = all(films == info.videos[track][row][: len(films)] for row, films in videos.items())
     frames = info.frames.get(track, {}) if kept else {row: films[0] for row, films in videos.items() if films}
+    truth = {name: path for name, path in info.truth.items() if kept or name != track}
     said = f"On {track} only the {len(shared)} samples that all have are compared, of up to {most}."
     return replace(
         info,
         videos={**info.videos, track: videos},
         frames={**info.frames, track: frames},
+        truth=truth,
         caption=f"{info.caption} {said}",
     )

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
+from benchmarks.artifacts import FRAMES
 from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.suites.record import ScoredMetric, ScoreRecord
 from harness.commands.report import show_report
@@ -167,6 +168,18 @@ def test_of_many_films_and_few_of_the_same_scenes_the_few_are_compared(store: St
     assert "On consistent-50s only the 6 samples that all have are compared, of up to 8." in info.caption
     assert summarise(frame, info).query("variant == 'one/full' and statistic == 'late'")["delta_n"].item() == len(FILMS)
     assert {Path(film).stem for films in info.videos[TRACK].values() for film in films} <= set(FILMS)
+
+
+@pytest.mark.parametrize(("few", "kept"), [(FILMS[:4], True), ((FILMS[0], *FILMS[2:]), False)])
+def test_frames_in_arrays_are_those_of_the_films_that_are_compared(
+    store: Store, few: Sequence[str], kept: bool
+) -> None:
+    experiment(store, "few", {"full": ("full of few", 29.0)}, films=few)
+    for folder in store.root.glob("artifacts/generate/*"):
+        np.save(folder / FRAMES, np.zeros((len(FILMS), 8, 16, 16, 3), np.uint8))
+    info = compared(store, ["one", "few"], [])[1]
+    assert [Path(film).stem for film in info.videos[TRACK]["one/full"]] == list(few)
+    assert {Path(film).suffix for film in info.frames[TRACK].values()} == {".npy" if kept else ".mp4"}
 
 
 def test_films_of_other_scenes_are_not_compared(store: Store) -> None:
