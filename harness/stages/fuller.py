@@ -16,6 +16,7 @@ from harness.core.signature import signature
 from harness.core.store import Store, is_store, stage_name
 from harness.stages.reading import Reading
 from svi.artifacts import FRAMES, VIDEOS
+from svi.generation.reel import WORK
 
 NUMBER, STARTS = "generate.samples", "eval.samples"
 
@@ -49,9 +50,7 @@ def _begins_alike(identity: Mapping[str, Any], job: Job, read: Reading) -> bool:
 
 def take_films(source: Path, count: int, folder: Path) -> None:
     """The first `count` films of a finished stage: their mp4s as links to the same bytes, and their lossless frames."""
-    (folder / VIDEOS).mkdir(exist_ok=True)
-    for film in FilmInfo.read(source).samples[:count]:
-        _link(source / film.video, folder / film.video)
+    shutil.rmtree(folder / WORK, ignore_errors=True)  # of an attempt that made films and was cut short
     if (source / FRAMES).is_file():
         frames = np.load(source / FRAMES, mmap_mode="r")
         taken = np.lib.format.open_memmap(
@@ -59,6 +58,9 @@ def take_films(source: Path, count: int, folder: Path) -> None:
         )
         for row in range(count):  # one film in memory
             taken[row] = frames[row]
+    (folder / VIDEOS).mkdir(exist_ok=True)  # last: a film whose mp4 is there counts as made
+    for film in FilmInfo.read(source).samples[:count]:
+        _link(source / film.video, folder / film.video)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -58,6 +58,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_fewer_films_are_those_that_are_there(tmp_path: Path) -> None:
     store, alone = Store(tmp_path / "runs"), Store(tmp_path / "alone")
     more = made(store, node(store, 3))
+    begun = job(store, node(store, 2)).folder / "films" / "scene-00"
+    begun.mkdir(parents=True)
+    (begun / "00000.mp4").write_bytes(b"a clip of an attempt that was cut short")
     taken, fresh = made(store, node(store, 2)), made(alone, node(alone, 2))
     assert contents(taken) == contents(fresh)
     assert len(np.load(taken / FRAMES)) == 2
