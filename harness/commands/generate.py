@@ -105,7 +105,7 @@ def make_film(request: FilmRequest, store: Path, verbosity: int) -> int:
     base = builder.trained_here(model)
     signature = builder.add(FILM, request.target.stem, model, identity, base, work, runtime)
     console = console_of(builder.graph, opened, 1, settings.backbone.embedded, verbosity)
-    for line in _cut(request.image, model):
+    for line in (*_cut(request.image, model), *_ended(request.seconds, identity["frames"], settings)):
         console.say(line)
     with console, Local(1, facts()) as executor:
         run(builder.graph, opened, executor, console.event, console.tick)
@@ -133,12 +133,18 @@ def _cut(file: Path, model: Model) -> Iterator[str]:
                 f"--image is {width} x {height} pixels, the film {data.width} x {data.height}: {name} {part.start} to "
                 f"{part.stop - 1} of {side} are kept, the other {100 * lost:.0f} % are cut"
             )
+            if model.embedded:  # it makes films of one size alone
+                continue
             size = same_shape(height, width, data.height * data.width, model.multiple)
-            if not model.embedded and size != (
-                data.height,
-                data.width,
-            ):  # the embedded one makes films of one size alone
+            if size != (data.height, data.width):
                 yield f"for the whole image, make a film of its shape: data.height={size[0]} data.width={size[1]}"
+
+
+def _ended(seconds: float, frames: int, settings: Settings) -> Iterator[str]:
+    """That the film ends with its prompts, where it does."""
+    fps = settings.generate.film_fps(settings.data)
+    if frames < n_frames(seconds, fps):
+        yield f"the film ends with its prompts, after {frames / fps:.1f} s of {seconds:g} s"
 
 
 def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -155,15 +161,11 @@ def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, 
         )
     fps = settings.generate.film_fps(settings.data)
     timing = (fps, settings.data.clip_frames, settings.condition.overlap)
-    clips, lasting, frames = (
-        n_clips(request.seconds, *timing),
-        clips_per_prompt(*timing),
-        n_frames(request.seconds, fps),
-    )
+    clips, frames = n_clips(request.seconds, *timing), n_frames(request.seconds, fps)
+    lasting = clips_per_prompt(*timing)
     told = len(prompts) * lasting
     if settings.generate.after_prompts == "stop" and settings.generate.prompts == "stream" and told < clips:
         clips, frames = told, film_frames(told, settings.data.clip_frames, settings.condition.overlap)
-        click.echo(f"the film ends with its prompts, after {frames / fps:.1f} s of {request.seconds:g} s", err=True)
     identity = {
         "image.fingerprint": fingerprint(request.image, cache),
         "loras.fingerprint": [fingerprint(path, cache) for path in request.loras],
