@@ -1,6 +1,7 @@
 """Experiments side by side: which rows there are, what they are called, and what is refused; on reports made up by hand."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,17 @@ def test_frames_in_arrays_are_those_of_the_films_that_are_compared(
     info = compared(store, ["one", "few"], [])[1]
     assert [Path(film).stem for film in info.videos[TRACK]["one/full"]] == list(few)
     assert {Path(film).suffix for film in info.frames[TRACK].values()} == {".npy" if kept else ".mp4"}
+
+
+def test_the_start_image_is_known_under_the_name_of_its_row(store: Store) -> None:
+    for name in ("first", "second"):
+        experiment(store, name, {"full": (f"full of {name}", 29.0), "copy_image": (f"copy of {name}", 20.0)})
+        path = (store.root / "reports" / name).resolve() / "manifest.json"
+        about = json.loads(path.read_text())
+        about["identity"]["variants"]["copy_image"] = {"generate.method": "copy_image"}
+        path.write_text(json.dumps(about))
+    assert compared(store, ["first"], [])[1].still == "copy_image"
+    assert compared(store, ["first", "second"], [])[1].still == "first/copy_image"
 
 
 def test_films_of_other_scenes_are_not_compared(store: Store) -> None:
