@@ -95,10 +95,18 @@ def install_judge(say: Callable[[str], None]) -> None:
 def _packages() -> Iterator[Finding]:
     yield Finding("packages", "python", "ok", sys.version.split()[0])
     for name in PACKAGES:
-        try:
-            yield Finding("packages", name, "ok", version(name))
-        except PackageNotFoundError:
+        if found := _installed(name):
+            yield Finding("packages", name, "ok", found)
+        else:
             yield Finding("packages", name, "missing", f"install it: pip install {name}")
+
+
+def _installed(package: str) -> str:
+    """Its version, empty where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _packages_in_short() -> Iterator[Finding]:
@@ -116,9 +124,9 @@ def _devices() -> Iterator[Finding]:
     cards = visible_gpus()
     known = _cards_of_driver() if cards else {}
     for index, card in enumerate(cards):
-        yield Finding("devices", f"cuda:{index}", "ok", known.get(card, f"card {card}"))
-    if cards and version("torch").endswith("+cpu"):
-        yield Finding("devices", "torch", "broken", f"{version('torch')} uses no GPU; install torch with CUDA")
+        yield Finding("devices", f"cuda:{index}", "ok", known.get(card.strip(), f"card {card.strip()}"))
+    if cards and (torch := _installed("torch")).endswith("+cpu"):
+        yield Finding("devices", "torch", "broken", f"{torch} uses no GPU; install torch with CUDA")
     if not cards:
         yield Finding("devices", "cpu", "ok", "no GPU: the tiny profile runs here, and scores take their time")
 
@@ -131,7 +139,9 @@ def _cards_of_driver() -> dict[str, str]:
     except (OSError, subprocess.SubprocessError):
         return {}
     rows = [[cell.strip() for cell in line.split(",")] for line in lines]
-    about = {row[0]: f"{row[2]}, {float(row[3]) / 1024:.0f} GiB" for row in rows}
+    # A card that shares the machine's memory has [N/A].
+    sizes = {row[0]: f", {int(row[3]) / 1024:.0f} GiB" if row[3].isdecimal() else "" for row in rows}
+    about = {row[0]: row[2] + sizes[row[0]] for row in rows}
     return {**about, **{row[1]: about[row[0]] for row in rows}}
 
 
