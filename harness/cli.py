@@ -80,7 +80,8 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except click.NoSuchOption as wrong:
             name = wrong.option_name.lstrip("-")
-            if "." in name or name in ("track", "tracks"):
+            set_here = wrong.ctx is not None and any(one.name == "overrides" for one in wrong.ctx.command.params)
+            if set_here and ("." in name or name in ("track", "tracks")):
                 key = "tracks" if "." not in name else name
                 raise UseError(f"{wrong.option_name} is no option: did you mean {key}=VALUE?") from wrong
             raise

@@ -39,6 +39,7 @@ def refused(*arguments: str, store: Path) -> str:
         (("plan", "ablation_eimg", "recipe=code"), ["did you mean --recipe code?"]),
         (("plan", "ablation_eimg", "steps=3"), ["did you mean tiny.steps or train.steps"]),
         (("plan", "ablation_eimg", "--tracks", "creative-50s"), ["--tracks is no option: did you mean tracks=VALUE?"]),
+        (("doctor", "--tracks", "creative-50s"), ["No such option '--tracks'"]),
         (("plan", "ablation_eimg", "--train.steps=5"), ["--train.steps is no option: did you mean train.steps=VALUE?"]),
         (("plan", "ablation_eimg", "--sed", "3"), ["No such option", "--seeds"]),
         (("sweep", "injection", "trial=3"), ["trial is no setting: did you mean --trials 3?"]),
