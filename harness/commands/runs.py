@@ -22,7 +22,8 @@ NAME = click.argument("name", metavar="RUN")
 class _ListsByDefault(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         bare = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
-        return super().parse_args(ctx, ["list", *args] if bare else args)
+        listed = bare and not ctx.resilient_parsing  # a shell asks which commands there are
+        return super().parse_args(ctx, ["list", *args] if listed else args)
 
 
 @click.group(cls=_ListsByDefault)

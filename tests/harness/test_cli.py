@@ -52,6 +52,7 @@ def test_no_line_of_help_is_longer_than_a_screen() -> None:
         (["ru"], ["run", "runs"]),
         (["run", "ablation_"], [name for name in EXPERIMENTS.names() if name.startswith("ablation_")]),
         (["run", "ablation_eimg", "--profile", "wan2.1-i2v"], ["wan2.1-i2v-14b-480p", "wan2.1-i2v-14b-720p"]),
+        (["runs", ""], ["list", "open", "remove", "show"]),
         (["sweep", "inj"], ["injection", "injection_front"]),
         (["run", "mine.py"], ["mine.py"]),  # a file, says its type
     ],
@@ -62,7 +63,7 @@ def test_a_shell_completes_names(words: list[str], offered: list[str]) -> None:
 
 
 def test_a_shell_asks_for_names_by_a_variable() -> None:
-    """As the script does that click gives to bash (docs/experiments.md)."""
+    """As the script does that click gives to bash (docs/terminal.md)."""
     asked = {"_HARNESS_COMPLETE": "bash_complete", "COMP_WORDS": "harness fore", "COMP_CWORD": "1"}
     words = [sys.executable, "-c", "from harness.cli import main; main()"]
     done = subprocess.run(words, env={**os.environ, **asked, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
