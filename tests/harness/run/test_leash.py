@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness.small import ROOT
 
-FAMILY = "sh -c 'sleep 60 & exec sleep 60' & sleep 60"  # the first sleep's parent goes on as another program
+FAMILY = "sh -c 'sleep 60 & exec sleep 60' & sleep 60; true"  # the first sleep's parent goes on as another program
 
 
 def leashed(*program: str) -> subprocess.Popen[bytes]:
