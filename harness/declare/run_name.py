@@ -37,9 +37,15 @@ def run_name(request: Request, tracks: Collection[str], seeds: Collection[int]) 
 
 
 def counted_overrides(request: Request) -> dict[str, object]:
-    """The settings of the command line that change a result: not how often it is logged, nor where to."""
+    """The settings of the command line that change a result: not how often it is logged, nor where to.
+
+    However they were typed: in the order of their names, and VIDEOS/ is VIDEOS.
+    """
     counted = {*flat(Settings(), "identity"), *FILES}
-    return {key: value for key, value in request.overrides.items() if key in counted}
+    given = {key: value for key, value in sorted(request.overrides.items()) if key in counted}
+    return {
+        key: str(PurePath(value)) if key in FILES and isinstance(value, str) else value for key, value in given.items()
+    }
 
 
 def _parts(request: Request, tracks: Collection[str], seeds: Collection[int]) -> Iterator[str]:

@@ -73,7 +73,7 @@ class RunRecord:
         there = {"experiment": self.source, "profile": self.profile, "recipes": ", ".join(self.recipes)}
         here, there = here | counted_overrides(request), there | dict(self.overrides)  # type: ignore[assignment]
         return [
-            f"{key} is {there.get(key) or 'not set'} there, {here.get(key) or 'not set'} here"
+            f"{key} is {_told(there.get(key))} there, {_told(here.get(key))} here"
             for key in dict.fromkeys([*there, *here])
             if there.get(key) != here.get(key)
         ]
@@ -178,6 +178,10 @@ def _source(request: Request) -> str:
     return f"{Path(file).name}:{name}" if colon else request.reference
 
 
+def _told(value: object) -> str:
+    return "not set" if value in (None, "") else str(value)
+
+
 def _path(root: Path, name: str) -> Path:
     return root / RECORDS / f"{name}.json"
 
@@ -191,4 +195,5 @@ def _read(path: Path) -> RunRecord:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """To the microsecond: of two runs in one second, too, one is the newer."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -9,6 +9,7 @@ import pytest
 from harness.core.errors import UseError
 from harness.core.store import Store
 from harness.declare.request import Request
+from harness.declare.run_name import counted_overrides
 from harness.declare.spec import Experiment, select
 from harness.experiments import EXPERIMENTS
 from harness.plan.pipeline import build
@@ -58,6 +59,8 @@ def store(tmp_path: Path) -> Store:
         ({"seeds": (5, 7)}, "ablation_eimg-seeds=5_7"),
         ({"recipes": ("svi-2.0/paper",)}, "ablation_eimg-svi-2.0-paper"),
         ({"data__path": "/some where/VIDEOS"}, "ablation_eimg-data.path=VIDEOS"),
+        ({"train__steps": 50, "bank__capacity": 5}, "ablation_eimg-bank.capacity=5-train.steps=50"),
+        ({"bank__capacity": 5, "train__steps": 50}, "ablation_eimg-bank.capacity=5-train.steps=50"),
         ({"profile": "wan2.1-i2v-14b-480p"}, "ablation_eimg-wan2.1-i2v-14b-480p"),
     ],
 )
@@ -67,12 +70,12 @@ def test_a_name_says_what_is_overridden(asked: dict[str, object], expected: str,
 
 def test_a_long_name_ends_in_a_digest_that_tells_its_settings_apart(store: Store) -> None:
     first, second = (
-        name(request(**{f"train__{key}": 3 for key in ("steps", "batch", "lr", "rank", "warmup")}, bank__capacity=n), store.root)
+        name(request(**{f"train__{key}": 3 for key in ("alpha", "batch", "lr", "rank")}, train__steps=n), store.root)
         for n in (1, 2)
     )  # fmt: skip
     assert first != second
     for one in (first, second):
-        assert re.fullmatch(r"ablation_eimg-train\.steps=3-train\.batch=3-[0-9a-f]{8}", one)
+        assert re.fullmatch(r"ablation_eimg-train\.alpha=3-train\.batch=3-[0-9a-f]{8}", one)
 
 
 def test_a_debug_run_does_not_displace_the_real_one(store: Store) -> None:
@@ -112,8 +115,17 @@ def test_a_name_of_another_run_is_refused_with_what_to_do(store: Store) -> None:
         UseError, match=r"named talk \(train\.steps is 50 there, not set here\).*--name.*runs remove talk"
     ):
         name(request(called="talk"), store.root)
+    with pytest.raises(UseError, match=r"bank\.p_clean_update is not set there, 0 here"):
+        name(request(train__steps=50, bank__p_clean_update=0, called="talk"), store.root)
     with pytest.raises(UseError, match=r"a run is named '\.\./up'"):
         name(request(called="../up"), store.root)
+
+
+def test_a_folder_is_the_same_with_a_slash_behind_it(store: Store) -> None:
+    videos, again = (named(request(data__path=path), ABLATION, store.root) for path in ("VIDEOS", "./VIDEOS/"))
+    assert videos.name == again.name
+    record = RunRecord.of(build(named(request(), ABLATION, store.root), store.fingerprints))
+    assert replace(record, overrides=counted_overrides(videos)).differences(again) == []
 
 
 def test_a_file_of_ones_own_goes_on_after_an_edit_and_another_file_does_not(store: Store) -> None:
