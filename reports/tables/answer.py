@@ -80,7 +80,7 @@ def _clauses(rows: pd.DataFrame, digits: int, name: str) -> list[str]:
         (found.worse, ("ends", "end"), f"worse than {name}"),
         (found.better, ("ends", "end"), f"better than {name}"),
         (found.unsure, ("differs", "differ"), unsure),
-        (found.alike, ("makes", "make"), f"no difference to {name} that these films can show"),
+        (found.alike, ("makes", "make"), "no difference that these films can show"),
         (found.few, ("cannot be", "cannot be"), f"told apart from {name}: an interval needs {FEWEST} samples"),
     ]
     return [_clause(kind, digits, verb, says) for kind, verb, says in told if len(kind)]

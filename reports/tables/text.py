@@ -40,7 +40,7 @@ def markdown_tables(report: ReportView) -> str:
     """The main table of each track, what all of them need to be read, then the published tables, apart."""
     parts = _with_notes_once([grid for view in report.tracks for grid in main_grids(view)])
     if report.info.compare_to:
-        parts += ["---", f"**Published, not ours.** {CAPTION}"]
+        parts += ["---", CAPTION]
         parts += _with_notes_once([grid for name in report.info.compare_to for grid in published_grids(name)])
     return "\n\n".join(parts)
 
@@ -79,7 +79,7 @@ def latex(report: ReportView) -> str:
         parts += [latex_grid(grid, " ".join([f"{where}, drift of the above.", *grid.notes])) for grid in drift]
     for name in info.compare_to:
         for grid in published_grids(name):
-            parts.append(latex_grid(grid, f"Published, not ours. {grid.title}. {CAPTION}"))
+            parts.append(latex_grid(grid, f"{grid.title}. {CAPTION}"))
     return "\n\n".join(parts) + "\n"
 
 
