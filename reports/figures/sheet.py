@@ -19,8 +19,8 @@ _LARGEST = 240  # pixels of a tile's width
 Pixels = npt.NDArray[np.uint8]
 
 
-def tiles(path: Path, sample: int = 0) -> tuple[Pixels, list[int]]:
-    """Pixels uint8 [8, h, w, 3] and their frame numbers, from the first to the last of one film.
+def tiles(path: Path, sample: int = 0, count: int = COLUMNS) -> tuple[Pixels, list[int]]:
+    """Pixels uint8 [count, h, w, 3] and their frame numbers, from the first to the last of one film; of one, the first.
 
     `path` is a `frames.npy` with its sample, or the film's mp4. Large frames are averaged down.
 
@@ -31,19 +31,19 @@ def tiles(path: Path, sample: int = 0) -> tuple[Pixels, list[int]]:
         import decord
 
         reader = decord.VideoReader(str(path), num_threads=1)
-        numbers = _spread(len(reader))
+        numbers = _spread(len(reader), count)
         return resized(reader.get_batch(numbers).asnumpy()), numbers
     films = np.load(path, mmap_mode="r")
     if films.ndim != 5 or films.shape[-1] != 3 or films.dtype != np.uint8 or not 0 <= sample < len(films):
         received = f"{films.dtype} {list(films.shape)}"
         raise ValueError(f"{path}: received {received}, expected uint8 [S, F, H, W, 3] with a sample {sample}")
     film = films[sample]
-    numbers = _spread(len(film))
+    numbers = _spread(len(film), count)
     return resized(np.asarray(film[numbers])), numbers
 
 
-def _spread(frames: int) -> list[int]:
-    return [int(number) for number in np.linspace(0, frames - 1, min(COLUMNS, frames)).round()]
+def _spread(frames: int, count: int) -> list[int]:
+    return [int(number) for number in np.linspace(0, frames - 1, min(count, frames)).round()]
 
 
 def sheet_rows(info: ReportInfo, track: str, variants: Sequence[str]) -> dict[str, tuple[Pixels, list[int]]]:
@@ -53,8 +53,7 @@ def sheet_rows(info: ReportInfo, track: str, variants: Sequence[str]) -> dict[st
     if truth is not None:
         rows[TRUE] = tiles(Path(truth))
     elif info.still is not None and info.still in frames:
-        images, _ = tiles(Path(frames[info.still]))
-        rows[START] = images[:1], [0]
+        rows[START] = tiles(Path(frames[info.still]), count=1)
     return rows | {name: tiles(Path(path)) for name in variants if (path := frames.get(name))}
 
 

@@ -45,13 +45,13 @@ class Film:
     frames: Path | None = None
     row: int = 0
 
-    def content(self, fps: float) -> bytes:
-        """What a page embeds: small frames at their own size, which the page enlarges; else the mp4."""
+    def content(self, fps: float, most: int) -> bytes | None:
+        """What a page embeds: small frames at their own size, which the page enlarges; else the mp4, if it has fewer bytes."""
         frames = None if self.frames is None else np.load(self.frames, mmap_mode="r")
         if frames is not None and (self.mp4 is None or min(frames.shape[2:4]) < ENLARGED):
             return small_mp4(frames[self.row], fps)
         assert self.mp4 is not None
-        return self.mp4.read_bytes()
+        return self.mp4.read_bytes() if self.mp4.stat().st_size < most else None
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def film_rows(
                         found.append((name, (data[name],)))
                     elif film.mp4 is not None:
                         found.append((name, tuple(link(film.mp4))))
-                start = "" if TRUE in dict(found) else _start(info, track, index)
+                start = "" if TRUE in dict(found) else _start(info, track, sample)
                 rows[track].append(SampleFilms(sample, tuple(found), bool(data), start))
     return rows
 
@@ -98,7 +98,10 @@ def _embedded(films: Mapping[str, Film], fps: float, budget: int) -> dict[str, s
     """The films as data addresses; none of them where they do not fit together."""
     data: dict[str, str] = {}
     for name, film in films.items():
-        data[name] = data_uri("video/mp4", film.content(fps))
+        content = film.content(fps, budget)  # in base64 it has a third more
+        if content is None:
+            return {}
+        data[name] = data_uri("video/mp4", content)
         budget -= _weight(data[name])
         if budget < 0:
             return {}
@@ -168,15 +171,18 @@ def data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _start(info: ReportInfo, track: str, index: int) -> str:
-    """The start image of the track's sample of that index; empty where it is not known."""
-    if track in info.truth:
-        return image_uri(np.load(info.truth[track], mmap_mode="r")[index, 0])
-    frames = info.frames.get(track, {}).get(info.still or "", "")
+def _start(info: ReportInfo, track: str, sample: str) -> str:
+    """The start image of that sample of the track; empty where it is not known."""
+    truth = info.truth.get(track)
+    known_of = info.baseline if truth else info.still or ""
+    videos = [Path(path) for path in info.videos.get(track, {}).get(known_of, ())]
+    row = next((row for row, path in enumerate(videos) if path.stem == sample), None)
+    if row is None:
+        return ""
+    frames = truth or info.frames.get(track, {}).get(known_of, "")
     if frames.endswith(".npy"):
-        return image_uri(np.load(frames, mmap_mode="r")[index, 0])
-    videos = info.videos.get(track, {}).get(info.still or "", [])
-    return image_uri(tiles(Path(videos[index]))[0][0]) if index < len(videos) and Path(videos[index]).is_file() else ""
+        return image_uri(tiles(Path(frames), row, count=1)[0][0])
+    return image_uri(tiles(videos[row], count=1)[0][0]) if videos[row].is_file() else ""
 
 
 def _samples(info: ReportInfo, track: str) -> dict[str, dict[str, Film]]:

@@ -251,7 +251,18 @@ def test_a_sample_whose_films_are_linked_has_its_start_image(known: Films) -> No
     assert [name for name, _ in row.films] == ["full", "base"]  # the true film is no video anywhere
     assert row.start.startswith("data:image/png;base64,")
     copies = {**known, "truth": {}, "still": "full"}
-    assert film_rows(info(**copies), LINK)[TRACK][1].start.startswith("data:image/png;base64,")
+    both = [one.start for one in film_rows(info(**copies), LINK)[TRACK]]
+    assert all(start.startswith("data:image/png;base64,") for start in both)
+    (mp4, other) = known["videos"][TRACK]["full"]  # type: ignore[index]
+    less = {"videos": {TRACK: {"base": [mp4, other], "full": [other]}}, "variants": {"base": {}, "full": {}}}
+    rows = film_rows(info(**copies | less | {"baseline": "base", "frames": {}}), LINK)[TRACK]
+    assert [(one.sample, bool(one.start)) for one in rows] == [("scene-00", False), ("scene-01", True)]
+
+
+def test_a_film_too_large_for_the_page_is_not_read(known: Films, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail(f"{self.name} is read"))
+    (row, _) = film_rows(info(**known | {"frames": {}, "truth": {}}), LINK, budget=100)[TRACK]
+    assert not row.embedded
 
 
 def test_of_many_variants_those_seen_first_are_embedded(known: Films) -> None:
