@@ -78,6 +78,29 @@ def make_film(request: FilmRequest, store: Path, verbosity: int) -> int:
 
     if request.target.suffix != ".mp4" or not request.target.absolute().parent.is_dir():
         raise UseError(f"{request.target}: expected the name of an .mp4 in a folder that exists")
+    settings = _settings(request)
+    opened = Store(store)
+    builder = Builder(opened.fingerprints)
+    model = builder.model(settings)
+    identity, runtime = _inputs(request, model, opened.fingerprints)
+    work = identity["clips"] * settings.generate.steps
+    base = builder.trained_here(model)
+    signature = builder.add(FILM, request.target.stem, model, identity, base, work, runtime)
+    console = console_of(builder.graph, opened, 1, settings.backbone.embedded, verbosity)
+    for line in (*_cut(request.image, model), *_ended(request.seconds, identity["frames"], settings)):
+        console.say(line)
+    with console, Local(1, facts()) as executor:
+        run(builder.graph, opened, executor, console.event, console.tick)
+    if not opened.done(FILM.name, signature):
+        error = opened.note(FILM.name, signature, ERROR)
+        raise UseError(error["message"] if error else "the film was not finished; the same command goes on with it")
+    _copy(opened.artifact(FILM.name, signature) / VIDEOS / f"{SINGLE_FILM}.mp4", request.target)
+    print(request.target)
+    return 0
+
+
+def _settings(request: FilmRequest) -> Settings:
+    """Those of the film. Raises UseError for what does not go together."""
     given = parse_overrides(request.overrides)
     if "generate.seed" in given:
         raise UseError(f"generate.seed={given['generate.seed']}: --seed sets the seed of a film; give it there")
@@ -97,24 +120,7 @@ def make_film(request: FilmRequest, store: Path, verbosity: int) -> int:
             f"--negative {request.negative!r:.60} would do nothing, since generate.guidance={settings.generate.guidance:g} turns "
             "guidance off; set generate.guidance above 1 (the released LoRAs use 5), or leave --negative out"
         )
-    opened = Store(store)
-    builder = Builder(opened.fingerprints)
-    model = builder.model(settings)
-    identity, runtime = _inputs(request, model, opened.fingerprints)
-    work = identity["clips"] * settings.generate.steps
-    base = builder.trained_here(model)
-    signature = builder.add(FILM, request.target.stem, model, identity, base, work, runtime)
-    console = console_of(builder.graph, opened, 1, settings.backbone.embedded, verbosity)
-    for line in (*_cut(request.image, model), *_ended(request.seconds, identity["frames"], settings)):
-        console.say(line)
-    with console, Local(1, facts()) as executor:
-        run(builder.graph, opened, executor, console.event, console.tick)
-    if not opened.done(FILM.name, signature):
-        error = opened.note(FILM.name, signature, ERROR)
-        raise UseError(error["message"] if error else "the film was not finished; the same command goes on with it")
-    _copy(opened.artifact(FILM.name, signature) / VIDEOS / f"{SINGLE_FILM}.mp4", request.target)
-    print(request.target)
-    return 0
+    return settings
 
 
 def _cut(file: Path, model: Model) -> Iterator[str]:
