@@ -25,11 +25,14 @@ def check_run_name(name: str) -> str:
 def run_name(request: Request, tracks: Collection[str], seeds: Collection[int]) -> str:
     """The experiment's name alone where the request has all of these tracks and seeds, and overrides nothing.
 
-    Such as ablation_eimg-full-train.steps=50. Where that is too long, a digest stands for the last parts.
+    Such as ablation_eimg-full-train.steps=50. Where that is too long, a digest stands for the last parts; where letters of
+    another script cannot be in a path, it stands behind what is left.
     """
-    parts = [re.sub(r"[^A-Za-z0-9_.=-]+", "_", part) for part in _parts(request, tracks, seeds)]
-    whole = name = "-".join(parts)
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:DIGITS]
+    given = list(_parts(request, tracks, seeds))
+    parts = [re.sub(r"[^A-Za-z0-9_.=-]+", "_", part) for part in given]
+    whole = "-".join(given)
+    digest = hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:DIGITS]
+    name = "-".join(parts if whole.isascii() else [*parts, digest])
     while len(name) > LONG and len(parts) > 1:
         parts.pop()
         name = "-".join([*parts, digest])

@@ -78,6 +78,12 @@ def test_a_long_name_ends_in_a_digest_that_tells_its_settings_apart(store: Store
         assert re.fullmatch(r"ablation_eimg-train\.alpha=3-train\.batch=3-[0-9a-f]{8}", one)
 
 
+def test_a_value_in_another_script_is_told_from_others(store: Store) -> None:
+    names = [name(request(generate__negative_prompt=text), store.root) for text in ("静态", "过曝")]
+    assert len(set(names)) == 2
+    assert all(re.fullmatch(r"ablation_eimg-generate\.negative_prompt=_-[0-9a-f]{8}", one) for one in names)
+
+
 def test_a_debug_run_does_not_displace_the_real_one(store: Store) -> None:
     assert done(request(), store) == "ablation_eimg"
     assert done(request(only="full", train__steps=50), store) != "ablation_eimg"
