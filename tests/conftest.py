@@ -1,10 +1,11 @@
-"""Every test process: one thread, pictures without a screen, a quiet MLflow, and a folder for what is made once a session."""
+"""Every test process: one thread, no deadlines, pictures without a screen, a quiet MLflow, a folder for what is made once."""
 
 import os
 import shutil
 import tempfile
 
 import pytest
+from hypothesis import settings
 
 from harness.tracking.server import ENVIRONMENT
 from tests.once import SESSION
@@ -14,6 +15,9 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUME
     os.environ[name] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.update(ENVIRONMENT)
+
+settings.register_profile("untimed", deadline=None)  # a busy machine takes longer
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

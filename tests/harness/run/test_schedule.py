@@ -43,7 +43,7 @@ def go(words):
     one = node("one", function, runtime={"ledger": ledger}, launcher=tuple(launcher) or None)
     with Local(1) as executor:
         outcome = run(graph(one), Store(Path(root)), executor, lambda event: None, lambda running: None)
-    sys.exit(0 if not outcome.failed else 1)
+    sys.exit("".join(failure.message for failure in outcome.failed.values()) or 0)
 
 
 if __name__ == "__main__":
@@ -358,7 +358,9 @@ def test_a_killed_command_leaves_nothing_running_and_the_next_one_resumes(store:
     assert before == [f"step {i}" for i in range(len(before))]
     assert len(before) < STEPS
     assert finished(store) == []
-    assert start(tmp_path, "step_by_step").wait(timeout=20) == 0
+    again = start(tmp_path, "step_by_step")
+    said = again.communicate(timeout=60)[1].decode()
+    assert again.returncode == 0, said
     after = lines(ledger)
     # The step at which the kill came may be done twice, no other.
     assert len(after) <= STEPS + 1

@@ -68,7 +68,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["add", "sample", "any", "checkpoint"
 
 
 @given(st.sampled_from(["l2", "random", "fifo"]), st.integers(1, 4), STEPS, st.integers(0, 2**31))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_behaves_as_plain_lists_do(replacement: str, capacity: int, steps: list[tuple[str, int]], seed: int) -> None:
     entries = torch.Generator().manual_seed(seed)
     ours, theirs = (torch.Generator().manual_seed(seed + 1) for _ in range(2))

@@ -24,7 +24,7 @@ def times(draw: st.DrawFn) -> Tensor:
 
 
 @given(latents(), latents(), latents(), latents(), latents(), times())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_integration_in_both_directions(
     x_vid: Tensor, noise: Tensor, e_vid: Tensor, e_noi: Tensor, v: Tensor, t: Tensor
 ) -> None:
@@ -39,7 +39,7 @@ def test_integration_in_both_directions(
 
 
 @given(latents(), latents(), latents(), times())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_without_injection_both_truths_agree(x_vid: Tensor, x_noi: Tensor, v: Tensor, t: Tensor) -> None:
     x_t = recycle.interpolate(x_vid, x_noi, t)
     target = recycle.recycled_target(x_vid, x_noi)
@@ -51,7 +51,7 @@ def test_without_injection_both_truths_agree(x_vid: Tensor, x_noi: Tensor, v: Te
 
 
 @given(latents(), latents(), latents(), latents(), times())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_truths_differ_by_t_times_the_injected_error(
     x_vid: Tensor, x_noi: Tensor, e_vid: Tensor, v: Tensor, t: Tensor
 ) -> None:
@@ -64,7 +64,7 @@ def test_truths_differ_by_t_times_the_injected_error(
 
 
 @given(latents(), latents(), latents())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_target_points_to_the_clean_latent(x_vid: Tensor, noise: Tensor, e_noi: Tensor) -> None:
     """From the error-carrying noise, one whole step along the target is the clean latent."""
     x_noi = noise + e_noi
