@@ -120,6 +120,7 @@ def test_studies_of_one_sweep_have_folders_and_reports_of_their_own(tmp_path: Pa
     assert [opened().folder, opened(replace(MIXED, known=())).folder] == [first.folder, edited.folder]
 
 
+@pytest.mark.slow
 def test_the_page_of_a_study_has_its_pictures_first_and_every_trial_with_its_settings(tmp_path: Path) -> None:
     made = study(tmp_path)
     trials = finished(made, [(float(value),) for value in (1, 3, 2, 5, 4, 2, 6, 3, 1, 4, 2)] + [None])

@@ -181,6 +181,7 @@ def killed_when(root: Path, moment: Callable[[], bool]) -> None:
     running.wait()
 
 
+@pytest.mark.slow
 def test_killed_in_the_training_then_run_again_gives_the_same_table(store: Path, tmp_path: Path) -> None:
     root = prepared(tmp_path / "runs")
     killed_when(root, lambda: any(root.glob("partial/train-*/checkpoints/latest.json")))

@@ -211,6 +211,7 @@ def test_two_runs_of_one_experiment_are_told_apart_by_their_names(store: Store) 
     assert info.question == "one, longer: Why one?"
 
 
+@pytest.mark.slow
 def test_a_comparison_is_a_page_and_every_other_form(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
     show_report(store, ["one", "two"], ["FramePack"], None, None, said.append, said.append)
