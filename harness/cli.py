@@ -129,7 +129,7 @@ def cli() -> None:
     """
 
 
-def _terminated(number: int, _: object) -> NoReturn:
+def interrupt(number: int, _: object) -> NoReturn:
     """End as Ctrl-C does: nothing is left half written, and no process behind."""
     raise Interrupted(number)
 
@@ -137,7 +137,7 @@ def _terminated(number: int, _: object) -> NoReturn:
 def main() -> None:
     """Entry point: an error of use is one message and exit code 2."""
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         cli(prog_name="harness")
     except UseError as error:

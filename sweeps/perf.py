@@ -7,6 +7,7 @@ after another, in the order of their numbers.
 
 import math
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.cli import interrupt
 from harness.commands.options import STORE
 from harness.core.errors import UseError
 from harness.core.text import markdown_table
@@ -192,6 +194,7 @@ def _forecasts_and_values(side: Side, objective: Objective) -> tuple[Floats, Flo
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         main()
     except UseError as error:

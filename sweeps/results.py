@@ -22,11 +22,10 @@ from reports.artifacts import PAGE as REPORT_PAGE
 from sweeps.pruning import LATE_FORECAST, PRUNED
 from sweeps.publish import LOST, StudyRun
 from sweeps.slots import KNOWN
-from sweeps.study import SweepStudy, trial_name
+from sweeps.study import BEST, SweepStudy, trial_name
 from sweeps.trial import RUN, SIGNATURE
 
 PAGE = "study.html"
-BEST = "_best"  # after a sweep's name: the report of its best trials beside the known settings
 
 
 def conclude(study: SweepStudy, count: int, executor: Local, study_run: StudyRun, say: Callable[[str], None]) -> None:

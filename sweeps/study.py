@@ -28,6 +28,7 @@ from sweeps.slots import Slots
 from sweeps.storage import StudyStorage
 from sweeps.sweep import Sweep
 
+BEST = "_best"  # after a sweep's name: the report of its best trials beside the known settings
 STUDY = "study.json"  # in a study's folder: whose it is
 EVAL_SEED = 4048  # a sweep chooses settings, so it must not see the scenes that ablations report
 
@@ -61,6 +62,7 @@ class SweepStudy:
         """
         _quiet()
         self.name, self.sweep, self.asked = check_name("a sweep", name), sweep, asked
+        check_name("the report of a sweep's best trials", f"{self.experiment}{BEST}")
         self.overrides = {"eval.seed": EVAL_SEED, **parse_overrides(asked.overrides)}
         self.pruner = asked.pruner or default_pruner(sweep)
         self._check()

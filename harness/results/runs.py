@@ -191,7 +191,7 @@ def _read(path: Path) -> RunRecord:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return RunRecord(**values)
     except (ValueError, TypeError) as error:
-        raise UseError(f"{path} is damaged ({error}); move it away: the same command writes it anew") from error
+        raise UseError(f"{path} is no record of a run; move it away: the run's command writes it anew") from error
 
 
 def _now() -> str:

@@ -12,12 +12,13 @@ from harness.results.scored_videos import ScoredVideos, scored_videos
 from tests.harness.small import harness
 
 UP = "../../up"
+LONG = "n" * 72  # what is made of a sweep has a longer name
 FILE = f"""
 from harness import Variant, experiment
 from harness.declare.spec import Experiment
 from sweeps.declared import BANK
 
-globals()["{UP}"] = BANK
+globals()["{UP}"] = {LONG} = BANK
 mine = Experiment(name={{name!r}}, question="?", variants=({{variant}},), baseline="full", tracks=("{{track}}",))
 """
 FULL = 'Variant("full")'
@@ -43,6 +44,7 @@ def test_of_a_track(tmp_path: Path) -> None:
 def test_of_a_sweep(tmp_path: Path) -> None:
     text = FILE.format(name="mine", variant=FULL, track="consistent-50s")
     check_refused(f"a sweep is named '{UP}'; expected letters", tmp_path, "sweep", text, UP)
+    check_refused(f"a sweep's best trials is named 'sweep_{LONG}_best'; expected", tmp_path, "sweep", text, LONG)
 
 
 def check_refused(said: str, folder: Path, command: str, text: str, name: str) -> None:

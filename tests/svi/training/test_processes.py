@@ -11,8 +11,10 @@ import socket
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from safetensors.torch import load_file
@@ -25,6 +27,13 @@ SCRIPT = Path(__file__).parent / "training_run.py"
 FORKING = multiprocessing.get_context("forkserver")
 FORKING.set_forkserver_preload(["deepspeed", "tests.svi.training.training_run"])
 ON_CPU = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm() -> None:
+    """DeepSpeed chooses its device when it is imported."""
+    with patch.dict(os.environ, ON_CPU):
+        forkserver.ensure_running()
 
 
 def free_port() -> str:
