@@ -268,7 +268,7 @@ def test_a_page_that_is_put_elsewhere_names_no_files_beside_it(store: Store, tmp
     assert "results.csv" in page
     assert "results.csv" not in sent
     assert len(sent) > len(page) - 300
-    assert '<p class="kind">Comparison</p>' in page
+    assert '<p class="kind">Comparison · one + two</p>' in page
 
 
 def test_what_does_not_compare_is_refused(store: Store, tmp_path: Path) -> None:

@@ -179,6 +179,6 @@ def test_a_video_plays(page: Any, address: str, ids: dict[str, str]) -> None:
 
 def test_the_report_and_its_text_open(page: Any, address: str, ids: dict[str, str]) -> None:
     opened_artifact(page, address, ids, "ablation_eimg", "report", "report.html")
-    page.frame_locator("iframe").get_by_role("heading", name="ablation_eimg").wait_for()
+    page.frame_locator("iframe").get_by_role("heading", level=1).wait_for()
     page.get_by_text("table.md", exact=True).first.click()
     page.get_by_role("cell", name="full").first.wait_for()
