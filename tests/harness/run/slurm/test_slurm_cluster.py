@@ -369,7 +369,7 @@ def test_status_shows_the_log_of_a_running_job(store: Store, tmp_path: Path) -> 
     assert Path(state.log).is_file()
     said = subprocess.run(command("status", store=store.root), capture_output=True, text=True, env=environment())
     assert re.search(
-        rf"{record.stage}  \d+/{STEPS} steps  running\n +Slurm job {record.job}, slow: RUNNING", said.stdout
+        rf"{record.stage}  slow  \d+/{STEPS} steps  running\n +Slurm job {record.job}, slow: RUNNING", said.stdout
     )
     cancel_jobs(store, [record.stage], silent)
 
