@@ -85,7 +85,7 @@ def test_a_dimension_given_twice_is_refused(video: Path) -> None:
 @pytest.fixture(scope="module")
 def lengths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The same video once and four times in a row."""
-    folder, frames = tmp_path_factory.mktemp("lengths"), moving_frames(60, 160, 184)
+    folder, frames = tmp_path_factory.mktemp("lengths"), moving_frames(100, 160, 184)
     return [write_video(folder / f"{n}.mp4", np.tile(frames, (n, 1, 1, 1)), fps=16) for n in (1, 4)]
 
 
