@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from harness.core.store import Store
 from harness.plan.pipeline import Pipeline
-from harness.publish.publisher import Publisher, child_stages
+from harness.publish.publisher import Publisher
 from harness.tracking import ExperimentPage, RunInfo, Tracker
 from sweeps.sweep import Sweep
 
@@ -82,7 +82,7 @@ class TrialRun:
             # A time that a command which sends it again has as well.
             self._tracker.curve(self._run, "objectives", curves, identity=repr(sorted(values.items())), measured=0.0)
         (child,) = self._pipeline.children
-        seconds = self._publisher.seconds(child_stages(child))
+        seconds = self._publisher.seconds(child.stages)
         self._tracker.finish(self._run, "FAILED" if status == "FAILED" else "FINISHED", seconds)
 
     def _declare(self, tags: Mapping[str, str]) -> Publisher:

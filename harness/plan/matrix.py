@@ -1,10 +1,10 @@
 """A plan that fits a screen: a row a variant, a column a kind of stage, and why there is something left to do."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.core.text import duration, table
 from harness.plan.kinds import ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN
-from harness.plan.pipeline import Child, Pipeline
+from harness.plan.pipeline import Pipeline
 from harness.plan.plan import Plan, PlannedStage
 
 WIDTH = 100  # columns of a screen
@@ -40,18 +40,11 @@ def _rows(plan: Plan, pipeline: Pipeline) -> dict[str, Row]:
     found: dict[str, dict[str, list[PlannedStage]]] = {}
     for child in pipeline.children:
         row = found.setdefault(child.variant.name, {column: [] for column in COLUMNS})
-        for stage in (planned[signature] for signature in _signatures(child)):
+        for stage in (planned[signature] for signature in child.stages):
             column = next(column for column, kind in COLUMNS.items() if kind == stage.node.kind)
             if stage not in row[column]:  # a film that does not depend on the seed
                 row[column].append(stage)
     return dict(found)
-
-
-def _signatures(child: Child) -> Iterator[str]:
-    """Those of the stages that are the child's own."""
-    for by_name in (child.train, child.forecast, child.generate, *child.score.values()):
-        yield from by_name.values()
-    yield from child.errors
 
 
 def _cell(stages: Sequence[PlannedStage]) -> str:

@@ -44,6 +44,12 @@ class Child:
     forecast: Mapping[str, str]
     errors: tuple[str, ...] = ()
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The signatures of what is made for it alone: not of the base model and the latent cache, which all share."""
+        made = (self.train, self.forecast, self.generate, *self.score.values())
+        return (*(signature for by_name in made for signature in by_name.values()), *self.errors)
+
 
 @dataclass(frozen=True)
 class Pipeline:

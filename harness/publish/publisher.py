@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -263,7 +263,7 @@ class Publisher:
             self.tracker.finish(
                 self.runs[child.variant.name, child.seed],
                 "FINISHED" if complete else "FAILED",
-                self.seconds(child_stages(child)),
+                self.seconds(child.stages),
             )
         report = self.pipeline.report
         complete = self.store.done(REPORT.name, report)
@@ -279,13 +279,6 @@ class Publisher:
         nodes = (self.pipeline.graph[signature] for signature in dict.fromkeys(signatures))
         done = [node for node in nodes if self.store.done(node.kind, node.signature)]
         return float(sum(self.store.manifest(node.kind, node.signature)["seconds"] for node in done))
-
-
-def child_stages(child: Child) -> Iterator[str]:
-    """The signatures of what is made for one variant and seed: not of the base model and the latent cache, which all share."""
-    for made in (child.train, child.forecast, child.generate, *child.score.values()):
-        yield from made.values()
-    yield from child.errors
 
 
 def _name(child: Child) -> str:
