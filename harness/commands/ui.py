@@ -19,6 +19,7 @@ from harness.commands.options import STORE
 from harness.core.credentials import shown
 from harness.core.errors import UseError
 from harness.results.runs import RunRecord, find_run, runs
+from harness.run.leash import leashed
 from harness.tracking import resolve_uri, view_key
 from harness.tracking.own import own_artifacts, own_database, settle_in
 from harness.tracking.server import DATABASE_PORTS, ENVIRONMENT, sqlite_path, unreachable
@@ -62,7 +63,7 @@ def serve(
     if path == own_database(store_root):
         settle_in(store_root)
     chosen = _free_port(port)
-    leash = [sys.executable, "-m", "harness.run.leash", *_command(store_root, chosen)]  # it ends with this process
+    leash = leashed(_command(store_root, chosen))  # it ends with this process
     server = subprocess.Popen(leash, env=_environment(uri), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     # A terminal's Ctrl-C reaches the server by itself, in the same process group; a SIGTERM is for this process only.
     previous = signal.signal(signal.SIGTERM, lambda *_: server.terminate())

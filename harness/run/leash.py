@@ -19,6 +19,11 @@ TERMINATE_SECONDS = 5.0
 PR_SET_CHILD_SUBREAPER = 36  # of Linux: who becomes the parent of orphans
 
 
+def leashed(program: Sequence[str]) -> list[str]:
+    """The command line of a program on a leash; to be started with a pipe as its standard input."""
+    return [sys.executable, "-m", "harness.run.leash", *program]
+
+
 def end_trees(pids: Iterable[int]) -> None:
     """Terminate processes and their descendants, and kill those that do not end."""
     roots: list[psutil.Process] = []

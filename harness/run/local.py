@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from harness.core.gpus import VISIBLE, visible_gpus
 from harness.core.graph import Node
 from harness.core.job import StageError
 from harness.core.store import ERROR, Store
-from harness.run.leash import end_trees
+from harness.run.leash import end_trees, leashed
 from harness.run.worker import HARNESS_PID, JOB, LOG, run_job, settle, write_job
 
 # Stages run side by side: more threads than one in each would only make them wait for each other.
@@ -195,8 +194,9 @@ class _Launched:
     """A launcher on a leash: it and its ranks end when they are let go, or when this process ends in any way."""
 
     def __init__(self, command: list[str], log: IO[bytes], environment: dict[str, str]) -> None:
-        leash = [sys.executable, "-m", "harness.run.leash", *command]
-        self._process = subprocess.Popen(leash, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
+        self._process = subprocess.Popen(
+            leashed(command), stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment
+        )
 
     def let_go(self) -> None:
         if self._process.stdin is not None:

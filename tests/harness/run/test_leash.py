@@ -1,25 +1,24 @@
 """A program on a leash ends with all that it has started, when its command lets go of it or is gone."""
 
 import subprocess
-import sys
 import time
 
 import psutil
 import pytest
 
+from harness.run.leash import leashed
 from tests.harness.small import ROOT
 
 FAMILY = "sh -c 'sleep 60 & exec sleep 60' & sleep 60; true"  # the first sleep's parent goes on as another program
 
 
-def leashed(*program: str) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "harness.run.leash", *program]
-    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+def started(*program: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(leashed(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
 
 
 @pytest.mark.parametrize("how", ["input", "signal"])
 def test_it_ends_with_all_that_it_has_started(how: str) -> None:
-    with leashed("sh", "-c", FAMILY) as leash:
+    with started("sh", "-c", FAMILY) as leash:
         deadline = time.monotonic() + 60
         while len(family := psutil.Process(leash.pid).children(recursive=True)) < 4:
             assert time.monotonic() < deadline
@@ -34,7 +33,7 @@ def test_it_ends_with_all_that_it_has_started(how: str) -> None:
 
 
 def test_what_a_program_leaves_behind_ends_with_it() -> None:
-    with leashed("sh", "-c", "sleep 60 & echo $!; exit 3") as leash:
+    with started("sh", "-c", "sleep 60 & echo $!; exit 3") as leash:
         assert leash.wait(timeout=30) == 3
         assert leash.stdout is not None
         assert not psutil.pid_exists(int(leash.stdout.read()))
@@ -44,5 +43,5 @@ def test_what_a_program_leaves_behind_ends_with_it() -> None:
     ("program", "code"), [(("true",), 0), (("sh", "-c", "exit 3"), 3), (("sh", "-c", "kill -9 $$"), 137)]
 )
 def test_it_ends_as_the_program_does(program: tuple[str, ...], code: int) -> None:
-    with leashed(*program) as leash:
+    with started(*program) as leash:
         assert leash.wait(timeout=30) == code
