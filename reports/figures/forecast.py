@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from reports.figures.style import LABELLED, MUTED, colour, dashes, evenly, figure_style, label_logarithmic, label_points
 from reports.statistics.bootstrap import FEWEST, Floats
 from reports.statistics.forecast import Forecast, Interval, errors, rank_correlation
+from reports.statistics.frame import WINDOW
 from reports.statistics.variant_forecasts import measured_late, variant_forecasts
 from reports.statistics.view import TrackView
 from reports.tables.labels import measure_label, metric_label, unit_suffix
@@ -66,7 +67,7 @@ def forecast_curves(view: TrackView) -> Figure | None:
     None without a forecast or a measured curve.
     """
     found, lead = variant_forecasts(view), view.lead
-    measured = view.curves(lead.metric) if lead else {}
+    measured = view.curves(lead.metric, WINDOW) if lead else {}
     names = evenly([name for name in sorted(found, key=lambda name: found[name].late.value) if name in measured])
     if lead is None or not names:
         return None

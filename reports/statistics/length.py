@@ -3,20 +3,18 @@
 A film made clip by clip begins with every shorter film of its seed, so one long film tells all lengths and none is made twice.
 """
 
-from functools import lru_cache
-
 import pandas as pd
 
 from reports.statistics.frame import PREFIX, WINDOW
 from reports.statistics.summary import curves
-from reports.statistics.view import TrackView
+from reports.statistics.view import TrackView, once_a_view
 
 STEP_SECONDS = 50.0
 """800 frames at 16 fps."""
 _FILM = ["variant", "seed", "sample"]
 
 
-@lru_cache(maxsize=8)  # the page and the files ask for it
+@once_a_view
 def length_table(view: TrackView) -> pd.DataFrame:
     """Columns track, metric, variant, seconds, frames, mean, se of films cut at the clip's end nearest to every 50 s.
 

@@ -1,16 +1,15 @@
 """The forecasts of a track's variants, and what was measured where they foretell it."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import pandas as pd
 
 from reports.statistics.forecast import Forecast, forecast
 from reports.statistics.frame import FILM
-from reports.statistics.view import TrackView
+from reports.statistics.view import TrackView, once_a_view
 
 
-@lru_cache(maxsize=8)  # the table and both figures ask for them
+@once_a_view
 def variant_forecasts(view: TrackView) -> Mapping[str, Forecast]:
     """By variant, of those with gain and eps, the films of all seeds together."""
     probed = view.scored[(view.scored["view"] == FILM) & view.scored["metric"].isin(["gain", "eps"])]

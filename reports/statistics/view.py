@@ -1,14 +1,33 @@
 """What a report is made from: its results frame, the summary of it and its info together, and the same for one track."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Any, TypeVar, TypeVarTuple
 
 import pandas as pd
 
-from reports.statistics.frame import WINDOW, validated
+from reports.statistics.frame import validated
 from reports.statistics.info import ReportInfo
 from reports.statistics.measures import Measure, lead_measure, measured
 from reports.statistics.summary import clip_counts, curves, film_seconds, summary_of
+
+Asked = TypeVarTuple("Asked")
+Found = TypeVar("Found")
+
+
+def once_a_view(compute: "Callable[[TrackView, *Asked], Found]") -> "Callable[[TrackView, *Asked], Found]":
+    """Computed the first time that it is asked of a view, and kept as long as the view: several tables and figures ask."""
+
+    @wraps(compute)
+    def kept(view: "TrackView", *asked: *Asked) -> Found:
+        key = (compute, asked)
+        if key not in view._kept:
+            view._kept[key] = compute(view, *asked)
+        found: Found = view._kept[key]
+        return found
+
+    return kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +101,11 @@ class TrackView:
         """How long the films are; 0 where there is no curve."""
         return film_seconds(self.scored, self.info).get(self.track, 0.0)
 
-    def curves(self, metric: str, view: str = WINDOW) -> dict[str, pd.DataFrame]:
+    @once_a_view
+    def curves(self, metric: str, view: str) -> dict[str, pd.DataFrame]:
         """Variant -> its mean curve: index clip, columns mean and se."""
-        if (metric, view) not in self._curves:
-            self._curves[metric, view] = curves(self.scored, self.track, metric, view)
-        return self._curves[metric, view]
+        return curves(self.scored, self.track, metric, view)
 
     @cached_property
-    def _curves(self) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
-        return {}  # those that were asked for
+    def _kept(self) -> dict[Hashable, Any]:
+        return {}  # by `once_a_view`

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -21,7 +20,7 @@ from reports.statistics.measures import (
     split_measures,
 )
 from reports.statistics.summary import UNDEFINED
-from reports.statistics.view import TrackView
+from reports.statistics.view import TrackView, once_a_view
 from reports.tables.grid import NONE, SKIPPED, Cell, Grid
 from reports.tables.labels import ARROWS, column_label, measure_label, metric_label
 from reports.tables.notes import INTERVAL, VDE, flat_note, lengths_note, weighted_note
@@ -32,7 +31,7 @@ BOLD = f"Bold: better than every other variant, the {INTERVAL} of each paired di
 SummaryRow = Mapping[Hashable, Any]
 
 
-@lru_cache(maxsize=8)  # the page, Markdown, LaTeX and the table for terminals ask for them
+@once_a_view
 def main_grids(view: TrackView) -> list[Grid]:
     """The track's main table and, where it shows numbers of whole films, the drift of those right behind.
 
@@ -42,7 +41,7 @@ def main_grids(view: TrackView) -> list[Grid]:
     return _with_drift(view, measures, title=view.track, main=True)
 
 
-@lru_cache(maxsize=8)
+@once_a_view
 def further_grids(view: TrackView) -> list[Grid]:
     """The measures that the main table leaves out, at most eight a grid, and their drift as behind the main table."""
     grids = [
