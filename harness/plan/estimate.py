@@ -63,18 +63,22 @@ def measured(manifest: Mapping[str, Any], shipped: bool = False) -> Measured | N
     return Measured(items(manifest["identity"]), manifest["seconds"], manifest["fixed"], manifest["work"], shipped)
 
 
-@cache
 def shipped(kind: str) -> tuple[Measured, ...]:
     """The stages of a kind that were measured at the embedded profile before this version was given out."""
-    rows = json.loads((resources.files("harness.plan") / TIMINGS).read_text(encoding="utf-8"))["stages"]
-    found = (measured(row, shipped=True) for row in rows if row["kind"] == kind)
+    found = (measured(row, shipped=True) for row in _timings()["stages"] if row["kind"] == kind)
     return tuple(one for one in found if one is not None)
 
 
 def shipped_about() -> str:
     """What they were measured on."""
-    about: str = json.loads((resources.files("harness.plan") / TIMINGS).read_text(encoding="utf-8"))["about"]
+    about: str = _timings()["about"]
     return about
+
+
+@cache
+def _timings() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((resources.files("harness.plan") / TIMINGS).read_text(encoding="utf-8"))
+    return found
 
 
 def items(identity: Mapping[str, Any]) -> Items:
