@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core.artifacts import FOOTAGE
 from harness.core.job import Job
+from harness.core.signature import leaves
 from harness.core.store import MANIFEST
 from harness.declare.settings import Settings
 from harness.plan.kinds import GENERATE, TRAIN
@@ -61,8 +62,7 @@ def _identity(folder: Path) -> dict[str, Any]:
 def meanings() -> dict[str, str]:
     """Dotted setting -> what it is, without the values of the sources."""
     found = {}
-    for section, about in Settings.model_fields.items():
-        for name, field in getattr(about.annotation, "model_fields", {}).items():
-            text = re.sub(r"^false: ", "", field.description or "")
-            found[f"{section}.{name}"] = re.sub(r"[:;]? ?\[[NCP]\].*", "", text) or text
+    for name, field in leaves(Settings).items():
+        text = re.sub(r"^false: ", "", field.description or "")
+        found[name] = re.sub(r"[:;]? ?\[[NCP]\].*", "", text) or text
     return found
