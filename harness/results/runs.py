@@ -69,9 +69,18 @@ class RunRecord:
 
     def differences(self, request: Request) -> list[str]:
         """In what a request is of another run, in words; empty where it may go on with this one."""
-        here = {"experiment": _source(request), "profile": request.profile, "recipes": ", ".join(request.recipes)}
-        there = {"experiment": self.source, "profile": self.profile, "recipes": ", ".join(self.recipes)}
-        here, there = here | counted_overrides(request), there | dict(self.overrides)  # type: ignore[assignment]
+        here: dict[str, object] = {
+            "experiment": _source(request),
+            "profile": request.profile,
+            "recipes": ", ".join(request.recipes),
+            **counted_overrides(request),
+        }
+        there: dict[str, object] = {
+            "experiment": self.source,
+            "profile": self.profile,
+            "recipes": ", ".join(self.recipes),
+            **self.overrides,
+        }
         return [
             f"{key} is {_told(there.get(key))} there, {_told(here.get(key))} here"
             for key in dict.fromkeys([*there, *here])
