@@ -16,6 +16,7 @@ from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from harness.core.atomic import write_json
 from harness.core.names import check_name
 from harness.core.store import Store
+from harness.declare.profiles import DEFAULT
 from harness.declare.request import Request, variant_settings
 from harness.declare.run_name import run_name
 from harness.declare.settings import Settings
@@ -37,7 +38,7 @@ EVAL_SEED = 4048  # a sweep chooses settings, so it must not see the scenes that
 class SweepRequest:
     """What a person asked of a sweep."""
 
-    profile: str = "tiny"
+    profile: str = DEFAULT
     overrides: Sequence[str] = ()
     seed: int = 100
     sampler: str = "tpe"

@@ -14,6 +14,7 @@ from harness.commands.resolved import settings_lines, variant_lines
 from harness.commands.sections import SECTIONS
 from harness.core.errors import UseError
 from harness.core.registry import Registry, suggestion
+from harness.declare.profiles import DEFAULT
 from harness.declare.spec import load_declared, parse_overrides
 
 SETTINGS, BACKBONES = "settings", "backbones"
@@ -42,7 +43,7 @@ def describe(
     name: str,
     values: Mapping[str, object] = MappingProxyType({}),
     variant: str | None = None,
-    profile: str = "tiny",
+    profile: str = DEFAULT,
     recipes: Sequence[str] = (),
     resolved: bool = False,
 ) -> str:

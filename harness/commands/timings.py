@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from harness.core.store import Store
+from harness.declare.profiles import DEFAULT
 from harness.declare.request import Request
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
@@ -21,7 +22,6 @@ from harness.plan.estimate import ALIKE
 from harness.plan.pipeline import build
 from harness.run.worker import run_job
 
-PROFILE = "tiny"
 VARIANTS, TRACK = "base,full,copy_*,ping_pong", "consistent-50s"
 FEW = {"tiny.steps": 200, "train.steps": 120}  # but all films: a batch of fewer would take longer a film
 KEPT = ("kind", "identity", "seconds", "fixed", "work")
@@ -30,7 +30,7 @@ KEPT = ("kind", "identity", "seconds", "fixed", "work")
 def measure(root: Path) -> list[dict[str, object]]:
     """A row for every kind of stage and way to make films: of several the one that took the median time."""
     experiment = select(EXPERIMENTS.get("ablation_eimg"), VARIANTS).model_copy(update={"tracks": (TRACK,)})
-    request = Request(experiment, experiment.name, PROFILE, overrides=FEW)
+    request = Request(experiment, experiment.name, DEFAULT, overrides=FEW)
     store = Store(root)
     alike: dict[tuple[object, ...], list[dict[str, Any]]] = {}
     for node in build(request, store.fingerprints).graph:
