@@ -1,1 +1,1 @@
-"""The paper's equations and draws, as pure functions of latents."""
+"""The equations and draws of the methods, as pure functions of latents and frames."""
