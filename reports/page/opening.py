@@ -8,6 +8,7 @@ from reports.page.films import SampleFilms, image_uri
 from reports.statistics.info import ReportInfo
 from reports.statistics.view import TrackView
 from reports.tables.answer import differences
+from reports.tables.numbers import plain
 
 PLAYING = 3
 """Variants in the strip, at most; the true film or the start image stands beside them."""
@@ -80,6 +81,4 @@ def _films(view: TrackView) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(value).lower() if isinstance(value, bool) else plain(value)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from reports.page.page import inline, template
 from reports.tables.grid import NONE, Cell, Grid
+from reports.tables.numbers import plain
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,5 @@ def _told(trial: Mapping[str, object], keys: Sequence[str]) -> str:
 
 
 def _shown(value: object) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return NONE
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    nothing = value is None or (isinstance(value, float) and math.isnan(value))
+    return NONE if nothing else plain(value, digits=4)

@@ -28,6 +28,11 @@ def number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
+def plain(value: object, digits: int = 6) -> str:
+    """A value of any type, as a setting has it; of a float so many significant digits."""
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
 def stated(interval: Interval) -> str:
     """0.19 [0.17, 0.21]; "never" for what is infinite."""
     low, high = (_three_digits(end) for end in interval[1:])

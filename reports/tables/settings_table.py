@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from reports.statistics.info import ReportInfo
 from reports.tables.grid import NONE, Cell, Grid
+from reports.tables.numbers import plain
 
 
 def settings_grid(info: ReportInfo) -> Grid | None:
@@ -23,7 +24,4 @@ def settings_grid(info: ReportInfo) -> Grid | None:
 
 
 def _cell(values: Mapping[str, object], key: str) -> Cell:
-    if key not in values:
-        return Cell(NONE)
-    value = values[key]
-    return Cell(f"{value:.6g}" if isinstance(value, float) else str(value))
+    return Cell(plain(values[key]) if key in values else NONE)
