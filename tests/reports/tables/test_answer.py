@@ -1,0 +1,77 @@
+"""The answer to a report's question, as a sentence."""
+
+import re
+from dataclasses import replace
+
+import pandas as pd
+
+from reports.tables.answer import answer
+from reports.tables.track_tables import main_grids
+from tests.reports.report_frames import judged, judged_view, rows, study, study_summary, study_view, view
+
+TRACK = "consistent-50s"
+
+
+def test_the_answer_says_which_end_worse_with_their_intervals() -> None:
+    text = answer(view(study(seeds=(0,))))
+    number = r"[+\N{MINUS SIGN}][\d.]+"
+    told = rf"\({number} dB, 95 % interval {number} to {number}\)"
+    worse, same = text.split("; ")
+    assert re.fullmatch(
+        rf"On late background PSNR \(consistent-50s\), base {told} and no_e_img "
+        rf"\({number} dB, {number} to {number}\) end worse than full",
+        worse,
+    )
+    assert re.fullmatch(rf"no_e_vid {told} makes no difference that these films can show\.", same)
+
+
+def test_the_answer_names_the_largest_differences_where_there_are_many() -> None:
+    late = {"full": 30.0, **{f"v{n:02d}": 10.0 + n for n in range(9)}}
+    frame = study(variants=late, tracks=[TRACK], clips=6)
+    frame = frame[frame["metric"] == "background_psnr"]
+    said = answer(view(frame, variants={name: {} for name in late}, tracks=[TRACK]))
+    assert [f"v{n:02d}" in said for n in range(9)] == [True] * 6 + [False] * 3
+    assert " and 3 more end worse than full." in said
+
+
+def test_the_answer_knows_that_lower_can_be_better() -> None:
+    values = {"full": (0.30, 0.31, 0.32, 0.31, 0.30, 0.32), "base": (0.10, 0.12, 0.11, 0.10, 0.12, 0.11)}
+    films = [
+        rows(variant, "colour_drift", [value] * 5, sample=sample)
+        for variant, curve in values.items()
+        for sample, value in zip("abcdef", curve, strict=True)
+    ]
+    text = answer(view(pd.concat(films)))
+    assert re.search(
+        r"base \(\N{MINUS SIGN}0\.20\d*, 95 % interval .*\) ends better than full", text
+    )  # a share has no unit
+
+
+def test_few_films_give_no_interval() -> None:
+    films = [rows("full", "background_psnr", [30.0] * 5), rows("base", "background_psnr", [20.0] * 5)]
+    text = answer(view(pd.concat(films)))
+    assert text.endswith("dB over 1 sample) cannot be told apart from full: an interval needs 6 samples.")
+    notes = main_grids(view(pd.concat(films)))[0].notes
+    assert any("none from fewer than 6 samples, too few to trust" in note for note in notes)
+
+
+def test_a_difference_that_does_not_outlive_the_number_of_comparisons_is_not_claimed() -> None:
+    summary = study_summary()
+    summary.loc[summary["variant"] == "no_e_img", "delta_holm"] = 0.06
+    text = answer(replace(study_view(), summary=summary))
+    assert "base" in text.partition("ends worse than full")[0]
+    assert re.search(r"no_e_img \([^)]*\) differs from full, but not once 3 comparisons are accounted for", text)
+
+
+def test_without_the_baseline_no_difference_is_stated() -> None:
+    assert "no variant shares a scored film with full" in answer(view(rows("base", "background_psnr", [31.0, 16.0])))
+
+
+def test_only_trivial_baselines_leave_no_difference_to_state() -> None:
+    only = judged_view(judged({"full": (0.97, 0.9), "copy_image": (1.0, 0.0)}), variants={"full": {}, "copy_image": {}})
+    assert answer(only).endswith("only trivial baselines stand beside full: there is nothing to compare it with.")
+
+
+def test_one_variant_alone_is_said_to_be_alone() -> None:
+    said = answer(judged_view(judged({"full": (0.97, 0.9)}), variants={"full": {}}, trivial=()))
+    assert said.endswith("only full was run: there is nothing to compare it with.")
