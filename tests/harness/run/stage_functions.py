@@ -1,4 +1,4 @@
-"""Tiny stages that tests run in worker processes."""
+"""Tiny stages that tests run in worker processes, and what such tests share."""
 
 import os
 import signal
@@ -37,6 +37,15 @@ def graph(*nodes: Node) -> Graph:
     for one in nodes:
         made.add(one)
     return made
+
+
+def silent(_: object) -> None:
+    """No listener."""
+
+
+def lines(file: Path) -> list[str]:
+    """What a ledger holds by now."""
+    return file.read_text().splitlines() if file.is_file() else []
 
 
 def note(job: Job, line: str) -> None:

@@ -1,9 +1,12 @@
-"""One stage in this process: what its manifest says of its time."""
+"""The worker: what a manifest says of its stage's time, and which command's end it looks for."""
 
+import threading
 from pathlib import Path
 
+import pytest
+
 from harness.core.store import Store
-from harness.run.worker import run_job
+from harness.run.worker import HARNESS_PID, run_job, watch_command
 from tests.harness.run.stage_functions import CLOCK, node
 
 
@@ -21,3 +24,11 @@ def test_what_is_loaded_once_is_told_from_what_every_step_takes(tmp_path: Path) 
 
 def test_of_a_stage_that_counts_nothing_that_is_not_known(tmp_path: Path) -> None:
     assert manifest("write", tmp_path)["fixed"] is None
+
+
+def test_a_rank_on_another_machine_does_not_look_for_the_command_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """srun hands the environment on; what has that process id elsewhere is something else, or nothing."""
+    monkeypatch.setenv(HARNESS_PID, "some-other-host:1")
+    before = threading.active_count()
+    watch_command()
+    assert threading.active_count() == before
