@@ -104,6 +104,10 @@ class DataSettings(Frozen):
     reference_from: Literal["clip", "video"] = identity(
         "video", "real videos: reference images from the clip itself, or (better, say the authors) from outside it"
     )
+    augment_motion: bool = later(
+        False,
+        "training: colours, blur and sharpness of the motion frames changed, each reference with draws of its own ([C] offers it)",
+    )
     dtype: Literal["float32", "bfloat16"] = identity("float32", "numbers of the latent cache")
     shard_clips: int = runtime(256, "clips a file of the latent cache, at most: what an interruption can lose", ge=1)
 

@@ -127,6 +127,11 @@ def _check(settings: Settings) -> None:
         raise UseError(
             f"data.seed and eval.seed are both {data.seed}: films would start from training scenes; change one"
         )
+    if data.augment_motion and condition.anchor:
+        raise UseError(
+            "data.augment_motion=true changes motion frames, but behind an anchor (condition.anchor=true) the motion is handed on "
+            "as latents; set one of the two to false"
+        )
     if data.path is not None and settings.eval.path is None and data.hold_back == 0:
         raise UseError(
             "films have nothing to start from: data.hold_back=0 keeps no clip from training; "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +17,9 @@ from torch import Tensor
 
 from svi import disk
 from svi.backbones.backbone import Backbone
+from svi.data.augment import augmented
 from svi.data.cache import CLIPS, INDEX, PROMPTS, TEXT
-from svi.data.encode import Tensors, encode_clips, once, shows_reference
+from svi.data.encode import Tensors, alternatives, encode_clips, once, shows_reference
 from svi.data.footage import Clip, Footage, Unreadable
 from svi.frames import Frames, Progress
 from svi.settings import ConditionSettings, DataSettings
@@ -27,6 +28,14 @@ PLAN = "plan.json"
 BLOCK_BYTES, BLOCK_CLIPS = 4 * 2**20, 256  # pixels, and clips, encoded at once: a large clip goes alone
 SHARD_BYTES = 256 * 2**20  # a shard is put together in memory
 Skipped = tuple[str, str]
+
+
+class Read(NamedTuple):
+    """A clip as it is encoded: its reference images [K, H, W, 3], and motion frames [K, m, H, W, 3] where they are augmented."""
+
+    clip: Clip
+    references: Frames
+    augmented: Tensor | None
 
 
 def write_cache(
@@ -139,6 +148,8 @@ class _Writer:
                 "data.seed": data.seed,
             }
             source |= drawn
+        if data.augment_motion:
+            source |= {"data.augment_motion": True, "data.references": data.references, "data.seed": data.seed}
         return source
 
     def _new_plan(self, source: dict[str, Any]) -> CachePlan:
@@ -149,7 +160,7 @@ class _Writer:
             raise _nothing_decoded(left_out)
         tensors = self._encode(block)
         clip_bytes = sum(tensor.nbytes for name, tensor in tensors.items() if name != "mask")  # the mask: once a shard
-        text = self.backbone.encode_text([block[0][0].prompt])[0]
+        text = self.backbone.encode_text([block[0].clip.prompt])[0]
         return CachePlan(
             source=source,
             clips=len(self.footage),
@@ -211,33 +222,40 @@ class _Writer:
                 progress(clips.start + len(picked))
             for name, tensor in self._encode(block).items():
                 parts.setdefault(name, []).append(tensor)
-            picked += [numbers[clip.prompt] for clip, _ in block]
+            picked += [numbers[read.clip.prompt] for read in block]
         tensors = {name: once(torch.cat(parts.pop(name))) for name in list(parts)}
         return {**tensors, "prompt": torch.tensor(picked, dtype=torch.int64)}
 
-    def _blocks(
-        self, clips: Iterable[int], left_out: list[Skipped], most: int = BLOCK_CLIPS
-    ) -> Iterator[list[tuple[Clip, Frames]]]:
+    def _blocks(self, clips: Iterable[int], left_out: list[Skipped], most: int = BLOCK_CLIPS) -> Iterator[list[Read]]:
         """Decoded clips with their references, as many as are encoded at once; the others are noted in `left_out`."""
-        block: list[tuple[Clip, Frames]] = []
+        block: list[Read] = []
         for i in clips:
             try:
-                clip = self.footage.read(i)
-                references = self.footage.references(i) if shows_reference(self.condition) else clip.frames[:1]
+                block.append(self._read(i))
             except Unreadable as error:
                 left_out.append((error.name, error.why))
                 continue
-            block.append((clip, references))
-            if len(block) == most or len(block) * clip.frames.nbytes >= BLOCK_BYTES:
+            if len(block) == most or len(block) * block[0].clip.frames.nbytes >= BLOCK_BYTES:
                 yield block
                 block = []
         if block:
             yield block
 
-    def _encode(self, block: Sequence[tuple[Clip, Frames]]) -> Tensors:
-        frames = torch.from_numpy(np.stack([clip.frames for clip, _ in block]))
-        references = torch.from_numpy(np.stack([pictures for _, pictures in block]))
-        encoded = encode_clips(self.backbone, frames, references, self.condition)
+    def _read(self, i: int) -> Read:
+        """Clip i. Raises Unreadable."""
+        clip, many = self.footage.read(i), alternatives(self.condition, self.data)
+        shown = self.footage.references(i) if shows_reference(self.condition) else clip.frames[:1].repeat(many, axis=0)
+        if not self.data.augment_motion:
+            return Read(clip, shown, None)
+        motion = clip.frames[: self.condition.motion_frames]
+        return Read(clip, shown, torch.stack([augmented(motion, self.data.seed, i, k) for k in range(many)]))
+
+    def _encode(self, block: Sequence[Read]) -> Tensors:
+        frames = torch.from_numpy(np.stack([read.clip.frames for read in block]))
+        references = torch.from_numpy(np.stack([read.references for read in block]))
+        changed = [read.augmented for read in block if read.augmented is not None]
+        motions = torch.stack(changed) if changed else None
+        encoded = encode_clips(self.backbone, frames, references, self.condition, motions)
         return {name: tensor.to(self.dtype) for name, tensor in encoded.items()}
 
     def _note(self, plan: CachePlan, name: str) -> dict[str, Any] | None:
@@ -263,7 +281,7 @@ class _Writer:
         torn = [(name, f"{why} ({count} clips left out)") for (name, why), count in Counter(left_out).items()]
         index = {
             "shards": shards,
-            "references": self.data.references if shows_reference(self.condition) else 1,
+            "references": alternatives(self.condition, self.data),
             "anchor": self.condition.anchor,
             "text_tokens": plan.text_tokens,
             "skipped": [*self.footage.skipped, *torn],

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from svi.backbones.backbone import Backbone
-from svi.settings import ConditionSettings
+from svi.settings import ConditionSettings, DataSettings
 
 Tensors = dict[str, Tensor]
 
@@ -14,12 +14,25 @@ def shows_reference(condition: ConditionSettings) -> bool:
     return condition.anchor or condition.padding not in ("zeros", "repeat")
 
 
-def encode_clips(backbone: Backbone, frames: Tensor, references: Tensor, condition: ConditionSettings) -> Tensors:
+def alternatives(condition: ConditionSettings, data: DataSettings) -> int:
+    """How many conditions a clip has (K): one a reference image where it is shown, or motion frames are augmented."""
+    return data.references if shows_reference(condition) or data.augment_motion else 1
+
+
+def encode_clips(
+    backbone: Backbone,
+    frames: Tensor,
+    references: Tensor,
+    condition: ConditionSettings,
+    augmented: Tensor | None = None,
+) -> Tensors:
     """From frames [B, L, H, W, 3] and references [B, K, H, W, 3]: "latents" [B, 1, 1, C, T, h, w], "mask" [B, V, K, M, T, h, w],
     "condition.latents" [B, V, K, C, T, h, w], and whatever else the backbone's condition holds.
 
     The motion variants are all m motion frames, and one. Behind an anchor they are the clip's own latents, from the second on:
-    the anchor's stands in for the first, and the hand-off never leaves latent space (SVI 2.0 Pro).
+    the anchor's stands in for the first, and the hand-off never leaves latent space (SVI 2.0 Pro). `augmented` motion frames
+    [B, K, m, H, W, 3] take the place of the clip's in the condition's latents alone, as in the authors' code: CLIP sees the
+    clip's own.
     """
     latents, m = backbone.encode(frames), condition.motion_frames
     if condition.anchor:
@@ -28,6 +41,11 @@ def encode_clips(backbone: Backbone, frames: Tensor, references: Tensor, conditi
     else:
         motions = [(frames[:, :n], None) for n in dict.fromkeys([m, 1])]
     given = [[backbone.condition(f, image, condition, x) for image in references.unbind(1)] for f, x in motions]
+    if augmented is not None:
+        for row, (f, x) in zip(given, motions, strict=True):
+            for k, clean in enumerate(row):
+                seen = backbone.condition(augmented[:, k, : f.shape[1]], references[:, k], condition, x)
+                row[k] = {**clean, "latents": seen["latents"]}
     stacked = {name: torch.stack([torch.stack([c[name] for c in row], 1) for row in given], 1) for name in given[0][0]}
     both, channels = stacked.pop("latents"), backbone.latent_shape[0]
     return {

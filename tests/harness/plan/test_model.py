@@ -83,6 +83,7 @@ def test_weights_are_known_by_their_content_not_their_place(one: Path, videos: P
         ({"injection.img_run": 4}, "3 latent frames"),
         ({"train.adapter": "full"}, "train.adapter=lora"),
         ({"condition.anchor": True}, "multiple of 4"),
+        ({"data.augment_motion": True, "condition.anchor": True}, "handed on as latents"),
         ({"train.micro_batch": 3}, "set one of 1, 2, 4, 8"),
         ({"data.path": None}, "data.path=FOLDER"),
     ],

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from svi.backbones.tiny import Codec, TinyBackbone
 from svi.backbones.wan import WanBackbone
+from svi.data.augment import augmented
 from svi.data.cache import LatentCache
 from svi.data.cache_writer import write_cache
 from svi.data.footage import Clip, Still, VideoFootage, WorldFootage
@@ -153,6 +154,29 @@ def test_what_does_not_change_is_stored_once(tmp_path: Path) -> None:
     one = ConditionSettings(motion_frames=1, padding="zeros")
     write_cache(make_backbone(SMALL), Rendered(SMALL), one, SMALL, tmp_path / "one", quiet)
     assert load_file(tmp_path / "one" / "clips-00000.safetensors")["condition.latents"].shape[:3] == (4, 1, 1)
+
+
+@pytest.mark.parametrize("padding", ["repeat", "reference"])
+def test_augmented_motion_frames_are_in_the_condition_alone(tmp_path: Path, padding: str) -> None:
+    """Each alternative has draws of its own; the clip that is learnt and the reference image stay as they are."""
+    data = SMALL.model_copy(update={"augment_motion": True})
+    condition = ConditionSettings(motion_frames=2, padding=padding)
+    backbone, footage = make_backbone(data), Rendered(data)
+    write_cache(backbone, footage, condition, data, tmp_path, quiet)
+    cache = LatentCache.open(tmp_path)
+    assert cache.references == 3
+    for i in (0, 5, 9):
+        batch = cache.batch([i] * 4, [False, True, False, False], [0, 0, 1, 2])
+        frames = footage.read(i).frames
+        assert torch.equal(batch.latents[:1], backbone.encode(torch.from_numpy(frames)[None]))
+        for b, (m, k) in enumerate([(2, 0), (1, 0), (2, 1), (2, 2)]):
+            image, motion = torch.from_numpy(footage.references(i)[[k]]), augmented(frames[:2], data.seed, i, k)
+            expected = backbone.condition(motion[None, :m], image, condition)
+            assert torch.equal(batch.condition["latents"][b : b + 1], expected["latents"])
+        first = batch.condition["latents"][:, :, 0]
+        assert len({tuple(x.flatten().tolist()) for x in first}) > 1
+    with pytest.raises(ValueError, match=r"data\.augment_motion was True, now it is None"):
+        write_cache(backbone, footage, condition, SMALL, tmp_path, quiet)
 
 
 def test_behind_an_anchor_clip_and_condition_start_with_it(tmp_path: Path) -> None:
@@ -402,3 +426,16 @@ def test_wan(tmp_path: Path, wan_folder: WanFolder, kind: Kind, shown: dict[str,
     if kind == "wan2.1-i2v":
         feature = load_file(folder / "clips-00000.safetensors")["condition.image"]
         assert feature.shape[:3] == (3, 1, cache.references)
+
+
+def test_clip_s_own_view_stays_where_motion_frames_are_augmented(tmp_path: Path, wan_folder: WanFolder) -> None:
+    data = DataSettings(height=32, width=64, clip_frames=9, clips=3, references=4, augment_motion=True)
+    backbone = WanBackbone.load(wan_folder("wan2.1-i2v"), BackboneSettings(text_tokens=64), data, experts=())
+    condition, footage = ConditionSettings(motion_frames=1), WorldFootage(data)
+    write_cache(backbone, footage, condition, data, tmp_path, quiet)
+    frames = torch.from_numpy(footage.read(0).frames)[None, :1]
+    clean = backbone.condition(frames, frames[:, 0], condition)
+    batch = LatentCache.open(tmp_path).batch([0] * 4, [False] * 4, [0, 1, 2, 3])
+    assert torch.equal(batch.condition["image"], clean["image"].expand(4, -1, -1))
+    assert not torch.equal(batch.condition["latents"], clean["latents"].expand(4, -1, -1, -1, -1))
+    assert torch.equal(batch.condition["latents"][:, :4], clean["latents"][:, :4].expand(4, -1, -1, -1, -1))
