@@ -19,6 +19,7 @@ from reports.statistics.info import ReportInfo
 from reports.statistics.length import length_table
 from reports.statistics.view import ReportView
 from reports.tables import text as tables
+from reports.tables.cost_table import cost_grid, fairness
 from reports.tables.forecast_table import forecast_grid
 from reports.tables.settings_table import settings_grid
 
@@ -98,6 +99,7 @@ def _markdown(report: ReportView, figures: list[str]) -> str:
         + "\n\n".join(f"![{name.removesuffix('.png')}]({artifacts.FIGURES}/{name})" for name in figures),
         *([f"## Settings\n\n{tables.markdown_grid(settings)}".rstrip()] if settings else []),
         "## Costs\n\n" + "\n".join(costs),
+        *_spent(info),
         "## Provenance\n\n" + "\n".join(provenance),
         f"## Reproduce\n\n{_code(info.reproduce, at_least=3, lines=True)}",
     ]
@@ -107,6 +109,13 @@ def _markdown(report: ReportView, figures: list[str]) -> str:
 def _forecasts(report: ReportView) -> list[str]:
     grids = [grid for view in report.tracks if (grid := forecast_grid(view))]
     return ["## Forecast from one clip", *map(tables.markdown_grid, grids)] if grids else []
+
+
+def _spent(info: ReportInfo) -> list[str]:
+    """The table of costs, or the sentence that needs none."""
+    if grid := cost_grid(info):
+        return [tables.markdown_grid(grid)]
+    return [_text(said)] if (said := fairness(info)) else []
 
 
 def _text(text: str) -> str:

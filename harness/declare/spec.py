@@ -71,6 +71,7 @@ class Experiment(BaseModel):
     seeds: tuple[int, ...] = (0,)
     compare_to: str | None = None
     yes_if: tuple[str, Literal["worse", "better", "different"]] | None = None
+    orderings: str | None = None
     settings: dict[str, Scalar] = {}
 
     @field_validator("name")
@@ -109,6 +110,7 @@ def experiment(
     seeds: Sequence[int] = (0,),
     compare_to: str | None = None,
     yes_if: tuple[str, str] | None = None,
+    orderings: str | None = None,
     trivial: bool = True,
     settings: Mapping[str, Scalar] = MappingProxyType({}),
 ) -> Callable[[Callable[[], Iterator[Variant]]], Experiment]:
@@ -116,6 +118,7 @@ def experiment(
 
     `yes_if`: the variant that decides a question of yes or no, and how it must end beside the baseline for a yes: "worse",
     "better" or "different".
+    `orderings`: a list of published orderings (reports/tables/orderings.csv) that the report holds the films against.
     `trivial` adds the variants that any method must be held against: copy_image, copy_clips and ping_pong. `settings` hold for
     all variants, unless the command line or a variant sets them.
     """
@@ -123,7 +126,7 @@ def experiment(
     def declare(function: Callable[[], Iterator[Variant]]) -> Experiment:
         question = " ".join((function.__doc__ or "").split())
         about: dict[str, object] = {"baseline": baseline, "tracks": tuple(tracks), "seeds": tuple(seeds)}
-        about |= {"compare_to": compare_to, "settings": dict(settings), "yes_if": yes_if}
+        about |= {"compare_to": compare_to, "settings": dict(settings), "yes_if": yes_if, "orderings": orderings}
         variants = tuple(function())
         if yes_if and yes_if[0] not in (names := [variant.name for variant in variants]):
             raise UseError(

@@ -21,7 +21,7 @@ from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE,
 from harness.plan.launch import launcher
 from harness.plan.model import Model, Weights, check_stories, model_of
 from harness.plan.scoring import Scoring, scorings
-from reports.tables.sources import table_names
+from reports.tables.sources import ordering_lists, table_names
 from svi.data.folder import READING, video_files
 from svi.settings import COPY_IMAGE, TrainSettings
 
@@ -76,6 +76,8 @@ def build(request: Request, cache: Path) -> Pipeline:
             )
     if experiment.compare_to is not None and experiment.compare_to not in table_names():
         raise UseError(f"compare_to={experiment.compare_to!r}: {suggestion(experiment.compare_to, table_names())}")
+    if experiment.orderings is not None and experiment.orderings not in ordering_lists():
+        raise UseError(f"orderings={experiment.orderings!r}: {suggestion(experiment.orderings, ordering_lists())}")
     builder = Builder(cache)
     children = []
     for variant in experiment.variants:
@@ -176,6 +178,8 @@ class Builder:
             "errors": [[c.variant.name, c.seed] for c in children for _ in c.errors],
             "scored": [[c.variant.name, c.seed, track] for c in children for track in c.score for _ in c.score[track]],
         }
+        if experiment.orderings is not None:  # younger than reports
+            identity["orderings"] = experiment.orderings
         upstream = {
             "base": tuple(dict.fromkeys(s for c in children for s in c.base)),
             "train": tuple(s for c in children for s in c.train.values()),

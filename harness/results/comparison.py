@@ -133,6 +133,8 @@ def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         seeds=sorted({seed for info in infos for seed in info.seeds}),
         compare_to=tuple(dict.fromkeys(name for info in infos for name in info.compare_to)),
         yes_if=None,
+        orderings=None,
+        spent=_first_of_each(part.renamed(part.info.spent) for part in parts),
         still=first.names.get(first.info.still or ""),
         costs=costs([part.job for part in parts]),
         forecast_share=forecast_share([part.job for part in parts]),

@@ -19,6 +19,7 @@ from harness.declare.spec import TRIVIAL
 from harness.plan.kinds import FORECAST, GENERATE, REPORT, SCORE
 from harness.results.made_of import made_of, meanings
 from harness.results.reports import REPORTS
+from harness.results.spent import spent
 from reports.statistics.info import ReportInfo
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def report_info(job: Job) -> ReportInfo:
         yes_if=tuple(settings["yes_if"]) if settings.get("yes_if") else None,
         truth=truth,
         still=next((name for name, sets in settings["variants"].items() if sets == COPIES.set), None),
+        orderings=settings.get("orderings"),
+        spent=spent(job),
         meanings=meanings(),
     )
 

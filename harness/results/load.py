@@ -13,6 +13,7 @@ from harness.declare.settings import Settings
 from harness.results.frame import results_frame
 from harness.results.info import settings_read
 from harness.results.reports import report_job
+from harness.results.spent import spent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +75,13 @@ class Results:
             for film in FilmInfo.read(folder).samples
         ]
         return pd.DataFrame(rows)
+
+    @cached_property
+    def costs(self) -> "pd.DataFrame":
+        """What each variant cost (reports/statistics/spending.py), means over seeds and tracks; NaN where nothing counted."""
+        import pandas as pd
+
+        return pd.DataFrame.from_dict(spent(self._job), orient="index")
 
     @cached_property
     def settings(self) -> "pd.DataFrame":

@@ -22,10 +22,12 @@ from reports.statistics.info import ReportInfo
 from reports.statistics.length import length_table
 from reports.statistics.view import ReportView, TrackView
 from reports.tables.answer import answer
+from reports.tables.cost_table import cost_grid, fairness
 from reports.tables.forecast_table import forecast_grid
 from reports.tables.published import CAPTION, published_grids
 from reports.tables.settings_table import settings_grid
-from reports.tables.track_tables import further_grids, main_grids
+from reports.tables.text import track_grids
+from reports.tables.track_tables import further_grids
 from reports.tables.verdict import verdict
 
 
@@ -48,6 +50,8 @@ def page(report: ReportView, link: Link, video_bytes: int = VIDEO_BYTES) -> str:
         tracks=tracks,
         published=[grid for name in info.compare_to for grid in published_grids(name)],
         settings=settings_grid(info),
+        spent=cost_grid(info),
+        fairness=fairness(info),
         published_caption=CAPTION,
         errors=[(name, _picture_uri(figure)) for name, figure in error_figures(info)],
         beside=(artifacts.RESULTS, artifacts.SUMMARY),
@@ -73,7 +77,7 @@ def _track(view: TrackView) -> dict[str, object]:
     return {
         "name": view.track,
         "answer": answer(view),
-        "grids": main_grids(view),
+        "grids": track_grids(view),
         "further": further_grids(view),
         "deltas": inline(delta_figure(view)),
         "panels": panels,

@@ -53,6 +53,8 @@ class ReportInfo:
     truth: Mapping[str, str] = field(default_factory=dict)
     still: str | None = None
     meanings: Mapping[str, str] = field(default_factory=dict)
+    orderings: str | None = None
+    spent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.baseline not in self.variants:

@@ -88,7 +88,7 @@ def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
 def summary_of(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     """`summarise`, of a frame that `validated` has returned."""
     counts, seconds = clip_counts(frame), film_seconds(frame, info)
-    values = _values(sample_statistics(frame, seconds))
+    values = values_by_statistic(sample_statistics(frame, seconds))
     # Scored rows first: a skipped one may know less of its metric.
     kinds = frame[["metric", "direction", "unit", "version", "status"]].drop_duplicates()
     known = kinds.sort_values("status", kind="stable").drop_duplicates("metric")
@@ -198,7 +198,7 @@ def curves(frame: pd.DataFrame, track: str, metric: str, view: str = WINDOW) -> 
     return found
 
 
-def _values(statistics: pd.DataFrame) -> dict[tuple[str, ...], "pd.Series[float]"]:
+def values_by_statistic(statistics: pd.DataFrame) -> dict[tuple[str, ...], "pd.Series[float]"]:
     """(track, variant, metric, statistic) -> the values, indexed by (seed, sample)."""
     indexed = statistics.set_index(["seed", "sample"])
     groups = indexed.groupby(["track", "variant", "metric", "statistic"], observed=True)["value"]

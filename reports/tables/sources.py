@@ -1,4 +1,4 @@
-"""Which published tables there are, without loading pandas."""
+"""Which published tables and orderings there are, without loading pandas."""
 
 import csv
 import re
@@ -12,6 +12,18 @@ def table_names() -> tuple[str, ...]:
     text = (resources.files("reports.tables") / "published.csv").read_text(encoding="utf-8")
     found = {table_name(row["source"]) for row in csv.DictReader(text.splitlines())}
     return tuple(sorted(found))
+
+
+@cache
+def ordering_rows() -> tuple[dict[str, str], ...]:
+    """The rows of tables/orderings.csv."""
+    text = (resources.files("reports.tables") / "orderings.csv").read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))
+
+
+def ordering_lists() -> tuple[str, ...]:
+    """Names for `orderings`: the experiments that such a list was written for."""
+    return tuple(dict.fromkeys(row["experiment"] for row in ordering_rows()))
 
 
 def table_name(source: str) -> str:

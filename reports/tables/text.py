@@ -8,10 +8,11 @@ from dataclasses import replace
 import pandas as pd
 
 from reports.statistics.frame import KEYS, as_written
-from reports.statistics.view import ReportView
+from reports.statistics.view import ReportView, TrackView
 from reports.tables.answer import answer
 from reports.tables.grid import NONE, Cell, Grid
 from reports.tables.numbers import MINUS
+from reports.tables.orderings import ordering_grid
 from reports.tables.published import CAPTION, published_grids
 from reports.tables.track_tables import further_grids, main_grids
 
@@ -37,12 +38,18 @@ def markdown_answers(report: ReportView) -> str:
 
 
 def markdown_tables(report: ReportView) -> str:
-    """The main table of each track, what all of them need to be read, then the published tables, apart."""
-    parts = _with_notes_once([grid for view in report.tracks for grid in main_grids(view)])
+    """The main table and the orderings of each track, what all of them need to be read, then the published tables, apart."""
+    parts = _with_notes_once([grid for view in report.tracks for grid in track_grids(view)])
     if report.info.compare_to:
         parts += ["---", CAPTION]
         parts += _with_notes_once([grid for name in report.info.compare_to for grid in published_grids(name)])
     return "\n\n".join(parts)
+
+
+def track_grids(view: TrackView) -> list[Grid]:
+    """What a report shows of a track before all else."""
+    orderings = ordering_grid(view)
+    return [*main_grids(view), *([orderings] if orderings else [])]
 
 
 def _with_notes_once(grids: Sequence[Grid]) -> list[str]:

@@ -263,6 +263,19 @@ def test_an_unknown_published_table_is_refused_before_anything_runs(tmp_path: Pa
         pipeline.build(pipeline.Request(wrong, "x", "tiny"), tmp_path / "f.json")
 
 
+def test_orderings_are_part_of_a_report_alone_and_unknown_ones_are_refused(tmp_path: Path) -> None:
+    plain = EXPERIMENTS.get("ablation_eimg")
+    listed = plain.model_copy(update={"orderings": "league"})
+    before, after = (pipeline.build(pipeline.Request(one, "x", "tiny"), tmp_path / "f.json") for one in (plain, listed))
+    assert {node.signature for node in before.graph} ^ {node.signature for node in after.graph} == {
+        before.report,
+        after.report,
+    }
+    wrong = plain.model_copy(update={"orderings": "leage"})
+    with pytest.raises(UseError, match="did you mean 'league'"):
+        pipeline.build(pipeline.Request(wrong, "x", "tiny"), tmp_path / "f.json")
+
+
 def test_the_command_repeats_what_was_asked_for() -> None:
     asked = pipeline.Request(
         EXPERIMENTS.get("ablation_eimg"), "my file.py:mine", "tiny", ("code",), {"train.lr": 0.5}, only="full"

@@ -79,6 +79,15 @@ def test_the_variant_that_decides_a_question_must_be_there() -> None:
         experiment(tracks=("t",), yes_if=("no_img", "slower"))(ablation)
 
 
+def test_orderings_are_named_and_are_none_by_default() -> None:
+    def ablation() -> Iterator[Variant]:
+        """Is it this?"""
+        yield FULL
+
+    assert experiment(tracks=("t",), orderings="league")(ablation).orderings == "league"
+    assert experiment(tracks=("t",))(ablation).orderings is None
+
+
 def test_the_trivial_baselines_come_last_and_can_be_picked_and_dropped() -> None:
     whole = declared(Variant("base"), FULL, trivial=True)
     assert [v.name for v in whole.variants] == ["base", "full", "copy_image", "copy_clips", "ping_pong"]

@@ -321,6 +321,17 @@ def test_costs_stand_as_they_are_told_the_total_last(filmed: str) -> None:
     assert '<div class="total"><dt>together</dt><dd>2 min</dd></div></dl>' in filmed
 
 
+def test_what_variants_cost_is_a_table_where_it_differs_and_else_a_sentence() -> None:
+    cost = {"parameters": 9.0, "clips": 48.0, "training_tokens": 960.0, "evaluations": 16.0, "tokens": 320.0}
+    frame, names = of_one_metric(dict.fromkeys(VARIANTS, 20.0)), dict.fromkeys(VARIANTS, cost)
+    alike = page(report(frame, tracks=[TRACK], spent=names), LINK)
+    assert "Fair to compare with full, every cost within 5 %: base, no_e_img and no_e_vid." in alike
+    assert "What each variant cost" not in alike
+    dear = page(report(frame, tracks=[TRACK], spent={**names, "base": cost | {"tokens": 640.0}}), LINK)
+    assert "What each variant cost" in dear
+    assert "base (2 x the token-evaluations a second of film)" in dear
+
+
 def of_two_variants(films: Films, folder: Path) -> dict[Path, bytes]:
     """All files of a report of two variants and a metric, with its forecast and films."""
     frame = study({"base": 16.0, "full": 30.0}, tracks=[TRACK], clips=8)
