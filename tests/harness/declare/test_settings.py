@@ -62,6 +62,7 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "modulate": 0.2,
         "lists": 2,
         "warmup_by": "rank",
+        "augment_motion": True,
     }
     changed = Settings.model_validate({section: {key: others[key]}})
     for kind in KINDS:
