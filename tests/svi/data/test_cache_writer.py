@@ -33,10 +33,12 @@ class Grey:
     """Footage that costs nothing: clip after clip of one grey."""
 
     fingerprint = "grey"
+    files = 0
 
     def __init__(self, clips: int, data: DataSettings) -> None:
         self.clips, self.shape = clips, (data.clip_frames, data.height, data.width, 3)
         self.skipped: list[tuple[str, str]] = []
+        self.notes: list[str] = []
 
     def __len__(self) -> int:
         return self.clips
@@ -58,7 +60,7 @@ def write(folder: Path, data: DataSettings = DATA, progress: Callable[[int, int]
     return write_cache(make_backbone(data), Rendered(data), CONDITION, data, folder, progress)
 
 
-def in_a_process(task: Callable[[], None]) -> int | None:
+def in_a_process(task: Callable[[], object]) -> int | None:
     """Its exit status."""
     process = multiprocessing.get_context("fork").Process(target=task)
     process.start()
