@@ -25,10 +25,10 @@ from svi.frames import Frames
 from svi.lora import adapter
 from svi.settings import ConditionSettings, DataSettings, TrainSettings
 from svi.training import ranks
-from svi.training.error_recycling import ErrorRecycling, bank_folder
-from svi.training.error_sheets import injected_sheet, own_errors, own_sheet
+from svi.objectives.error_recycling import ErrorRecycling, bank_folder
+from svi.objectives.error_sheets import injected_sheet, own_errors, own_sheet
 from svi.training.loop import train as fit
-from svi.training.objective import FlowMatching
+from svi.objectives.pretraining import Pretraining
 
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
 CODEC_CLIPS = 1000  # about so many clips fit the embedded model's codec
@@ -45,7 +45,7 @@ def backbone(job: Job) -> None:
     condition = ConditionSettings(motion_frames=1, padding="repeat")
     with tempfile.TemporaryDirectory(dir=job.folder) as clips:
         write_cache(base, footage, condition, DataSettings(), Path(clips), lambda done, total: None)
-        objective = FlowMatching(base, LatentCache.open(Path(clips)), tiny.shift, tiny.seed)
+        objective = Pretraining(base, LatentCache.open(Path(clips)), tiny.shift, tiny.seed)
         settings = TrainSettings(
             steps=tiny.steps, batch=tiny.batch, lr=tiny.lr, schedule="cosine", adapter="full", seed=tiny.seed
         )

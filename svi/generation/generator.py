@@ -1,23 +1,23 @@
-"""The clip loop: each clip is conditioned on the last frames of the one before, and is on disk before the next one begins."""
+"""Films, made clip by clip by a generation loop: each clip is on disk before the next one begins."""
 
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from svi.backbones import speed
-from svi.backbones.backbone import Backbone, Condition
+from svi.backbones.backbone import Backbone
 from svi.frames import Frames, Progress
-from svi.generation.reel import Handoff, Reel, Script, groups, reels
-from svi.generation.solver import solver
+from svi.generation.clips import ClipLoop
+from svi.generation.denoiser import Denoiser
+from svi.generation.loop import Loop
+from svi.generation.reel import Handoff, Reel, Script, reels
 from svi.method.draws import keyed
-from svi.method.flow import TIMESTEPS
-from svi.settings import ConditionSettings, GenerateSettings
+from svi.settings import GenerateSettings
 
 
 class Texts:
@@ -55,15 +55,12 @@ class Generator:
     """Makes films clip by clip with one backbone and its (possibly adapted) transformers by expert."""
 
     def __init__(
-        self,
-        backbone: Backbone,
-        models: Mapping[str, nn.Module],
-        settings: GenerateSettings,
-        condition: ConditionSettings,
+        self, backbone: Backbone, models: Mapping[str, nn.Module], settings: Any, loop: type[Loop] = ClipLoop
     ) -> None:
-        """The transformers, in the order of falling noise, are put in evaluation mode."""
-        self.backbone, self.settings, self.condition = backbone, settings, condition
-        self.models = {expert: model.eval() for expert, model in models.items()}
+        """`settings` has a section an attribute: generate, condition, and the loop's own."""
+        self.backbone, self.settings, self.condition = backbone, settings.generate, settings.condition
+        self.denoiser = Denoiser(backbone, models, self.settings)
+        self.loop = loop(self.denoiser, settings)
         self.texts = Texts(backbone)
 
     # Films
@@ -82,7 +79,7 @@ class Generator:
         self._check(scripts, n_frames)
         parts = reels(folder, scripts, n_frames, fps, self.settings.together, self.settings.lossless)
         undone = [scripts[row] for rows, reel in parts if not reel.done for row in rows]
-        self.encode([self._prompt(script, clip) for script in undone for clip in range(n_clips)], folder)
+        self.encode([prompt_of(script, clip, self.settings) for script in undone for clip in range(n_clips)], folder)
         for rows, reel in parts:
             for clips in self._film([scripts[row] for row in rows], reel, n_frames):
                 progress(done + clips * len(rows), len(scripts) * n_clips)
@@ -90,48 +87,33 @@ class Generator:
 
     def _film(self, scripts: Sequence[Script], reel: Reel, n_frames: int) -> Iterator[int]:
         """Clips that are there, again after each one."""
-        n_clips, m = len(scripts[0].prompts), self.condition.motion_frames
-        self._resize(scripts)
-        handoff = None if reel.done else reel.resume() or self._start(scripts)
-        while handoff is not None and handoff.clip < n_clips:
-            yield handoff.clip
-            clip = handoff.clip
-            latents = self._next(scripts, handoff)
-            frames = self._decode(latents)
-            shown = self._shown(clip, n_clips, n_frames)
-            handed_on = latents[:, :, -self.backbone.latent_frames(m) :]
-            handoff = Handoff(clip + 1, frames[:, -m:].copy(), handed_on.numpy().copy())
-            reel.write(frames[:, shown], clip * self._step + shown.start, handoff)
+        n_clips = len(scripts[0].prompts)
+        if not reel.done:
+            films, handoff = self.films_of(scripts), reel.resume()
+            past = {name: torch.from_numpy(kept) for name, kept in handoff.past.items()} if handoff else None
+            for clip in range(handoff.clip if handoff else 0, n_clips):
+                yield clip
+                frames, past = self.loop.next(films, clip, past)
+                shown, kept = self._shown(clip, n_clips, n_frames), {name: x.numpy() for name, x in past.items()}
+                reel.write(frames[:, shown], clip * self._step + shown.start, Handoff(clip + 1, kept))
         reel.finish(n_clips)
         yield n_clips
 
     def first(self, scripts: Sequence[Script]) -> Frames:
         """The first clips of films of one size, as `films` makes them; their prompts are encoded. [S, L, H, W, 3] uint8"""
-        self._resize(scripts)
-        return self._decode(self._next(scripts, self._start(scripts)))
+        return self.loop.next(self.films_of(scripts), 0, None)[0]
 
-    def _decode(self, latents: Tensor) -> Frames:
-        """[S, L, H, W, 3] uint8"""
-        frames: Frames = self.backbone.decode(latents, truncate=self.settings.pixels == "truncate").numpy()
-        return frames
-
-    def _start(self, scripts: Sequence[Script]) -> Handoff:
-        """What the first clip knows: the images."""
-        return Handoff(0, np.stack([script.image for script in scripts])[:, None], np.empty(0))
-
-    def _next(self, scripts: Sequence[Script], handoff: Handoff) -> Tensor:
-        """Latents of the clip that follows."""
-        return self.clip(
-            self._condition(handoff, torch.from_numpy(np.stack([script.image for script in scripts]))),
-            self.texts[[self._prompt(script, handoff.clip) for script in scripts]],
-            self.texts[[self.settings.negative_prompt] * len(scripts)],
-            self._noise(scripts, handoff.clip),
-        )
+    def films_of(self, scripts: Sequence[Script]) -> "Scripted":
+        """What films of one size are made from; the backbone makes clips of their size from now on."""
+        height, width, _ = scripts[0].image.shape
+        self.backbone.resize(height, width)
+        return Scripted(scripts, self.texts, self.settings, self.backbone.latent_shape)
 
     @property
     def _step(self) -> int:
         """Frames from the start of one clip to the start of the next."""
-        return self.backbone.clip_frames - self.condition.overlap
+        overlap: int = self.condition.overlap
+        return self.backbone.clip_frames - overlap
 
     def _shown(self, clip: int, n_clips: int, n_frames: int) -> slice:
         """The frames of a clip that the film shows: the overlap of two clips once, the anchor of a later clip never."""
@@ -141,27 +123,6 @@ class Generator:
         elif clip < n_clips - 1:
             end = self._step + begin
         return slice(begin if clip else 0, min(end, n_frames - clip * self._step))
-
-    def _condition(self, handoff: Handoff, reference: Tensor) -> Condition:
-        """The first clip starts from the image alone, which is its anchor as well."""
-        motion = torch.from_numpy(handoff.frames)
-        if handoff.clip == 0:
-            return self._first_condition(reference)
-        latents = torch.from_numpy(handoff.latents) if self.settings.handoff == "latent" else None
-        return self.backbone.condition(motion, reference, self.condition, latents)
-
-    def _first_condition(self, reference: Tensor) -> Condition:
-        """From the image alone: as the one motion frame, or as the anchor, before which nothing moved."""
-        motion, settings = reference[:, None], self.condition.model_copy(update={"motion_frames": 1})
-        nothing = torch.empty(len(reference), self.backbone.latent_shape[0], 0, *self.backbone.latent_shape[2:])
-        return self.backbone.condition(motion, reference, settings, nothing if settings.anchor else None)
-
-    def _noise(self, scripts: Sequence[Script], clip: int) -> Tensor:
-        """Each film's own noise, or the seed's; that of clip i is seed + i * stride (a fixed one accumulates artefacts)."""
-        seed = self.settings.seed + clip * self.settings.seed_stride
-        by_seed = self.settings.noise == "seed"
-        sources = [torch.Generator().manual_seed(seed) if by_seed else keyed("film", s.name, seed) for s in scripts]
-        return torch.stack([torch.randn(self.backbone.latent_shape, generator=source) for source in sources])
 
     def _check(self, scripts: Sequence[Script], n_frames: int) -> None:
         clips = {len(script.prompts) for script in scripts}
@@ -178,99 +139,37 @@ class Generator:
                 f"{self.backbone.clip_frames} frames that overlap by {self.condition.overlap}"
             )
 
-    def _resize(self, scripts: Sequence[Script]) -> None:
-        height, width, _ = scripts[0].image.shape
-        self.backbone.resize(height, width)
-
-    # Prompts
-
-    def _prompt(self, script: Script, clip: int) -> str:
-        return script.prompts[0 if self.settings.prompts == "first" else clip]
-
     def encode(self, prompts: Sequence[str], folder: Path | None = None) -> None:
         """These and the negative one, into a file in `folder`; none where nothing is to be made."""
         self.texts.add([*prompts, self.settings.negative_prompt] if prompts else [], folder)
 
-    # One clip
 
-    @torch.no_grad()
-    def clip(self, condition: Condition, text: Tensor, negative: Tensor, x: Tensor) -> Tensor:
-        """From noise x to the latents of a clip, [B, C, T, h, w]; text and negative [B, tokens, channels].
+class Scripted:
+    """Scripts of one size as a loop sees them (protocol: svi.generation.loop.Films)."""
 
-        Classifier-free guidance as diffusers has it: v = v_negative + scale (v_text - v_negative), where the scale is above 1.
-        """
-        scheduler = solver(self.settings)
-        try:
-            for timestep in scheduler.timesteps:
-                v = self._velocity(float(timestep) / TIMESTEPS, x, condition, text, negative)
-                x = scheduler.step(-v, timestep, x, return_dict=False)[0]
-        finally:
-            for model in self.models.values():
-                speed.rest(model)
-        return self.backbone.finish(x, condition)
+    def __init__(
+        self, scripts: Sequence[Script], texts: Texts, settings: GenerateSettings, shape: tuple[int, int, int, int]
+    ) -> None:
+        """Latents of a clip have this shape, [C, T, h, w]."""
+        self._scripts, self._texts, self._settings, self._shape = scripts, texts, settings, shape
+        self.images = torch.from_numpy(np.stack([script.image for script in scripts]))
+        self.clips = len(scripts[0].prompts)
+        self.negative = texts[[settings.negative_prompt] * len(scripts)]
 
-    def _velocity(self, sigma: float, x: Tensor, condition: Condition, text: Tensor, negative: Tensor) -> Tensor:
-        """Guided, by the expert of this noise level."""
-        expert = self.backbone.expert(sigma)
-        scale = self._guidance(expert)
-        t = torch.full((len(x),), 1 - sigma, dtype=torch.float64)
-        v = self.backbone.velocity(self.models[expert], x, t, condition, text, "cond")
-        if scale <= 1:
-            return v
-        free = self.backbone.velocity(self.models[expert], x, t, condition, negative, "uncond")
-        return free + scale * (v - free)
+    def text(self, clip: int) -> Tensor:
+        """Behind the last clip: that one's."""
+        return self._texts[[prompt_of(script, min(clip, self.clips - 1), self._settings) for script in self._scripts]]
 
-    def _guidance(self, expert: str) -> float:
-        low = self.settings.guidance_low
-        return self.settings.guidance if low is None or expert == next(iter(self.models)) else low
-
-    # The probe
-
-    def probe(self, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
-        """One clip from a clean and from a perturbed condition with the same noise: what gain and eps are measured on.
-
-        First latent frames [S, C, h, w]: condition, perturbation, output_clean, output_perturbed. Those of several sizes lie in
-        the top left corner of arrays as large as the largest, NaN elsewhere, and `sizes` [S, 2] says each one's h and w.
-        """
-        self.encode([script.prompts[0] for script in scripts])
-        parts = [
-            (rows, self._probe([scripts[row] for row in rows])) for rows in groups(scripts, self.settings.together)
+    def noise(self, clip: int) -> Tensor:
+        """Each film's own noise, or the seed's; that of clip i is seed + i * stride (a fixed one accumulates artefacts)."""
+        seed = self._settings.seed + clip * self._settings.seed_stride
+        by_seed = self._settings.noise == "seed"
+        sources = [
+            torch.Generator().manual_seed(seed) if by_seed else keyed("film", s.name, seed) for s in self._scripts
         ]
-        return joined(parts)
-
-    def _probe(self, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
-        """Of the first clip's own condition, so that what is perturbed is what films are made from."""
-        self._resize(scripts)
-        condition = self._first_condition(torch.from_numpy(np.stack([s.image for s in scripts])))
-        channels = self.backbone.latent_shape[0]
-        clean = condition["latents"][:, -channels:, 0]
-        generators = [keyed("probe", s.name, self.settings.seed) for s in scripts]
-        noise = torch.stack([torch.randn(clean.shape[1:], generator=g) for g in generators]) * self.settings.probe_sigma
-        x = torch.stack([torch.randn(self.backbone.latent_shape, generator=g) for g in generators])
-        perturbed = {**condition, "latents": condition["latents"].clone()}
-        # As an error of the frame that is handed on: where that frame is repeated, its error is too.
-        reached = slice(None) if self.condition.padding == "repeat" else slice(1)
-        perturbed["latents"][:, -channels:, reached] += noise[:, :, None]
-        text = self.texts[[s.prompts[0] for s in scripts]]
-        negative = self.texts[[self.settings.negative_prompt] * len(scripts)]
-        outputs = [self.clip(given, text, negative, x)[:, :, 0].numpy() for given in (condition, perturbed)]
-        return {
-            "condition": clean.numpy(),
-            "perturbation": noise.numpy(),
-            "output_clean": outputs[0],
-            "output_perturbed": outputs[1],
-        }
+        return torch.stack([torch.randn(self._shape, generator=source) for source in sources])
 
 
-def joined(parts: Sequence[tuple[Sequence[int], Mapping[str, np.ndarray]]]) -> dict[str, np.ndarray]:
-    """Arrays [S, C, h, w] from those of groups and their rows; of several sizes: padded with NaN, and with `sizes` [S, 2]."""
-    sizes = np.empty((sum(len(rows) for rows, _ in parts), 2), np.int64)
-    for rows, part in parts:
-        sizes[list(rows)] = next(iter(part.values())).shape[2:]
-    whole = {}
-    for name, first in parts[0][1].items():
-        whole[name] = np.full((len(sizes), first.shape[1], *sizes.max(axis=0)), np.nan, first.dtype)
-        for rows, part in parts:
-            _, _, height, width = part[name].shape
-            whole[name][list(rows), :, :height, :width] = part[name]
-    return {**whole, "sizes": sizes} if len(np.unique(sizes, axis=0)) > 1 else whole
+def prompt_of(script: Script, clip: int, settings: GenerateSettings) -> str:
+    """One a clip, or the first for all."""
+    return script.prompts[0 if settings.prompts == "first" else clip]

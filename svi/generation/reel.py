@@ -2,9 +2,10 @@
 
 import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from svi.frames import Frames
 from svi.generation.video import join_mp4, write_mp4
 
 WORK, HANDOFF, FIRST = "films", "handoff.npz", "first.npy"  # gone once the films are whole
+NAMES, CLIP = "names", "clip"  # in the hand-off, beside what the loop keeps
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,10 @@ class Script:
 
 @dataclass(frozen=True)
 class Handoff:
-    """What the next clip needs of the past: its index, motion frames [S, m, H, W, 3], their latents [S, C, m', h, w]."""
+    """The index of the next clip, and what its loop needs of the past."""
 
     clip: int
-    frames: Frames
-    latents: np.ndarray
+    past: Mapping[str, np.ndarray]
 
 
 class Reel:
@@ -61,9 +62,10 @@ class Reel:
         if not file.is_file():
             return None
         with np.load(file) as saved:
-            if saved["names"].tolist() != self.names:
+            if saved[NAMES].tolist() != self.names:
                 return None
-            return Handoff(int(saved["clip"]), saved["frames"], saved["latents"])
+            past = {name: saved[name] for name in saved.files if name not in (NAMES, CLIP)}
+            return Handoff(int(saved[CLIP]), past)
 
     def keep(self, first: Frames) -> None:
         """The clip that all segments repeat, [S, L, H, W, 3]; it goes when the films are whole."""
@@ -87,7 +89,8 @@ class Reel:
             for row, film in zip(self.rows, frames, strict=True):
                 whole[row, begin : begin + len(film)] = film
         content = io.BytesIO()
-        np.savez(content, names=self.names, clip=handoff.clip, frames=handoff.frames, latents=handoff.latents)
+        kept: dict[str, Any] = {**handoff.past, NAMES: self.names, CLIP: handoff.clip}
+        np.savez(content, **kept)
         write_whole(self._work[0] / HANDOFF, content.getvalue())
 
     def finish(self, clips: int) -> None:

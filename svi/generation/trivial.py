@@ -17,8 +17,6 @@ from svi.settings import COPY_IMAGE, PING_PONG, GenerateSettings
 if TYPE_CHECKING:
     from svi.generation.generator import Generator
 
-NOTHING = np.empty(0, np.uint8)
-
 
 def shown(method: str, frames: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     """Which of the `length` frames of the first clip each of these frames of a film shows.
@@ -67,7 +65,7 @@ def _repeat(
     scripts: Sequence[Script], reel: Reel, clips: Sequence[slice], method: str, maker: "Generator | None"
 ) -> Iterator[int]:
     """Clips that are there, again after each one."""
-    handoff = None if reel.done else reel.resume() or Handoff(0, NOTHING, NOTHING)
+    handoff = None if reel.done else reel.resume() or Handoff(0, {})
     if handoff is not None and handoff.clip == 0:
         yield 0
         reel.keep(np.stack([script.image for script in scripts])[:, None] if maker is None else maker.first(scripts))
@@ -76,7 +74,7 @@ def _repeat(
             yield handoff.clip
         frames, first = clips[handoff.clip], reel.kept()
         repeated = shown(method, np.arange(frames.start, frames.stop), first.shape[1])
-        handoff = Handoff(handoff.clip + 1, NOTHING, NOTHING)
+        handoff = Handoff(handoff.clip + 1, {})
         reel.write(first[:, repeated], frames.start, handoff)
     reel.finish(len(clips))
     yield len(clips)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from svi.backbones import speed
-from svi.generation.generator import Generator
+from svi.generation.denoiser import Denoiser, Given
 from svi.perf.measure import Cost, cost, free, matmul_rate
 from svi.perf.shapes import CLIP_TOKENS, SIZES, Size, random_backbone
-from svi.settings import ConditionSettings, GenerateSettings, SpeedSettings
+from svi.settings import GenerateSettings, SpeedSettings
 
 PLAIN = SpeedSettings(attention="sdpa")
 TRIED: dict[str, dict[str, object]] = {
@@ -52,13 +52,13 @@ def _clip(size: Size, settings: SpeedSettings, device: torch.device, steps: int,
     at_first = torch.device("cpu") if settings.offload != "none" else device
     backbone = random_backbone(size, at_first)
     models = speed.prepare(backbone.transformers, settings, device)
-    maker = Generator(backbone, models, GenerateSettings(steps=steps), ConditionSettings())
-    inputs = _inputs(size)
-    return cost(lambda: maker.clip(*inputs), device, repeat)
+    denoiser = Denoiser(backbone, models, GenerateSettings(steps=steps))
+    given, noise = _inputs(size)
+    return cost(lambda: denoiser.clip(given, noise), device, repeat)
 
 
-def _inputs(size: Size) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
-    """Condition, text, negative text, noise: of one clip."""
+def _inputs(size: Size) -> tuple[Given, Tensor]:
+    """What one clip is made from, and its noise."""
     channels, *rest = size.latent_shape
     text_dim, image_dim = size.transformer["text_dim"], size.transformer["image_dim"]
     condition = {
@@ -66,4 +66,4 @@ def _inputs(size: Size) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
         "image": torch.randn(1, CLIP_TOKENS, image_dim),
     }
     text, negative = torch.randn(2, 1, size.backbone.text_tokens, text_dim).unbind()
-    return condition, text, negative, torch.randn(1, channels, *rest)
+    return Given(condition, text, negative), torch.randn(1, channels, *rest)

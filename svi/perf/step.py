@@ -10,12 +10,12 @@ from torch import Tensor
 
 from svi.data.cache import Batch
 from svi.lora import adapter as lora
+from svi.objectives.error_recycling import ErrorRecycling
 from svi.perf.measure import cost, matmul_rate
 from svi.perf.shapes import CLIP_TOKENS, SIZES, Encoders, Size, random_backbone
 from svi.settings import BankSettings, ConditionSettings, FlowSettings, InjectionSettings, TrainSettings
 from svi.training import ranks
 from svi.training.engine import engine_for, take_step
-from svi.training.error_recycling import ErrorRecycling
 
 CLIPS = 4
 

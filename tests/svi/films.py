@@ -1,13 +1,15 @@
 """Films of a real tiny transformer on scenes of the embedded world."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 
 from svi.data import world
-from svi.generation.generator import Generator, Script
-from svi.settings import ConditionSettings, DataSettings, GenerateSettings
+from svi.generation.generator import Generator
+from svi.generation.reel import Script
+from svi.settings import ConditionSettings, DataSettings, Frozen, GenerateSettings
 from tests.svi.conftest import CONDITION, DATA, make_backbone
 
 SETTINGS = GenerateSettings(steps=2, guidance=1.0, shift=3.0, lossless=True)
@@ -27,7 +29,12 @@ def maker(
     settings: GenerateSettings = SETTINGS, condition: ConditionSettings = CONDITION, data: DataSettings = DATA
 ) -> Generator:
     backbone = make_backbone(data)
-    return Generator(backbone, backbone.transformers, settings, condition)
+    return Generator(backbone, backbone.transformers, sections(settings, condition))
+
+
+def sections(generate: GenerateSettings, condition: ConditionSettings, **others: Frozen) -> SimpleNamespace:
+    """Settings as a stage reads them: a section an attribute."""
+    return SimpleNamespace(generate=generate, condition=condition, **others)
 
 
 def quiet(done: int, total: int) -> None:

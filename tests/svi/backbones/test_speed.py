@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from svi.backbones import speed
 from svi.backbones.wan import WanBackbone
 from svi.backbones.wrapped import bare
-from svi.generation.generator import Generator
-from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings, SpeedSettings
+from svi.generation.denoiser import Denoiser, Given
+from svi.settings import BackboneSettings, DataSettings, GenerateSettings, SpeedSettings
 from tests.svi.wan_folder import TEXT_DIM, WanFolder
 
 torch.set_num_threads(1)
@@ -61,9 +61,9 @@ def condition(backbone: WanBackbone) -> dict[str, Tensor]:
 
 def clip(backbone: WanBackbone, models: dict[str, nn.Module], seed: int = 2, steps: int = STEPS) -> Tensor:
     """Guided; neither text encoder nor VAE is needed."""
-    generator = Generator(backbone, models, GenerateSettings(steps=steps, guidance=3.0), ConditionSettings())
+    denoiser = Denoiser(backbone, models, GenerateSettings(steps=steps, guidance=3.0))
     text, negative = (draw(1, 8, TEXT_DIM, seed=s) for s in (3, 4))
-    return generator.clip(condition(backbone), text, negative, draw(1, *backbone.latent_shape, seed=seed))
+    return denoiser.clip(Given(condition(backbone), text, negative), draw(1, *backbone.latent_shape, seed=seed))
 
 
 def calls_of_last_block(models: dict[str, nn.Module]) -> list[int]:

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from svi.backbones.backbone import Condition
 from svi.backbones.wan import WanBackbone
+from svi.generation.denoiser import Denoiser, Given
 from svi.generation.generator import Generator
+from svi.generation.probe import probe
 from svi.generation.reel import Script, groups
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings
 from tests.svi.conftest import CONDITION, DATA
-from tests.svi.films import SETTINGS, decoded, maker, quiet, scripts
+from tests.svi.films import SETTINGS, decoded, maker, quiet, scripts, sections
 from tests.svi.wan_folder import KINDS, Kind, WanFolder, pipeline_latents
 
 ROOT = Path(__file__).parents[3]
@@ -74,13 +75,13 @@ def test_behind_an_anchor_every_clip_is_the_anchor_the_last_latents_then_zeros(
     """SVI 2.0 Pro; before the first clip there is nothing but the anchor."""
     condition = ConditionSettings(motion_frames=1, padding="zeros", anchor=True)
     film, given = maker(SETTINGS.model_copy(update={"handoff": "latent"}), condition), []
-    made = film.clip
+    made = film.denoiser.clip
 
-    def spy(conditioned: Condition, *rest: torch.Tensor) -> torch.Tensor:
-        given.append(conditioned["latents"][:, 4:])
-        return made(conditioned, *rest)
+    def spy(one: Given, x: torch.Tensor) -> torch.Tensor:
+        given.append(one.condition["latents"][:, 4:])
+        return made(one, x)
 
-    monkeypatch.setattr(film, "clip", spy)
+    monkeypatch.setattr(film.denoiser, "clip", spy)
     story = scripts(3)
     film.films(story, 11, 8, tmp_path, quiet)
     anchor = film.backbone.encode(torch.from_numpy(np.stack([s.image for s in story]))[:, None])
@@ -96,14 +97,14 @@ def test_the_probe_perturbs_the_condition_that_films_start_from(
     monkeypatch: pytest.MonkeyPatch, padding: str, reached: int
 ) -> None:
     film, given = maker(condition=ConditionSettings(motion_frames=1, padding=padding)), []
-    made = film.clip
+    made = film.denoiser.clip
 
-    def spy(conditioned: Condition, *rest: torch.Tensor) -> torch.Tensor:
-        given.append(conditioned["latents"])
-        return made(conditioned, *rest)
+    def spy(one: Given, x: torch.Tensor) -> torch.Tensor:
+        given.append(one.condition["latents"])
+        return made(one, x)
 
-    monkeypatch.setattr(film, "clip", spy)
-    found = film.probe(scripts(1))
+    monkeypatch.setattr(film.denoiser, "clip", spy)
+    found = probe(film, scripts(1))
     clean, perturbed = given
     difference = perturbed - clean
     noise = torch.from_numpy(found["perturbation"])[:, :, None].expand(-1, -1, reached, -1, -1)
@@ -172,7 +173,7 @@ def test_killed_while_the_films_are_joined(tmp_path: Path) -> None:
 def test_a_finished_run_makes_nothing_again(tmp_path: Path) -> None:
     films(tmp_path, "done")
     generator = maker()
-    generator.clip = None  # type: ignore[method-assign, assignment]
+    generator.denoiser.clip = None  # type: ignore[method-assign, assignment]
     seen: list[int] = []
     generator.films(scripts(3), 13, 8, tmp_path / "done", lambda done, total: seen.append(done))
     assert seen == [6]
@@ -227,13 +228,13 @@ def test_guidance_negative_prompt_and_solver_change_the_film(tmp_path: Path) -> 
 def test_noise_by_the_raw_seed_is_what_one_generator_of_that_seed_gives(tmp_path: Path) -> None:
     """The same for every film, clip i from seed + i * stride, as the authors' code draws a clip's noise."""
     film, given = maker(SETTINGS.model_copy(update={"noise": "seed", "seed": 7})), []
-    made = film.clip
+    made = film.denoiser.clip
 
-    def spy(*rest: object) -> torch.Tensor:
-        given.append(rest[-1])
-        return made(*rest)  # type: ignore[arg-type]
+    def spy(one: Given, x: torch.Tensor) -> torch.Tensor:
+        given.append(x)
+        return made(one, x)
 
-    film.clip = spy  # type: ignore[method-assign, assignment]
+    film.denoiser.clip = spy  # type: ignore[method-assign]
     film.films(scripts(3), 13, 8, tmp_path, quiet)
     for clip, noise in enumerate(given):
         torch.manual_seed(7 + 42 * clip)
@@ -285,7 +286,7 @@ def test_an_anchor_is_shown_to_nobody(tmp_path: Path) -> None:
     condition = CONDITION.model_copy(update={"anchor": True, "padding": "zeros"})
     generator = maker(condition=condition)
     channels = generator.backbone.latent_shape[0]
-    generator.clip = lambda condition, *rest: condition["latents"][:, -channels:]  # type: ignore[method-assign]
+    generator.denoiser.clip = lambda given, x: given.condition["latents"][:, -channels:]  # type: ignore[method-assign]
     generator.films(scripts(3, 1), 3 * 3 + 2, 8, tmp_path, quiet)
     film = np.load(tmp_path / "frames.npy")[0].astype(float)
     # Clip 0: the image, then nothing. Clips 1 and 2: the anchor, unseen; what the clip before ended with; then nothing.
@@ -305,10 +306,10 @@ def test_probe_of_a_model_that_copies_its_condition() -> None:
         return ((condition["latents"][:, -channels:] - x) / (1 - t).reshape(-1, 1, 1, 1, 1)).float()
 
     generator.backbone.velocity = copying  # type: ignore[method-assign, assignment]
-    probe = generator.probe(scripts(1))
-    assert probe["condition"].shape == (2, *np.array(generator.backbone.latent_shape)[[0, 2, 3]])
-    np.testing.assert_allclose(probe["output_clean"], probe["condition"], atol=1e-5)
-    np.testing.assert_allclose(probe["output_perturbed"] - probe["output_clean"], probe["perturbation"], atol=1e-5)
+    found = probe(generator, scripts(1))
+    assert found["condition"].shape == (2, *np.array(generator.backbone.latent_shape)[[0, 2, 3]])
+    np.testing.assert_allclose(found["output_clean"], found["condition"], atol=1e-5)
+    np.testing.assert_allclose(found["output_perturbed"] - found["output_clean"], found["perturbation"], atol=1e-5)
 
 
 @pytest.mark.parametrize("solver", ["euler", "unipc"])
@@ -324,12 +325,12 @@ def test_a_clip_of_wan_is_that_of_diffusers_pipeline(wan_folder: WanFolder, kind
     noise = torch.randn(1, *backbone.latent_shape, generator=generator)
     image = torch.randint(0, 256, (32, 64, 3), dtype=torch.uint8, generator=generator)
 
-    ours = Generator(backbone, backbone.transformers, settings, ConditionSettings()).clip(
+    given = Given(
         backbone.condition(image[None, None], image[None], ConditionSettings(motion_frames=1)),
         backbone.encode_text(["a cat walks"]),
         backbone.encode_text(["no text"]),
-        noise,
     )
+    ours = Denoiser(backbone, backbone.transformers, settings).clip(given, noise)
     theirs = pipeline_latents(
         wan_folder(kind), image, "a cat walks", "no text", noise, 6, settings.shift, 4.0, settings.guidance_low, solver
     )
@@ -343,7 +344,7 @@ def test_films_of_wan(tmp_path: Path, wan_folder: WanFolder) -> None:
     settings = SETTINGS.model_copy(update={"guidance": 3.0, "lossless": False, "steps": 3})
     condition = ConditionSettings(motion_frames=5)
     loaded = []
-    generator = Generator(backbone, backbone.transformers, settings, condition)
+    generator = Generator(backbone, backbone.transformers, sections(settings, condition))
     generator.films(
         scripts(3, 2, data), 17, 8, tmp_path, lambda done, total: loaded.append("text_encoder" in vars(backbone))
     )
@@ -373,17 +374,20 @@ def test_films_of_several_sizes_are_as_if_each_was_made_alone(
         monkeypatch.setattr(
             backbone, "_component", lambda what, **options: loads.append(what) or component(what, **options)
         )
-        generator, made = Generator(backbone, backbone.transformers, settings, CONDITION), folder(tmp_path, name)
-        before = [id(model) for model in generator.models.values()]
+        generator, made = (
+            Generator(backbone, backbone.transformers, sections(settings, CONDITION)),
+            folder(tmp_path, name),
+        )
+        before = [id(model) for model in generator.denoiser.models.values()]
         generator.films(story, 17, 8, made, quiet)
-        assert [id(model) for model in generator.models.values()] == before
-        return made, generator.probe(story)
+        assert [id(model) for model in generator.denoiser.models.values()] == before
+        return made, probe(generator, story)
 
     data = DataSettings(height=32, width=32, clip_frames=9)
     story = sized(scripts(2, 3, data), (32, 48), (48, 32), (32, 48))
-    made, probe = make("together", story, data)
+    made, found = make("together", story, data)
     assert loads.count("image_encoder") == loads.count("image_processor") == 1
-    assert probe["sizes"].tolist() == [[4, 6], [6, 4], [4, 6]]
+    assert found["sizes"].tolist() == [[4, 6], [6, 4], [4, 6]]
     for row, script in enumerate(story):
         height, width, _ = script.image.shape
         alone, own = make(script.name, [script], data.model_copy(update={"height": height, "width": width}))
@@ -391,8 +395,8 @@ def test_films_of_several_sizes_are_as_if_each_was_made_alone(
         assert np.array_equal(decoded(made / video), decoded(alone / video))
         assert "sizes" not in own
         for name, values in own.items():
-            assert np.array_equal(probe[name][row, :, : height // 8, : width // 8], values[0])
-            assert np.isnan(probe[name][row]).sum() == probe[name][row].size - values[0].size
+            assert np.array_equal(found[name][row, :, : height // 8, : width // 8], values[0])
+            assert np.isnan(found[name][row]).sum() == probe[name][row].size - values[0].size
 
 
 def test_films_of_one_size_are_made_side_by_side() -> None:

@@ -14,7 +14,7 @@ from svi.generation.reel import Script
 from svi.generation.trivial import shown, write_films
 from svi.settings import TRIVIAL_METHODS, BackboneSettings, DataSettings, GenerateSettings
 from tests.svi.conftest import CONDITION, DATA
-from tests.svi.films import SETTINGS, decoded, maker, quiet, scripts
+from tests.svi.films import SETTINGS, decoded, maker, quiet, scripts, sections
 from tests.svi.wan_folder import WanFolder
 
 ROOT = Path(__file__).parents[3]
@@ -142,7 +142,7 @@ def test_films_of_several_sizes_by_a_wan(tmp_path: Path, wan_folder: WanFolder) 
         DataSettings(height=32, width=32, clip_frames=9),
     )
     plain = settings("ping_pong", lossless=False, steps=1)
-    model = Generator(backbone, backbone.transformers, plain, CONDITION)
+    model = Generator(backbone, backbone.transformers, sections(plain, CONDITION))
     rng = np.random.default_rng(0)
     story = [
         Script(f"film-{i}", rng.integers(0, 256, (*size, 3), dtype=np.uint8), (f"prompt {i}", "never shown"))

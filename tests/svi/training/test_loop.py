@@ -13,6 +13,8 @@ from svi.backbones.backbone import Backbone
 from svi.backbones.wan import WanBackbone
 from svi.data.cache import LatentCache
 from svi.lora import adapter as lora
+from svi.objectives.error_recycling import ErrorRecycling, TrainingSample
+from svi.objectives.pretraining import Pretraining
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -22,9 +24,8 @@ from svi.settings import (
     TrainSettings,
 )
 from svi.training import engine, ranks
-from svi.training.error_recycling import ErrorRecycling, TrainingSample
 from svi.training.loop import train
-from svi.training.objective import FlowMatching, TrainingObjective
+from svi.training.objective import TrainingObjective
 from tests.svi.conftest import CONDITION, make_backbone, make_cache
 from tests.svi.training.training_results import Weights, assert_close, assert_same, lines
 from tests.svi.wan_folder import WanFolder
@@ -174,7 +175,7 @@ def test_the_moving_average_of_a_fully_trained_model_resumes_too(cache: LatentCa
         folder.mkdir(exist_ok=True)
         backbone = make_backbone()
         model = lora.adapted(backbone, settings)
-        objective = stopping(FlowMatching(backbone, cache, shift=3.0, seed=0), stop)
+        objective = stopping(Pretraining(backbone, cache, shift=3.0, seed=0), stop)
         average = train(model, objective, settings, folder, lambda done, total: None, ema=0.5)
         return trainable(average), trainable(model)
 

@@ -20,10 +20,10 @@ from svi.backbones.backbone import Backbone
 from svi.backbones.wan import WanBackbone
 from svi.data.cache import LatentCache
 from svi.lora import adapter as lora
+from svi.objectives.error_recycling import ErrorRecycling
 from svi.settings import BackboneSettings, BankSettings, DataSettings, FlowSettings, InjectionSettings, TrainSettings
 from svi.training import loop as train
 from svi.training import ranks
-from svi.training.error_recycling import ErrorRecycling
 from tests.svi.conftest import CONDITION, DATA, make_backbone, make_cache
 from tests.svi.wan_folder import Kind, write_wan_folder
 

@@ -15,6 +15,8 @@ from svi.backbones.tiny import TinyBackbone
 from svi.backbones.wan import WanBackbone
 from svi.bank.bank import New
 from svi.data.cache import LatentCache
+from svi.objectives.error_recycling import ErrorRecycling, TrainingSample
+from svi.objectives.objective import mean_over
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -24,7 +26,6 @@ from svi.settings import (
     InjectionSettings,
 )
 from svi.training import ranks
-from svi.training.error_recycling import ErrorRecycling, TrainingSample, mean_over
 from tests.svi.conftest import CONDITION, DATA, make_cache
 from tests.svi.wan_folder import Kind, WanFolder
 
@@ -261,7 +262,9 @@ def test_references_are_drawn_apart_from_all_else(backbone: TinyBackbone, tmp_pa
     assert {a.reference for a, _ in pairs} == {0}
     assert {b.reference for _, b in pairs} == {0, 1, 2}
     read = several.prepare(range(8)).condition["latents"]
-    first = several.data.batch([several.order[k] for k in range(8)], [several.draw(k).short for k in range(8)], [0] * 8)
+    first = several.data.batch(
+        [several.draws.order[k] for k in range(8)], [several.draw(k).short for k in range(8)], [0] * 8
+    )
     same = [torch.equal(a, b) for a, b in zip(read, first.condition["latents"], strict=True)]
     assert same == [several.draw(k).reference == 0 for k in range(8)]
 

@@ -17,12 +17,13 @@ from svi.backbones.catalogue import EXPERT
 from svi.bank.bank import ErrorBank, New
 from svi.data.cache import LatentCache
 from svi.method import flow, recycle
-from svi.method.draws import Order, keyed
+from svi.method.draws import keyed
 from svi.method.handcrafted import handcrafted
 from svi.method.injection import Gates, Handcrafted, draw_gates, draw_handcrafted, image_error, spread
+from svi.objectives.error_sheets import keep_errors
+from svi.objectives.objective import Draws, Setup, mean_over
 from svi.settings import BankSettings, ConditionSettings, FlowSettings, InjectionSettings
 from svi.training import ranks
-from svi.training.error_sheets import keep_errors
 from svi.training.objective import tokens_of
 
 
@@ -102,10 +103,9 @@ class ErrorRecycling:
         Collective over all ranks where those of a node share the bank.
         """
         self.backbone, self.data, self.seed = backbone, data, seed
-        self.flow, self.injection, self.condition = flow_settings, injection, condition
-        self.span = backbone.span(expert)
+        self.flow, self.injection = flow_settings, injection
+        self.draws = Draws(backbone, data, flow_settings, condition, seed, expert)
         self.tokens = tokens_of(backbone, expert)
-        self.order = Order(len(data), seed)
         self.times = flow.slot_times(flow_settings.inference_steps, flow_settings.shift, flow_settings.slot_grid)
         ranks.join()
         peers = ranks.peers() if bank.scope == "node" else None
@@ -126,6 +126,13 @@ class ErrorRecycling:
         self._squares: list[float] = []
         self._waits: list[float] = []
 
+    @classmethod
+    def of(cls, setup: Setup) -> Self:
+        """From the settings of a training."""
+        read = setup.settings
+        sections = (read.flow, read.injection, read.bank, read.condition)
+        return cls(setup.backbone, setup.data, *sections, setup.seed, setup.folder, setup.expert)
+
     def __enter__(self) -> Self:
         return self
 
@@ -134,27 +141,23 @@ class ErrorRecycling:
 
     def draw(self, k: int) -> TrainingSample:
         """Everything random of the sample with global index k."""
-        generator = keyed("recycle", self.seed, k)
-        short = float(torch.rand((), generator=generator)) >= self.condition.p_motion
-        t = flow.draw_t(self.flow.t_sampling, self.flow.shift, generator, self.span)
-        slot = int(flow.nearest_slot(t[None], self.times))
-        noise = torch.randn(self.backbone.latent_shape, generator=generator)
+        drawn = self.draws[k]
+        generator = drawn.generator
+        slot = int(flow.nearest_slot(drawn.t[None], self.times))
         gates = draw_gates(self.injection, generator)
         by_hand = draw_handcrafted(self.injection, keyed("by hand", self.seed, k))
         vid = self.bank.sample(slot, generator) if gates.vid and not by_hand.vid else None
         noi = self.bank.sample(slot, generator) if gates.noi and not by_hand.noi else None
         img = self._image_error(slot, generator) if gates.img and not by_hand.img else None
-        # Of its own key, so that the number of references changes nothing else.
-        reference = torch.randint(self.data.references, (), generator=keyed("reference", self.seed, k))
         uniform = torch.rand(3, generator=keyed("modulate", self.seed, k))
         factors = 1 + self.injection.modulate * (2 * uniform - 1)  # 1 to the last bit unless it is asked for
         return TrainingSample(
             k=k,
-            clip=self.order[k],
-            short=short,
-            reference=int(reference),
-            noise=noise,
-            t=t,
+            clip=drawn.clip,
+            short=drawn.short,
+            reference=drawn.reference,
+            noise=drawn.noise,
+            t=drawn.t,
             slot=slot,
             gates=gates,
             by_hand=by_hand,
@@ -321,11 +324,3 @@ class ErrorRecycling:
 def bank_folder(settings: BankSettings, folder: Path) -> Path:
     """Where the bank of the training in `folder` lies: there, or in a folder of its name in settings.folder."""
     return folder if settings.folder is None else Path(settings.folder) / folder.name
-
-
-def mean_over(x: Tensor, mask: Tensor | None) -> Tensor:
-    """The mean of each sample, over what a mask [B, 1, T, 1, 1] says. x [B, ...] -> [B]"""
-    if mask is None:
-        return x.flatten(1).mean(1)
-    mask = mask.expand_as(x)
-    return (x * mask).flatten(1).sum(1) / mask.flatten(1).sum(1)

@@ -1,0 +1,80 @@
+"""A model that is asked for guided velocities, and for whole clips."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from svi.backbones import speed
+from svi.backbones.backbone import Backbone, Condition
+from svi.frames import Frames
+from svi.generation.solver import solver
+from svi.method.flow import TIMESTEPS, inference_sigmas
+from svi.settings import GenerateSettings
+
+
+@dataclass(frozen=True)
+class Given:
+    """What some clips are made from besides noise; text and negative [B, tokens, channels]."""
+
+    condition: Condition
+    text: Tensor
+    negative: Tensor
+
+
+class Denoiser:
+    """A backbone, its (possibly adapted) transformers by expert, and how they are sampled from."""
+
+    def __init__(self, backbone: Backbone, models: Mapping[str, nn.Module], settings: GenerateSettings) -> None:
+        """The transformers, in the order of falling noise, are put in evaluation mode."""
+        self.backbone, self.settings = backbone, settings
+        self.models = {expert: model.eval() for expert, model in models.items()}
+
+    @property
+    def sigmas(self) -> list[float]:
+        """Noise levels of the sampler, falling from 1 to 0: one more than there are steps."""
+        return [*inference_sigmas(self.settings.steps, self.settings.shift).tolist(), 0.0]
+
+    @torch.no_grad()
+    def clip(self, given: Given, x: Tensor) -> Tensor:
+        """From noise x to the latents of a clip, all frames at one noise level. [B, C, T, h, w]"""
+        scheduler = solver(self.settings)
+        with self.resting():
+            for timestep in scheduler.timesteps:
+                v = self.velocity(float(timestep) / TIMESTEPS, x, given)
+                x = scheduler.step(-v, timestep, x, return_dict=False)[0]
+        return self.backbone.finish(x, given.condition)
+
+    def velocity(self, sigma: float | Tensor, x: Tensor, given: Given) -> Tensor:
+        """Guided, by the expert of this noise level; of several, one a latent frame [B, T], the highest decides.
+
+        Classifier-free guidance as diffusers has it: v = v_negative + scale (v_text - v_negative), where the scale is above 1.
+        """
+        level = torch.full((len(x),), sigma, dtype=torch.float64) if isinstance(sigma, float) else sigma
+        expert = self.backbone.expert(float(level.max()))
+        scale = self._guidance(expert)
+        v = self.backbone.velocity(self.models[expert], x, 1 - level, given.condition, given.text, "cond")
+        if scale <= 1:
+            return v
+        free = self.backbone.velocity(self.models[expert], x, 1 - level, given.condition, given.negative, "uncond")
+        return free + scale * (v - free)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """At its end, whether all went well or not, caching hooks forget, and offloaded models give the card back."""
+        try:
+            yield
+        finally:
+            for model in self.models.values():
+                speed.rest(model)
+
+    def decode(self, latents: Tensor) -> Frames:
+        """[B, C, T, h, w] -> [B, L, H, W, 3] uint8"""
+        frames: Frames = self.backbone.decode(latents, truncate=self.settings.pixels == "truncate").numpy()
+        return frames
+
+    def _guidance(self, expert: str) -> float:
+        low = self.settings.guidance_low
+        return self.settings.guidance if low is None or expert == next(iter(self.models)) else low

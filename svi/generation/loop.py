@@ -1,0 +1,38 @@
+"""The protocol of a generation loop: how the frames of films come about, clip after clip."""
+
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from svi.frames import Frames
+from svi.generation.denoiser import Denoiser
+
+State = dict[str, Tensor]
+"""What the next clip needs of the past, by name; it lies on disk between two clips."""
+
+
+class Films(Protocol):
+    """What some films of one size are made from, side by side."""
+
+    images: Tensor
+    """The start images, [B, H, W, 3] uint8."""
+    clips: int
+    """How many clips a film has. Text and noise of any later one may be asked for, by a loop that works ahead."""
+    negative: Tensor
+    """What guidance leads away from, [B, tokens, channels]."""
+
+    def text(self, clip: int) -> Tensor:
+        """The prompts of a clip, [B, tokens, channels]."""
+
+    def noise(self, clip: int) -> Tensor:
+        """The noise that a clip begins from, [B, C, T, h, w]."""
+
+
+class Loop(Protocol):
+    """Makes one clip after another; each begins with the `condition.overlap` frames that it shares with the one before."""
+
+    def __init__(self, denoiser: Denoiser, settings: Any) -> None:
+        """`settings` has a section an attribute: generate, condition, and the loop's own."""
+
+    def next(self, films: Films, clip: int, past: State | None) -> tuple[Frames, State]:
+        """The frames of a clip, [B, L, H, W, 3] uint8, and what the one after it needs; no past: the images begin the films."""

@@ -1,0 +1,50 @@
+"""The embedded base model's pretraining: plain flow matching with a shifted uniform timestep."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from svi.backbones.backbone import Backbone
+from svi.backbones.catalogue import EXPERT
+from svi.data.cache import LatentCache
+from svi.method import flow, recycle
+from svi.method.draws import Order, keyed
+from svi.training.objective import tokens_of
+
+
+class Pretraining:
+    """Plain flow matching of whole clips (protocol: svi.training.objective.TrainingObjective)."""
+
+    def __init__(self, backbone: Backbone, data: LatentCache, shift: float, seed: int) -> None:
+        """`shift` of the training timesteps."""
+        self.backbone, self.data, self.shift, self.seed = backbone, data, shift, seed
+        self.order = Order(len(data), seed)
+        self.tokens = tokens_of(backbone, EXPERT)
+
+    def losses(self, model: nn.Module, samples: range, micro: int, step: int, following: range) -> Iterator[Tensor]:
+        """MSE between v and X_vid - X_noi."""
+        n = len(samples)
+        generator = keyed("pretrain", self.seed, samples[0])
+        noise = torch.randn(n, *self.backbone.latent_shape, generator=generator)
+        times = 1 - flow.shifted(torch.rand(n, generator=generator), self.shift)
+        for start in range(0, n, micro):
+            rows = [self.order[k] for k in samples[start : start + micro]]
+            x_noi, t = noise[start : start + micro], times[start : start + micro]
+            batch = self.data.batch(rows, [False] * len(rows), [0] * len(rows))
+            x_t = recycle.interpolate(batch.latents, x_noi, t)
+            v = self.backbone.velocity(model, x_t, t, batch.condition, batch.text)
+            yield (v - (batch.latents - x_noi)).square().mean()
+
+    def log(self) -> dict[str, float]:
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}  # every draw is keyed by its sample
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+    def settle(self) -> None:
+        pass
