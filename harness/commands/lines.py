@@ -1,16 +1,19 @@
 """What there is to know of everything that `harness list` names, for `harness show`."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from benchmarks.track import get_track
 from harness.core.signature import leaves
 from harness.declare.family import FAMILY, rows
+from harness.declare.parts import chosen
 from harness.declare.profiles import PROFILES
 from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
 from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
 from svi.backbones.catalogue import FOLDER, MODELS
+from svi.parts import Axis
 from svi.settings import TINY
 
 
@@ -64,6 +67,25 @@ def recipe_lines(name: str) -> Iterator[str]:
     else:
         yield from _values(recipe.values, explain=True)
     yield from (f"  note: {note}" for note in recipe.notes)
+
+
+def _part_lines(axis: Axis, name: str) -> Iterator[str]:
+    """What a part of a method is, what it goes with, and its settings."""
+    found = chosen(axis, name)
+    part = found.part
+    yield f"method.{axis}={name}: {part.about}"
+    yield f"version {part.version}; {part.target}"
+    for title, words in (("needs", part.needs), ("gives", part.gives)):
+        if words:
+            yield f"{title}: {', '.join(words)}"
+    for key, field in leaves(Settings).items():
+        if key.partition(".")[0] in part.reads:
+            yield f"  {f'{key}={field.get_default(call_default_factory=True)}':<34} {field.description}"
+
+
+objective_lines = partial(_part_lines, "objective")
+generation_lines = partial(_part_lines, "generation")
+memory_lines = partial(_part_lines, "memory")
 
 
 def track_lines(name: str) -> Iterator[str]:

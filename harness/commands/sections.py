@@ -10,7 +10,9 @@ from pkgutil import resolve_name
 
 from benchmarks.track import TRACKS
 from harness.commands.lines import table_about
+from harness.declare.parts import registry
 from reports.tables.sources import table_names
+from svi.parts import Axis
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,14 @@ def _registered(registry: str, about: str) -> Callable[[], Mapping[str, str]]:
     return listed
 
 
+def _parts(axis: Axis) -> Section:
+    """The parts on an axis of a method, built-in and of installed packages."""
+    return Section(
+        lambda: {name: found.get(name).about for found in [registry(axis)] for name in found.names()},
+        f"{LINES}{axis}_lines",
+    )
+
+
 LINES = "harness.commands.lines:"
 SECTIONS = {
     "experiments": Section(
@@ -49,5 +59,8 @@ SECTIONS = {
     "recipes": Section(_registered("harness.declare.recipes:RECIPES", "about"), f"{LINES}recipe_lines"),
     "tracks": Section(lambda: {name: track.about for name, track in TRACKS.items()}, f"{LINES}track_lines"),
     "sweeps": Section(_registered("sweeps.sweep:SWEEPS", "question"), "sweeps.sweep:sweep_lines", "sweeps.sweep:Sweep"),
+    "objectives": _parts("objective"),
+    "generation loops": _parts("generation"),
+    "memories": _parts("memory"),
     "tables": Section(lambda: {name: table_about(name) for name in table_names()}, f"{LINES}table_lines"),
 }

@@ -19,6 +19,7 @@ from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import Resolved, Variant
 from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN, Kind
 from harness.plan.launch import launcher
+from harness.plan.method import method_of
 from harness.plan.model import Model, Weights, check_stories, model_of
 from harness.plan.scoring import Scoring, scorings
 from reports.tables.sources import ordering_lists, table_names
@@ -102,15 +103,19 @@ class Builder:
 
     def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[str]) -> Child:
         model = self.model(resolved.settings)
-        settings, many = model.settings, len(model.experts) > 1
+        settings, many, method = model.settings, len(model.experts) > 1, method_of(model.settings)
         base = self.base(model)
         name = f"{variant.name}, seed {seed}"
         trained: dict[str, str] = {}
         for expert in model.experts if settings.train.enabled else ():
             label, extra = (f"{name}, {expert}", {"expert": expert}) if many else (name, {})
-            trained[expert] = self.add(TRAIN, label, model, extra, base, _train_work(settings.train))
+            kind, parts, places = method.training(TRAIN)
+            trained[expert] = self.add(
+                kind, label, model, {**extra, **parts}, base, _train_work(settings.train), places
+            )
         # Held-back clips are all that films need of the latent cache.
-        kind, needed = (COPY, set()) if settings.generate.method == COPY_IMAGE else (GENERATE, {"backbone"})
+        made_by, needed = (COPY, set()) if settings.generate.method == COPY_IMAGE else (GENERATE, {"backbone"})
+        kind, parts, places = method.films(made_by)
         needed |= {"data"} if _starts_held_back(settings) else set()
         upstream: dict[str, Any] = {role: base[role] for role in base if role in needed}
         if trained:
@@ -118,14 +123,14 @@ class Builder:
         made, scored, forecast = {}, {}, {}
         for track_name in tracks:
             track = _track(track_name)
-            films = {"track": track.name, "track.version": track.version, **self._samples(model, track)}
+            films = {"track": track.name, "track.version": track.version, **self._samples(model, track), **parts}
             made[track_name] = self.add(
-                kind, f"{name}, {track_name}", model, films, upstream, _film_work(settings, track)
+                kind, f"{name}, {track_name}", model, films, upstream, _film_work(settings, track), places
             )
             to_score = {"generate": made[track_name]}
-            if settings.generate.method == MADE:
+            if settings.generate.method == MADE and method.forecast:
                 forecast[track_name] = to_score["forecast"] = self.add(
-                    FORECAST, f"{name}, {track_name}", model, films, upstream, _forecast_work(settings)
+                    FORECAST, f"{name}, {track_name}", model, films, upstream, _forecast_work(settings), places
                 )
             scored[track_name] = self.scores(
                 settings.score, track, f"{name}, {track_name}", to_score, work=track.seconds * settings.generate.samples

@@ -17,13 +17,15 @@ from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.declare.request import MADE
 from harness.stages.fuller import fuller, take_films
-from harness.stages.loading import backbone_of, transformers_of
+from harness.stages.loading import backbone_of, part_of, transformers_of
 from harness.stages.reading import Reading
 from harness.stages.scripts import scripts_of, write_true_films
 from svi.artifacts import VIDEOS
+from svi.axes import CLIPS
 from svi.data.open_video import fit_frames
 from svi.data.picture import open_upright
 from svi.generation.generator import Generator
+from svi.generation.probe import probe
 from svi.generation.reel import Script
 from svi.generation.trivial import write_films
 from svi.settings import COPY_IMAGE
@@ -38,7 +40,7 @@ def forecast(job: Job) -> None:
             with np.load(more / name) as found:
                 _save(job.folder / name, {key: values[: len(scripts)] for key, values in found.items()})
         return
-    _save(job.folder / PROBE, _generator(job, read).probe(scripts))
+    _save(job.folder / PROBE, probe(_generator(job, read), scripts))
     probes = Probes(job.folder / PROBE, len(scripts))
     measured = [gain_and_eps(probes[i]) for i in range(len(scripts))]
     _save(job.folder / GAIN_AND_EPS, dict(zip(("gain", "eps"), np.array(measured).T, strict=True)))
@@ -103,14 +105,15 @@ def film(job: Job) -> None:
     )
     base = backbone_of(job, read)
     models = transformers_of(base, [Path(path) for path in job.settings["loras"]], read)
-    maker = Generator(base, models, read.generate, read.condition)
+    maker = Generator(base, models, read)
     maker.films([script], job.settings["frames"], read.generate.film_fps(read.data), job.folder, job.counting("clip"))
 
 
 def _generator(job: Job, read: Reading) -> Generator:
-    """The clip loop, with what was trained where anything was."""
+    """The generation loop, with what was trained where anything was."""
     base = backbone_of(job, read)
-    return Generator(base, transformers_of(base, job.inputs.get("train", ()), read), read.generate, read.condition)
+    loop = part_of(job, "generation", CLIPS)
+    return Generator(base, transformers_of(base, job.inputs.get("train", ()), read), read, loop)
 
 
 def _save(file: Path, arrays: Mapping[str, Any]) -> None:

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from harness.core.errors import UseError
 from harness.core.job import Job
+from harness.declare.parts import loaded
 from harness.stages.reading import Reading
 from svi.backbones import speed
 from svi.backbones.backbone import Backbone
 from svi.data.footage import Footage, open_footage
 from svi.lora import adapter
+from svi.parts import BUILT_IN, Axis
 
 
 def footage_of(read: Reading) -> Footage:
@@ -43,3 +46,8 @@ def transformers_of(base: Backbone, loras: Sequence[Path], read: Reading) -> Map
         for expert, transformer in base.transformers.items()
     }
     return speed.prepare(models, read.speed)
+
+
+def part_of(job: Job, axis: Axis, usual: str) -> Any:
+    """The class of the method's part on an axis."""
+    return loaded(str(job.settings.get(f"method.{axis}.target", BUILT_IN[axis][usual].target)))

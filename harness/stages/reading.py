@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from harness.declare.settings import EvalSettings, Settings
+from svi.axes import MethodSettings
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -34,6 +35,7 @@ class Reading:
     bank: BankSettings
     condition: ConditionSettings
     train: TrainSettings
+    method: MethodSettings
     generate: GenerateSettings
     speed: SpeedSettings
     eval: EvalSettings
@@ -47,6 +49,10 @@ class Reading:
                 sections.setdefault(section, {})[field] = value
         for section, fields in sections.items():
             setattr(self, section, _only(_model(section), fields))
+
+    def has(self, section: str) -> bool:
+        """Whether the stage reads it."""
+        return section in vars(self)
 
     if not TYPE_CHECKING:
 

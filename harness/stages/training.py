@@ -12,10 +12,11 @@ import torch.distributed as dist
 
 from harness.core.artifacts import FOOTAGE, HELD_BACK, TRAINED
 from harness.core.job import Job
-from harness.stages.loading import backbone_of, footage_of, transformers_of
+from harness.stages.loading import backbone_of, footage_of, part_of, transformers_of
 from harness.stages.reading import Reading
 from svi.artifacts import BANK, CHECKPOINTS
 from svi.artifacts import ERRORS as KEPT_ERRORS
+from svi.axes import ERROR_RECYCLING
 from svi.backbones import speed
 from svi.backbones.catalogue import EXPERT
 from svi.data.cache import LatentCache
@@ -23,12 +24,13 @@ from svi.data.cache_writer import write_cache
 from svi.data.footage import Footage, Unreadable
 from svi.frames import Frames
 from svi.lora import adapter
+from svi.objectives.error_recycling import bank_folder
+from svi.objectives.error_sheets import injected_sheet, own_errors, own_sheet
+from svi.objectives.objective import Setup
+from svi.objectives.pretraining import Pretraining
 from svi.settings import ConditionSettings, DataSettings, TrainSettings
 from svi.training import ranks
-from svi.objectives.error_recycling import ErrorRecycling, bank_folder
-from svi.objectives.error_sheets import injected_sheet, own_errors, own_sheet
 from svi.training.loop import train as fit
-from svi.objectives.pretraining import Pretraining
 
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
 CODEC_CLIPS = 1000  # about so many clips fit the embedded model's codec
@@ -82,14 +84,15 @@ def data(job: Job) -> None:
 
 
 def train(job: Job) -> None:
-    """Train: error-recycling fine-tuning of a LoRA, or of every parameter."""
+    """Train: fine-tuning of a LoRA, or of every parameter, by the method's objective."""
     read = Reading(job.settings)
     if not (job.folder / TRAINED).is_file():
         _train(job, read)
     # Only a resume needs these, and at 480p the bank has 105 GB.
     shutil.rmtree(job.folder / CHECKPOINTS, ignore_errors=True)
-    for bank in bank_folder(read.bank, job.folder).glob(BANK.format("*")):
-        bank.unlink(missing_ok=True)
+    if read.has("bank"):
+        for bank in bank_folder(read.bank, job.folder).glob(BANK.format("*")):
+            bank.unlink(missing_ok=True)
 
 
 def _train(job: Job, read: Reading) -> None:
@@ -104,9 +107,8 @@ def _train(job: Job, read: Reading) -> None:
     settings = read.train
     if settings.epochs is not None:
         settings = settings.model_copy(update={"steps": -(-settings.epochs * len(cache) // settings.batch)})
-    with ErrorRecycling(
-        base, cache, read.flow, read.injection, read.bank, read.condition, settings.seed, job.folder, expert
-    ) as objective:
+    setup = Setup(base, cache, read, settings.seed, job.folder, model, expert)
+    with part_of(job, "objective", ERROR_RECYCLING).of(setup) as objective:
         trained = fit(model, objective, settings, job.folder, job.counting("step"))
         adapter.save(trained, job.folder, write=job.first_rank)
         if job.first_rank:

@@ -60,7 +60,7 @@ class Backbone(Protocol):
     def velocity(
         self, transformer: nn.Module, x_t: Tensor, t: Tensor, condition: Condition, text: Tensor, branch: str = "cond"
     ) -> Tensor:
-        """v = dX/dt at t [B], pointing from noise to data.
+        """v = dX/dt at t [B], or at a time for each latent frame [B, T], pointing from noise to data.
 
         `transformer` may be wrapped (PEFT, DeepSpeed). `branch`, "cond" or "uncond", keeps the states of caching hooks apart.
         """

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from svi.backbones.backbone import Condition
 from svi.settings import ConditionSettings
 
 
@@ -29,3 +30,8 @@ def masked(latents: Tensor, channels: int, given: int) -> Tensor:
     mask = torch.zeros_like(latents[:, :1]).repeat(1, channels, 1, 1, 1)
     mask[:, :, :given] = 1
     return torch.cat([mask, latents], dim=1)
+
+
+def unknown(condition: Condition) -> Condition:
+    """The same with nothing given: zeros, and a mask that is 0 everywhere. For methods whose past lies in the sequence itself."""
+    return {name: torch.zeros_like(value) for name, value in condition.items()}

@@ -16,7 +16,7 @@ from svi.artifacts import CODEC, TRANSFORMER
 from svi.backbones.backbone import Condition
 from svi.backbones.catalogue import EXPERT, TINY_FRAMES, TINY_PATCH, tiny_latent_shape
 from svi.backbones.padding import masked, padded
-from svi.backbones.wrapped import LORA_TARGETS, bare, branch_of
+from svi.backbones.wrapped import LORA_TARGETS, a_token, bare, branch_of
 from svi.method.flow import EVERYWHERE, TIMESTEPS
 from svi.settings import ConditionSettings, DataSettings, TinySettings
 
@@ -178,8 +178,7 @@ class TinyBackbone:
         model = bare(transformer)  # which DeepSpeed may have moved; everything else stays in float32 on the CPU
         x = torch.cat([x_t, condition["latents"]], dim=1).to(model.device, model.dtype)
         with branch_of(model, branch):
-            out: Any = transformer(
-                x, TIMESTEPS * (1 - t).to(model.device), text.to(model.device, model.dtype), return_dict=False
-            )
+            timestep = a_token(TIMESTEPS * (1 - t), x, TINY_PATCH).to(model.device)
+            out: Any = transformer(x, timestep, text.to(model.device, model.dtype), return_dict=False)
         velocity: Tensor = -out[0].to(x_t.device, x_t.dtype)
         return velocity

@@ -17,9 +17,10 @@ from svi.backbones.catalogue import Geometry
 from svi.backbones.padding import masked, padded
 from svi.backbones.speed import default_device
 from svi.backbones.weights import read_geometry
-from svi.backbones.wrapped import LORA_TARGETS, bare, branch_of
+from svi.backbones.wrapped import LORA_TARGETS, a_token, bare, branch_of
 from svi.foreign import read_object
 from svi.method.flow import EVERYWHERE, TIMESTEPS
+from svi.method.recycle import over
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings
 
 
@@ -264,14 +265,13 @@ class WanBackbone:
         return velocity
 
     def _model_input(self, x_t: Tensor, timestep: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
-        """What the transformer sees, and its timesteps: one a clip, or (TI2V-5B) one a token, 0 where a latent is given."""
-        if not self.shape.expand_timesteps:
-            return torch.cat([x_t, condition["latents"]], dim=1), timestep
+        """What the transformer sees, and its timesteps, one a clip or a token; TI2V-5B: one a token, 0 where a latent is given."""
         patch = self.shape.patch
+        if not self.shape.expand_timesteps:
+            return torch.cat([x_t, condition["latents"]], dim=1), a_token(timestep, x_t, patch)
         noisy = 1 - condition["latents"][:, :1]
-        return self.finish(x_t, condition), (noisy[:, 0, :, ::patch, ::patch] * timestep[:, None, None, None]).flatten(
-            1
-        )
+        each = (noisy * over(timestep, noisy))[:, 0, :, ::patch, ::patch].flatten(1)
+        return self.finish(x_t, condition), each
 
     def learned(self, condition: Condition) -> Tensor | None:
         """TI2V-5B: 0 on given latent frames, [B, 1, T, 1, 1]; the others predict everywhere."""

@@ -1,1 +1,1 @@
-"""The clip loop, and films on disk."""
+"""How the frames of a film come about, one file a loop, and films on disk."""

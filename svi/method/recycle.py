@@ -1,6 +1,7 @@
 """Error recycling: injection, the recycled target and the one-step errors, as pure functions.
 
-Shapes: latents X_BCTHW, times t_B, gates bool [B]. Source: arXiv 2510.09212, section 4; svi-algorithm equations in docs/method.md.
+Shapes: latents X_BCTHW, times t_B or, where every latent frame has its own, t_BT, gates bool [B]. Source: arXiv 2510.09212,
+section 4; svi-algorithm equations in docs/method.md.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,9 @@ class Errors(NamedTuple):
 
 
 def over(t: Tensor, like: Tensor) -> Tensor:
-    """A per-sample scalar [B], shaped to multiply a latent [B, ...]."""
+    """A scalar a sample [B], or one a latent frame [B, T], shaped to multiply a latent [B, C, T, h, w]."""
+    if t.dim() == 2:
+        return t[:, None, :, None, None]
     return t.reshape(-1, *[1] * (like.dim() - 1))
 
 

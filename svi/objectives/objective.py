@@ -13,6 +13,7 @@ from svi.backbones.catalogue import EXPERT
 from svi.data.cache import LatentCache
 from svi.method import flow, recycle
 from svi.method.draws import Order, keyed
+from svi.parts import CONDITION
 from svi.settings import ConditionSettings, FlowSettings
 from svi.training.objective import tokens_of
 
@@ -99,8 +100,13 @@ class Clips:
 class Objective:
     """Plain flow matching; a method changes `inputs`, or writes its own `loss` (protocol: svi.training.objective).
 
-    To be used in a `with`.
+    To be used in a `with`. What a part says of itself (svi/parts.py) a class of one's own says in its attributes.
     """
+
+    version = 1
+    reads: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    gives: tuple[str, ...] = (CONDITION,)
 
     def __init__(self, setup: Setup) -> None:
         read = setup.settings

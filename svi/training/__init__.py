@@ -1,1 +1,1 @@
-"""One fine-tuning: loop, engine, checkpoints, ranks, objectives."""
+"""One fine-tuning: loop, engine, checkpoints, ranks, and what an objective is asked for."""

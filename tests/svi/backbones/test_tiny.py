@@ -56,3 +56,17 @@ def test_save_and_load(backbone: TinyBackbone, cache: LatentCache, tmp_path: Pat
         ]
     assert torch.equal(*pair)
     assert pair[0].shape == x.shape
+
+
+def test_a_time_for_each_frame_is_the_models_own(backbone: TinyBackbone, cache: LatentCache) -> None:
+    """Equal times are one time; another time of one frame changes what the model says."""
+    model = backbone.transformers["transformer"].eval()
+    batch = cache.batch([0, 1], [False, False], [0, 0])
+    x, t = torch.randn(2, *backbone.latent_shape), torch.tensor([0.2, 0.9])
+    each = t[:, None].repeat(1, backbone.latent_shape[1])
+    with torch.no_grad():
+        one, same = (backbone.velocity(model, x, times, batch.condition, batch.text) for times in (t, each))
+        each[:, 2] = 0.5
+        other = backbone.velocity(model, x, each, batch.condition, batch.text)
+    torch.testing.assert_close(one, same, atol=1e-5, rtol=0)
+    assert float((other - one)[:, :, 2].abs().max()) > 1e-3

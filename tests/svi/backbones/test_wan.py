@@ -408,3 +408,20 @@ def test_shapes_of_the_folders(folders: dict[Kind, Path], backbones: dict[Kind, 
         assert backbones[kind].shape == read_geometry(folders[kind])
     assert backbones["wan2.1-i2v"].latent_shape == (16, 3, 4, 6)
     assert backbones["wan2.2-ti2v"].latent_shape == (48, 3, 2, 4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_time_for_each_latent_frame(kind: Kind, backbones: dict[Kind, WanBackbone]) -> None:
+    """Equal times are one time; another time of one frame changes what the model says."""
+    backbone = backbones[kind]
+    image = picture(kind)
+    model = backbone.transformers["transformer"]
+    condition, text = backbone.condition(image, image[:, 0], ONE_FRAME), backbone.encode_text([PROMPT])
+    x, t = noise_for(backbone), torch.tensor([0.3])
+    each = t[:, None].repeat(1, backbone.latent_shape[1])
+    with torch.no_grad():
+        one, same = (backbone.velocity(model, x, times, condition, text) for times in (t, each))
+        each[:, -1] = 0.8
+        other = backbone.velocity(model, x, each, condition, text)
+    torch.testing.assert_close(one, same, atol=1e-5, rtol=0)
+    assert float((other - one)[:, :, -1].abs().max()) > 1e-4

@@ -1,0 +1,96 @@
+"""A method in a plan: the parts on its axes, whether they go together, and what of them is identity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.core.errors import UseError
+from harness.declare.parts import Chosen, chosen
+from harness.declare.request import MADE
+from harness.declare.settings import Settings
+from harness.plan.kinds import Kind
+from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY, MethodSettings
+from svi.parts import BUILT_IN, CAUSAL, CONDITION, Axis
+
+USUAL: dict[Axis, str] = {"objective": ERROR_RECYCLING, "generation": CLIPS, "memory": NO_MEMORY}
+OF_RECYCLING = ("injection", "bank")  # what error recycling alone reads of a training's settings
+
+
+@dataclass(frozen=True)
+class Method:
+    """The parts that a variant's films come from; no objective where nothing is trained."""
+
+    settings: MethodSettings
+    objective: Chosen | None
+    generation: Chosen
+    memory: Chosen
+
+    @property
+    def forecast(self) -> bool:
+        """Whether one clip foretells the film: the clip loop alone has a condition that can be perturbed."""
+        return self.generation.name == CLIPS
+
+    def training(self, kind: Kind) -> tuple[Kind, dict[str, Any], dict[str, Any]]:
+        """The kind of the stage that trains, with the settings that its objective reads; identity and runtime beside them."""
+        if self.objective is None or self._usual(self.objective):
+            return kind, self._architecture, {}
+        reads = [section for section in kind.reads if section not in OF_RECYCLING]
+        kind = replace(kind, reads=tuple(dict.fromkeys((*reads, *self.objective.part.reads))))
+        return kind, {**self.objective.identity, **self._architecture}, self.objective.runtime
+
+    def films(self, kind: Kind) -> tuple[Kind, dict[str, Any], dict[str, Any]]:
+        """The same of the stage that makes films."""
+        identity, runtime = self._architecture, dict[str, Any]()
+        for one in (self.generation, self.memory):
+            if not self._usual(one):
+                kind = replace(kind, reads=tuple(dict.fromkeys((*kind.reads, *one.part.reads))))
+                identity |= one.identity
+                runtime |= one.runtime
+        return kind, identity, runtime
+
+    @property
+    def _architecture(self) -> dict[str, Any]:
+        """Nothing where it is the usual one, so that what was made before keeps its name."""
+        if self.settings.architecture == "bidirectional":
+            return {}
+        return {"method.architecture": self.settings.architecture, "method.block": self.settings.block}
+
+    def _usual(self, one: Chosen) -> bool:
+        return one.name == USUAL[one.axis] and one.source is None
+
+
+def method_of(settings: Settings) -> Method:
+    """The method of these settings. Raises UseError for parts that are unknown or do not go together."""
+    wanted = settings.method
+    if settings.generate.method != MADE:  # a trivial method trains nothing and runs no loop
+        wanted = MethodSettings()
+    objective = chosen("objective", wanted.objective) if settings.train.enabled else None
+    method = Method(wanted, objective, chosen("generation", wanted.generation), chosen("memory", wanted.memory))
+    _check(method)
+    if settings.train.show_errors and objective and objective.name != ERROR_RECYCLING:
+        raise UseError(
+            f"train.show_errors shows errors of the bank, and method.objective={objective.name} has none; leave one of them out"
+        )
+    return method
+
+
+def _check(method: Method) -> None:
+    """Everything that a part needs must be given by another one."""
+    parts: Sequence[Chosen] = [one for one in (method.objective, method.generation, method.memory) if one]
+    given = {gift for one in parts for gift in one.part.gives}
+    given |= {CAUSAL} if method.settings.architecture == "causal" else set()
+    given |= set() if method.objective else {CONDITION}  # the base model as it is
+    for one in parts:
+        for need in one.part.needs:
+            if need not in given:
+                raise UseError(f"method.{one.axis}={one.name} needs {need}, which {_where_from(method, need)}")
+
+
+def _where_from(method: Method, need: str) -> str:
+    """Who could give it, in words."""
+    if need == CAUSAL:
+        return "a bidirectional model has not; set method.architecture=causal"
+    given = {axis: [name for name, part in parts.items() if need in part.gives] for axis, parts in BUILT_IN.items()}
+    ways = [f"method.{axis} to {' or '.join(names)}" for axis, names in given.items() if names]
+    trained = f"method.objective={method.objective.name}" if method.objective else "a base model without training"
+    return f"{trained} does not give here; set {', or '.join(ways) or 'a part of your own that gives it'}"

@@ -1,0 +1,54 @@
+"""The parts that a method against drift is put together from, by axis and name. Loads none of them.
+
+A part says what it needs of the other axes and what it gives them, in words that a refusal can say: a combination makes sense
+when all that is needed is given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY
+
+Axis = Literal["objective", "generation", "memory"]
+EACH_FRAME = "noise levels of each latent frame"
+CAUSAL = "block-causal attention"
+CLEAN_PAST = "clean frames before the noisy ones"
+CONDITION = "clips that are conditioned on an image"
+KV_CACHE = "a cache of keys and values"
+
+
+@dataclass(frozen=True)
+class Part:
+    """`target`: "module:class"; `version`: raised when it computes something else; `reads`: sections of settings of its own."""
+
+    target: str
+    about: str
+    version: int = 1
+    reads: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
+
+
+OBJECTIVES: dict[str, Part] = {
+    ERROR_RECYCLING: Part(
+        "svi.objectives.error_recycling:ErrorRecycling",
+        "the model's own past errors are put back into its inputs (SVI, arXiv 2510.09212)",
+        gives=(CONDITION,),
+    ),
+    "flow_matching": Part(
+        "svi.objectives.objective:Objective", "plain flow matching on clean clips: the control", gives=(CONDITION,)
+    ),
+}
+GENERATIONS: dict[str, Part] = {
+    CLIPS: Part(
+        "svi.generation.clips:ClipLoop",
+        "clip after clip, each conditioned on the last frames of the one before",
+        needs=(CONDITION,),
+    ),
+}
+MEMORIES: dict[str, Part] = {NO_MEMORY: Part("", "the frames handed on, and whatever condition.* adds to them")}
+BUILT_IN: Mapping[Axis, dict[str, Part]] = MappingProxyType(
+    {"objective": OBJECTIVES, "generation": GENERATIONS, "memory": MEMORIES}
+)

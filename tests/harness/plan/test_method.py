@@ -1,0 +1,133 @@
+"""The parts of a method: what is identity, what goes together, and parts of one's own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.core.errors import UseError
+from harness.declare.settings import Settings
+from harness.plan.kinds import GENERATE, TRAIN
+from harness.plan.method import method_of
+from svi.axes import MethodSettings
+from svi.settings import GenerateSettings, TrainSettings
+from tests.harness.small import ONE_TRACK, SMALL, harness
+
+OWN = '''
+from svi.objectives.objective import Objective
+
+class Brighter(Objective):
+    """Every condition a little brighter."""
+    version = 3
+    reads = ("bank",)
+
+    def inputs(self, model, clips, step):
+        return clips.changed(condition={"latents": clips.condition["latents"] * 1.01})
+
+class Picky:
+    """Wants what nobody has."""
+    needs = ("a crystal ball",)
+'''
+
+
+def settings(**method: Any) -> Settings:
+    return Settings(method=MethodSettings(**method))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    return file
+
+
+def test_the_usual_method_enters_no_signature() -> None:
+    method = method_of(Settings())
+    assert method.training(TRAIN) == (TRAIN, {}, {})
+    assert method.films(GENERATE) == (GENERATE, {}, {})
+
+
+def test_another_objective_reads_no_bank() -> None:
+    kind, identity, runtime = method_of(settings(objective="flow_matching")).training(TRAIN)
+    assert not {"injection", "bank"} & set(kind.reads)
+    assert identity == {"method.objective": "flow_matching", "method.objective.version": 1}
+    assert runtime == {"method.objective.target": "svi.objectives.objective:Objective"}
+
+
+def test_a_part_of_ones_own_is_known_by_its_source(own: Path) -> None:
+    """Not by its place: the same file elsewhere is the same part, another content another one."""
+    kind, identity, _ = method_of(settings(objective=f"{own}:Brighter")).training(TRAIN)
+    assert "bank" in kind.reads
+    assert identity["method.objective"] == "Brighter"
+    assert identity["method.objective.version"] == 3
+    moved = own.with_name("moved.py")
+    moved.write_text(OWN)
+    assert method_of(settings(objective=f"{moved}:Brighter")).training(TRAIN)[1] == identity
+    moved.write_text(OWN.replace("1.01", "1.02"))
+    assert method_of(settings(objective=f"{moved}:Brighter")).training(TRAIN)[1] != identity
+
+
+def test_the_architecture_is_part_of_training_and_of_films() -> None:
+    method = method_of(settings(architecture="causal", block=2))
+    expected = {"method.architecture": "causal", "method.block": 2}
+    assert method.training(TRAIN)[1] == expected
+    assert method.films(GENERATE)[1] == expected
+
+
+def test_parts_that_do_not_go_together_are_refused(own: Path) -> None:
+    with pytest.raises(UseError, match=r"method.generation=Picky needs a crystal ball, which"):
+        method_of(settings(generation=f"{own}:Picky"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("method.objective=eror_recycling", "did you mean 'error_recycling'"),
+        ("method.generation=mine.py:Nobody", "no file mine.py"),
+        ("method.architecture=sideways", "'bidirectional' or 'causal'"),
+    ],
+)
+def test_unknown_parts_are_named(tmp_path: Path, text: str, said: str) -> None:
+    done = harness("plan", "ablation_eimg", text, store=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_trivial_method_runs_no_loop(own: Path) -> None:
+    copied = GenerateSettings(method="copy_image")
+    other = Settings(
+        method=MethodSettings(generation=f"{own}:Picky"), generate=copied, train=TrainSettings(enabled=False)
+    )
+    assert method_of(other).films(GENERATE) == (GENERATE, {}, {})
+
+
+def test_pictures_of_errors_need_a_bank() -> None:
+    shown = Settings(method=MethodSettings(objective="flow_matching"), train=TrainSettings(show_errors=True))
+    with pytest.raises(
+        UseError, match=r"train.show_errors shows errors of the bank, and method.objective=flow_matching"
+    ):
+        method_of(shown)
+
+
+def test_an_objective_of_ones_own_is_trained(own: Path, tmp_path: Path) -> None:
+    """One file, named on the command line; plain flow matching beside it ends elsewhere."""
+    store = tmp_path / "runs"
+    for objective in (f"{own}:Brighter", "flow_matching"):
+        done = harness(
+            "run",
+            "ablation_eimg",
+            "--only",
+            "full",
+            ONE_TRACK,
+            *SMALL,
+            f"method.objective={objective}",
+            store=store,
+            drawn=False,
+        )
+        assert done.returncode == 0, done.stderr
+    trained = [json.loads(file.read_text()) for file in sorted(store.glob("artifacts/train/*/manifest.json"))]
+    assert {one["identity"]["method.objective"] for one in trained} == {"Brighter", "flow_matching"}
+    weights = [file.read_bytes() for file in store.glob("artifacts/train/*/transformer/*.safetensors")]
+    assert len(weights) == 2
+    assert weights[0] != weights[1]
