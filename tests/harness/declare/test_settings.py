@@ -17,6 +17,7 @@ from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
 from harness.plan.model import Model
 from harness.stages.reading import Reading
+from svi.parts import BUILT_IN
 
 KINDS = (
     pipeline.BACKBONE,
@@ -41,11 +42,11 @@ def test_every_field_is_marked() -> None:
 def test_every_identity_field_is_read_by_a_stage() -> None:
     wan = Settings.model_validate({"backbone": {"name": "folder"}})
     young = unhashed(Settings())
-    parts = [Model(settings).read(kind.reads) for kind in KINDS for settings in (Settings(), wan)]
-    read = {name for identity, runtime in parts for name in (*identity, *(young.keys() & runtime))}
-    chosen = {
-        name for name in flat(Settings(), "identity") if name.startswith("score.")
-    }  # of suites: harness/plan/scoring.py
+    reads = [kind.reads for kind in KINDS] + [part.reads for parts in BUILT_IN.values() for part in parts.values()]
+    found = [Model(settings).read(sections) for sections in reads for settings in (Settings(), wan)]
+    read = {name for identity, runtime in found for name in (*identity, *(young.keys() & runtime))}
+    # Of suites: harness/plan/scoring.py; of the axes of a method: harness/plan/method.py.
+    chosen = {name for name in flat(Settings(), "identity") if name.startswith(("score.", "method."))}
     assert set(flat(Settings(), "identity")) - chosen == read
 
 
