@@ -155,6 +155,7 @@ def test_every_row_is_of_a_room() -> None:
         ("svi/method/new.py", "from svi.backbones import speed"),
         ("svi/backbones/new.py", "from svi.data.cache import LatentCache"),
         ("svi/bank/new.py", "from svi.training import ranks"),
+        ("svi/memory/new.py", "from svi.generation.generator import Generator"),
         ("svi/data/new.py", "from svi.generation.reel import Script"),
         ("svi/lora/new.py", "from svi.data.cache import LatentCache"),
         ("svi/training/new.py", "from svi.generation.generator import Generator"),

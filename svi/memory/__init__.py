@@ -1,0 +1,1 @@
+"""What a generator keeps of the past."""
