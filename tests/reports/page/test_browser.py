@@ -1,28 +1,19 @@
 """The page in a real browser, from a file: it plays, its films stay together, its keys work, it asks nothing of any network."""
 
-import re
 import shutil
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from reports.page.films import relative_links
-from reports.page.page import page
-from reports.statistics.view import ReportView
-from svi.generation.video import join_mp4, write_mp4
-from tests.chromium import complaints, pages, program
-from tests.reports.report_frames import info, study
+from tests.chromium import complaints, program
+from tests.reports.page.films import write_page
 from tests.undrawn import undrawn
 
 pytestmark = pytest.mark.skipif(program() is None, reason="needs Chromium: apt-get install chromium")
-TRACK = "consistent-50s"
-CONTENTS = re.compile(rb"/Contents (\d+) 0 R")
-NAMES = ("full", "<script>alert(1)</script> \"'ü", "no_e_img")
 WATCH = """async ([count, fps]) => {
   const videos = [...document.querySelectorAll(".player video")], clocks = [], shown = [], last = videos.map(() => NaN);
   const look = (video, index) => video.requestVideoFrameCallback((now, frame) => {
@@ -39,55 +30,6 @@ WATCH = """async ([count, fps]) => {
   return [clocks, shown];
 }"""
 Open = Callable[..., Any]
-
-
-def film(path: Path, seconds: float, fps: int, seed: int, clip_frames: int = 4) -> Path:
-    """As the project writes them: segments of a clip each, joined; every frame is another noise."""
-    generator, segments = np.random.default_rng(seed), []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = generator.integers(0, 255, (16, 16, 3))
-    for begin in range(0, round(seconds * fps), clip_frames):
-        segments.append(path.with_name(f"segment-{begin:06d}.mp4"))
-        frames = [np.roll(picture, begin + i, axis=1).astype(np.uint8) for i in range(clip_frames)]
-        write_mp4(segments[-1], frames, fps, 16, 16)
-    join_mp4(path, segments)
-    for segment in segments:
-        segment.unlink()
-    return path
-
-
-def write_page(
-    folder: Path, seconds: float, fps: int, samples: int = 1, budget: int = 24_000_000, names: Sequence[str] = NAMES
-) -> Path:
-    """A page with films of some variants; clips are half a second long, and each sample half as long as the one before."""
-    videos = {
-        name: [
-            str(film(folder / f"films-{i}" / f"scene-{n:02d}.mp4", seconds / 2**n, fps, i, fps // 2))
-            for n in range(samples)
-        ]
-        for i, name in enumerate(names)
-    }
-    about = info(
-        variants={name: {} for name in names}, tracks=[TRACK], videos={TRACK: videos}, fps=float(fps), compare_to=(),
-        question="</script><script>alert(2)</script>",
-    )  # fmt: skip
-    frame = study(dict.fromkeys(names, 20.0), tracks=[TRACK], clips=6)
-    frame = frame[frame["metric"] == "background_psnr"]
-    target = folder / "page.html"
-    target.write_text(page(ReportView.of(frame, about), relative_links(folder), budget), encoding="utf-8")
-    return target
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with pages() as context:
-        yield context
-
-
-@pytest.fixture(scope="module")
-def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Films of 8 s at 8 fps, and of 4 s in the second sample, all in the page."""
-    return write_page(tmp_path_factory.mktemp("short"), 8, 8, samples=2)
 
 
 @pytest.fixture
@@ -325,56 +267,6 @@ def test_films_too_large_for_the_page_are_played_from_beside_it(open_page: Open,
     tab.close()
 
 
-def test_without_scripts_there_are_plain_videos_with_controls(browser: Any, short: Path) -> None:
-    context = browser.browser.new_context(java_script_enabled=False)
-    tab = context.new_page()
-    tab.goto(short.as_uri())
-    assert tab.locator(".player video[controls]:visible").count() == 6
-    assert not tab.locator(".transport").is_visible()
-    assert tab.locator(".player figcaption:visible").all_inner_texts() == [*NAMES] * 2
-    context.close()
-
-
-def test_a_wide_table_is_not_cut_on_paper(browser: Any, short: Path) -> None:
-    tab = browser.new_page()
-    tab.set_viewport_size({"width": 680, "height": 960})  # A4 without its margins
-    tab.goto(short.as_uri())
-    tab.evaluate("""for (const row of document.querySelector("table").rows) {
-      for (let column = 0; column < 12; column++) row.append(row.lastElementChild.cloneNode(true));
-    }""")
-    tab.emulate_media(media="print")
-    assert tab.evaluate("document.documentElement.scrollWidth") == 680
-    tab.close()
-
-
-def blank(pdf: bytes) -> list[int]:
-    """The pages of a PDF of Chromium's that draw neither text nor a picture nor a line, from 1."""
-    objects = {int(name): body for name, body in re.findall(rb"(\d+) 0 obj\n(.*?)\nendobj", pdf, re.DOTALL)}
-    streams = [
-        objects[int(found[1])]
-        for body in objects.values()
-        if b"/Type /Page\n" in body and (found := CONTENTS.search(body))
-    ]
-    drawn = [zlib.decompress(re.split(rb"stream\r?\n", body, maxsplit=1)[1]) for body in streams]
-    assert drawn
-    return [number for number, text in enumerate(drawn, 1) if not re.search(rb"\b(Tj|TJ|Do)\b", text)]
-
-
-def test_on_paper_no_page_is_blank_and_no_name_is_broken(browser: Any, short: Path) -> None:
-    tab = browser.new_page()
-    tab.set_viewport_size({"width": 680, "height": 960})
-    tab.goto(short.as_uri())
-    tab.emulate_media(media="print")
-    lines = """[...document.querySelectorAll("tbody th")].filter((cell) => cell.textContent === "no_e_img").map((cell) => {
-      const range = document.createRange();
-      range.selectNodeContents(cell);
-      return range.getClientRects().length;
-    })"""
-    assert set(tab.evaluate(lines)) == {1}
-    assert blank(tab.pdf(format="A4")) == []
-    tab.close()
-
-
 def test_the_films_that_the_page_opens_with_play_together(browser: Any, short: Path) -> None:
     tab = browser.new_page()
     tab.goto(short.as_uri())
@@ -385,31 +277,6 @@ def test_the_films_that_the_page_opens_with_play_together(browser: Any, short: P
     tab.locator(".strip button").click()
     assert tab.evaluate("[...document.querySelectorAll('.strip video')].every((video) => video.paused)")
     assert tab.locator(".strip button").inner_text() == "Play"
-    tab.close()
-
-
-def test_print_has_no_transport_and_says_where_the_films_are(browser: Any, short: Path) -> None:
-    tab = browser.new_page()
-    tab.goto(short.as_uri())
-    tab.emulate_media(media="print")
-    assert not tab.locator(".player").is_visible()
-    assert tab.get_by_text("The films play in this page").is_visible()
-    assert tab.pdf(format="A4").startswith(b"%PDF")
-    tab.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_wider_than_a_telephone(browser: Any, short: Path, scheme: str) -> None:
-    tab = browser.new_page()
-    tab.emulate_media(color_scheme=scheme)
-    tab.set_viewport_size({"width": 390, "height": 844})
-    tab.goto(short.as_uri())
-    assert tab.evaluate("document.documentElement.scrollWidth") == 390
-    cut = """[...document.querySelectorAll("td, th, svg, img, pre")]
-      .filter((part) => part.getBoundingClientRect().right > 391).map((part) => part.outerHTML)"""
-    assert tab.evaluate(cut) == []
-    dark = tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 23, 26)"
-    assert dark == (scheme == "dark")
     tab.close()
 
 
