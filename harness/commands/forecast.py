@@ -9,6 +9,7 @@ from harness.commands.options import verbosity_options
 from harness.commands.printing import print_markdown
 from harness.commands.progress import console_of
 from harness.commands.session import Session, experiment_options
+from harness.core.errors import UseError
 
 
 @click.command()
@@ -25,7 +26,13 @@ def forecast_experiment(session: Session, verbosity: int) -> int:
     from harness.run import schedule
 
     pipeline = session.pipeline
-    graph = pipeline.graph.upto(s for child in pipeline.children for s in child.forecast.values())
+    wanted = [signature for child in pipeline.children for signature in child.forecast.values()]
+    if not wanted:
+        raise UseError(
+            "no variant here has a forecast: it is measured on a clip that is conditioned on an image, as generate.method=model "
+            "with method.generation=clips makes them; `harness run` makes and scores the films"
+        )
+    graph = pipeline.graph.upto(wanted)
     with (
         console_of(graph, session.store, session.jobs, session.embedded, verbosity) as console,
         session.executor("local", console.say) as executor,

@@ -53,6 +53,7 @@ def refused(*arguments: str, store: Path) -> str:
         (("plan", "ablation_eimg", "--limit", "0"), ["--limit"]),
         (("plan", "ablation_eimg", "tracks=talk-300s"), ["talk-300s", "can be scored (`harness score`)"]),
         (("plan", "ablation_eimg", "eval.path=bundled", "eval.size=sample"), ["eval.size=sample", "tiny backbone"]),
+        (("forecast", "ablation_eimg", "--only", "copy_image"), ["no variant here has a forecast"]),
         (("run", "no/such/file.py:x"), ["no/such/file.py"]),
         (("run",), ["Missing argument"]),
         (("status",), ["no store there"]),
