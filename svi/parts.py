@@ -17,6 +17,7 @@ CAUSAL = "block-causal attention"
 CLEAN_PAST = "clean frames before the noisy ones"
 CONDITION = "clips that are conditioned on an image"
 KV_CACHE = "a cache of keys and values"
+REFERENCE = "a reference image in the condition of every clip"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ GENERATIONS: dict[str, Part] = {
         "svi.generation.clips:ClipLoop",
         "clip after clip, each conditioned on the last frames of the one before",
         needs=(CONDITION,),
+        gives=(REFERENCE,),
     ),
 }
 MEMORIES: dict[str, Part] = {NO_MEMORY: Part("", "the frames handed on, and whatever condition.* adds to them")}

@@ -21,7 +21,7 @@ from harness.stages.loading import backbone_of, part_of, transformers_of
 from harness.stages.reading import Reading
 from harness.stages.scripts import scripts_of, write_true_films
 from svi.artifacts import VIDEOS
-from svi.axes import CLIPS
+from svi.axes import CLIPS, NO_MEMORY
 from svi.data.open_video import fit_frames
 from svi.data.picture import open_upright
 from svi.generation.generator import Generator
@@ -113,7 +113,9 @@ def _generator(job: Job, read: Reading) -> Generator:
     """The generation loop, with what was trained where anything was."""
     base = backbone_of(job, read)
     loop = part_of(job, "generation", CLIPS)
-    return Generator(base, transformers_of(base, job.inputs.get("train", ()), read), read, loop)
+    kind = part_of(job, "memory", NO_MEMORY)
+    memory = None if kind is None else kind(read)
+    return Generator(base, transformers_of(base, job.inputs.get("train", ()), read), read, loop, memory)
 
 
 def _save(file: Path, arrays: Mapping[str, Any]) -> None:

@@ -49,5 +49,6 @@ def transformers_of(base: Backbone, loras: Sequence[Path], read: Reading) -> Map
 
 
 def part_of(job: Job, axis: Axis, usual: str) -> Any:
-    """The class of the method's part on an axis."""
-    return loaded(str(job.settings.get(f"method.{axis}.target", BUILT_IN[axis][usual].target)))
+    """The class of the method's part on an axis; none where the part is settings alone."""
+    target = str(job.settings.get(f"method.{axis}.target", BUILT_IN[axis][usual].target))
+    return loaded(target) if target else None

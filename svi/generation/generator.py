@@ -55,12 +55,17 @@ class Generator:
     """Makes films clip by clip with one backbone and its (possibly adapted) transformers by expert."""
 
     def __init__(
-        self, backbone: Backbone, models: Mapping[str, nn.Module], settings: Any, loop: type[Loop] = ClipLoop
+        self,
+        backbone: Backbone,
+        models: Mapping[str, nn.Module],
+        settings: Any,
+        loop: type[Loop] = ClipLoop,
+        memory: Any = None,
     ) -> None:
-        """`settings` has a section an attribute: generate, condition, and the loop's own."""
+        """`settings` has a section an attribute: generate, condition, and the loop's own; `memory` as the loop takes it."""
         self.backbone, self.settings, self.condition = backbone, settings.generate, settings.condition
         self.denoiser = Denoiser(backbone, models, self.settings)
-        self.loop = loop(self.denoiser, settings)
+        self.loop = loop(self.denoiser, settings, memory)
         self.texts = Texts(backbone)
 
     # Films

@@ -31,8 +31,9 @@ class Films(Protocol):
 class Loop(Protocol):
     """Makes one clip after another; each begins with the `condition.overlap` frames that it shares with the one before."""
 
-    def __init__(self, denoiser: Denoiser, settings: Any) -> None:
-        """`settings` has a section an attribute: generate, condition, and the loop's own."""
+    def __init__(self, denoiser: Denoiser, settings: Any, memory: Any = None) -> None:
+        """`settings` has a section an attribute: generate, condition, and the loop's own. `memory`: none, or of the kind that the
+        loop gives a place to (svi/parts.py): a `Reference` in the clip loop, a `Memory` where there is a cache."""
 
     def next(self, films: Films, clip: int, past: State | None) -> tuple[Frames, State]:
         """The frames of a clip, [B, L, H, W, 3] uint8, and what the one after it needs; no past: the images begin the films."""

@@ -1,13 +1,18 @@
 """Films of a real tiny transformer on scenes of the embedded world."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
 
 from svi.data import world
+from svi.generation.clips import ClipLoop
 from svi.generation.generator import Generator
+from svi.generation.loop import Loop
 from svi.generation.reel import Script
 from svi.settings import ConditionSettings, DataSettings, Frozen, GenerateSettings
 from tests.svi.conftest import CONDITION, DATA, make_backbone
@@ -26,15 +31,46 @@ def scripts(clips: int, films: int = 2, data: DataSettings = DATA) -> list[Scrip
 
 
 def maker(
-    settings: GenerateSettings = SETTINGS, condition: ConditionSettings = CONDITION, data: DataSettings = DATA
+    settings: GenerateSettings = SETTINGS,
+    condition: ConditionSettings = CONDITION,
+    data: DataSettings = DATA,
+    loop: type[Loop] = ClipLoop,
+    memory: Any = None,
+    **others: Frozen,
 ) -> Generator:
+    """`others`: sections of settings that the loop or its memory read."""
     backbone = make_backbone(data)
-    return Generator(backbone, backbone.transformers, sections(settings, condition))
+    return Generator(backbone, backbone.transformers, sections(settings, condition, **others), loop, memory)
 
 
 def sections(generate: GenerateSettings, condition: ConditionSettings, **others: Frozen) -> SimpleNamespace:
     """Settings as a stage reads them: a section an attribute."""
     return SimpleNamespace(generate=generate, condition=condition, **others)
+
+
+class Stop(Exception):
+    pass
+
+
+def whole_and_stopped(
+    make: Callable[[], Generator], story: list[Script], n_frames: int, root: Path
+) -> list[np.ndarray]:
+    """The frames of films made at once, and of the same films stopped after every clip; [S, F, H, W, 3] each."""
+    whole, cut = root / "whole", root / "cut"
+    whole.mkdir()
+    cut.mkdir()
+    make().films(story, n_frames, 8, whole, quiet)
+    for clip in range(1, len(story[0].prompts)):
+
+        def stop(done: int, total: int, at: int = clip * len(story)) -> None:
+            if done == at:
+                raise Stop
+
+        with suppress(Stop):
+            make().films(story, n_frames, 8, cut, stop)
+        assert not (cut / "videos").exists()  # it was stopped
+    make().films(story, n_frames, 8, cut, quiet)
+    return [np.load(folder / "frames.npy") for folder in (whole, cut)]
 
 
 def quiet(done: int, total: int) -> None:
