@@ -21,6 +21,7 @@ from safetensors.torch import save
 from benchmarks.films.film import Probes
 from benchmarks.weights import WeightFile
 from harness.cli import main
+from svi.backbones.meter import Meter
 from svi.foreign import data_only, json_object
 from svi.generation.reel import Reel
 from svi.lora import files as lora_files
@@ -244,7 +245,7 @@ def test_a_training_resumes_from_data_alone(form: Callable[[object], bytes], mar
 
     ranks.join()
     source = hostile_checkpoint(tmp_path, form({"module": Trap(mark)}), (MODEL, "state-0.pt"))
-    checkpoints = Checkpoints(source / "checkpoints", Engine(), None, None)  # type: ignore[arg-type]
+    checkpoints = Checkpoints(source / "checkpoints", Engine(), None, None, Meter())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"posix\.mkdir in a pickle.* remove .* to start again"):
         checkpoints.load()
     torch.save({"module": {}}, source / "checkpoints" / STEP / MODEL)

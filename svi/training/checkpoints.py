@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: weights, optimiser, RNG, moving average and the objective's state, whole or not there."""
+"""Checkpoints of a training run: weights, optimiser, RNG, moving average, the objective's state and the meter, whole or not there."""
 
 import json
 import shutil
@@ -12,6 +12,7 @@ from torch import nn
 
 from svi import disk
 from svi.artifacts import LATEST
+from svi.backbones.meter import Meter
 from svi.foreign import data_only, read_object, reason
 from svi.training.objective import TrainingObjective
 
@@ -19,9 +20,11 @@ from svi.training.objective import TrainingObjective
 class Checkpoints:
     """Complete states, one folder a step; latest.json names the last one that is whole and on disk."""
 
-    def __init__(self, folder: Path, engine: Any, objective: TrainingObjective, average: nn.Module | None) -> None:
+    def __init__(
+        self, folder: Path, engine: Any, objective: TrainingObjective, average: nn.Module | None, meter: Meter
+    ) -> None:
         """In `folder`, which all ranks of all nodes see."""
-        self.folder, self.engine, self.objective, self.average = folder, engine, objective, average
+        self.folder, self.engine, self.objective, self.average, self.meter = folder, engine, objective, average, meter
 
     def save(self, step: int) -> None:
         """Write the state after `step` steps, name it the latest, then remove the one before.
@@ -30,7 +33,11 @@ class Checkpoints:
         """
         name = f"step-{step:07d}"
         self.engine.save_checkpoint(str(self.folder), tag=name, save_latest=False, exclude_frozen_parameters=True)
-        state = {"objective": self.objective.state_dict(), "rng": torch.get_rng_state()}
+        state = {
+            "objective": self.objective.state_dict(),
+            "rng": torch.get_rng_state(),
+            "meter": self.meter.state_dict(),
+        }
         if self.average is not None:
             state["average"] = self.average.state_dict()
         torch.save(state, self.folder / name / f"state-{dist.get_rank()}.pt")
@@ -68,6 +75,7 @@ class Checkpoints:
                 f"remove {self.folder} to start again"
             ) from error
         self.objective.load_state_dict(state["objective"])
+        self.meter.load_state_dict(state.get("meter"))  # none in checkpoints of before it
         torch.set_rng_state(state["rng"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])

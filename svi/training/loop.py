@@ -14,6 +14,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from svi.artifacts import CHECKPOINTS, METRICS
+from svi.backbones.meter import Meter
 from svi.disk import write_whole
 from svi.frames import Progress
 from svi.settings import TrainSettings
@@ -30,18 +31,19 @@ def train(
     folder: Path,
     progress: Progress,
     ema: float = 0.0,
+    meter: Meter | None = None,
 ) -> nn.Module:
     """Train `model` in place for settings.steps, resuming from the last checkpoint in `folder`; returns what to keep.
 
-    That is the model, or with `ema` > 0 the moving average of its weights. Metrics go to metrics.jsonl. All ranks call it. Raises
-    ValueError for settings that the ranks cannot share, and when loss, gradient or a weight is no longer finite: the last good
-    checkpoint is kept.
+    That is the model, or with `ema` > 0 the moving average of its weights. Metrics go to metrics.jsonl. What `meter` has
+    counted is kept with the checkpoints. All ranks call it. Raises ValueError for settings that the ranks cannot share, and when
+    loss, gradient or a weight is no longer finite: the last good checkpoint is kept.
     """
     ranks.join()
     engine = engine_for(model, settings)
     moving: Any = get_ema_multi_avg_fn
     average = AveragedModel(model, multi_avg_fn=moving(ema)) if ema else None
-    checkpoints = Checkpoints(folder / CHECKPOINTS, engine, objective, average)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, engine, objective, average, meter or Meter())
     first = checkpoints.load()
     writes = dist.get_rank() == 0
     metrics = Metrics(folder / METRICS, first) if writes else None
