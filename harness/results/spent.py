@@ -29,7 +29,15 @@ def _film(folder: Path) -> Spent:
     counted = [_counted(one) for one in trainings]
     known = set.intersection(*(set(one) for one in counted)) if counted else {"parameters", "clips", "training_tokens"}
     seconds = sum(float(_manifest(one)["seconds"]) for one in (folder, *trainings))
-    return {name: sum(one[name] for one in counted) for name in known} | _counted(folder) | {"seconds": seconds}
+    return {name: sum(one[name] for one in counted) for name in known} | _rates(_counted(folder)) | {"seconds": seconds}
+
+
+def _rates(counted: Spent) -> Spent:
+    """Of films: what a second of them took."""
+    if not counted:
+        return {}
+    rates = {name: counted[name] / counted["film_seconds"] for name in ("evaluations", "tokens")}
+    return rates | {"before_first": counted["before_first"]}
 
 
 def _counted(folder: Path) -> Spent:

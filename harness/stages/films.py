@@ -16,6 +16,7 @@ from harness.core.artifacts import GAIN_AND_EPS, SINGLE_FILM
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.declare.request import MADE
+from harness.stages.cost import FilmCost
 from harness.stages.fuller import fuller, take_films
 from harness.stages.loading import backbone_of, part_of, transformers_of
 from harness.stages.reading import Reading
@@ -56,7 +57,9 @@ def generate(job: Job) -> None:
     if more := fuller(job, read):
         take_films(more, len(scripts.films), job.folder)
     elif read.generate.method == MADE:
-        _generator(job, read).films(scripts.films, length.n_frames, fps, job.folder, job.counting("clip"))
+        maker, seconds = _generator(job, read), len(scripts.films) * length.n_frames / fps
+        cost = FilmCost.of(maker.denoiser, job.folder, seconds, job.counting("clip"))
+        maker.films(scripts.films, length.n_frames, fps, job.folder, cost)
     else:
         _repeat(job, read, scripts.films, clip_slices(length.n_frames, length.n_clips, clip_frames, overlap))
     if scripts.stories:

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.films.info import FilmInfo
 from benchmarks.samples import content_hash, load_samples
 from benchmarks.track import get_track
+from harness.core.artifacts import COST
 from harness.core.job import Job
 from harness.core.signature import signature
 from harness.core.store import Store, is_store, stage_name
@@ -57,6 +58,8 @@ def take_films(source: Path, count: int, folder: Path) -> None:
         for row in range(count):  # one film in memory
             taken[row] = frames[row]
     (folder / VIDEOS).mkdir(exist_ok=True)  # last: a film whose mp4 is there counts as made
+    if (source / COST).is_file():
+        shutil.copyfile(source / COST, folder / COST)  # of more films, and of as many more seconds
     for film in FilmInfo.read(source).samples[:count]:
         _link(source / film.video, folder / film.video)
 

@@ -12,6 +12,7 @@ import torch.distributed as dist
 
 from harness.core.artifacts import FOOTAGE, HELD_BACK, TRAINED
 from harness.core.job import Job
+from harness.stages.cost import trained_parameters, watching, write_training_cost
 from harness.stages.loading import backbone_of, footage_of, part_of, transformers_of
 from harness.stages.reading import Reading
 from svi.artifacts import BANK, CHECKPOINTS
@@ -107,10 +108,12 @@ def _train(job: Job, read: Reading) -> None:
     settings = read.train
     if settings.epochs is not None:
         settings = settings.model_copy(update={"steps": -(-settings.epochs * len(cache) // settings.batch)})
+    meter, parameters = watching(base.transformers.values()), trained_parameters(model)
     setup = Setup(base, cache, read, settings.seed, job.folder, model, expert)
     with part_of(job, "objective", ERROR_RECYCLING).of(setup) as objective:
-        trained = fit(model, objective, settings, job.folder, job.counting("step"))
+        trained = fit(model, objective, settings, job.folder, job.counting("step"), meter=meter)
         adapter.save(trained, job.folder, write=job.first_rank)
+        write_training_cost(job.folder, meter, parameters, settings, write=job.first_rank)
         if job.first_rank:
             objective.keep(job.folder)
             (job.folder / TRAINED).touch()

@@ -1,6 +1,6 @@
 """A model that is asked for guided velocities, and for whole clips."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,9 +28,13 @@ class Denoiser:
     """A backbone, its (possibly adapted) transformers by expert, and how they are sampled from."""
 
     def __init__(self, backbone: Backbone, models: Mapping[str, nn.Module], settings: GenerateSettings) -> None:
-        """The transformers, in the order of falling noise, are put in evaluation mode."""
+        """The transformers, in the order of falling noise, are put in evaluation mode.
+
+        A loop that finishes frames before the clip that they belong to calls `known` when they are: latency is counted to there.
+        """
         self.backbone, self.settings = backbone, settings
         self.models = {expert: model.eval() for expert, model in models.items()}
+        self.known: Callable[[], None] = lambda: None
 
     @property
     def sigmas(self) -> list[float]:

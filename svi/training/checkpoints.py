@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: weights, optimiser, RNG, moving average, the objective's state and the meter, whole or not there."""
+"""Checkpoints of a training run: weights, optimiser, RNG, moving average, the objective's state and its meter, whole or not."""
 
 import json
 import shutil

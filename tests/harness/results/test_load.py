@@ -65,3 +65,18 @@ def test_the_store_is_looked_for_where_the_command_line_looks(
 def test_an_unknown_run(run: Results) -> None:
     with pytest.raises(UseError, match="no finished report of 'nothing'"):
         harness.load("nothing", finished())
+
+
+def test_costs_are_what_the_stages_counted(run: Results) -> None:
+    """12 steps of a few clips of 20 tokens; films of 50 seconds, of 4 frames a clip and 8 a second, of 2 steps a clip."""
+    steps, batch = (run.settings.loc[key, "full"] for key in ("train.steps", "train.batch"))
+    base, full = run.costs.loc["base"], run.costs.loc["full"]
+    assert full["clips"] == steps * batch
+    assert full["training_tokens"] == steps * batch * 20
+    assert full["parameters"] > 1000
+    assert (base["clips"], base["training_tokens"], base["parameters"]) == (0, 0, 0)
+    n_clips = run.frames.query("view == 'window'")["clip"].max() + 1
+    assert full["evaluations"] == pytest.approx(2 * n_clips / 50, rel=0.02)
+    assert full["tokens"] == 20 * full["evaluations"]
+    assert full["before_first"] == 2
+    assert 0 < base["seconds"] < full["seconds"]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.artifacts import PROBE
-from harness.core.artifacts import GAIN_AND_EPS
+from harness.core.artifacts import COST, GAIN_AND_EPS
 from harness.core.graph import Node
 from harness.core.job import Job
 from harness.core.store import Store
@@ -66,6 +66,13 @@ def test_fewer_films_are_those_that_are_there(tmp_path: Path) -> None:
     assert len(np.load(taken / FRAMES)) == 2
     for name in ("scene-00", "scene-01"):
         assert (taken / "videos" / f"{name}.mp4").samefile(more / "videos" / f"{name}.mp4")
+
+
+def test_their_cost_a_second_is_that_of_all(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    counted = made(store, node(store, 3)) / COST
+    counted.write_text('{"evaluations": 30, "tokens": 600, "film_seconds": 150}')
+    assert (made(store, node(store, 2)) / COST).read_text() == counted.read_text()
 
 
 @pytest.mark.parametrize("change", [{"data.fps": 2}, {"eval.seed": 5}, {"data.height": 24}])
