@@ -143,6 +143,21 @@ class InjectionSettings(Frozen):
     modulate: float = later(
         0.0, "an error of the bank is injected times U(1 - f, 1 + f): [C] offers it, f = 0 in the scripts", ge=0, le=1
     )
+    img_first_slot: int = later(
+        0, "E_img is drawn from slots from this one on, 0 that of noise ([C] offers a range)", ge=0
+    )
+    img_last_slot: int | None = later(None, "E_img is drawn from slots up to this one; none: the last", ge=0)
+    img_pick: Literal["run", "last"] = later(
+        "run", "E_img is a random run of the error's latent frames, or the last one ([C] offers it)"
+    )
+    img_domain: Literal["any", "scene", "clip", "shuffled"] = later(
+        "any",
+        "E_img is an error of any clip, of a clip with the sample's prompt, of its own clip (none while the bank has none), or of "
+        "any clip with its latent pixels shuffled",
+    )
+    vid_noi_from: Literal["slot", "slots"] = later(
+        "slot", "E_vid and E_noi are drawn from the slot of the sample's own t, or evenly over the filled slots"
+    )
     img_spread: Literal["head", "tile"] = identity(
         "head", "E_img on the first frames of the condition, or repeated over all"
     )
@@ -160,6 +175,35 @@ class InjectionSettings(Frozen):
             raise ValueError(
                 f"injection.img_run is {self.img_run}, but a stored error has {latent_frames} latent frames; "
                 f"set it to at most {latent_frames}, or to 0 for the whole error"
+            )
+
+    def img_slots(self, slots: int) -> range:
+        """Those that E_img may come from, of so many. Raises ValueError for a range without any, or beside img_from=slot."""
+        last = slots - 1 if self.img_last_slot is None else self.img_last_slot
+        if not self.img_first_slot <= last < slots:
+            raise ValueError(
+                f"injection.img_first_slot={self.img_first_slot} and img_last_slot={last} name no slots of the bank's {slots} "
+                f"(flow.inference_steps); set 0 <= first <= last <= {slots - 1}"
+            )
+        named = range(self.img_first_slot, last + 1)
+        if self.img_from == "slot" and len(named) < slots:
+            raise ValueError(
+                "injection.img_from=slot draws from the slot of the sample's own t, so img_first_slot and img_last_slot do "
+                "nothing; set img_from to slots or entries, or leave them out"
+            )
+        return named
+
+    @property
+    def by_clip(self) -> bool:
+        """Whether it matters which clip an error is of."""
+        return self.img_domain in ("scene", "clip")
+
+    def check_scope(self, scope: str) -> None:
+        """Raises ValueError where the bank cannot tell the clip of an error: that of a node is filled by many processes."""
+        if self.by_clip and scope == "node":
+            raise ValueError(
+                f"injection.img_domain={self.img_domain} needs to know the clip of each error, and a bank that the ranks of a node "
+                "share does not keep it; set bank.scope=rank"
             )
 
 

@@ -33,12 +33,13 @@ class Peers(Protocol):
 
 
 class New(NamedTuple):
-    """An error to add: its slot, entry [1 or 2, C, T, h, w], t, and the generator of a random replacement."""
+    """An error to add: its slot, entry [1 or 2, C, T, h, w], t, the generator of a random replacement, and whose error it is."""
 
     slot: int
     entry: Tensor
     t: float
     generator: torch.Generator
+    origin: int = -1
 
 
 def layout_of(slots: int, shape: tuple[int, ...], settings: BankSettings, *, both: bool) -> Layout:
@@ -77,6 +78,8 @@ class ErrorBank:
         it). Raises ValueError when the disk has no room for the full bank, or the file is another's.
         """
         self.slots, self.settings, self.both, self.peers = slots, settings, both, peers
+        self.origins = np.full((slots, settings.capacity), -1)
+        """What this process said of the entries that it added, in particular whose errors they are. [slots, capacity]"""
         self.read = 0  # entries read so far to find nearest ones
         layout = layout_of(slots, shape, settings, both=both)
         self.sketcher = Sketcher(layout.values, layout.sketch) if layout.sketch else None
@@ -132,16 +135,18 @@ class ErrorBank:
             self._barrier()
         return positions
 
-    def add(self, slot: int, entry: Tensor, t: float, generator: torch.Generator) -> int:
+    def add(self, slot: int, entry: Tensor, t: float, generator: torch.Generator, origin: int = -1) -> int:
         """Store an entry [1 or 2, C, T, H, W] and return its position; of two lists, that of E_vid.
 
         A full slot replaces the nearest entry in L2 distance, a random one, or the oldest. Raises ValueError when the disk is full.
         """
         if self.settings.lists == 1:
-            return self._put(slot, entry, t, generator)
-        errors = Errors(*entry) if self.both else errors_of(entry[0].float(), torch.tensor(t))
-        position = self._put(slot, errors.vid[None], t, generator)
-        self._put(self.slots + slot, errors.noi[None], t, generator)
+            position = self._put(slot, entry, t, generator)
+        else:
+            errors = Errors(*entry) if self.both else errors_of(entry[0].float(), torch.tensor(t))
+            position = self._put(slot, errors.vid[None], t, generator)
+            self._put(self.slots + slot, errors.noi[None], t, generator)
+        self.origins[slot, position] = origin
         return position
 
     def _put(self, slot: int, entry: Tensor, t: float, generator: torch.Generator) -> int:
@@ -189,21 +194,34 @@ class ErrorBank:
         return self._errors(slot, int(torch.randint(count, (), generator=generator)))
 
     def sample_any(
-        self, generator: torch.Generator, evenly_over: Literal["slots", "entries"] = "slots"
+        self,
+        generator: torch.Generator,
+        evenly_over: Literal["slots", "entries"] = "slots",
+        allowed: NDArray[np.bool_] | None = None,
     ) -> Errors | None:
         """Both errors of a random entry: of a random filled slot (paper: uniform over t), or of all entries (authors' code).
 
-        None while the bank is empty.
+        Of the entries at positions that are `allowed` alone, [slots, capacity]; empty ones are not drawn. None where there is none.
         """
-        filled = self.count.nonzero()[0]
+        held = None if allowed is None else allowed & self.held
+        counts = self.count if held is None else held.sum(axis=1)
+        filled = counts.nonzero()[0]
         if len(filled) == 0:
             return None
         if evenly_over == "slots":
-            return self.sample(int(filled[int(torch.randint(len(filled), (), generator=generator))]), generator)
-        ends = self.count.cumsum()
-        drawn = int(torch.randint(int(ends[-1]), (), generator=generator))
-        slot = int(ends.searchsorted(drawn, side="right"))
-        return self._errors(slot, drawn - int(ends[slot] - self.count[slot]))
+            slot = int(filled[int(torch.randint(len(filled), (), generator=generator))])
+            position = int(torch.randint(int(counts[slot]), (), generator=generator))
+        else:
+            ends = counts.cumsum()
+            drawn = int(torch.randint(int(ends[-1]), (), generator=generator))
+            slot = int(ends.searchsorted(drawn, side="right"))
+            position = drawn - int(ends[slot] - counts[slot])
+        return self._errors(slot, position if held is None else int(held[slot].nonzero()[0][position]))
+
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """Which positions hold an error. [slots, capacity]"""
+        return np.arange(self.settings.capacity) < self.count[:, None]
 
     def _errors(self, slot: int, position: int) -> Errors:
         entry = self.file.entry(slot, position)
@@ -227,7 +245,7 @@ class ErrorBank:
             file.hold()
         self._barrier()
         arrays = {name: torch.from_numpy(getattr(file, name).copy()) for name in MAPPING}
-        return {"stamp": file.stamp, **arrays}
+        return {"stamp": file.stamp, "origins": torch.from_numpy(self.origins.copy()), **arrays}
 
     def settle(self) -> None:
         """The last state_dict is durable: the entries that only the one before it had may go."""
@@ -243,6 +261,8 @@ class ErrorBank:
         self._barrier()
         if self._leads:
             self.file.restore(state["stamp"], {name: state[name].numpy() for name in MAPPING})
+        if "origins" in state:  # a checkpoint from before there were any has none, and nobody who would ask
+            self.origins = state["origins"].numpy().copy()
         self._barrier()
 
     def close(self, *, remove: bool = False) -> None:

@@ -77,8 +77,13 @@ class LatentCache:
         if self.anchor:
             latents[:, :, 0] = condition["latents"][:, :, 0]
         condition["latents"] = torch.cat([column("mask"), condition["latents"]], dim=1)
-        text = torch.stack([self._text(int(shard["prompt"][index])) for shard, index in found])
+        text = torch.stack([self._text(self.prompt(row)) for row in rows])
         return Batch(latents, condition, text)
+
+    def prompt(self, row: int) -> int:
+        """Which of the cache's prompts a clip has: clips of one caption have one number."""
+        shard, index = self._find(row)
+        return int(shard["prompt"][index])
 
     def _find(self, row: int) -> tuple[Tensors, int]:
         """The clip's shard, and its index there."""

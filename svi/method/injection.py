@@ -36,15 +36,16 @@ def draw_gates(settings: InjectionSettings, generator: torch.Generator) -> Gates
 
 
 def image_error(error: Tensor, settings: InjectionSettings, generator: torch.Generator) -> Tensor:
-    """E_img from a stored video error: one random contiguous run of its latent frames. [C, T, H, W] -> [C, T, H, W]
+    """E_img from a stored video error: one contiguous run of its latent frames. [C, T, H, W] -> [C, T, H, W]
 
-    img_run 0 takes the whole error (notes). "head" adds the run to the first latents of the condition and zeros after it
+    A random run, or the last one: of the frames that a clip hands on. img_run 0 takes the whole error (notes). "head" adds the run to the first latents of the condition and zeros after it
     (authors' code); "tile" repeats it over the clip, for a condition that itself is repeated.
     """
     frames = error.shape[1]
     run = settings.img_run or frames
     settings.check_run(frames)
-    start = int(torch.randint(frames - run + 1, (), generator=generator))
+    last = frames - run
+    start = last if settings.img_pick == "last" else int(torch.randint(last + 1, (), generator=generator))
     return spread(error[:, start : start + run], frames, settings)
 
 
@@ -53,6 +54,12 @@ def spread(piece: Tensor, frames: int, settings: InjectionSettings) -> Tensor:
     if settings.img_spread == "tile":
         return piece.repeat(1, -(-frames // piece.shape[1]), 1, 1)[:, :frames]
     return torch.cat([piece, piece.new_zeros(len(piece), frames - piece.shape[1], *piece.shape[2:])], dim=1)
+
+
+def shuffled(error: Tensor, generator: torch.Generator) -> Tensor:
+    """An error with its latent pixels in another order, one for all channels and frames: as large, and nowhere in place."""
+    order = torch.randperm(error.shape[-2] * error.shape[-1], generator=generator)
+    return error.flatten(2)[:, :, order].reshape(error.shape)
 
 
 def draw_handcrafted(settings: InjectionSettings, generator: torch.Generator) -> Handcrafted:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -142,6 +143,29 @@ def test_an_image_error_is_drawn_evenly_over_slots_or_over_entries(tmp_path: Pat
         shares[evenly_over] = counts
     assert abs(float(shares["slots"][0]) - 0.5) < 0.06
     assert (shares["entries"] - 0.1).abs().max() < 0.04
+
+
+@pytest.mark.parametrize("evenly_over", ["slots", "entries"])
+def test_what_is_allowed_is_drawn_as_from_a_bank_that_holds_nothing_else(tmp_path: Path, evenly_over: str) -> None:
+    """The third of slot 1's entries, and the last two of slot 2's; a position that is still empty is never drawn."""
+    bank = ErrorBank(4, (1, 1, 1, 1), BankSettings(capacity=9), tmp_path)
+    generator = torch.Generator().manual_seed(0)
+    for value in range(12):
+        bank.add(1 if value < 5 else 2, torch.full((1, 1, 1, 1, 1), float(value)), 0.0, generator)
+    allowed = np.zeros((4, 9), bool)
+    allowed[1, 2] = allowed[2, 5:] = allowed[3] = True
+    drawn = [bank.sample_any(generator, evenly_over, allowed) for _ in range(900)]  # type: ignore[arg-type]
+    shares = torch.bincount(torch.tensor([int(one.vid) for one in drawn if one]), minlength=12) / 900
+    assert shares.nonzero().flatten().tolist() == [2, 10, 11]
+    assert float(shares[2]) == pytest.approx(1 / 2 if evenly_over == "slots" else 1 / 3, abs=0.05)
+    assert bank.sample_any(generator, evenly_over, np.zeros((4, 9), bool)) is None  # type: ignore[arg-type]
+    twins = [torch.Generator().manual_seed(1) for _ in range(2)]
+    everything = np.ones((4, 9), bool)
+    for _ in range(20):
+        one, other = bank.sample_any(twins[0], evenly_over), bank.sample_any(twins[1], evenly_over, everything)  # type: ignore[arg-type]
+        assert one is not None
+        assert other is not None
+        assert torch.equal(one.vid, other.vid)
 
 
 def test_a_residual_represents_both_errors(tmp_path: Path) -> None:
