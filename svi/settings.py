@@ -256,6 +256,9 @@ class TrainSettings(Frozen):
     enabled: bool = identity(True, "false: the base model as it is")
     steps: int = identity(3500, "optimiser steps", ge=1)
     epochs: int | None = identity(None, "passes over the training clips; they then decide the steps", ge=1)
+    clips: int | None = later(
+        None, "fine-tune on at most so many of the training clips, the first ones; none: all", ge=1
+    )
     batch: int = identity(8, "clips a step over all ranks", ge=1)
     lr: float = identity(2e-5, "learning rate (AdamW): [N][P] 2e-5; [C] scripts 1e-4", gt=0)
     schedule: Literal["cosine", "constant"] = identity("constant", "learning rate over the steps")

@@ -50,7 +50,14 @@ ERRORS = Kind(
     "errors",
     "training",
     1,
-    (*MODEL, *SIZE, *CONDITION, "injection.img_run", "injection.img_spread", "generate.alpha", "speed"),
+    (
+        *MODEL,
+        *SIZE,
+        *CONDITION,
+        *(f"injection.img_{key}" for key in ("run", "spread", "pick")),
+        "generate.alpha",
+        "speed",
+    ),
     15,
 )
 SCORE = Kind("score", "scores", 4, (), 10)

@@ -194,6 +194,8 @@ def _check_run(settings: Settings, latent_frames: int) -> None:
     if settings.train.enabled:
         with _use_errors():
             settings.injection.check_run(latent_frames)
+            settings.injection.img_slots(settings.flow.inference_steps)
+            settings.injection.check_scope(settings.bank.scope)
 
 
 def _check_tiny(settings: Settings) -> None:

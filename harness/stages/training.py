@@ -104,7 +104,7 @@ def _train(job: Job, read: Reading) -> None:
     if job.first_rank:
         adapter.save_config(model, job.folder / CHECKPOINTS)
     speed.kernels(model, read.speed, speed.default_device())
-    cache = LatentCache.open(job.inputs["data"])
+    cache = LatentCache.open(job.inputs["data"], read.train.clips)
     settings = read.train
     if settings.epochs is not None:
         settings = settings.model_copy(update={"steps": -(-settings.epochs * len(cache) // settings.batch)})

@@ -41,22 +41,31 @@ class Batch:
 class LatentCache:
     """A finished cache. Its files are mapped into memory and read as they are needed."""
 
-    def __init__(self, folder: Path, shards: Sequence[int], references: int, anchor: bool, text_tokens: int) -> None:
-        """`shards`: clips of each shard; `references`: alternatives a clip, 1 where no reference is shown."""
+    def __init__(
+        self,
+        folder: Path,
+        shards: Sequence[int],
+        references: int,
+        anchor: bool,
+        text_tokens: int,
+        clips: int | None = None,
+    ) -> None:
+        """`shards`: clips of each shard; `references`: alternatives a clip, 1 where no reference is shown; `clips`: see `open`."""
         self.folder, self.references, self.anchor, self.text_tokens = folder, references, anchor, text_tokens
         self._ends = list(accumulate(shards))
+        self._clips = min(self._ends[-1], clips or self._ends[-1])
         self._files: dict[str, Tensors] = {}
 
     @classmethod
-    def open(cls, folder: Path) -> "LatentCache":
-        """What write_cache wrote. Raises ValueError if it is not finished."""
+    def open(cls, folder: Path, clips: int | None = None) -> "LatentCache":
+        """What write_cache wrote, or at most its first `clips` clips. Raises ValueError if it is not finished."""
         if not (folder / INDEX).is_file():
             raise ValueError(f"{folder} holds no finished latent cache: {INDEX} is missing; write it to its end first")
         index = json.loads((folder / INDEX).read_text())
-        return cls(folder, index["shards"], index["references"], index["anchor"], index["text_tokens"])
+        return cls(folder, index["shards"], index["references"], index["anchor"], index["text_tokens"], clips)
 
     def __len__(self) -> int:
-        return self._ends[-1]
+        return self._clips
 
     def batch(self, rows: Sequence[int], short: Sequence[bool], reference: Sequence[int]) -> Batch:
         """Clips `rows`, each conditioned on one motion frame (short) or all, and on one of its `references` images.

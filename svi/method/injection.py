@@ -38,8 +38,9 @@ def draw_gates(settings: InjectionSettings, generator: torch.Generator) -> Gates
 def image_error(error: Tensor, settings: InjectionSettings, generator: torch.Generator) -> Tensor:
     """E_img from a stored video error: one contiguous run of its latent frames. [C, T, H, W] -> [C, T, H, W]
 
-    A random run, or the last one: of the frames that a clip hands on. img_run 0 takes the whole error (notes). "head" adds the run to the first latents of the condition and zeros after it
-    (authors' code); "tile" repeats it over the clip, for a condition that itself is repeated.
+    A random run, or the last one, of frames that a clip hands on. img_run 0 takes the whole error (notes). "head" adds the run to
+    the first latents of the condition and zeros after it (authors' code); "tile" repeats it over the clip, for a condition that
+    itself is repeated.
     """
     frames = error.shape[1]
     run = settings.img_run or frames

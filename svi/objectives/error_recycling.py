@@ -8,8 +8,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Self
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from svi.backbones.backbone import Backbone, Condition
@@ -19,7 +21,7 @@ from svi.data.cache import LatentCache
 from svi.method import flow, recycle
 from svi.method.draws import keyed
 from svi.method.handcrafted import handcrafted
-from svi.method.injection import Gates, Handcrafted, draw_gates, draw_handcrafted, image_error, spread
+from svi.method.injection import Gates, Handcrafted, draw_gates, draw_handcrafted, image_error, shuffled, spread
 from svi.objectives.error_sheets import keep_errors
 from svi.objectives.objective import Draws, Setup, mean_over
 from svi.settings import BankSettings, ConditionSettings, FlowSettings, InjectionSettings
@@ -100,8 +102,11 @@ class ErrorRecycling:
     ) -> None:
         """The bank starts empty; its file lies in `folder`, which is this training's alone, or in one of its name in bank.folder.
 
-        Collective over all ranks where those of a node share the bank.
+        Collective over all ranks where those of a node share the bank. Raises ValueError for slots or clips that E_img cannot be
+        drawn from.
         """
+        injection.check_scope(bank.scope)
+        self.img_slots = injection.img_slots(flow_settings.inference_steps)
         self.backbone, self.data, self.seed = backbone, data, seed
         self.flow, self.injection = flow_settings, injection
         self.draws = Draws(backbone, data, flow_settings, condition, seed, expert)
@@ -146,9 +151,9 @@ class ErrorRecycling:
         slot = int(flow.nearest_slot(drawn.t[None], self.times))
         gates = draw_gates(self.injection, generator)
         by_hand = draw_handcrafted(self.injection, keyed("by hand", self.seed, k))
-        vid = self.bank.sample(slot, generator) if gates.vid and not by_hand.vid else None
-        noi = self.bank.sample(slot, generator) if gates.noi and not by_hand.noi else None
-        img = self._image_error(slot, generator) if gates.img and not by_hand.img else None
+        vid = self._error(slot, generator) if gates.vid and not by_hand.vid else None
+        noi = self._error(slot, generator) if gates.noi and not by_hand.noi else None
+        img = self._image_error(slot, drawn.clip, generator) if gates.img and not by_hand.img else None
         uniform = torch.rand(3, generator=keyed("modulate", self.seed, k))
         factors = 1 + self.injection.modulate * (2 * uniform - 1)  # 1 to the last bit unless it is asked for
         return TrainingSample(
@@ -163,14 +168,36 @@ class ErrorRecycling:
             by_hand=by_hand,
             e_vid=vid.vid * factors[0] if vid else None,
             e_noi=noi.noi * factors[1] if noi else None,
-            e_img=image_error(img.vid, self.injection, generator) * factors[2] if img else None,
+            e_img=None if img is None else image_error(img, self.injection, generator) * factors[2],
         )
 
-    def _image_error(self, slot: int, generator: torch.Generator) -> recycle.Errors | None:
-        """The errors that E_img is taken from; None while there are none."""
-        if self.injection.img_from == "slot":
-            return self.bank.sample(slot, generator)
-        return self.bank.sample_any(generator, self.injection.img_from)
+    def _error(self, slot: int, generator: torch.Generator) -> recycle.Errors | None:
+        """The errors that E_vid or E_noi is taken from; None while there are none."""
+        if self.injection.vid_noi_from == "slots":
+            return self.bank.sample_any(generator)
+        return self.bank.sample(slot, generator)
+
+    def _image_error(self, slot: int, clip: int, generator: torch.Generator) -> Tensor | None:
+        """The video error that E_img is taken from, for a sample of this slot and clip. [C, T, h, w]; None while there is none."""
+        wanted = self.injection
+        slots = range(slot, slot + 1) if wanted.img_from == "slot" else self.img_slots
+        evenly_over = "entries" if wanted.img_from == "slot" else wanted.img_from
+        found = self.bank.sample_any(generator, evenly_over, self._allowed(slots, clip))
+        if found is None or wanted.img_domain != "shuffled":
+            return found.vid if found else None
+        return shuffled(found.vid, generator)
+
+    def _allowed(self, slots: range, clip: int) -> NDArray[np.bool_] | None:
+        """The bank's positions in these slots that hold errors of the clip's domain; None: all. [slots, capacity]"""
+        if len(slots) == self.bank.slots and not self.injection.by_clip:
+            return None
+        here = np.zeros(self.bank.origins.shape, bool)
+        here[slots] = True
+        return here & (self.bank.origins == self._domain(clip)) if self.injection.by_clip else here
+
+    def _domain(self, clip: int) -> int:
+        """Which of the bank's errors are of this clip, or of its prompt."""
+        return clip if self.injection.img_domain == "clip" else self.data.prompt(clip)
 
     def prepare(self, samples: range) -> Inputs:
         """Draw the samples, read their clips, inject the errors."""
@@ -276,7 +303,8 @@ class ErrorRecycling:
         for i, k in enumerate(new.k.tolist()):
             generator = keyed("bank", self.seed, k)
             if all_of_them if decisive is not None else self._enters(new, i, generator):
-                yield New(int(new.slot[i]), new.entries[i], float(new.t[i]), generator)
+                origin = self._domain(self.draws.order[k]) if self.injection.by_clip else -1
+                yield New(int(new.slot[i]), new.entries[i], float(new.t[i]), generator, origin)
 
     def _enters(self, new: Banked, i: int, generator: torch.Generator) -> bool:
         """Whether the error of a sample is banked, as far as its own cleanness goes."""

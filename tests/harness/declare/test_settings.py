@@ -64,6 +64,12 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "lists": 2,
         "warmup_by": "rank",
         "augment_motion": True,
+        "clips": 100,
+        "img_first_slot": 3,
+        "img_last_slot": 5,
+        "img_pick": "last",
+        "img_domain": "scene",
+        "vid_noi_from": "slots",
     }
     changed = Settings.model_validate({section: {key: others[key]}})
     for kind in KINDS:

@@ -64,12 +64,54 @@ def test_what_only_films_read_is_trained_once(name: str, tmp_path: Path) -> None
         assert {k for k in film.identity if film.identity[k] != films[0].identity[k]} == {key}
 
 
-@pytest.mark.parametrize("name", ["injection_probability", "bank_size", "error_source"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "injection_probability",
+        "bank_size",
+        "error_source",
+        "only_e_img",
+        "error_domain",
+        "train_length",
+        "data_size",
+        "timestep_alignment",
+    ],
+)
 def test_what_training_reads_is_trained_each_time(name: str, tmp_path: Path) -> None:
     signatures = trained(built(name, tmp_path))
     doubles = {"full": "p_clean_0.2"} if name == "injection_probability" else {}  # svi-tiny's own p_clean
     assert len(set(signatures.values())) == len(signatures) - len(doubles)
     assert all(signatures[one] == signatures[other] for one, other in doubles.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "shared"),
+    [
+        ("only_e_img", {"full": "full", "lora_only": "lora_only"}),
+        ("train_length", {"steps_3000": "full"}),
+        ("data_size", {"all": "full"}),
+        ("timestep_alignment", {"full": "full"}),
+    ],
+)
+def test_what_the_paper_s_ablation_trains_is_not_trained_again(
+    name: str, shared: dict[str, str], tmp_path: Path
+) -> None:
+    ours, theirs = trained(built(name, tmp_path)), trained(built("ablation_eimg", tmp_path))
+    assert {variant: ours[variant] for variant in shared} == {v: theirs[other] for v, other in shared.items()}
+
+
+def test_an_error_s_domain_is_varied_on_few_clips(tmp_path: Path) -> None:
+    made = built("error_domain", tmp_path)
+    for child in made.children:
+        for signature in child.train.values():
+            assert made.graph[signature].identity["train.clips"] == 768
+            assert made.graph[signature].upstream["data"] == trained_on(tmp_path)
+
+
+def trained_on(folder: Path) -> str:
+    """The latent cache of all clips, which the experiments share."""
+    made = built("ablation_eimg", folder)
+    return str(next(node.signature for node in made.graph if node.kind == "data"))
 
 
 def test_every_row_in_dispute_is_flipped_alone(tmp_path: Path) -> None:
@@ -106,7 +148,7 @@ def test_errors_are_shown_of_what_was_trained_for_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "ablation_eimg"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("ablation_eimg", "train_length")])
 def test_an_experiment_runs(name: str, tmp_path: Path) -> None:
     track = ONE_TRACK if name != "stability" else "tracks=consistent-300s"
     store = tmp_path / "runs"

@@ -19,6 +19,8 @@ from tests.svi.wan_folder import KINDS, Kind, WanFolder
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "svi-toy"
 
+SMALL_PROMPTS = [scene.prompt for scene in WorldFootage(SMALL).scenes]
+
 torch.set_num_threads(1)
 
 

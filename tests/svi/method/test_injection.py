@@ -45,6 +45,14 @@ def test_head_is_a_contiguous_run_on_the_first_latents(run: int) -> None:
     assert starts == set(range(1, 4 - run + 2))
 
 
+@pytest.mark.parametrize("run", [1, 2, 4])
+def test_the_last_run_is_that_of_the_frames_that_are_handed_on(run: int) -> None:
+    error, generator = torch.arange(1.0, 5.0).reshape(1, 4, 1, 1), torch.Generator().manual_seed(3)
+    for _ in range(5):
+        values = image_error(error, InjectionSettings(img_run=run, img_pick="last"), generator).flatten()
+        assert values[:run].tolist() == [1.0, 2.0, 3.0, 4.0][4 - run :]
+
+
 def test_tile_repeats_one_frame_and_zero_takes_the_whole_error() -> None:
     error = torch.arange(1.0, 5.0).reshape(1, 4, 1, 1)
     generator = torch.Generator().manual_seed(0)

@@ -26,7 +26,7 @@ from svi.settings import (
     InjectionSettings,
 )
 from svi.training import ranks
-from tests.svi.conftest import CONDITION, DATA, make_cache
+from tests.svi.conftest import CONDITION, DATA, make_backbone, make_cache
 from tests.svi.wan_folder import Kind, WanFolder
 
 BATCH, MICRO = 4, 2
@@ -226,6 +226,93 @@ def test_injected_errors_may_be_modulated_each_by_its_own_factor(
     assert one.e_vid is not None
     assert one.e_noi is not None
     assert not torch.allclose(one.e_vid.abs(), one.e_noi.abs())  # at t = .5 they are opposite before
+
+
+def test_an_image_error_may_be_one_of_a_range_of_slots(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    for how in ("slots", "entries"):
+        drawn = drawn_from_known_errors(
+            make, backbone, cache, img_from=how, img_first_slot=2, img_last_slot=4, p_noi=0.5
+        )
+        assert {float(one.e_img.mean()) for one in drawn if one.e_img is not None} == {3.0, 4.0, 5.0}
+        assert {float(one.e_vid.mean()) for one in drawn if one.e_vid is not None} > {3.0, 4.0, 5.0}
+    for wrong, said in (
+        ({"img_last_slot": 10}, "name no slots of the bank's 10"),
+        ({"img_first_slot": 4, "img_last_slot": 3}, "img_first_slot=4 and img_last_slot=3"),
+        ({"img_first_slot": 4, "img_from": "slot"}, "img_from=slot draws from the slot"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            make(backbone, cache, injection=INJECTION.model_copy(update=wrong))
+
+
+def test_errors_of_video_and_noise_may_be_of_any_slot(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    own, other = (drawn_from_known_errors(make, backbone, cache, vid_noi_from=how) for how in ("slot", "slots"))
+    for sign, name in ((1, "e_vid"), (-1, "e_noi")):
+        found = [(one.slot, getattr(one, name)) for one in own]
+        assert all(e is not None and torch.all(e == sign * (1 + slot)) for slot, e in found)
+        slots = [round(sign * float(getattr(one, name).mean())) - 1 for one in other]
+        assert set(slots) == set(range(10))
+        assert sum(slot == one.slot for slot, one in zip(slots, other, strict=True)) < 20
+
+
+@pytest.mark.parametrize("domain", ["clip", "scene"])
+def test_an_image_error_may_be_of_its_own_clip_or_scene(cache: LatentCache, tmp_path: Path, domain: str) -> None:
+    """Two clips of each of three scenes; a clip whose domain has no error yet is injected none."""
+    backbone = make_backbone()
+    scenes = [0, 0, 1, 1, 2, 2] * 4
+    cache.prompt = lambda row: scenes[row]  # type: ignore[method-assign]
+    injection = INJECTION.model_copy(update={"p_img": 1.0, "p_clean": 0.0, "img_domain": domain})
+    flow, bank = FlowSettings(inference_steps=10), BankSettings(capacity=40, warmup=2)
+    with ErrorRecycling(backbone, cache, flow, injection, bank, CONDITION, 0, tmp_path / "bank") as objective:
+        assert all(objective.draw(k).e_img is None for k in range(30))
+        steps(objective, range(6), ahead=True)  # 24 samples: every clip once
+        contents(objective)
+        of = list(range(24)) if domain == "clip" else scenes
+        held = objective.bank.held
+        assert sorted(objective.bank.origins[held]) == sorted(of)
+        assert (objective.bank.origins[~held] == -1).all()
+        for k in range(24, 60):
+            one = objective.draw(k)
+            assert one.e_img is not None
+            found = [
+                objective.bank.origins[slot, position]
+                for slot, position in zip(*held.nonzero(), strict=True)
+                for frame in objective.bank._errors(slot, position).vid.unbind(1)
+                if torch.equal(one.e_img[:, 0], frame)
+            ]
+            assert found == [of[one.clip]]
+        state = objective.state_dict()
+        objective.settle()
+        before = objective.bank.origins.copy()
+        steps(objective, range(6, 8), ahead=False)
+        objective.load_state_dict(state)
+        assert (objective.bank.origins == before).all()
+
+
+def test_an_image_error_may_have_its_pixels_shuffled(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
+    """The same error as without it, elsewhere: as large, in one order for all channels."""
+    plain, moved = (
+        make(backbone, cache, injection=INJECTION.model_copy(update={"p_img": 1.0, "p_clean": 0.0, "img_domain": how}))
+        for how in ("any", "shuffled")
+    )
+    generator = torch.Generator().manual_seed(0)
+    entry = torch.randn(1, *backbone.latent_shape, generator=generator)
+    entry[0, 1] = entry[0, 0]
+    for objective in (plain, moved):
+        objective.bank.add(0, entry, 0.0, generator)
+    for k in range(10):
+        a, b = plain.draw(k).e_img, moved.draw(k).e_img
+        assert a is not None
+        assert b is not None
+        assert torch.equal(b[0], b[1])
+        assert not torch.equal(a, b)
+        frames = [sorted(frame.flatten().tolist()) for frame in entry[0, 0]]
+        assert sorted(b[0, 0].flatten().tolist()) in frames
+
+
+def test_a_bank_of_a_node_does_not_know_whose_errors_it_holds(cache: LatentCache, tmp_path: Path) -> None:
+    injection, bank = InjectionSettings(img_run=1, img_domain="clip"), BankSettings(capacity=3, scope="node")
+    with pytest.raises(ValueError, match=r"img_domain=clip needs to know the clip of each error.*set bank.scope=rank"):
+        ErrorRecycling(make_backbone(), cache, FlowSettings(), injection, bank, CONDITION, 0, tmp_path)
 
 
 def test_both_sources_take_turns(backbone: TinyBackbone, cache: LatentCache, make: Make) -> None:
