@@ -5,7 +5,7 @@ when all that is needed is given.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
@@ -22,7 +22,8 @@ REFERENCE = "a reference image in the condition of every clip"
 
 @dataclass(frozen=True)
 class Part:
-    """`target`: "module:class"; `version`: raised when it computes something else; `reads`: sections of settings of its own."""
+    """`target`: "module:class", empty for one that is settings alone; `version`: raised when it computes something else; `reads`:
+    sections of settings of its own; `sets`: settings that it stands for."""
 
     target: str
     about: str
@@ -30,6 +31,7 @@ class Part:
     reads: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
+    sets: Mapping[str, object] = field(default_factory=dict)
 
 
 OBJECTIVES: dict[str, Part] = {
@@ -50,7 +52,27 @@ GENERATIONS: dict[str, Part] = {
         gives=(REFERENCE,),
     ),
 }
-MEMORIES: dict[str, Part] = {NO_MEMORY: Part("", "the frames handed on, and whatever condition.* adds to them")}
+MEMORIES: dict[str, Part] = {
+    NO_MEMORY: Part("", "the frames handed on, and whatever condition.* adds to them"),
+    "anchor_frame": Part(
+        "",
+        "one copy of the start image behind the last frames, then zeros (padding k = 1 of the authors' code of SVI)",
+        needs=(REFERENCE,),
+        sets={"condition.padding": 1},
+    ),
+    "anchor_latents": Part(
+        "",
+        "latents of the start image before those of the last frames (SVI 2.0 Pro)",
+        needs=(REFERENCE,),
+        sets={"condition.anchor": True},
+    ),
+    "reference_padding": Part(
+        "",
+        "the start image everywhere behind the last frames (padding -1 of SVI Shot)",
+        needs=(REFERENCE,),
+        sets={"condition.padding": "reference"},
+    ),
+}
 BUILT_IN: Mapping[Axis, dict[str, Part]] = MappingProxyType(
     {"objective": OBJECTIVES, "generation": GENERATIONS, "memory": MEMORIES}
 )

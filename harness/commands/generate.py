@@ -18,9 +18,9 @@ from harness.core.atomic import replacing
 from harness.core.errors import UseError
 from harness.core.signature import fingerprint
 from harness.core.store import ERROR, Store
-from harness.declare.request import layers_of
+from harness.declare.request import layers_of, resolved
 from harness.declare.settings import Settings
-from harness.declare.spec import parse_overrides, resolve
+from harness.declare.spec import parse_overrides
 from harness.plan.kinds import FILM
 from harness.plan.model import Model
 from harness.plan.pipeline import Builder
@@ -114,7 +114,7 @@ def _settings(request: FilmRequest) -> Settings:
         if "generate.negative_prompt" in given:
             raise UseError("--negative and generate.negative_prompt= are the same setting; give one of them")
         values["generate.negative_prompt"] = request.negative
-    settings = resolve(Settings, layers_of(request.profile, request.recipes, values)).settings
+    settings = resolved(layers_of(request.profile, request.recipes, values)).settings
     if request.negative and not settings.generate.guided:
         raise UseError(
             f"--negative {request.negative!r:.60} would do nothing, since generate.guidance={settings.generate.guidance:g} turns "

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.core.errors import UseError
 from harness.core.registry import suggestion
 from harness.core.signature import flat, leaves
-from harness.declare.request import Request, layers_of, variant_settings
+from harness.declare.request import Request, layers_of, resolved, variant_settings
 from harness.declare.settings import Settings
-from harness.declare.spec import Resolved, check_no_clash, load_experiment, resolve
+from harness.declare.spec import Resolved, check_no_clash, load_experiment
 from harness.experiments import EXPERIMENTS
 from harness.plan.model import settled
 
@@ -33,17 +33,17 @@ def variant_lines(
 def settings_lines(profile: str, recipes: Sequence[str], values: Mapping[str, object]) -> Iterator[str]:
     """Every setting as a profile has it, with what it means."""
     yield f"settings of profile {profile}; (runtime): changes no result, only where or how fast it is computed"
-    yield from _lines(resolve(Settings, layers_of(profile, recipes, values)), described=True)
+    yield from _lines(resolved(layers_of(profile, recipes, values)), described=True)
 
 
-def _lines(resolved: Resolved[Settings], described: bool) -> Iterator[str]:
+def _lines(found: Resolved[Settings], described: bool) -> Iterator[str]:
     """Below its section a line a setting: its value, and its origin or what it means."""
-    values, given, runtime = flat(settled(resolved.settings)), flat(resolved.settings), flat(Settings(), "runtime")
+    values, given, runtime = flat(settled(found.settings)), flat(found.settings), flat(Settings(), "runtime")
     section = ""
     for key, field in leaves(Settings).items():
         if key.partition(".")[0] != section:
             section = key.partition(".")[0]
             yield section
-        origin = resolved.origin[key] if values[key] == given[key] else SETTLED
+        origin = found.origin[key] if values[key] == given[key] else SETTLED
         about = f"{field.description}{' (runtime)' if key in runtime else ''}" if described else origin
         yield f"  {f'{key}={values[key]}':<38}  {about}"

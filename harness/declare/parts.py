@@ -68,10 +68,10 @@ def registry(axis: Axis) -> Registry[Part]:
 
 
 def described(declared: type, target: str) -> Part:
-    """A class as a part: it may say `version`, `reads`, `needs` and `gives`; the first line of its docstring says what it is."""
+    """A class as a part: it may say `version`, `reads`, `needs`, `gives` and `sets`; its docstring's first line is what it is."""
     about = (declared.__doc__ or "no docstring").strip().partition("\n")[0]
     words = {name: tuple(getattr(declared, name, ())) for name in ("reads", "needs", "gives")}
-    return Part(target, about, int(getattr(declared, "version", 1)), **words)
+    return Part(target, about, int(getattr(declared, "version", 1)), sets=dict(getattr(declared, "sets", {})), **words)
 
 
 def loaded(target: str) -> Any:

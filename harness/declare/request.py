@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.core.credentials import repeated
+from harness.core.errors import UseError
+from harness.declare.parts import chosen
 from harness.declare.profiles import PROFILES
 from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
 from harness.declare.spec import SECRET, Experiment, Resolved, Variant, resolve
 
 Layer = tuple[str, Mapping[str, object]]  # where settings come from, and what it sets
+TYPED = "command line"
 MADE = "model"  # how films are made (generate.method), unless by a trivial method
 
 
@@ -56,7 +59,27 @@ def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[
     method = next((values["generate.method"] for _, values in reversed(layers) if "generate.method" in values), MADE)
     if method != MADE:
         layers.append((f"generate.method={method}", {"train.enabled": False}))
-    return resolve(Settings, layers)
+    return resolved(layers)
+
+
+def resolved(layers: Sequence[Layer]) -> Resolved[Settings]:
+    """The settings of these layers, with those that the method's memory stands for.
+
+    They give way to nothing but must not be contradicted by who chose the memory, or spoke after that. Raises UseError.
+    """
+    at = next((at for at, (_, values) in reversed(list(enumerate(layers))) if "method.memory" in values), None)
+    if at is None:
+        return resolve(Settings, layers)
+    memory = str(layers[at][1]["method.memory"])
+    meant = chosen("memory", memory).part.sets
+    for layer, values in (*layers[at:], *(one for one in layers[:at] if one[0] == TYPED)):
+        for key in meant.keys() & values.keys():
+            if values[key] != meant[key]:
+                raise UseError(
+                    f"{key}={values[key]} ({layer}) contradicts method.memory={memory}, which stands for {key}={meant[key]}; "
+                    "leave one of them out"
+                )
+    return resolve(Settings, [*layers, (f"method.memory={memory}", meant)])
 
 
 def layers_of(
@@ -64,7 +87,7 @@ def layers_of(
 ) -> list[Layer]:
     """What settings are resolved from, without seed and variant: profile < recipe < what is `declared` < command line."""
     profile = PROFILES.get(profile_name)
-    given = [*declared, ("command line", overrides)]
+    given = [*declared, (TYPED, overrides)]
     layers: list[Layer] = [(f"profile {profile_name}", profile.values)]
     if {key: value for _, values in given for key, value in values.items()}.get("data.path") is not None:
         layers.append((f"profile {profile_name}, real videos", profile.real_videos))

@@ -10,7 +10,8 @@ from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.plan.kinds import Kind
 from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY, MethodSettings
-from svi.parts import BUILT_IN, CAUSAL, CONDITION, Axis
+from svi.parts import BUILT_IN, CAUSAL, CONDITION, KV_CACHE, REFERENCE, Axis
+from svi.settings import ConditionSettings
 
 USUAL: dict[Axis, str] = {"objective": ERROR_RECYCLING, "generation": CLIPS, "memory": NO_MEMORY}
 OF_RECYCLING = ("injection", "bank")  # what error recycling alone reads of a training's settings
@@ -42,7 +43,7 @@ class Method:
         """The same of the stage that makes films."""
         identity, runtime = self._architecture, dict[str, Any]()
         for one in (self.generation, self.memory):
-            if not self._usual(one):
+            if one.part.target and not self._usual(one):  # settings alone are in the signature as settings
                 kind = replace(kind, reads=tuple(dict.fromkeys((*kind.reads, *one.part.reads))))
                 identity |= one.identity
                 runtime |= one.runtime
@@ -67,6 +68,7 @@ def method_of(settings: Settings) -> Method:
     objective = chosen("objective", wanted.objective) if settings.train.enabled else None
     method = Method(wanted, objective, chosen("generation", wanted.generation), chosen("memory", wanted.memory))
     _check(method)
+    _check_memory(method.memory, settings.condition)
     if settings.train.show_errors and objective and objective.name != ERROR_RECYCLING:
         raise UseError(
             f"train.show_errors shows errors of the bank, and method.objective={objective.name} has none; leave one of them out"
@@ -84,6 +86,22 @@ def _check(method: Method) -> None:
         for need in one.part.needs:
             if need not in given:
                 raise UseError(f"method.{one.axis}={one.name} needs {need}, which {_where_from(method, need)}")
+
+
+def _check_memory(memory: Chosen, condition: ConditionSettings) -> None:
+    """A memory that is more than settings must say what it is a memory of, and that must be there."""
+    if not memory.part.target:
+        return
+    if not {REFERENCE, KV_CACHE} & set(memory.part.needs):
+        raise UseError(
+            f"method.memory={memory.name} does not say what it is a memory of; its class says needs = ({REFERENCE!r},) or "
+            f"needs = ({KV_CACHE!r},), of svi.parts"
+        )
+    if REFERENCE in memory.part.needs and not condition.anchor and condition.padding in ("zeros", "repeat"):
+        raise UseError(
+            f"method.memory={memory.name} chooses a reference image, and the condition has no place for one; set "
+            "condition.anchor=true, or condition.padding to reference or a number of copies"
+        )
 
 
 def _where_from(method: Method, need: str) -> str:

@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.core.errors import UseError
+from harness.declare.request import Request, resolved
 from harness.declare.settings import Settings
+from harness.experiments import EXPERIMENTS
 from harness.plan.kinds import GENERATE, TRAIN
 from harness.plan.method import method_of
+from harness.plan.pipeline import build
 from svi.axes import MethodSettings
 from svi.settings import GenerateSettings, TrainSettings
 from tests.harness.small import ONE_TRACK, SMALL, harness
@@ -131,3 +135,94 @@ def test_an_objective_of_ones_own_is_trained(own: Path, tmp_path: Path) -> None:
     weights = [file.read_bytes() for file in store.glob("artifacts/train/*/transformer/*.safetensors")]
     assert len(weights) == 2
     assert weights[0] != weights[1]
+
+
+@pytest.mark.parametrize(
+    ("memory", "said"),
+    [
+        ("anchor_latents", {"condition.anchor": True}),
+        ("anchor_frame", {"condition.padding": 1}),
+        ("reference_padding", {"condition.padding": "reference"}),
+    ],
+)
+def test_a_memory_that_is_settings_makes_the_stages_that_these_make(
+    tmp_path: Path, memory: str, said: dict[str, object]
+) -> None:
+    """Named as a part, or set by hand: what a store holds of one is found for the other."""
+
+    def signatures(values: dict[str, object]) -> set[str]:
+        asked = Request(EXPERIMENTS.get("ablation_eimg"), "ablation_eimg", "tiny", overrides=values)
+        graph = build(asked, tmp_path / "fingerprints.json").graph
+        return {node.signature for node in graph if node.kind != "report"}
+
+    by_name = signatures({"method.memory": memory})
+    assert by_name == signatures(said)
+    assert by_name != signatures({})
+
+
+def test_a_memory_and_what_contradicts_it(tmp_path: Path) -> None:
+    profile = ("profile tiny", {"condition.padding": "repeat"})
+    by_name = ("variant v", {"method.memory": "reference_padding"})
+    found = resolved([profile, by_name])
+    assert found.settings.condition.padding == "reference"
+    assert found.origin["condition.padding"] == "method.memory=reference_padding"
+    agreeing = ("command line", {"condition.padding": "reference"})
+    assert resolved([profile, agreeing, by_name]).settings == found.settings
+    for layers in (
+        [profile, ("command line", {"condition.padding": "zeros"}), by_name],
+        [("recipe r", {"method.memory": "reference_padding"}), ("variant v", {"condition.padding": "zeros"})],
+        [("variant v", {"method.memory": "reference_padding", "condition.padding": 2})],
+    ):
+        with pytest.raises(UseError, match=r"contradicts method.memory=reference_padding, which stands for"):
+            resolved(layers)
+    assert resolved([by_name, ("v", {"method.memory": "none", "condition.padding": 2})]).settings.condition.padding == 2
+
+
+def test_a_memory_of_ones_own_says_what_it_is_a_memory_of(tmp_path: Path) -> None:
+    file = tmp_path / "memories.py"
+    file.write_text(MEMORIES)
+    with pytest.raises(UseError, match=r"method.memory=Silent does not say what it is a memory of"):
+        method_of(settings(memory=f"{file}:Silent"))
+    with pytest.raises(UseError, match=r"method.memory=Last chooses a reference image, and the condition has no place"):
+        method_of(settings(memory=f"{file}:Last"))
+    anchored = resolved([("variant v", {"method.memory": f"{file}:Placed"})]).settings
+    _, identity, runtime = method_of(anchored).films(GENERATE)
+    assert identity["method.memory"] == "Placed"
+    assert runtime["method.memory.target"] == f"{file}:Placed"
+    assert anchored.condition.anchor
+
+
+MEMORIES = '''
+from svi.parts import REFERENCE
+
+class Silent:
+    """A memory without a word."""
+
+class Last:
+    """The last frame."""
+    needs = (REFERENCE,)
+
+    def __init__(self, settings):
+        pass
+
+    def reference(self, start, last, frames):
+        return frames[:, -1]
+
+class Placed(Last):
+    """The last frame, as the anchor."""
+    sets = {"condition.anchor": True}
+'''
+
+
+def test_films_are_made_with_a_memory_of_ones_own(tmp_path: Path) -> None:
+    file, store = tmp_path / "memories.py", tmp_path / "runs"
+    file.write_text(MEMORIES)
+    for memory in (f"{file}:Placed", "anchor_latents"):
+        words = ("run", "ablation_eimg", "--only", "base", ONE_TRACK, *SMALL, f"method.memory={memory}")
+        done = harness(*words, store=store, drawn=False)
+        assert done.returncode == 0, done.stderr
+    films = [np.load(file) for file in store.glob("artifacts/generate/*/frames.npy")]
+    first = slice(0, 3)  # the second clip begins there
+    assert len(films) == 2
+    assert np.array_equal(films[0][:, first], films[1][:, first])
+    assert not np.array_equal(films[0], films[1])
