@@ -34,14 +34,14 @@ class Method:
     def training(self, kind: Kind) -> tuple[Kind, dict[str, Any], dict[str, Any]]:
         """The kind of the stage that trains, with the settings that its objective reads; identity and runtime beside them."""
         if self.objective is None or self._usual(self.objective):
-            return kind, self._architecture, {}
+            return kind, self.architecture, {}
         reads = [section for section in kind.reads if section not in OF_RECYCLING]
         kind = replace(kind, reads=tuple(dict.fromkeys((*reads, *self.objective.part.reads))))
-        return kind, {**self.objective.identity, **self._architecture}, self.objective.runtime
+        return kind, {**self.objective.identity, **self.architecture}, self.objective.runtime
 
     def films(self, kind: Kind) -> tuple[Kind, dict[str, Any], dict[str, Any]]:
         """The same of the stage that makes films."""
-        identity, runtime = self._architecture, dict[str, Any]()
+        identity, runtime = self.architecture, dict[str, Any]()
         for one in (self.generation, self.memory):
             if one.part.target and not self._usual(one):  # settings alone are in the signature as settings
                 kind = replace(kind, reads=tuple(dict.fromkeys((*kind.reads, *one.part.reads))))
@@ -50,7 +50,7 @@ class Method:
         return kind, identity, runtime
 
     @property
-    def _architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Any]:
         """Nothing where it is the usual one, so that what was made before keeps its name."""
         if self.settings.architecture == "bidirectional":
             return {}

@@ -135,12 +135,16 @@ class Builder:
             scored[track_name] = self.scores(
                 settings.score, track, f"{name}, {track_name}", to_score, work=track.seconds * settings.generate.samples
             )
-        shown = (self.errors(name, model, base, trained),) if trained and settings.train.show_errors else ()
+        shown: tuple[str, ...] = ()
+        if trained and settings.train.show_errors:
+            shown = (self.errors(name, model, base, trained, method.architecture),)
         return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored, forecast, shown)
 
-    def errors(self, name: str, model: Model, base: Mapping[str, str], trained: Mapping[str, str]) -> str:
+    def errors(
+        self, name: str, model: Model, base: Mapping[str, str], trained: Mapping[str, str], method: Mapping[str, Any]
+    ) -> str:
         """The stage that decodes errors of a training; it alone reads the latent cache beside Train."""
-        return self.add(ERRORS, name, model, {}, {**base, "train": tuple(trained.values())})
+        return self.add(ERRORS, name, model, method, {**base, "train": tuple(trained.values())})
 
     def model(self, settings: Settings) -> Model:
         """Weights are looked for once, however many variants use them."""

@@ -107,7 +107,7 @@ def film(job: Job) -> None:
         SINGLE_FILM, fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"])
     )
     base = backbone_of(job, read)
-    models = transformers_of(base, [Path(path) for path in job.settings["loras"]], read)
+    models = transformers_of(job, read, base, [Path(path) for path in job.settings["loras"]])
     maker = Generator(base, models, read)
     maker.films([script], job.settings["frames"], read.generate.film_fps(read.data), job.folder, job.counting("clip"))
 
@@ -118,7 +118,7 @@ def _generator(job: Job, read: Reading) -> Generator:
     loop = part_of(job, "generation", CLIPS)
     kind = part_of(job, "memory", NO_MEMORY)
     memory = None if kind is None else kind(read)
-    return Generator(base, transformers_of(base, job.inputs.get("train", ()), read), read, loop, memory)
+    return Generator(base, transformers_of(job, read, base, job.inputs.get("train", ())), read, loop, memory)
 
 
 def _save(file: Path, arrays: Mapping[str, Any]) -> None:

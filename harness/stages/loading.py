@@ -10,7 +10,7 @@ from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.declare.parts import loaded
 from harness.stages.reading import Reading
-from svi.backbones import speed
+from svi.backbones import attention, speed
 from svi.backbones.backbone import Backbone
 from svi.data.footage import Footage, open_footage
 from svi.lora import adapter
@@ -37,15 +37,24 @@ def backbone_of(job: Job, read: Reading, experts: tuple[str, ...] | None = None)
     return WanBackbone.load(Path(str(settings.weights)), settings, read.data, experts=experts)
 
 
-def transformers_of(base: Backbone, loras: Sequence[Path], read: Reading) -> Mapping[str, nn.Module]:
-    """The transformers that films are made with: as they are, or with what was trained; as `speed` has them run."""
+def transformers_of(job: Job, read: Reading, base: Backbone, loras: Sequence[Path]) -> Mapping[str, nn.Module]:
+    """The transformers that films are made with: as they are, or with what was trained; as the method has them attend and as
+    `speed` has them run."""
     trained = dict(zip(base.transformers, loras, strict=False))
     share = read.generate.alpha
     models = {
         expert: adapter.load(base, trained[expert], expert, share) if expert in trained else transformer
         for expert, transformer in base.transformers.items()
     }
+    for model in models.values():
+        attend(job, model)
     return speed.prepare(models, read.speed)
+
+
+def attend(job: Job, model: nn.Module) -> None:
+    """As the method's architecture says; in place, since it has no weights of its own."""
+    if job.settings.get("method.architecture") == "causal":
+        attention.stay_causal(model, int(job.settings["method.block"]))
 
 
 def part_of(job: Job, axis: Axis, usual: str) -> Any:

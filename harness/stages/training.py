@@ -13,7 +13,7 @@ import torch.distributed as dist
 from harness.core.artifacts import FOOTAGE, HELD_BACK, TRAINED
 from harness.core.job import Job
 from harness.stages.cost import trained_parameters, watching, write_training_cost
-from harness.stages.loading import backbone_of, footage_of, part_of, transformers_of
+from harness.stages.loading import attend, backbone_of, footage_of, part_of, transformers_of
 from harness.stages.reading import Reading
 from svi.artifacts import BANK, CHECKPOINTS
 from svi.artifacts import ERRORS as KEPT_ERRORS
@@ -101,6 +101,7 @@ def _train(job: Job, read: Reading) -> None:
     expert = job.settings.get("expert", EXPERT)
     base = backbone_of(job, read, (expert,))
     model = adapter.adapted(base, read.train, expert)
+    attend(job, model)
     if job.first_rank:
         adapter.save_config(model, job.folder / CHECKPOINTS)
     speed.kernels(model, read.speed, speed.default_device())
@@ -127,7 +128,7 @@ def errors(job: Job) -> None:
     found = []
     for trained in ((), job.inputs["train"]):  # loaded again: a LoRA changes what it is attached to
         base = backbone_of(job, read)
-        found.append(own_errors(base, transformers_of(base, trained, read), cache, cases))
+        found.append(own_errors(base, transformers_of(job, read, base, trained), cache, cases))
     sheets = {"own": own_sheet(base, cache, cases, *found)}
     with np.load(job.inputs["train"][0] / KEPT_ERRORS) as kept:
         if len(kept["t"]):  # none where all errors were made by hand

@@ -52,9 +52,10 @@ class Layout:
 
 
 def blocks(frames: int, block: int) -> tuple[int, ...]:
-    """Latent frames in blocks of `block`; what is left over is the first block, as the one frame that a film starts from."""
-    first = frames % block
-    return (*([first] if first else []), *[block] * (frames // block))
+    """The first latent frame alone, for a film starts from an image; then latent frames in blocks of `block`, what is left over
+    before the others."""
+    whole, rest = divmod(frames - 1, block)
+    return (1, *([rest] if rest else []), *[block] * whole)
 
 
 def causal_layout(sizes: Sequence[int], past: int = 0) -> Layout:
@@ -87,6 +88,16 @@ def _after(span: Span, frames: int) -> Span:
     return span[0] + frames, span[1] + frames
 
 
+def stay_causal(transformer: nn.Module, block: int) -> None:
+    """From now on every forward of the transformer, wrapped or not, is block-causal, in `blocks` of its frames.
+
+    Inside `causal` and `teacher_forcing` frames see as these say.
+    """
+    wan = bare(transformer)
+    _install(wan)
+    wan.rope = Rope(_usual(wan), lambda frames: causal_layout(blocks(frames, block)))
+
+
 @contextmanager
 def causal(
     transformer: nn.Module, sizes: Sequence[int], past: Past | None = None, written: Written | None = None
@@ -96,8 +107,7 @@ def causal(
     With `written`, the frames' own keys and values are put there; a second forward replaces those of the first. Raises ValueError
     for a model that caches between steps (speed.cache), whose skipped blocks would neither read nor write the past.
     """
-    layout = causal_layout(sizes, 0 if past is None else len(past))
-    with _seeing(transformer, layout, past, written):
+    with _seeing(transformer, causal_layout(sizes, 0 if past is None else len(past)), past, written):
         yield
 
 
@@ -115,15 +125,25 @@ def _seeing(
     wan = bare(transformer)
     if wan.is_cache_enabled:
         raise ValueError("causal attention needs every block at every step, which caching skips; set speed.cache=none")
-    for layer, block in enumerate(wan.blocks):
-        if not isinstance(block.attn1.processor, CausalProcessor):
-            block.attn1.set_processor(CausalProcessor(layer, block.attn1.processor))
+    _install(wan)
     outer = wan.rope
-    wan.rope = Rope(outer.usual if isinstance(outer, Rope) else outer, layout, past, written)
+    wan.rope = Rope(_usual(wan), lambda _: layout, past, written)
     try:
         yield
     finally:
         wan.rope = outer
+
+
+def _install(wan: Any) -> None:
+    for layer, block in enumerate(wan.blocks):
+        if not isinstance(block.attn1.processor, CausalProcessor):
+            block.attn1.set_processor(CausalProcessor(layer, block.attn1.processor))
+
+
+def _usual(wan: Any) -> nn.Module:
+    """The model's own rotary embedding."""
+    rope: nn.Module = wan.rope
+    return rope.usual if isinstance(rope, Rope) else rope
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,27 +200,31 @@ def _turned(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
 class Rope(nn.Module):
     """In place of the model's rotary embedding: what is seen, at the positions of a layout."""
 
-    def __init__(self, usual: Any, layout: Layout, past: Past | None, written: Written | None) -> None:
+    def __init__(
+        self, usual: Any, layout_of: Callable[[int], Layout], past: Past | None = None, written: Written | None = None
+    ) -> None:
+        """`layout_of`: the layout of so many latent frames."""
         super().__init__()
         self.usual = usual
-        self.layout, self.past, self.written = layout, past, written
+        self.layout_of, self.past, self.written = layout_of, past, written
 
     def forward(self, x: Tensor) -> Sight:
         """For x [B, C, T, h, w]. Raises ValueError for another number of frames, and for more than the model has positions."""
-        if x.shape[2] != self.layout.frames:
+        layout = self.layout_of(x.shape[2])
+        if x.shape[2] != layout.frames:
             raise ValueError(
-                f"latent frames: received {x.shape[2]}, expected {self.layout.frames} for the blocks that were given"
+                f"latent frames: received {x.shape[2]}, expected {layout.frames} for the blocks that were given"
             )
-        reach = max(self.layout.positions) + 1
+        reach = max(layout.positions) + 1
         if reach > self.usual.max_seq_len:
             raise ValueError(
                 f"latent frames seen at once: received {reach}, expected at most {self.usual.max_seq_len}, the positions that the "
                 "model has; remember fewer"
             )
         whole = self.usual(x[:, :, :1].expand(-1, -1, reach, -1, -1))
-        at = list(self.layout.positions)
+        at = list(layout.positions)
         cos, sin = (part.reshape(reach, -1, part.shape[-1])[at].flatten(0, 1) for part in whole)
-        return Sight(self.layout, (cos, sin), self.past, self.written)
+        return Sight(layout, (cos, sin), self.past, self.written)
 
 
 class CausalProcessor(WanAttnProcessor):  # type: ignore[misc]

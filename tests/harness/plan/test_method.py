@@ -114,6 +114,29 @@ def test_pictures_of_errors_need_a_bank() -> None:
         method_of(shown)
 
 
+def test_error_recycling_is_trained_and_makes_films_under_causal_attention(tmp_path: Path) -> None:
+    """From the same draws other weights, and from these in turn other films; pictures of errors, too."""
+    store = tmp_path / "runs"
+    for architecture in ("bidirectional", "causal"):
+        done = harness(
+            "run",
+            "ablation_eimg",
+            "--only",
+            "full",
+            ONE_TRACK,
+            *SMALL,
+            "train.show_errors=true",
+            f"method.architecture={architecture}",
+            store=store,
+            drawn=False,
+        )
+        assert done.returncode == 0, done.stderr
+    for pattern in ("train/*/transformer/*.safetensors", "generate/*/frames.npy", "errors/*/own.npz"):
+        found = [file.read_bytes() for file in store.glob(f"artifacts/{pattern}")]
+        assert len(found) == 2, pattern
+        assert found[0] != found[1], pattern
+
+
 def test_an_objective_of_ones_own_is_trained(own: Path, tmp_path: Path) -> None:
     """One file, named on the command line; plain flow matching beside it ends elsewhere."""
     store = tmp_path / "runs"

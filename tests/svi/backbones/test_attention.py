@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 import torch
-from diffusers import FirstBlockCacheConfig
+from diffusers import FirstBlockCacheConfig, WanTransformer3DModel
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 
 from svi.backbones import attention
-from svi.backbones.attention import CausalProcessor, Written, blocks, causal, teacher_forcing
+from svi.backbones.attention import CausalProcessor, Written, blocks, causal, stay_causal, teacher_forcing
 from svi.backbones.backbone import Backbone, Condition
 from svi.backbones.tiny import TinyBackbone
 from svi.backbones.wan import WanBackbone
@@ -86,6 +87,28 @@ def test_the_inner_context_counts_and_an_error_ends_it() -> None:
         with pytest.raises(KeyError), causal(model, (1, 4)):
             raise KeyError
         assert torch.equal(call(model, x, T), usual)
+
+
+def test_a_model_that_stays_causal_is_so_for_any_number_of_frames(tmp_path: Path) -> None:
+    """Wrapped or not; inside a context that one counts; in files it is the usual model."""
+    model, film = small_wan(), latents(6)
+    usual = call(model, film[:, :, :5], T)
+    stay_causal(adapted(model), 2)
+    with torch.no_grad():
+        for frames, sizes in ((5, (1, 2, 2)), (6, (1, 1, 2, 2)), (1, (1,))):
+            x, t = film[:, :, :frames], (*T, 0.4)[:frames]
+            with causal(model, sizes):
+                wanted = call(model, x, t)
+            assert torch.equal(call(model, x, t), wanted)
+        stay_causal(model, 4)
+        with causal(model, (1, 4)):
+            wanted = call(model, film[:, :, :5], T)
+        assert torch.equal(call(model, film[:, :, :5], T), wanted)
+    other = small_wan()
+    stay_causal(other, 1)
+    other.save_pretrained(tmp_path)
+    with torch.no_grad():
+        assert torch.equal(call(WanTransformer3DModel.from_pretrained(tmp_path), film[:, :, :5], T), usual)
 
 
 # What is seen
@@ -241,12 +264,13 @@ def test_what_cannot_be_is_refused() -> None:
         pass
 
 
-def test_blocks_leave_the_rest_first() -> None:
-    assert [blocks(*pair) for pair in ((5, 2), (6, 3), (21, 4), (2, 3))] == [
+def test_the_first_frame_is_a_block_of_its_own_and_the_rest_comes_after_it() -> None:
+    assert [blocks(*pair) for pair in ((5, 2), (6, 3), (21, 4), (2, 3), (1, 3))] == [
         (1, 2, 2),
-        (3, 3),
+        (1, 2, 3),
         (1, 4, 4, 4, 4, 4),
-        (2,),
+        (1, 1),
+        (1,),
     ]
 
 
