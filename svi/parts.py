@@ -17,6 +17,7 @@ CAUSAL = "block-causal attention"
 CLEAN_PAST = "clean frames before the noisy ones"
 CONDITION = "clips that are conditioned on an image"
 KV_CACHE = "a cache of keys and values"
+FRAMES_ON = "frames that are handed on"
 REFERENCE = "a reference image in the condition of every clip"
 
 
@@ -49,7 +50,7 @@ GENERATIONS: dict[str, Part] = {
         "svi.generation.clips:ClipLoop",
         "clip after clip, each conditioned on the last frames of the one before",
         needs=(CONDITION,),
-        gives=(REFERENCE,),
+        gives=(REFERENCE, FRAMES_ON),
     ),
 }
 MEMORIES: dict[str, Part] = {

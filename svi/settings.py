@@ -349,6 +349,14 @@ class GenerateSettings(Frozen):
     handoff: Literal["pixel", "latent"] = identity(
         "pixel", "[C] decoded last frames, encoded again; [N] the last latents"
     )
+    fix: Literal["none", "mean_std", "mkl", "histogram"] = later(
+        "none",
+        "the colours of each later clip made those of the start image, before it is shown and handed on: each channel's mean and "
+        "deviation, the whole covariance, or each channel's histogram",
+    )
+    detector: Literal["off", "statistics"] = later(
+        "off", "noise on what is handed on where a clip's channel statistics jump (Helios; off by default there too)"
+    )
     overlap_from: Literal["next", "previous"] = later(
         "next",
         "the frames that two clips share are shown as the next one has them ([C] v1: a clip drops its last frames), or as "

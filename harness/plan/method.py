@@ -10,10 +10,11 @@ from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.plan.kinds import Kind
 from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY, MethodSettings
-from svi.parts import BUILT_IN, CAUSAL, CONDITION, KV_CACHE, REFERENCE, Axis
+from svi.parts import BUILT_IN, CAUSAL, CONDITION, FRAMES_ON, KV_CACHE, REFERENCE, Axis
 from svi.settings import ConditionSettings
 
 USUAL: dict[Axis, str] = {"objective": ERROR_RECYCLING, "generation": CLIPS, "memory": NO_MEMORY}
+OFF = ("none", "off")
 OF_RECYCLING = ("injection", "bank")  # what error recycling alone reads of a training's settings
 
 
@@ -69,6 +70,7 @@ def method_of(settings: Settings) -> Method:
     method = Method(wanted, objective, chosen("generation", wanted.generation), chosen("memory", wanted.memory))
     _check(method)
     _check_memory(method.memory, settings.condition)
+    _check_remedies(settings, method)
     if settings.train.show_errors and objective and objective.name != ERROR_RECYCLING:
         raise UseError(
             f"train.show_errors shows errors of the bank, and method.objective={objective.name} has none; leave one of them out"
@@ -101,6 +103,24 @@ def _check_memory(memory: Chosen, condition: ConditionSettings) -> None:
         raise UseError(
             f"method.memory={memory.name} chooses a reference image, and the condition has no place for one; set "
             "condition.anchor=true, or condition.padding to reference or a number of copies"
+        )
+
+
+def _check_remedies(settings: Settings, method: Method) -> None:
+    """Whether what is done to handed-on frames would do anything."""
+    made = settings.generate
+    wanted = [
+        f"generate.{key}={value}" for key, value in (("fix", made.fix), ("detector", made.detector)) if value not in OFF
+    ]
+    if wanted and FRAMES_ON not in method.generation.part.gives:
+        raise UseError(
+            f"{' and '.join(wanted)}: acts on frames that one clip hands on to the next, and "
+            f"method.generation={method.generation.name} hands on none; leave it out, or set method.generation={CLIPS}"
+        )
+    if made.fix not in OFF and made.handoff == "latent" and made.method == MADE:
+        raise UseError(
+            f"generate.fix={made.fix} changes decoded frames, and with generate.handoff=latent none are handed on; "
+            "set generate.handoff=pixel, or leave generate.fix out"
         )
 
 

@@ -35,3 +35,20 @@ def masked(latents: Tensor, channels: int, given: int) -> Tensor:
 def unknown(condition: Condition) -> Condition:
     """The same with nothing given: zeros, and a mask that is 0 everywhere. For methods whose past lies in the sequence itself."""
     return {name: torch.zeros_like(value) for name, value in condition.items()}
+
+
+def past_of(condition: Condition, settings: ConditionSettings, channels: int, frames: int) -> Tensor:
+    """The condition's latents of its motion frames, so many behind the anchor. [B, C, frames, h, w]"""
+    return condition["latents"][:, -channels:, settings.anchor : settings.anchor + frames]
+
+
+def with_past(condition: Condition, settings: ConditionSettings, past: Tensor) -> Condition:
+    """The same with other latents of the motion frames, as `past_of` gives them; where the last one is repeated, it changes too."""
+    channels, frames = past.shape[1:3]
+    latents = condition["latents"].clone()
+    change = past - past_of(condition, settings, channels, frames)
+    known = settings.anchor + frames
+    latents[:, -channels:, settings.anchor : known] = past
+    if settings.padding == "repeat":
+        latents[:, -channels:, known:] += change[:, :, -1:]
+    return {**condition, "latents": latents}

@@ -6,14 +6,21 @@ import torch
 from torch import Tensor
 
 from svi.backbones.backbone import Condition
+from svi.backbones.padding import past_of, with_past
 from svi.frames import Frames
 from svi.generation.denoiser import Denoiser, Given
 from svi.generation.loop import Films, State
+from svi.generation.remedies import recoloured, watched
 from svi.memory.reference import Reference
+from svi.method.drift_detector import disturbed
 
 
 class ClipLoop:
-    """Whole clips, each conditioned on the last frames (or latents) of the one before (protocol: svi.generation.loop.Loop)."""
+    """Whole clips, each conditioned on the last frames (or latents) of the one before (protocol: svi.generation.loop.Loop).
+
+    With `generate.fix` every clip but the first is shown and handed on in the start image's colours. With `generate.detector` what
+    a drifted clip hands on is disturbed where it conditions the next one; shown it is as it was made.
+    """
 
     def __init__(self, denoiser: Denoiser, settings: Any, memory: Reference | None = None) -> None:
         self.denoiser, self.backbone, self.memory = denoiser, denoiser.backbone, memory
@@ -21,19 +28,31 @@ class ClipLoop:
 
     def next(self, films: Films, clip: int, past: State | None) -> tuple[Frames, State]:
         past = past or {}
-        condition = self._condition(past, films.images) if past else self.first_condition(films.images)
+        condition = self._condition(past, films, clip) if past else self.first_condition(films.images)
         latents = self.denoiser.clip(Given(condition, films.text(clip), films.negative), films.noise(clip))
         frames, m = self.denoiser.decode(latents), self.condition.motion_frames
+        if past and self.settings.fix != "none":
+            frames = recoloured(frames, films.images, self.settings.fix)
         handed_on = latents[:, :, -self.backbone.latent_frames(m) :]
         state = {"frames": torch.from_numpy(frames[:, -m:].copy()), "latents": handed_on.clone()}
         if self.memory is not None:
             last = past.get("reference", films.images)
             state["reference"] = self.memory.reference(films.images, last, torch.from_numpy(frames))
+        if self.settings.detector == "statistics":
+            state |= watched(latents, past)
         return frames, state
 
-    def _condition(self, past: State, start: Tensor) -> Condition:
+    def _condition(self, past: State, films: Films, clip: int) -> Condition:
+        """From what was handed on; where a film has drifted, that is disturbed, by noise that no clip of the film begins from."""
         latents = past["latents"] if self.settings.handoff == "latent" else None
-        return self.backbone.condition(past["frames"], past.get("reference", start), self.condition, latents)
+        reference = past.get("reference", films.images)
+        condition = self.backbone.condition(past["frames"], reference, self.condition, latents)
+        if "drifted" not in past or not past["drifted"].any():
+            return condition
+        noise = films.noise(films.clips + clip)
+        handed_on = past_of(condition, self.condition, noise.shape[1], past["latents"].shape[2])
+        noise = noise[:, :, : handed_on.shape[2]]
+        return with_past(condition, self.condition, disturbed(handed_on, past["drifted"], noise))
 
     def first_condition(self, reference: Tensor) -> Condition:
         """From the image alone: as the one motion frame, or as the anchor, before which nothing moved."""

@@ -64,6 +64,8 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "lists": 2,
         "warmup_by": "rank",
         "augment_motion": True,
+        "fix": "mkl",
+        "detector": "statistics",
         "clips": 100,
         "img_first_slot": 3,
         "img_last_slot": 5,

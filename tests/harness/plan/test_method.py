@@ -29,6 +29,9 @@ class Brighter(Objective):
     def inputs(self, model, clips, step):
         return clips.changed(condition={"latents": clips.condition["latents"] * 1.01})
 
+class Latents:
+    """Hands on no frames."""
+
 class Picky:
     """Wants what nobody has."""
     needs = ("a crystal ball",)
@@ -82,6 +85,24 @@ def test_the_architecture_is_part_of_training_and_of_films() -> None:
 def test_parts_that_do_not_go_together_are_refused(own: Path) -> None:
     with pytest.raises(UseError, match=r"method.generation=Picky needs a crystal ball, which"):
         method_of(settings(generation=f"{own}:Picky"))
+
+
+@pytest.mark.parametrize("made", [{"fix": "mkl"}, {"detector": "statistics"}])
+def test_remedies_need_frames_that_are_handed_on(own: Path, made: dict[str, Any]) -> None:
+    chosen, loop = GenerateSettings(**made), MethodSettings(generation=f"{own}:Latents")
+    method_of(Settings(generate=chosen))
+    with pytest.raises(
+        UseError, match=r"acts on frames that one clip hands on .* method.generation=Latents hands on none"
+    ):
+        method_of(Settings(generate=chosen, method=loop))
+
+
+def test_colours_are_matched_where_pixels_are_handed_on() -> None:
+    with pytest.raises(
+        UseError, match=r"generate.fix=mkl changes decoded frames, and with generate.handoff=latent none"
+    ):
+        method_of(Settings(generate=GenerateSettings(fix="mkl", handoff="latent")))
+    method_of(Settings(generate=GenerateSettings(detector="statistics", handoff="latent")))
 
 
 @pytest.mark.parametrize(
