@@ -19,6 +19,9 @@ CONDITION = "clips that are conditioned on an image"
 KV_CACHE = "a cache of keys and values"
 FRAMES_ON = "frames that are handed on"
 REFERENCE = "a reference image in the condition of every clip"
+GAIN = "a first frame whose errors can be followed"
+EPS = "a first frame that should be its start image again"
+"""With GAIN: what one clip foretells the film by."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ GENERATIONS: dict[str, Part] = {
         "svi.generation.clips:ClipLoop",
         "clip after clip, each conditioned on the last frames of the one before",
         needs=(CONDITION,),
-        gives=(REFERENCE, FRAMES_ON),
+        gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
     ),
 }
 MEMORIES: dict[str, Part] = {

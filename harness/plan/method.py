@@ -10,7 +10,7 @@ from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.plan.kinds import Kind
 from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY, MethodSettings
-from svi.parts import BUILT_IN, CAUSAL, CONDITION, FRAMES_ON, KV_CACHE, REFERENCE, Axis
+from svi.parts import BUILT_IN, CAUSAL, CONDITION, EPS, FRAMES_ON, GAIN, KV_CACHE, REFERENCE, Axis
 from svi.settings import ConditionSettings
 
 USUAL: dict[Axis, str] = {"objective": ERROR_RECYCLING, "generation": CLIPS, "memory": NO_MEMORY}
@@ -26,11 +26,18 @@ class Method:
     objective: Chosen | None
     generation: Chosen
     memory: Chosen
+    remedied: bool = False
+    """Whether clips after the first are changed too: a first clip says nothing of that."""
 
     @property
-    def forecast(self) -> bool:
-        """Whether one clip foretells the film: the clip loop alone has a condition that can be perturbed."""
-        return self.generation.name == CLIPS
+    def probed(self) -> bool:
+        """Whether the gain can be measured on a first clip."""
+        return GAIN in self.generation.part.gives and not self.remedied
+
+    @property
+    def foretold(self) -> bool:
+        """Whether its eps can be too, so that one clip foretells the film."""
+        return self.probed and EPS in self.generation.part.gives
 
     def training(self, kind: Kind) -> tuple[Kind, dict[str, Any], dict[str, Any]]:
         """The kind of the stage that trains, with the settings that its objective reads; identity and runtime beside them."""
@@ -67,7 +74,9 @@ def method_of(settings: Settings) -> Method:
     if settings.generate.method != MADE:  # a trivial method trains nothing and runs no loop
         wanted = MethodSettings()
     objective = chosen("objective", wanted.objective) if settings.train.enabled else None
-    method = Method(wanted, objective, chosen("generation", wanted.generation), chosen("memory", wanted.memory))
+    loop, memory, made = chosen("generation", wanted.generation), chosen("memory", wanted.memory), settings.generate
+    remedied = any(remedy not in OFF for remedy in (made.fix, made.detector))
+    method = Method(wanted, objective, loop, memory, remedied)
     _check(method)
     _check_memory(method.memory, settings.condition)
     _check_remedies(settings, method)

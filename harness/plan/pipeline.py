@@ -32,7 +32,7 @@ class Child:
     """One variant with one seed: its settings, and the signatures of its stages.
 
     Train by the backbone's expert, empty for a base model; generate by track, score by track and suite; forecast by track,
-    empty where no model makes the films; errors: one or none.
+    empty where one clip does not foretell the films; probes by track, of gain alone too; errors: one or none.
     """
 
     variant: Variant
@@ -43,12 +43,13 @@ class Child:
     generate: Mapping[str, str]
     score: Mapping[str, Mapping[str, str]]
     forecast: Mapping[str, str]
+    probes: Mapping[str, str]
     errors: tuple[str, ...] = ()
 
     @property
     def stages(self) -> tuple[str, ...]:
         """The signatures of what is made for it alone: not of the base model and the latent cache, which all share."""
-        made = (self.train, self.forecast, self.generate, *self.score.values())
+        made = (self.train, self.probes, self.generate, *self.score.values())
         return (*(signature for by_name in made for signature in by_name.values()), *self.errors)
 
 
@@ -120,7 +121,7 @@ class Builder:
         upstream: dict[str, Any] = {role: base[role] for role in base if role in needed}
         if trained:
             upstream["train"] = tuple(trained.values())
-        made, scored, forecast = {}, {}, {}
+        made, scored, probes = {}, {}, {}
         for track_name in tracks:
             track = _track(track_name)
             films = {"track": track.name, "track.version": track.version, **self._samples(model, track), **parts}
@@ -128,9 +129,10 @@ class Builder:
                 kind, f"{name}, {track_name}", model, films, upstream, _film_work(settings, track), places
             )
             to_score = {"generate": made[track_name]}
-            if settings.generate.method == MADE and method.forecast:
-                forecast[track_name] = to_score["forecast"] = self.add(
-                    FORECAST, f"{name}, {track_name}", model, films, upstream, _forecast_work(settings), places
+            if settings.generate.method == MADE and method.probed:
+                probe, _, _ = method.films(FORECAST)
+                probes[track_name] = to_score["forecast"] = self.add(
+                    probe, f"{name}, {track_name}", model, films, upstream, _forecast_work(settings), places
                 )
             scored[track_name] = self.scores(
                 settings.score, track, f"{name}, {track_name}", to_score, work=track.seconds * settings.generate.samples
@@ -138,7 +140,8 @@ class Builder:
         shown: tuple[str, ...] = ()
         if trained and settings.train.show_errors:
             shown = (self.errors(name, model, base, trained, method.architecture),)
-        return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored, forecast, shown)
+        forecast = probes if method.foretold else {}
+        return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored, forecast, probes, shown)
 
     def errors(
         self, name: str, model: Model, base: Mapping[str, str], trained: Mapping[str, str], method: Mapping[str, Any]
@@ -194,7 +197,7 @@ class Builder:
             "train": tuple(s for c in children for s in c.train.values()),
             "generate": tuple(s for c in children for s in c.generate.values()),
             "errors": tuple(s for c in children for s in c.errors),
-            "forecast": tuple(s for c in children for s in c.forecast.values()),
+            "forecast": tuple(s for c in children for s in c.probes.values()),
             "score": tuple(s for c in children for suites in c.score.values() for s in suites.values()),
         }
         return self._put(

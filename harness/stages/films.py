@@ -33,7 +33,7 @@ from svi.settings import COPY_IMAGE
 
 
 def forecast(job: Job) -> None:
-    """Forecast: gain and eps of every film's first clip, before the films are made; and the probes they come from."""
+    """Forecast: gain, and eps where it is defined, of every film's first clip, before the films; and the probes they come from."""
     read = Reading(job.settings)
     scripts = scripts_of(job, read).films
     if more := fuller(job, read):

@@ -9,7 +9,7 @@ from svi.backbones.backbone import Condition
 from svi.backbones.padding import past_of, with_past
 from svi.frames import Frames
 from svi.generation.denoiser import Denoiser, Given
-from svi.generation.loop import Films, State
+from svi.generation.loop import Films, First, State
 from svi.generation.remedies import recoloured, watched
 from svi.memory.reference import Reference
 from svi.method.drift_detector import disturbed
@@ -41,6 +41,17 @@ class ClipLoop:
         if self.settings.detector == "statistics":
             state |= watched(latents, past)
         return frames, state
+
+    def first(self, films: Films, error: Tensor) -> First:
+        """Protocol: svi.generation.loop.Probed."""
+        condition, channels = self.first_condition(films.images), self.backbone.latent_shape[0]
+        given = condition["latents"][:, -channels:, 0]
+        # As an error of the frame that is handed on: where that frame is repeated, its error is too.
+        reached = slice(None) if self.condition.padding == "repeat" else slice(1)
+        wrong = {**condition, "latents": condition["latents"].clone()}
+        wrong["latents"][:, -channels:, reached] += error[:, :, None]
+        made = self.denoiser.clip(Given(wrong, films.text(0), films.negative), films.noise(0))
+        return First(made[:, :, 0], given)
 
     def _condition(self, past: State, films: Films, clip: int) -> Condition:
         """From what was handed on; where a film has drifted, that is disturbed, by noise that no clip of the film begins from."""

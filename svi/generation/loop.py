@@ -1,6 +1,6 @@
 """The protocol of a generation loop: how the frames of films come about, clip after clip."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -37,3 +37,21 @@ class Loop(Protocol):
 
     def next(self, films: Films, clip: int, past: State | None) -> tuple[Frames, State]:
         """The frames of a clip, [B, L, H, W, 3] uint8, and what the one after it needs; no past: the images begin the films."""
+
+
+class First(NamedTuple):
+    """The first latent frame that a loop makes, [B, C, h, w]; `given`: the start image's, where it is this frame made again.
+
+    None: it is a new frame, which has moved, so that nothing says what it should be.
+    """
+
+    made: Tensor
+    given: Tensor | None = None
+
+
+@runtime_checkable
+class Probed(Protocol):
+    """A loop whose gain can be measured: its part gives `svi.parts.GAIN`, and `EPS` where its first frame is the start image's."""
+
+    def first(self, films: Films, error: Tensor) -> First:
+        """Of the first clip, where `error` [B, C, h, w] is added to the latents of the start images."""

@@ -1,13 +1,13 @@
-"""The probe: one clip from a clean and from a perturbed condition with the same noise, which gain and eps are measured on."""
+"""The probe: a film's first frame from a clean and from a perturbed image with the same noise, for gain and eps."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from svi.generation.clips import ClipLoop
-from svi.generation.denoiser import Given
 from svi.generation.generator import Generator
+from svi.generation.loop import Films, Probed
 from svi.generation.reel import Script, groups
 from svi.method.draws import keyed
 
@@ -15,12 +15,15 @@ from svi.method.draws import keyed
 def probe(maker: Generator, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
     """First latent frames [S, C, h, w]: condition, perturbation, output_clean, output_perturbed.
 
-    Those of several sizes lie in the top left corner of arrays as large as the largest, NaN elsewhere, and `sizes` [S, 2] says
-    each one's h and w. Raises ValueError for a generator whose clips have no condition to perturb.
+    The condition is NaN where the loop's first frame is a new one, and so is the eps then. Those of several sizes lie in the top
+    left corner of arrays as large as the largest, NaN elsewhere, and `sizes` [S, 2] says each one's h and w. Raises ValueError
+    for a loop that cannot be probed.
     """
     loop = maker.loop
-    if not isinstance(loop, ClipLoop):
-        raise ValueError(f"a probe perturbs the condition of a clip; received the loop {type(loop).__name__}")
+    if not isinstance(loop, Probed):
+        raise ValueError(
+            f"a gain is measured on a loop with a method `first` (svi.generation.loop.Probed), which {type(loop).__name__} has not"
+        )
     maker.encode([script.prompts[0] for script in scripts])
     parts = [
         (rows, _probe(maker, loop, [scripts[row] for row in rows])) for rows in groups(scripts, maker.settings.together)
@@ -28,26 +31,32 @@ def probe(maker: Generator, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
     return joined(parts)
 
 
-def _probe(maker: Generator, loop: ClipLoop, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
-    """Of the first clip's own condition, so that what is perturbed is what films are made from."""
+def _probe(maker: Generator, loop: Probed, scripts: Sequence[Script]) -> dict[str, np.ndarray]:
+    """Of the first clip, so that what is perturbed is what films are made from."""
     films, shape = maker.films_of(scripts), maker.backbone.latent_shape
-    condition = loop.first_condition(films.images)
-    clean = condition["latents"][:, -shape[0] :, 0]
     generators = [keyed("probe", s.name, maker.settings.seed) for s in scripts]
-    noise = torch.stack([torch.randn(clean.shape[1:], generator=g) for g in generators]) * maker.settings.probe_sigma
-    x = torch.stack([torch.randn(shape, generator=g) for g in generators])
-    perturbed = {**condition, "latents": condition["latents"].clone()}
-    # As an error of the frame that is handed on: where that frame is repeated, its error is too.
-    reached = slice(None) if loop.condition.padding == "repeat" else slice(1)
-    perturbed["latents"][:, -shape[0] :, reached] += noise[:, :, None]
-    text, negative = films.text(0), films.negative
-    outputs = [maker.denoiser.clip(Given(c, text, negative), x)[:, :, 0].numpy() for c in (condition, perturbed)]
+    one = (shape[0], *shape[2:])
+    error = torch.stack([torch.randn(one, generator=g) for g in generators]) * maker.settings.probe_sigma
+    noisy = _Noisy(films, torch.stack([torch.randn(shape, generator=g) for g in generators]))
+    clean, perturbed = loop.first(noisy, torch.zeros_like(error)), loop.first(noisy, error)
+    given = torch.full_like(error, torch.nan) if clean.given is None else clean.given
     return {
-        "condition": clean.numpy(),
-        "perturbation": noise.numpy(),
-        "output_clean": outputs[0],
-        "output_perturbed": outputs[1],
+        "condition": given.numpy(),
+        "perturbation": error.numpy(),
+        "output_clean": clean.made.numpy(),
+        "output_perturbed": perturbed.made.numpy(),
     }
+
+
+class _Noisy:
+    """Films whose first clip begins from this noise (protocol: svi.generation.loop.Films)."""
+
+    def __init__(self, films: Films, noise: Tensor) -> None:
+        self.images, self.clips, self.negative, self.text = films.images, films.clips, films.negative, films.text
+        self._films, self._noise = films, noise
+
+    def noise(self, clip: int) -> Tensor:
+        return self._films.noise(clip) if clip else self._noise
 
 
 def joined(parts: Sequence[tuple[Sequence[int], Mapping[str, np.ndarray]]]) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import pytest
 from harness.core.errors import UseError
 from harness.declare.request import Request, resolved
 from harness.declare.settings import Settings
+from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan.kinds import GENERATE, TRAIN
 from harness.plan.method import method_of
@@ -31,6 +32,10 @@ class Brighter(Objective):
 
 class Latents:
     """Hands on no frames."""
+
+class Following:
+    """A loop of which gain alone is known."""
+    gives = ("a first frame whose errors can be followed",)
 
 class Picky:
     """Wants what nobody has."""
@@ -125,6 +130,20 @@ def test_a_trivial_method_runs_no_loop(own: Path) -> None:
         method=MethodSettings(generation=f"{own}:Picky"), generate=copied, train=TrainSettings(enabled=False)
     )
     assert method_of(other).films(GENERATE) == (GENERATE, {}, {})
+
+
+def test_a_gain_alone_foretells_nothing(own: Path, tmp_path: Path) -> None:
+    """It is measured for the report, by a stage that reads what the loop is; `harness forecast` has nothing to say of it."""
+    chosen = select(EXPERIMENTS.get("ablation_eimg"), "full").model_copy(update={"tracks": ("consistent-50s",)})
+    overrides = {"method.generation": f"{own}:Following"}
+    made = build(Request(chosen, "ablation_eimg", "tiny", (), overrides), tmp_path / "f.json")
+    child = made.children[0]
+    assert not child.forecast
+    probe = made.graph[child.probes["consistent-50s"]]
+    assert probe.identity["method.generation"] == "Following"
+    assert probe.signature in made.graph[child.score["consistent-50s"]["embedded"]].needs
+    said = harness("forecast", "ablation_eimg", "--only", "full", f"method.generation={own}:Following", store=tmp_path)
+    assert (said.returncode, "no variant here has a forecast" in said.stderr) == (2, True)
 
 
 def test_pictures_of_errors_need_a_bank() -> None:
