@@ -23,3 +23,32 @@ class MethodSettings(Frozen):
     block: int = identity(1, "causal: latent frames of a block", ge=1)
     generation: str = identity(CLIPS, "how the frames of a film come about", min_length=1)
     memory: str = identity(NO_MEMORY, "what a generator keeps of the past beside the last frames", min_length=1)
+
+
+class ForcingSettings(Frozen):
+    """Diffusion forcing: a noise level for each latent frame, in training and in films."""
+
+    chunk: int = identity(
+        1, "training: latent frames that share a noise level; what is left over is the first chunk", ge=1
+    )
+    p_history: float = identity(
+        0.5,
+        "training: probability that the first frames are clean, as many as a film hands on or fewer; 0: arXiv 2407.01392, where "
+        "levels are uniform (at flow.shift 5 only 2 % of them are below sigma .1, and the history of a film always is)",
+        ge=0,
+        le=1,
+    )
+    sigma_h: float = identity(
+        0.0,
+        "films: noise level of the history, which is told to the model: 0 clean, a little is arXiv 2407.01392's stabilised rollout",
+        ge=0,
+        lt=1,
+    )
+    weight: float = identity(
+        1.0, "films: v_masked + weight (v - v_masked), history masked by noise (arXiv 2502.06764); 1: no guidance", ge=0
+    )
+    stagger: float = identity(
+        0.0,
+        "films: steps by which each new latent frame lags behind the one before (arXiv 2407.01392, pyramid); 0: none",
+        ge=0,
+    )

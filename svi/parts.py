@@ -22,6 +22,10 @@ REFERENCE = "a reference image in the condition of every clip"
 GAIN = "a first frame whose errors can be followed"
 EPS = "a first frame that should be its start image again"
 """With GAIN: what one clip foretells the film by."""
+EULER = "Euler steps"
+EVERY_FORWARD = "every forward of the model"
+NO_ANCHOR = "a past without an anchor"
+LATENTS = "latents that are handed on"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,13 @@ OBJECTIVES: dict[str, Part] = {
         "the model's own past errors are put back into its inputs (SVI, arXiv 2510.09212)",
         gives=(CONDITION,),
     ),
+    "diffusion_forcing": Part(
+        "svi.objectives.diffusion_forcing:DiffusionForcing",
+        "an independent noise level for every latent frame, the past in the sequence itself (arXiv 2407.01392)",
+        reads=("forcing.chunk", "forcing.p_history"),
+        needs=(NO_ANCHOR,),
+        gives=(EACH_FRAME,),
+    ),
     "flow_matching": Part(
         "svi.objectives.objective:Objective", "plain flow matching on clean clips: the control", gives=(CONDITION,)
     ),
@@ -54,6 +65,17 @@ GENERATIONS: dict[str, Part] = {
         "clip after clip, each conditioned on the last frames of the one before",
         needs=(CONDITION,),
         gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
+    ),
+    "forcing": Part(
+        "svi.generation.forcing:ForcingLoop",
+        "clips behind their own history, clean, noisy or as guidance; all frames together or as a pyramid (forcing.*)",
+        reads=("forcing.sigma_h", "forcing.weight", "forcing.stagger"),
+        needs=(EACH_FRAME, EULER, EVERY_FORWARD, NO_ANCHOR),
+    ),
+    "step_first": Part(
+        "svi.generation.step_first:StepFirst",
+        "every step of a clip sees the clip before at the same noise level (HiAR-style, arXiv 2603.08703)",
+        needs=(EACH_FRAME, EULER, EVERY_FORWARD, NO_ANCHOR, LATENTS),
     ),
 }
 MEMORIES: dict[str, Part] = {

@@ -1,6 +1,6 @@
 """A method in a plan: the parts on its axes, whether they go together, and what of them is identity."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,12 +10,40 @@ from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.plan.kinds import Kind
 from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY, MethodSettings
-from svi.parts import BUILT_IN, CAUSAL, CONDITION, EPS, FRAMES_ON, GAIN, KV_CACHE, REFERENCE, Axis
+from svi.parts import (
+    BUILT_IN,
+    CAUSAL,
+    CONDITION,
+    EPS,
+    EULER,
+    EVERY_FORWARD,
+    FRAMES_ON,
+    GAIN,
+    KV_CACHE,
+    LATENTS,
+    NO_ANCHOR,
+    REFERENCE,
+    Axis,
+)
 from svi.settings import ConditionSettings
 
 USUAL: dict[Axis, str] = {"objective": ERROR_RECYCLING, "generation": CLIPS, "memory": NO_MEMORY}
 OFF = ("none", "off")
 OF_RECYCLING = ("injection", "bank")  # what error recycling alone reads of a training's settings
+# Needs that settings meet: when they do, and what to say when they do not.
+BY_SETTINGS: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
+    CAUSAL: (
+        lambda s: s.method.architecture == "causal",
+        "a bidirectional model has not; set method.architecture=causal",
+    ),
+    EULER: (lambda s: s.generate.solver == "euler", "generate.solver=unipc does not take; set generate.solver=euler"),
+    EVERY_FORWARD: (lambda s: s.speed.cache == "none", "speed.cache thins out; set speed.cache=none"),
+    NO_ANCHOR: (lambda s: not s.condition.anchor, "condition.anchor=true does not leave; set condition.anchor=false"),
+    LATENTS: (
+        lambda s: s.generate.handoff == "latent",
+        "generate.handoff=pixel decodes; set generate.handoff=latent",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -77,7 +105,7 @@ def method_of(settings: Settings) -> Method:
     loop, memory, made = chosen("generation", wanted.generation), chosen("memory", wanted.memory), settings.generate
     remedied = any(remedy not in OFF for remedy in (made.fix, made.detector))
     method = Method(wanted, objective, loop, memory, remedied)
-    _check(method)
+    _check(method, settings)
     _check_memory(method.memory, settings.condition)
     _check_remedies(settings, method)
     if settings.train.show_errors and objective and objective.name != ERROR_RECYCLING:
@@ -87,11 +115,11 @@ def method_of(settings: Settings) -> Method:
     return method
 
 
-def _check(method: Method) -> None:
+def _check(method: Method, settings: Settings) -> None:
     """Everything that a part needs must be given by another one."""
     parts: Sequence[Chosen] = [one for one in (method.objective, method.generation, method.memory) if one]
     given = {gift for one in parts for gift in one.part.gives}
-    given |= {CAUSAL} if method.settings.architecture == "causal" else set()
+    given |= {need for need, (met, _) in BY_SETTINGS.items() if met(settings)}
     given |= set() if method.objective else {CONDITION}  # the base model as it is
     for one in parts:
         for need in one.part.needs:
@@ -135,8 +163,8 @@ def _check_remedies(settings: Settings, method: Method) -> None:
 
 def _where_from(method: Method, need: str) -> str:
     """Who could give it, in words."""
-    if need == CAUSAL:
-        return "a bidirectional model has not; set method.architecture=causal"
+    if need in BY_SETTINGS:
+        return BY_SETTINGS[need][1]
     given = {axis: [name for name, part in parts.items() if need in part.gives] for axis, parts in BUILT_IN.items()}
     ways = [f"method.{axis} to {' or '.join(names)}" for axis, names in given.items() if names]
     trained = f"method.objective={method.objective.name}" if method.objective else "a base model without training"

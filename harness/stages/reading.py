@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from harness.declare.settings import EvalSettings, Settings
-from svi.axes import MethodSettings
+from svi.axes import ForcingSettings, MethodSettings
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -36,6 +36,7 @@ class Reading:
     condition: ConditionSettings
     train: TrainSettings
     method: MethodSettings
+    forcing: ForcingSettings
     generate: GenerateSettings
     speed: SpeedSettings
     eval: EvalSettings

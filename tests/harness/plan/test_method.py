@@ -14,6 +14,7 @@ from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan.kinds import GENERATE, TRAIN
 from harness.plan.method import method_of
+from harness.plan.model import Model
 from harness.plan.pipeline import build
 from svi.axes import MethodSettings
 from svi.settings import GenerateSettings, TrainSettings
@@ -108,6 +109,46 @@ def test_colours_are_matched_where_pixels_are_handed_on() -> None:
     ):
         method_of(Settings(generate=GenerateSettings(fix="mkl", handoff="latent")))
     method_of(Settings(generate=GenerateSettings(detector="statistics", handoff="latent")))
+
+
+FORCING: dict[str, dict[str, Any]] = {"method": {"objective": "diffusion_forcing", "generation": "step_first"}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"method": {"generation": "forcing"}}, r"needs noise levels of each latent frame, .* to diffusion_forcing"),
+        ({"method": {"objective": "diffusion_forcing"}}, "needs clips that are conditioned on an image"),
+        (FORCING, "step_first needs latents that are handed on, .* set generate.handoff=latent"),
+        (FORCING | {"generate": {"solver": "unipc"}}, "needs Euler steps, .* set generate.solver=euler"),
+        (FORCING | {"speed": {"cache": "first_block"}}, "needs every forward of the model, .* set speed.cache=none"),
+        (
+            FORCING | {"condition": {"anchor": True}},
+            "diffusion_forcing needs a past without .* set condition.anchor=false",
+        ),
+    ],
+)
+def test_what_settings_do_not_meet_is_refused(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(UseError, match=said):
+        method_of(Settings.model_validate(changed))
+
+
+def test_one_training_is_for_all_ways_to_make_films_of_it() -> None:
+    """What films alone read is no part of the training's signature, and the other way round."""
+    many = {"generate": {"handoff": "latent"}, "forcing": {"sigma_h": 0.1, "weight": 2.0, "stagger": 1.0}}
+    plain, other = (Settings.model_validate(FORCING | {"generate": {"handoff": "latent"}} | one) for one in ({}, many))
+
+    def read(settings: Settings, of: str) -> Any:
+        method = method_of(settings)
+        kind, identity, _ = method.training(TRAIN) if of == "training" else method.films(GENERATE)
+        return identity, Model(settings).read(kind.reads)
+
+    assert read(plain, "training") == read(other, "training")
+    taught = Settings.model_validate(FORCING | many | {"forcing": {"chunk": 2}})
+    assert read(plain, "training") != read(taught, "training")
+    looped = {"method": FORCING["method"] | {"generation": "forcing"}}
+    first, second = (Settings.model_validate(one | looped) for one in ({}, many))
+    assert read(first, "films") != read(second, "films")
 
 
 @pytest.mark.parametrize(
