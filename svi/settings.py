@@ -259,6 +259,11 @@ class TrainSettings(Frozen):
     clips: int | None = later(
         None, "fine-tune on at most so many of the training clips, the first ones; none: all", ge=1
     )
+    budget: Literal["steps", "evaluations"] = later(
+        "steps",
+        "what train.steps counts: optimiser steps, or the transformer's evaluations of so many plain ones, so that an objective "
+        "that spends more in a step (rollouts, a teacher) takes fewer",
+    )
     batch: int = identity(8, "clips a step over all ranks", ge=1)
     lr: float = identity(2e-5, "learning rate (AdamW): [N][P] 2e-5; [C] scripts 1e-4", gt=0)
     schedule: Literal["cosine", "constant"] = identity("constant", "learning rate over the steps")

@@ -16,8 +16,8 @@ TIMINGS = (
 # What changes a stage's time through its work alone, or not at all.
 COUNTED = frozenset(
     (
-        "tiny.steps", "tiny.batch", "tiny.seed", "train.steps", "train.epochs", "train.batch", "train.seed", "train.lr",
-        "injection.p_vid", "injection.p_img", "injection.p_noi", "injection.p_clean", "generate.seed",
+        "tiny.steps", "tiny.batch", "tiny.seed", "train.steps", "train.epochs", "train.budget", "train.batch", "train.seed",
+        "train.lr", "injection.p_vid", "injection.p_img", "injection.p_noi", "injection.p_clean", "generate.seed",
         "generate.seed_stride", "generate.samples", "generate.steps", "eval.seed", "data.seed", "track",
     )
 )  # fmt: skip

@@ -42,6 +42,7 @@ def _training(read: Mapping[str, Any]) -> str:
     """How long it was: epochs, where there are any, decide its steps."""
     epochs, steps, batch = read.get("train.epochs"), read["train.steps"], read["train.batch"]
     long = f"{steps:,} steps" if epochs is None else f"{epochs:,} epoch{'s' if epochs > 1 else ''}"
+    long += "' worth of evaluations" if read.get("train.budget") == "evaluations" else ""
     return f"{long}, {batch} clip{'s' if batch > 1 else ''} a step"
 
 

@@ -4,16 +4,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-import torch
-import torch.distributed as dist
 from torch import nn
 
 from harness.core.artifacts import COST
 from harness.core.atomic import write_json
 from svi.backbones.meter import Meter
 from svi.generation.denoiser import Denoiser
-from svi.settings import TrainSettings
-from svi.training import ranks
+from svi.training.budget import Budget
 
 COUNTED = ("calls", "evaluations", "tokens")
 
@@ -31,12 +28,11 @@ def trained_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-def write_training_cost(folder: Path, meter: Meter, parameters: int, settings: TrainSettings, write: bool) -> None:
+def write_training_cost(folder: Path, budget: Budget, parameters: int, batch: int, write: bool) -> None:
     """Of all ranks, which call it together; the one that shall `write` does, if every pass was counted."""
-    tokens = ranks.mean(torch.tensor(float(meter.tokens), dtype=torch.float64)) * dist.get_world_size()
-    clips = settings.steps * settings.batch
-    if write and meter.whole:
-        _write(folder, {"parameters": parameters, "clips": clips, "training_tokens": round(float(tokens))})
+    tokens, clips = budget.tokens, budget.steps * batch
+    if write and budget.meter.whole:
+        _write(folder, {"parameters": parameters, "clips": clips, "training_tokens": tokens})
 
 
 class FilmCost:

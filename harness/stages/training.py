@@ -31,7 +31,9 @@ from svi.objectives.objective import Setup
 from svi.objectives.pretraining import Pretraining
 from svi.settings import ConditionSettings, DataSettings, TrainSettings
 from svi.training import ranks
+from svi.training.budget import Budget
 from svi.training.loop import train as fit
+from svi.training.objective import tokens_of
 
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
 CODEC_CLIPS = 1000  # about so many clips fit the embedded model's codec
@@ -109,12 +111,13 @@ def _train(job: Job, read: Reading) -> None:
     settings = read.train
     if settings.epochs is not None:
         settings = settings.model_copy(update={"steps": -(-settings.epochs * len(cache) // settings.batch)})
-    meter, parameters = watching(base.transformers.values()), trained_parameters(model)
+    budget = Budget(settings, watching(base.transformers.values()), tokens_of(base, expert))
+    parameters = trained_parameters(model)
     setup = Setup(base, cache, read, settings.seed, job.folder, model, expert)
     with part_of(job, "objective", ERROR_RECYCLING).of(setup) as objective:
-        trained = fit(model, objective, settings, job.folder, job.counting("step"), meter=meter)
+        trained = fit(model, objective, settings, job.folder, job.counting("step"), budget=budget)
         adapter.save(trained, job.folder, write=job.first_rank)
-        write_training_cost(job.folder, meter, parameters, settings, write=job.first_rank)
+        write_training_cost(job.folder, budget, parameters, settings.batch, write=job.first_rank)
         if job.first_rank:
             objective.keep(job.folder)
             (job.folder / TRAINED).touch()

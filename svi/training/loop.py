@@ -14,11 +14,11 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from svi.artifacts import CHECKPOINTS, METRICS
-from svi.backbones.meter import Meter
 from svi.disk import write_whole
 from svi.frames import Progress
 from svi.settings import TrainSettings
 from svi.training import ranks
+from svi.training.budget import Budget
 from svi.training.checkpoints import Checkpoints
 from svi.training.engine import engine_for, take_step, weights_finite
 from svi.training.objective import TrainingObjective
@@ -31,41 +31,47 @@ def train(
     folder: Path,
     progress: Progress,
     ema: float = 0.0,
-    meter: Meter | None = None,
+    budget: Budget | None = None,
 ) -> nn.Module:
-    """Train `model` in place for settings.steps, resuming from the last checkpoint in `folder`; returns what to keep.
+    """Train `model` in place until the budget (none: settings.steps) is spent; returns what to keep.
 
-    That is the model, or with `ema` > 0 the moving average of its weights. Metrics go to metrics.jsonl. What `meter` has
-    counted is kept with the checkpoints. All ranks call it. Raises ValueError for settings that the ranks cannot share, and when
-    loss, gradient or a weight is no longer finite: the last good checkpoint is kept.
+    That is the model, or with `ema` > 0 the moving average of its weights. It resumes from the last checkpoint in `folder`, which
+    also keeps what the budget's meter has counted. Metrics go to metrics.jsonl. All ranks call it.
+
+    Raises ValueError for settings that the ranks cannot share, and when loss, gradient or a weight is no longer finite: the last
+    good checkpoint is kept.
     """
     ranks.join()
     engine = engine_for(model, settings)
     moving: Any = get_ema_multi_avg_fn
     average = AveragedModel(model, multi_avg_fn=moving(ema)) if ema else None
-    checkpoints = Checkpoints(folder / CHECKPOINTS, engine, objective, average, meter or Meter())
-    first = checkpoints.load()
+    budget = budget or Budget(settings)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, engine, objective, average, budget.meter)
+    budget.steps = checkpoints.load()
     writes = dist.get_rank() == 0
-    metrics = Metrics(folder / METRICS, first) if writes else None
+    metrics = Metrics(folder / METRICS, budget.steps) if writes else None
     pace = Pace(settings.batch * objective.tokens)
     engine.train()
-    for step in range(first, settings.steps):
+    spent = budget.spent
+    while spent < budget.whole:
         pace.start()
+        step, lr = budget.steps, learning_rate(settings, spent, budget.whole)
         for group in engine.optimizer.param_groups:
-            group["lr"] = learning_rate(settings, step)
+            group["lr"] = lr
         values = _step(engine, objective, settings, step)
         if average is not None:
             average.update_parameters(model)
         pace.stop()
-        done = step + 1
-        last = done == settings.steps
+        done = budget.steps = step + 1
+        spent = budget.spent
+        last = spent >= budget.whole
         wrong = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
         if wrong:
             raise _stopped(" and ".join(wrong), done, checkpoints)
         if metrics is not None and (done % settings.log_every == 0 or last):
-            values = {**values, "train/lr": learning_rate(settings, step), **objective.log(), **pace.since_last()}
+            values = {**values, "train/lr": lr, **objective.log(), **pace.since_last()}
             metrics.write(done, values)
-            progress(done, settings.steps)
+            progress(min(settings.steps * spent // budget.whole, settings.steps), settings.steps)
         if done % settings.checkpoint_every == 0 or last:
             if not weights_finite(model):
                 raise _stopped("a weight is no longer finite", done, checkpoints)
@@ -87,8 +93,8 @@ def _step(engine: Any, objective: TrainingObjective, settings: TrainSettings, st
 
 
 def share_of(settings: TrainSettings, step: int) -> range:
-    """Global indices of the samples that this rank takes of a step; none after the last step."""
-    if step >= settings.steps:
+    """Global indices of the samples that this rank takes of a step; none after the last one, where that is known."""
+    if settings.budget == "steps" and step >= settings.steps:
         return range(0)
     share = settings.batch // dist.get_world_size()
     start = step * settings.batch + dist.get_rank() * share
@@ -99,11 +105,11 @@ def _stopped(why: str, step: int, checkpoints: Checkpoints) -> ValueError:
     return ValueError(f"{why} at step {step}; {checkpoints.kept()}; run again with a lower learning rate (train.lr)")
 
 
-def learning_rate(settings: TrainSettings, step: int) -> float:
-    """Constant, or cosine from lr to 0 over the steps."""
+def learning_rate(settings: TrainSettings, spent: int, whole: int) -> float:
+    """Constant, or cosine from lr to 0 over what may be spent."""
     if settings.schedule == "constant":
         return settings.lr
-    return settings.lr * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    return settings.lr * 0.5 * (1 + math.cos(math.pi * spent / whole))
 
 
 class Metrics:

@@ -22,7 +22,12 @@ def test_within_a_twentieth_either_way_is_alike(factor: float, fair: bool) -> No
 def test_each_cost_that_differs_is_named_by_its_factor() -> None:
     found = unequal(FULL | {"training_tokens": 2_400_000.0, "evaluations": 8.0, "before_first": 99.0}, FULL)
     assert found == {"training_tokens": 2.5, "evaluations": 0.5}
-    assert unequal(FULL, FULL | {"clips": 0.0}) == {"clips": math.inf}
+    assert unequal(FULL, FULL | {"parameters": 0.0}) == {"parameters": math.inf}
+
+
+def test_clips_seen_are_shown_and_not_matched() -> None:
+    """At equal evaluations a method with rollouts sees fewer."""
+    assert unequal(FULL | {"clips": 100.0}, FULL) == {}
 
 
 def test_what_was_not_counted_is_neither_alike_nor_not() -> None:

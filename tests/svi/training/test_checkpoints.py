@@ -14,6 +14,7 @@ from svi.lora import adapter as lora
 from svi.objectives.error_recycling import ErrorRecycling
 from svi.objectives.pretraining import Pretraining
 from svi.settings import BankSettings, FlowSettings, InjectionSettings, TrainSettings
+from svi.training.budget import Budget
 from svi.training.loop import train
 from svi.training.objective import TrainingObjective
 from tests.svi.conftest import CONDITION, make_backbone
@@ -42,7 +43,14 @@ def counted(make: Make, cache: LatentCache, folder: Path, stop_at: int | None = 
             raise KeyboardInterrupt
 
     with make(backbone, cache, folder) as objective:
-        train(lora.adapted(backbone, settings), objective, settings, folder, progress, meter=meter)
+        train(
+            lora.adapted(backbone, settings),
+            objective,
+            settings,
+            folder,
+            progress,
+            budget=Budget(settings, meter, TOKENS),
+        )
     return meter
 
 
