@@ -71,6 +71,7 @@ GENERATIONS: dict[str, Part] = {
         "clips behind their own history, clean, noisy or as guidance; all frames together or as a pyramid (forcing.*)",
         reads=("forcing.sigma_h", "forcing.weight", "forcing.stagger"),
         needs=(EACH_FRAME, EULER, EVERY_FORWARD, NO_ANCHOR),
+        gives=(GAIN,),
     ),
     "step_first": Part(
         "svi.generation.step_first:StepFirst",

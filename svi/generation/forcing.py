@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from svi.axes import ForcingSettings
 from svi.frames import Frames
 from svi.generation.denoiser import Denoiser, Given
 from svi.generation.history import History
-from svi.generation.loop import Films, State
+from svi.generation.loop import Films, First, State
 from svi.method.levels import descended, pyramid
 from svi.method.recycle import interpolate
 
@@ -23,17 +24,27 @@ class ForcingLoop:
 
     def __init__(self, denoiser: Denoiser, settings: Any, memory: Any = None) -> None:
         """Raises ValueError for a history that no latents hold, and for guidance by a model of two experts."""
-        self.denoiser, self.forcing, self.history = denoiser, settings.forcing, History(denoiser, settings)
+        self.denoiser, self.history = denoiser, History(denoiser, settings)
+        self.forcing: ForcingSettings = settings.forcing
         if self.forcing.weight != 1 and len(denoiser.models) > 1:
             raise ValueError(
                 f"forcing.weight is {self.forcing.weight:g}; a masked history is pure noise, which the low-noise expert of this "
                 "model never sees: set forcing.weight=1"
             )
 
-    @torch.no_grad()
     def next(self, films: Films, clip: int, past: State | None) -> tuple[Frames, State]:
-        history, given = self.history.of(films, past), self.history.given(films, clip)
-        h, noise = history.shape[2], films.noise(clip)
+        history = self.history.of(films, past)
+        new = self._denoised(history, films, clip)
+        return self.history.ended(torch.cat([history, new], dim=2), past)
+
+    def first(self, films: Films, error: Tensor) -> First:
+        """The first frame behind the image (protocol: svi.generation.loop.Probed)."""
+        return First(self._denoised(self.history.of(films, None) + error[:, :, None], films, 0)[:, :, 0])
+
+    @torch.no_grad()
+    def _denoised(self, history: Tensor, films: Films, clip: int) -> Tensor:
+        """The new latents behind a history [B, C, H, h, w]."""
+        h, noise, given = history.shape[2], films.noise(clip), self.history.given(films, clip)
         levels = self._levels(h, noise.shape[2] - h)
         known = interpolate(history, noise[:, :, :h], 1 - levels[:1, :h].float().expand(len(history), h))
 
@@ -41,8 +52,7 @@ class ForcingLoop:
             return self._velocity(level, x, given, noise[:, :, :h])
 
         with self.denoiser.resting():
-            x = descended(torch.cat([known, noise[:, :, h:]], dim=2), levels, velocity)
-        return self.history.ended(torch.cat([history, x[:, :, h:]], dim=2), films, past)
+            return descended(torch.cat([known, noise[:, :, h:]], dim=2), levels, velocity)[:, :, h:]
 
     def _levels(self, history: int, new: int) -> Tensor:
         """Of the history, which keeps its own, then of the new frames. [moments, T]"""

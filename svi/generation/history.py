@@ -49,10 +49,10 @@ class History:
         condition = unknown(self.backbone.condition(images[:, None], images, self.condition, nothing))
         return Given(condition, films.text(clip), films.negative)
 
-    def ended(self, latents: Tensor, films: Films, past: State | None) -> tuple[Frames, State]:
-        """A clip's frames, of which the history is shown as it was, and what the next clip needs of it."""
+    def ended(self, latents: Tensor, past: State | None) -> tuple[Frames, State]:
+        """A clip's frames, which begin with those handed on as they were, and what the next clip needs of it."""
         frames, m = self.denoiser.decode(latents), self.condition.overlap
-        known = (films.images[:, None] if past is None else past["frames"]).numpy()
-        frames[:, : known.shape[1]] = known
+        if past is not None:
+            frames[:, :m] = past["frames"].numpy()
         last = {"frames": torch.from_numpy(frames[:, -m:].copy()), "latents": latents[:, :, -self.latents :].clone()}
         return frames, last

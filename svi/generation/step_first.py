@@ -47,7 +47,7 @@ class StepFirst:
                     x = blocks.get(block, films.noise(block)[:, :, before.shape[2] :])
                     described = replace(given, text=films.text(block))
                     blocks[block] = self._step(turn - block, x, before, described, clean=block == clip)
-        frames, state = self.history.ended(torch.cat([history, blocks.pop(clip)], dim=2), films, past)
+        frames, state = self.history.ended(torch.cat([history, blocks.pop(clip)], dim=2), past)
         state[IN_FLIGHT] = torch.stack([blocks[b] for b in sorted(blocks)], dim=1) if blocks else torch.empty(0, 0)
         return frames, state
 

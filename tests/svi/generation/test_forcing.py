@@ -14,10 +14,11 @@ from svi.backbones.wan import WanBackbone
 from svi.generation.denoiser import Given
 from svi.generation.forcing import ForcingLoop
 from svi.generation.generator import Generator
+from svi.generation.loop import Probed
 from svi.method.levels import descended, pyramid
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings
 from tests.svi import films
-from tests.svi.conftest import CONDITION
+from tests.svi.conftest import CONDITION, make_backbone
 from tests.svi.films import SETTINGS, quiet, scripts, sections, whole_and_stopped
 from tests.svi.wan_folder import KINDS, Kind, WanFolder
 
@@ -115,7 +116,9 @@ def test_history_is_noised_to_what_the_model_is_told(monkeypatch: pytest.MonkeyP
 def test_a_clip_begins_with_the_frames_of_the_one_before(forcing: ForcingSettings) -> None:
     generator = maker(forcing, ConditionSettings(motion_frames=2))
     (first, _), (second, _) = clips(generator)
-    assert np.array_equal(first[:, 0], np.stack([script.image for script in scripts(3)]))
+    image = torch.from_numpy(np.stack([script.image for script in scripts(3)]))[:, None]
+    backbone = make_backbone()
+    assert np.array_equal(first[:, :1], backbone.decode(backbone.encode(image)).numpy())  # as any frame that is decoded
     assert np.array_equal(second[:, :2], first[:, -2:])
     assert not np.array_equal(second[:, 2:], first[:, :-2])
 
@@ -130,6 +133,22 @@ def test_history_reaches_the_new_frames() -> None:
     made.images = 255 - made.images
     other, _ = generator.loop.next(made, 0, None)
     assert not np.array_equal(frames[:, 1:], other[:, 1:])
+
+
+def test_what_is_probed_is_the_first_frame_behind_the_image() -> None:
+    """Without an error to the last bit; an error of the image reaches it."""
+    generator = maker(NOISY)
+    story = scripts(1)
+    generator.encode([script.prompts[0] for script in story])
+    made, loop = generator.films_of(story), generator.loop
+    assert isinstance(loop, Probed)
+    error = torch.randn(2, *np.array(generator.backbone.latent_shape)[[0, 2, 3]])
+    found = loop.first(made, torch.zeros_like(error))
+    frames, _ = loop.next(made, 0, None)
+    latents = found.made[:, :, None].expand(-1, -1, 5, -1, -1)
+    assert np.array_equal(generator.denoiser.decode(latents)[:, 1], frames[:, 1])
+    assert found.given is None
+    assert not torch.equal(loop.first(made, error).made, found.made)
 
 
 @pytest.mark.parametrize("forcing", [GUIDED, NOISY, STAGGERED])
@@ -167,7 +186,6 @@ def test_films_of_wan(tmp_path: Path, wan_folder: WanFolder, kind: Kind) -> None
     Generator(backbone, backbone.transformers, read, ForcingLoop).films(scripts(2, 1, data), 21, 8, tmp_path, quiet)
     film = np.load(tmp_path / "frames.npy")[0]
     assert film.shape == (21, 32, 32, 3)
-    assert np.array_equal(film[0], scripts(2, 1, data)[0].image)
     assert (np.abs(np.diff(film.astype(int), axis=0)).max(axis=(1, 2, 3)) > 0).all()
 
 
