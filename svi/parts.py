@@ -77,6 +77,7 @@ GENERATIONS: dict[str, Part] = {
         "svi.generation.step_first:StepFirst",
         "every step of a clip sees the clip before at the same noise level (HiAR-style, arXiv 2603.08703)",
         needs=(EACH_FRAME, EULER, EVERY_FORWARD, NO_ANCHOR, LATENTS),
+        gives=(GAIN,),
     ),
 }
 MEMORIES: dict[str, Part] = {

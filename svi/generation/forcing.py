@@ -49,6 +49,8 @@ class ForcingLoop:
         known = interpolate(history, noise[:, :, :h], 1 - levels[:1, :h].float().expand(len(history), h))
 
         def velocity(level: Tensor, x: Tensor) -> Tensor:
+            if not level[h]:  # the first new frame is there, before those that lag behind it
+                self.denoiser.known()
             return self._velocity(level, x, given, noise[:, :, :h])
 
         with self.denoiser.resting():
@@ -61,10 +63,10 @@ class ForcingLoop:
 
     def _velocity(self, level: Tensor, x: Tensor, given: Given, mask: Tensor) -> Tensor:
         """At these levels [T]; guided by the history, for which `mask` [B, C, H, h, w] stands where there shall be none."""
-        v = self.denoiser.velocity(level.expand(len(x), -1), x, given)
-        if self.forcing.weight == 1:
+        v, weight = self.denoiser.velocity(level.expand(len(x), -1), x, given), float(self.forcing.weight)
+        if weight == 1:
             return v
         h = mask.shape[2]
         alone = torch.cat([torch.ones_like(level[:h]), level[h:]]).expand(len(x), -1)
         free = self.denoiser.velocity(alone, torch.cat([mask, x[:, :, h:]], dim=2), given)
-        return free + self.forcing.weight * (v - free)
+        return free + weight * (v - free)

@@ -9,8 +9,9 @@ from torch import Tensor
 from svi.frames import Frames
 from svi.generation.denoiser import Denoiser, Given
 from svi.generation.history import History
-from svi.generation.loop import Films, State
+from svi.generation.loop import Films, First, State
 from svi.method.levels import descended
+from svi.method.recycle import interpolate
 
 IN_FLIGHT = "blocks"  # in the state: the latents of the blocks after the finished one, [B, blocks, C, G, h, w]
 
@@ -50,6 +51,18 @@ class StepFirst:
         frames, state = self.history.ended(torch.cat([history, blocks.pop(clip)], dim=2), past)
         state[IN_FLIGHT] = torch.stack([blocks[b] for b in sorted(blocks)], dim=1) if blocks else torch.empty(0, 0)
         return frames, state
+
+    @torch.no_grad()
+    def first(self, films: Films, error: Tensor) -> First:
+        """Of a later block, for the first one's past is clean: behind the image at the levels at which a block in flight would show
+        it, and its error with it (protocol: svi.generation.loop.Probed)."""
+        image, given, noise = self.history.of(films, None), self.history.given(films, 0), films.noise(0)
+        image, own, x = image + error[:, :, None], noise[:, :, :1], noise[:, :, 1:]
+        with self.denoiser.resting():
+            for k, sigma in enumerate(self.sigmas[1:].tolist()):
+                seen = interpolate(image, own, torch.full((len(image),), 1 - sigma))
+                x = self._step(k, x, seen, given, clean=False)
+        return First(x[:, :, 0])
 
     def _step(self, k: int, x: Tensor, before: Tensor, given: Given, *, clean: bool) -> Tensor:
         """x [B, C, G, h, w] after step k, behind latents that are clean, or at the level that x reaches."""

@@ -7,11 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from svi.axes import ForcingSettings
+from svi.backbones.meter import Meter
 from svi.frames import Frames
 from svi.generation.clips import ClipLoop
-from svi.generation.denoiser import Denoiser
-from svi.generation.loop import Films, First, State
+from svi.generation.denoiser import Denoiser, Given
+from svi.generation.forcing import ForcingLoop
+from svi.generation.loop import Films, First, Loop, State
 from svi.generation.probe import probe
+from svi.generation.step_first import StepFirst
 from tests.svi.films import SETTINGS, maker, scripts
 
 
@@ -58,3 +62,55 @@ def test_a_loop_without_a_first_frame_to_follow_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"a method `first`.*which Bare has not"):
         probe(maker(loop=Bare), scripts(1))
+
+
+def probed(loop: type[Loop], forcing: ForcingSettings) -> dict[str, np.ndarray]:
+    """Of a model that copies the frame before a clip, as it is shown to it, into every new frame."""
+    made = maker(SETTINGS.model_copy(update={"steps": 4}), loop=loop, forcing=forcing)
+
+    def copying(transformer: object, x: Tensor, t: Tensor, *rest: object) -> Tensor:
+        return (x[:, :, :1] - x) / (1 - t).clamp(min=1e-6).to(x.dtype)[:, None, :, None, None]
+
+    made.backbone.velocity = copying  # type: ignore[method-assign, assignment]
+    return probe(made, scripts(1))
+
+
+@pytest.mark.parametrize(
+    ("loop", "forcing", "gain"),
+    [
+        (ForcingLoop, ForcingSettings(), 1.0),
+        (ForcingLoop, ForcingSettings(sigma_h=0.25), 0.75),  # less of an error is seen in a noisy history
+        (ForcingLoop, ForcingSettings(stagger=2.0), 1.0),
+        (StepFirst, ForcingSettings(), 1.0),  # the last step's history is clean
+    ],
+)
+def test_gain_of_a_model_that_copies_what_it_sees(loop: type[Loop], forcing: ForcingSettings, gain: float) -> None:
+    found = probed(loop, forcing)
+    change = found["output_perturbed"] - found["output_clean"]
+    np.testing.assert_allclose(change, gain * found["perturbation"], atol=1e-5)
+    assert np.isnan(found["condition"]).all()
+
+
+def test_a_later_block_sees_an_error_at_the_level_that_it_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, seen = maker(SETTINGS.model_copy(update={"steps": 4}), loop=StepFirst), list[Tensor]()
+    velocity = made.denoiser.velocity
+
+    def spy(sigma: Tensor, x: Tensor, given: Given) -> Tensor:
+        seen.append(x[:, :, 0])
+        return velocity(sigma, x, given)
+
+    monkeypatch.setattr(made.denoiser, "velocity", spy)
+    error = torch.from_numpy(probe(made, scripts(1))["perturbation"])
+    for sigma, clean, wrong in zip(made.denoiser.sigmas[1:], seen[:4], seen[4:], strict=True):
+        torch.testing.assert_close(wrong - clean, (1 - sigma) * error)
+
+
+def test_a_staggered_window_knows_its_first_frame_before_its_last() -> None:
+    made = maker(SETTINGS.model_copy(update={"steps": 3}), loop=ForcingLoop, forcing=ForcingSettings(stagger=2.0))
+    made.encode(scripts(1)[0].prompts)
+    meter, calls = Meter(), list[int]()
+    for model in made.denoiser.models.values():
+        meter.watch(model)
+    made.denoiser.known = lambda: calls.append(meter.calls)
+    made.loop.next(made.films_of(scripts(1)[:1]), 0, None)
+    assert (calls[0], meter.calls) == (3, 9)  # of 4 new frames, the last begins 6 steps after the first
