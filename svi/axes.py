@@ -7,7 +7,7 @@ from typing import Literal
 
 from svi.settings import Frozen, identity
 
-ERROR_RECYCLING, CLIPS, NO_MEMORY = "error_recycling", "clips", "none"
+ERROR_RECYCLING, RESAMPLING, CLIPS, NO_MEMORY = "error_recycling", "resampling", "clips", "none"
 
 
 class MethodSettings(Frozen):
@@ -52,3 +52,29 @@ class ForcingSettings(Frozen):
         "films: steps by which each new latent frame lags behind the one before (arXiv 2407.01392, pyramid); 0: none",
         ge=0,
     )
+
+
+class ResamplingSettings(Frozen):
+    """Resampling Forcing (arXiv 2512.15702); its shift of noise levels is exp(mean), and its figures are not published here."""
+
+    mean: float = identity(0.0, "of the logit-normal noise level that the past is finished from: more is more noise")
+    deviation: float = identity(1.0, "standard deviation of that", ge=0)
+    steps: int = identity(3, "Euler steps that finish it, each a forward pass of the clip without gradient", ge=1)
+    warmup: float = identity(0.1, "share of the training steps before it, with true pasts", ge=0, le=1)
+    frame: Literal["first", "last"] = identity(
+        "first",
+        "errors of the clip's first latent frames, which its condition shows, or of its last, which it would hand on",
+    )
+
+    def check(self, *, whole: bool, given: bool) -> None:
+        """Raises ValueError for a model that does not work at all noise levels (`whole`), or is given what it should make."""
+        if not whole:
+            raise ValueError(
+                "method.objective=resampling finishes a clip from noise, and of two experts neither can while it is trained alone; "
+                "use a model of one transformer, or another objective"
+            )
+        if given and self.frame == "first":
+            raise ValueError(
+                "resampling.frame=first: this model is given the first latent frames clean and makes nothing of them that could be "
+                "wrong; set resampling.frame=last"
+            )

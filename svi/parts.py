@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY
+from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY, RESAMPLING
 
 Axis = Literal["objective", "generation", "memory"]
 EACH_FRAME = "noise levels of each latent frame"
@@ -57,6 +57,17 @@ OBJECTIVES: dict[str, Part] = {
     ),
     "flow_matching": Part(
         "svi.objectives.objective:Objective", "plain flow matching on clean clips: the control", gives=(CONDITION,)
+    ),
+    "history_corruption": Part(
+        "svi.objectives.history_corruption:HistoryCorruption",
+        "motion frames with noise, less resolution, another saturation (Helios-style, arXiv 2603.04379)",
+        gives=(CONDITION,),
+    ),
+    RESAMPLING: Part(
+        "svi.objectives.resampling:Resampling",
+        "motion frames that the current model has finished from noise (Resampling Forcing, arXiv 2512.15702)",
+        reads=("resampling",),
+        gives=(CONDITION,),
     ),
 }
 GENERATIONS: dict[str, Part] = {

@@ -292,6 +292,10 @@ class TrainSettings(Frozen):
     checkpoint_every: int = runtime(250, "steps between checkpoints", ge=1)
     log_every: int = runtime(25, "steps between logged metrics", ge=1)
 
+    def steps_over(self, clips: int) -> int:
+        """Optimiser steps on so many training clips."""
+        return self.steps if self.epochs is None else -(-self.epochs * clips // self.batch)
+
     def clips_at_once(self) -> int:
         """Clips that go through the model at once on each rank; the rest of a rank's share is accumulated.
 

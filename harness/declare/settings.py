@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from benchmarks.vbench.files import FILES
-from svi.axes import ForcingSettings, MethodSettings
+from svi.axes import ForcingSettings, MethodSettings, ResamplingSettings
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -119,6 +119,7 @@ class Settings(Frozen):
     train: TrainSettings = Field(default_factory=TrainSettings)
     method: MethodSettings = Field(default_factory=MethodSettings)
     forcing: ForcingSettings = Field(default_factory=ForcingSettings)
+    resampling: ResamplingSettings = Field(default_factory=ResamplingSettings)
     generate: GenerateSettings = Field(default_factory=GenerateSettings)
     speed: SpeedSettings = Field(default_factory=SpeedSettings)
     eval: EvalSettings = Field(default_factory=EvalSettings)

@@ -15,6 +15,7 @@ from harness.core.errors import UseError
 from harness.core.gpus import visible_gpus
 from harness.core.signature import fingerprint, flat, leaves, unhashed
 from harness.declare.settings import Settings
+from svi.axes import RESAMPLING
 from svi.backbones.catalogue import EXPERT, Geometry, tiny_latent_shape
 from svi.backbones.weights import find_weights, read_geometry, weights_digest
 from svi.settings import BackboneSettings, DataSettings, TrainSettings
@@ -216,6 +217,9 @@ def _check_wan(settings: Settings, shape: Geometry) -> None:
             "unless films shall start from clips held back from it, eval.path=FOLDER (or bundled); --only base,copy_image "
             "trains nothing"
         )
+    if settings.train.enabled and settings.method.objective == RESAMPLING:
+        with _use_errors(f"{name}: "):
+            settings.resampling.check(whole=len(shape.experts) == 1, given=shape.expand_timesteps)
     if settings.train.adapter == "full":
         raise UseError(f"train.adapter=full would train every parameter of {name}; set train.adapter=lora")
     if condition.anchor and condition.motion_frames % shape.frames_a_latent:

@@ -108,9 +108,7 @@ def _train(job: Job, read: Reading) -> None:
         adapter.save_config(model, job.folder / CHECKPOINTS)
     speed.kernels(model, read.speed, speed.default_device())
     cache = LatentCache.open(job.inputs["data"], read.train.clips)
-    settings = read.train
-    if settings.epochs is not None:
-        settings = settings.model_copy(update={"steps": -(-settings.epochs * len(cache) // settings.batch)})
+    settings = read.train.model_copy(update={"steps": read.train.steps_over(len(cache))})
     budget = Budget(settings, watching(base.transformers.values()), tokens_of(base, expert))
     parameters = trained_parameters(model)
     setup = Setup(base, cache, read, settings.seed, job.folder, model, expert)

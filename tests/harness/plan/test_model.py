@@ -95,6 +95,17 @@ def test_what_does_not_fit_the_model_is_refused(
         build(one, videos, **overrides)
 
 
+def test_resampling_needs_a_model_that_finishes_its_own_past(one: Path, two: Path, videos: Path) -> None:
+    wanted: dict[str, object] = {"method.objective": "resampling", "injection.img_run": 1}
+    build(one, videos, **wanted)
+    with pytest.raises(UseError, match="of two experts neither can while it is trained alone"):
+        build(two, videos, **wanted)
+    given = {**wanted, "data.width": 64, "condition.padding": "zeros"}
+    with pytest.raises(UseError, match=r"given the first latent frames clean.*set resampling.frame=last"):
+        build(wan("wan2.2-ti2v"), videos, **given)
+    build(wan("wan2.2-ti2v"), videos, **given, **{"resampling.frame": "last"})
+
+
 def test_missing_weights_say_what_to_type(videos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     request = pipeline.Request(
