@@ -21,8 +21,11 @@ class Resampling(History):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        read, self.own = self.settings, self.settings.resampling
-        self.warmup = round(self.own.warmup * read.train.steps_over(len(setup.data)))
+        train, self.own = self.settings.train, self.settings.resampling
+        steps: float = train.steps_over(len(setup.data))
+        if train.budget == "evaluations":  # those behind the warm-up cost 1 + own.steps
+            steps /= 1 + self.own.steps * (1 - self.own.warmup)
+        self.warmup = round(self.own.warmup * steps)
         self._error = 0.0
 
     def past(self, model: nn.Module, clips: Clips, true: Tensor, step: int) -> Tensor:

@@ -67,6 +67,7 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "fix": "mkl",
         "detector": "statistics",
         "clips": 100,
+        "budget": "evaluations",
         "img_first_slot": 3,
         "img_last_slot": 5,
         "img_pick": "last",
