@@ -7,7 +7,7 @@ from reports.statistics.spending import MATCHED, SPENT, TOLERANCE, TRAINING_TOKE
 from reports.tables.answer import in_words
 from reports.tables.grid import NONE, Cell, Grid
 
-_LABELS = {
+LABELS = {
     "parameters": "trained parameters",
     "clips": "clips seen",
     "training_tokens": "training token-evaluations",
@@ -24,11 +24,8 @@ def cost_grid(info: ReportInfo) -> Grid | None:
     if all_alike(info):
         return None
     shown = [name for name in SPENT if any(name in info.spent.get(variant, {}) for variant in info.compared)]
-    rows = [
-        [Cell(variant), *(Cell(_text(info.spent.get(variant, {}).get(name, math.nan))) for name in shown)]
-        for variant in info.compared
-    ]
-    heads = ["variant", *(_LABELS[name] for name in shown)]
+    rows = [[Cell(variant), *(spent_cell(info, variant, name) for name in shown)] for variant in info.compared]
+    heads = ["variant", *(LABELS[name] for name in shown)]
     notes = [
         "An evaluation is one forward pass of the transformer for one film or clip; token-evaluations are these times the "
         "tokens in it, of own rollouts, teachers and critics too. Seconds: of training and filming one seed, on whatever ran here."
@@ -62,10 +59,15 @@ def fairness(info: ReportInfo) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
+def spent_cell(info: ReportInfo, variant: str, name: str) -> Cell:
+    """What a variant cost, by a name of `spending.SPENT`."""
+    return Cell(_text(info.spent.get(variant, {}).get(name, math.nan)))
+
+
 def _times(name: str, factor: float) -> str:
     if math.isinf(factor):
-        return f"{_LABELS[name]} where the baseline has none"
-    return f"{factor:.2g} x the {_LABELS[name]}"
+        return f"{LABELS[name]} where the baseline has none"
+    return f"{factor:.2g} x the {LABELS[name]}"
 
 
 def _text(value: float) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from reports.statistics.frame import KEYS, as_written
 from reports.statistics.view import ReportView, TrackView
 from reports.tables.answer import answer
+from reports.tables.drift_and_cost import drift_and_cost_grid
 from reports.tables.grid import NONE, Cell, Grid
 from reports.tables.numbers import MINUS
 from reports.tables.orderings import ordering_grid
@@ -38,7 +39,7 @@ def markdown_answers(report: ReportView) -> str:
 
 
 def markdown_tables(report: ReportView) -> str:
-    """The main table and the orderings of each track, what all of them need to be read, then the published tables, apart."""
+    """The main table of each track, drift beside cost and the orderings, what all need to be read, then the published tables."""
     parts = _with_notes_once([grid for view in report.tracks for grid in track_grids(view)])
     if report.info.compare_to:
         parts += ["---", CAPTION]
@@ -48,8 +49,8 @@ def markdown_tables(report: ReportView) -> str:
 
 def track_grids(view: TrackView) -> list[Grid]:
     """What a report shows of a track before all else."""
-    orderings = ordering_grid(view)
-    return [*main_grids(view), *([orderings] if orderings else [])]
+    rest = (drift_and_cost_grid(view), ordering_grid(view))
+    return [*main_grids(view), *(grid for grid in rest if grid)]
 
 
 def _with_notes_once(grids: Sequence[Grid]) -> list[str]:

@@ -91,15 +91,15 @@ def _drift_lines(rows: pd.DataFrame, metric: str, info: ReportInfo) -> list[list
     """The lines of one metric; variants without a row in the summary have none."""
     direction = rows.loc[rows["statistic"] == "value", "direction"].iloc[0]
     name = Cell(f"{metric_label(metric)} {ARROWS[direction]}".strip())
-    of = {statistic: _by_variant(rows[rows["statistic"] == statistic]) for statistic in _DRIFT_STATISTICS}
+    of = {statistic: by_variant(rows[rows["statistic"] == statistic]) for statistic in _DRIFT_STATISTICS}
     digits = {statistic: digits_of(rows[rows["statistic"] == statistic]) for statistic in _DRIFT_STATISTICS}
     digits |= dict.fromkeys(("value", "first", "late"), decimals(rows, metric))
     lines = []
     for variant in info.rows:
         if variant in of["value"]:
-            whole, *rest = (_mean_cell(of[part].get(variant), digits[part]) for part in _DRIFT_STATISTICS[:-1])
+            whole, *rest = (mean_cell(of[part].get(variant), digits[part]) for part in _DRIFT_STATISTICS[:-1])
             delta = _delta_cell(of["value"].get(variant), digits["value"])
-            sloping = _slope_cell(of["slope"].get(variant), digits["slope"])
+            sloping = slope_cell(of["slope"].get(variant), digits["slope"])
             lines.append([name, Cell(variant), whole, delta, *rest, sloping])
     return lines
 
@@ -110,9 +110,9 @@ def _grid(view: TrackView, measures: list[Measure], title: str, with_delta: bool
     heads, columns = ["variant"], [[Cell(variant) for variant in info.rows]]
     for measure in measures:
         of_measure = view.rows_of(measure)
-        digits, found = decimals(view.summary, measure.metric), _by_variant(of_measure)
+        digits, found = decimals(view.summary, measure.metric), by_variant(of_measure)
         heads.append(f"{column_label(measure)} {ARROWS[of_measure['direction'].iloc[0]]}".strip())
-        columns.append([_mean_cell(found.get(variant), digits) for variant in info.rows])
+        columns.append([mean_cell(found.get(variant), digits) for variant in info.rows])
         if measure == lead:
             heads.append(f"Δ to {info.baseline}")
             columns.append([_delta_cell(found.get(variant), digits) for variant in info.rows])
@@ -132,11 +132,13 @@ def _curved(rows: pd.DataFrame) -> set[str]:
     return set(rows.loc[(rows["statistic"] == "late") & (rows["status"] == "ok"), "metric"])
 
 
-def _by_variant(rows: pd.DataFrame) -> dict[str, SummaryRow]:
+def by_variant(rows: pd.DataFrame) -> dict[str, SummaryRow]:
+    """Rows of one measure."""
     return {str(row["variant"]): row for row in rows.to_dict("records")}
 
 
-def _mean_cell(row: SummaryRow | None, digits: int) -> Cell:
+def mean_cell(row: SummaryRow | None, digits: int) -> Cell:
+    """The mean with its standard error."""
     cell = _cell(row, lambda found: with_error(number(found["mean"], digits), found["se"], digits))
     return replace(cell, best=row is not None and bool(row["best"]))
 
@@ -150,7 +152,8 @@ def _delta_cell(row: SummaryRow | None, digits: int) -> Cell:
     return _cell(row, text)
 
 
-def _slope_cell(row: SummaryRow | None, digits: int) -> Cell:
+def slope_cell(row: SummaryRow | None, digits: int) -> Cell:
+    """The slope with its interval."""
     return _cell(row, lambda found: with_interval(found["mean"], found["low"], found["high"], digits))
 
 
