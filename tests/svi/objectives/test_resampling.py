@@ -111,7 +111,7 @@ def test_the_target_stays_clean_and_the_gradient_is_of_the_loss_alone(
 def test_before_the_warm_up_ends_pasts_are_true_and_the_model_is_not_asked(
     backbone: TinyBackbone, cache: LatentCache, monkeypatch: pytest.MonkeyPatch, train: dict[str, int], steps: int
 ) -> None:
-    """A quarter of all steps; 2 epochs of 24 clips are 16 steps of 3; evaluations of 52 plain steps are 4 of them and 12 of four."""
+    """A quarter of all steps: 2 epochs of 24 clips are 16 of 3; evaluations of 52 plain steps are 4 such and 12 of four."""
     settings = ResamplingSettings(warmup=0.25)
     objective = Resampling(setup(backbone, cache, resampling=settings, train=TrainSettings.model_validate(train)))
     asked = biased(monkeypatch, objective, objective.clips(range(3)), 0.5)
