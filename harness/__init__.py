@@ -6,10 +6,17 @@ A file or notebook of one's own needs the names below, whatever room they live i
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers; nothing in harness imports sweeps
+    from benchmarks.scorers.metric import Metric
+    from benchmarks.track import Track
     from harness.declare.sets import sets
     from harness.declare.settings import EvalSettings, ScoreSettings
     from harness.declare.spec import Experiment, Variant, experiment
     from harness.results.load import load
+    from svi.axes import ForcingSettings, MethodSettings
+    from svi.backbones.catalogue import Geometry
+    from svi.generation.clips import ClipLoop
+    from svi.generation.denoiser import Given
+    from svi.objectives.objective import Objective as FlowMatching
     from svi.settings import (
         BackboneSettings,
         BankSettings,
@@ -29,20 +36,28 @@ __all__ = [
     "BackboneSettings",
     "BankSettings",
     "Choice",
+    "ClipLoop",
     "ConditionSettings",
     "DataSettings",
     "EvalSettings",
     "Experiment",
     "Float",
+    "FlowMatching",
     "FlowSettings",
+    "ForcingSettings",
     "GenerateSettings",
+    "Geometry",
+    "Given",
     "InjectionSettings",
     "Int",
+    "MethodSettings",
+    "Metric",
     "Objective",
     "ScoreSettings",
     "SpeedSettings",
     "Sweep",
     "TinySettings",
+    "Track",
     "TrainSettings",
     "Variant",
     "experiment",
@@ -51,6 +66,12 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "ClipLoop": "svi.generation.clips",
+    "FlowMatching": "svi.objectives.objective",
+    "Geometry": "svi.backbones.catalogue",
+    "Given": "svi.generation.denoiser",
+    "Metric": "benchmarks.scorers.metric",
+    "Track": "benchmarks.track",
     **dict.fromkeys(("Experiment", "Variant", "experiment"), "harness.declare.spec"),
     "load": "harness.results.load",
     "sets": "harness.declare.sets",
@@ -58,6 +79,8 @@ _ROOMS = {
     **dict.fromkeys(("Choice", "Float", "Int"), "sweeps.space"),
     **dict.fromkeys(("Objective", "Sweep"), "sweeps.sweep"),
 }
+
+_THERE = {"FlowMatching": "Objective"}  # what has another name in its room: here Objective is a sweep's
 
 if not TYPE_CHECKING:  # a type checker would take this to say that every name is there
 
@@ -67,4 +90,4 @@ if not TYPE_CHECKING:  # a type checker would take this to say that every name i
 
         if name not in _ROOMS:
             raise AttributeError(f"module 'harness' has no {name!r}; it has {', '.join(__all__)}")
-        return getattr(import_module(_ROOMS[name]), name)
+        return getattr(import_module(_ROOMS[name]), _THERE.get(name, name))

@@ -46,6 +46,7 @@ OBJECTIVES: dict[str, Part] = {
     ERROR_RECYCLING: Part(
         "svi.objectives.error_recycling:ErrorRecycling",
         "the model's own past errors are put back into its inputs (SVI, arXiv 2510.09212)",
+        reads=("injection", "bank"),
         gives=(CONDITION,),
     ),
     "diffusion_forcing": Part(

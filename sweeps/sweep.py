@@ -7,8 +7,9 @@ from typing import Literal
 from harness.core.errors import UseError
 from harness.core.registry import Registry, suggestion
 from harness.core.signature import flat
+from harness.declare.files import load_declared, of_file
 from harness.declare.settings import Settings
-from harness.declare.spec import Scalar, load_declared
+from harness.declare.spec import Scalar
 from sweeps.space import Choice, Dimension, Float, Int, contains
 
 Direction = Literal["maximize", "minimize"]
@@ -75,6 +76,8 @@ class Sweep:
     def __post_init__(self) -> None:
         if not self.question or not self.space or not self.objectives:
             raise UseError("a sweep needs a question, a space and an objective, each not empty")
+        if of_file(self.track):  # trials are known by its name, long after the file has changed
+            raise UseError(f"a sweep's track is a named one, not {self.track}; an installed package can name yours")
         if len({objective.metric for objective in self.objectives}) < len(self.objectives):
             raise UseError("a sweep has the same metric twice as an objective; expected each once")
         identity = flat(Settings(), "identity")

@@ -97,7 +97,11 @@ class TrialExecution:
         if track not in self.child.forecast:
             return None
         try:
-            late = forecast_of(self.store, [self.child.forecast[track]], clips_of(self.child, track)).late
+            late = forecast_of(
+                self.store,
+                [self.child.forecast[track]],
+                clips_of(self.pipeline, self.child, track),
+            ).late
         except ValueError as error:
             raise TrialError(f"its forecast: {error}") from error
         low = late.value if math.isnan(late.low) else late.low  # of one film nothing is known but the value

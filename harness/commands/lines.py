@@ -3,18 +3,21 @@
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from benchmarks.track import get_track
 from harness.core.signature import leaves
+from harness.declare.doors import Found
 from harness.declare.family import FAMILY, rows
 from harness.declare.parts import chosen
 from harness.declare.profiles import PROFILES
 from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
 from harness.declare.spec import load_experiment
+from harness.declare.tracks import track_of
 from harness.experiments import EXPERIMENTS
 from svi.backbones.catalogue import FOLDER, MODELS
 from svi.parts import Axis
 from svi.settings import TINY
+
+DIGITS = 12  # of a hash, enough to tell any two apart
 
 
 def experiment_lines(name: str) -> Iterator[str]:
@@ -74,12 +77,14 @@ def _part_lines(axis: Axis, name: str) -> Iterator[str]:
     found = chosen(axis, name)
     part = found.part
     yield f"method.{axis}={name}: {part.about}"
-    yield f"version {part.version}; {part.target}"
+    yield from _whence(part.version, part.target, found.found)
     for title, words in (("needs", part.needs), ("gives", part.gives)):
         if words:
             yield f"{title}: {', '.join(words)}"
+    if part.sets:
+        yield f"sets: {_joined(part.sets)}"
     for key, field in leaves(Settings).items():
-        if key.partition(".")[0] in part.reads:
+        if key in part.reads or key.partition(".")[0] in part.reads:
             yield f"  {f'{key}={field.get_default(call_default_factory=True)}':<34} {field.description}"
 
 
@@ -88,9 +93,16 @@ generation_lines = partial(_part_lines, "generation")
 memory_lines = partial(_part_lines, "memory")
 
 
+def _whence(version: int, target: str, found: Found | None) -> Iterator[str]:
+    """Where something comes from, as a signature knows it."""
+    yield f"version {version}; {target or 'settings alone'}"
+    if found:
+        yield f"source {found.source[:DIGITS]}{f', of {found.package}' if found.package else ''}"
+
+
 def track_lines(name: str) -> Iterator[str]:
     """What a track's films are like, and what makes or scores them."""
-    track = get_track(name)
+    track = track_of(name)
     yield f"track {name}: {track.about}"
     rate = "any frame rate" if track.fps is None else f"{track.fps:g} frames a second"
     yield f"{track.seconds:g} s, {rate}; {track.paper_clips} windows of 5 s; version {track.version} of the track"

@@ -13,7 +13,7 @@ import click
 
 from benchmarks.artifacts import SCORE_INFO
 from benchmarks.samples import content_hash, load_samples
-from benchmarks.track import Track, get_track
+from benchmarks.track import Track
 from harness.commands.options import JOBS, LIMIT, STORE, verbosity_options
 from harness.commands.printing import print_markdown
 from harness.commands.progress import console_of
@@ -24,6 +24,7 @@ from harness.core.graph import Graph
 from harness.core.store import Store
 from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import SECRET, parse_overrides, resolve
+from harness.declare.tracks import identity_of, track_of
 from harness.plan.kinds import VIDEO_SCORES
 from harness.plan.pipeline import Builder
 from harness.plan.scoring import contents
@@ -82,8 +83,7 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int) -
     builder = Builder(store.fingerprints)
     identity = {
         "videos.fingerprint": contents(videos, store.fingerprints),
-        "track": track.name,
-        "track.version": track.version,
+        **identity_of(track),
         "samples": samples,
     }
     paths = {"videos": str(request.folder.absolute())}
@@ -109,9 +109,9 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int) -
 def _checked_track(name: str) -> Track:
     """The track of that name. Raises UseError."""
     try:
-        return get_track(name)
-    except ValueError as error:
-        raise UseError(f"--{error}") from error
+        return track_of(name)
+    except UseError as error:
+        raise UseError(f"--track: {error}") from error
 
 
 def _score_settings(request: ScoreRequest) -> Settings:

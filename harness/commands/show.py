@@ -1,7 +1,6 @@
 """`harness show`: what a name of `harness list` sets, and what every setting is."""
 
 from collections.abc import Mapping, Sequence
-from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any
 
@@ -11,11 +10,12 @@ from click.core import ParameterSource
 from harness.commands.lines import backbone_lines
 from harness.commands.options import PROFILE, RECIPES, overrides_argument
 from harness.commands.resolved import settings_lines, variant_lines
-from harness.commands.sections import SECTIONS
+from harness.commands.sections import SECTIONS, title_in_file
 from harness.core.errors import UseError
-from harness.core.registry import Registry, suggestion
+from harness.core.registry import suggestion
+from harness.declare.files import of_file
 from harness.declare.profiles import DEFAULT
-from harness.declare.spec import load_declared, parse_overrides
+from harness.declare.spec import parse_overrides
 
 SETTINGS, BACKBONES = "settings", "backbones"
 
@@ -30,7 +30,7 @@ SETTINGS, BACKBONES = "settings", "backbones"
 @RECIPES
 @click.pass_context
 def show(context: click.Context, /, name: str, overrides: Sequence[str], **asked: Any) -> None:
-    """What a name of `harness list` stands for: an experiment, a sweep, a profile, a recipe, a track, a table; settings; backbones.
+    """What a name of `harness list` or FILE.py:NAME stands for: an experiment, a profile, a part, ...; also settings, backbones.
 
     With --variant, --profile, --recipe or KEY=VALUE: every setting of an experiment's variant, with the layer that it comes from.
     `show settings`: what each setting means, with the values of a profile.
@@ -63,13 +63,8 @@ def describe(
 
 def _title(name: str) -> str:
     """The section that knows the name, or what a file declares by it. Raises UseError for neither."""
-    kinds = {title: resolve_name(section.kind) for title, section in SECTIONS.items() if section.kind}
-    if ".py" in name:
-        either: Registry[object] = Registry("experiment or sweep")
-        declared = load_declared(
-            name, either, tuple(kinds.values()), "declare one with @experiment, or NAME = Sweep(...)"
-        )
-        return next(title for title, kind in kinds.items() if isinstance(declared, kind))
+    if of_file(name):
+        return title_in_file(name)
     for title, section in SECTIONS.items():
         if name in section.listed():
             return title

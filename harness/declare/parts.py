@@ -1,41 +1,34 @@
 """The parts of a method that can be named: built-in ones, those of installed packages, and those of a file of one's own."""
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from importlib.util import find_spec
-from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 from harness.core.errors import UseError
-from harness.core.registry import Registry
-from harness.declare.spec import load_declared
-from svi.parts import BUILT_IN, Axis, Part
+from harness.core.registry import suggestion
+from harness.core.signature import leaves
+from harness.declare.doors import DOORS, Found
+from harness.declare.settings import Settings
+from svi.parts import BUILT_IN, KV_CACHE, REFERENCE, Axis, Part
 
-ENTRY_POINTS: Mapping[Axis, str] = {
-    "objective": "svi_harness.objectives",
-    "generation": "svi_harness.generations",
-    "memory": "svi_harness.memories",
-}
-HOW = "a part is a class: see docs/extend.md"
+PLACES = {"keep": KV_CACHE, "reference": REFERENCE}  # what a memory does -> what a loop must have for it
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A part as it was named. `source`: the hash of the file it comes from, where that is not this project's."""
+    """A part as it was named. `found`: what a door gave, where it is not built in."""
 
     axis: Axis
     name: str
     part: Part
-    source: str | None = None
+    found: Found | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What of it a signature holds: a file's place does not matter, its content does."""
-        named = {f"method.{self.axis}": self.name, f"method.{self.axis}.version": self.part.version}
-        return named | ({f"method.{self.axis}.source": self.source} if self.source else {})
+        """What of it a signature holds."""
+        key = f"method.{self.axis}"
+        named = {key: self.name, f"{key}.version": self.part.version}
+        return named | (self.found.identity(key) if self.found else {})
 
     @property
     def runtime(self) -> dict[str, Any]:
@@ -45,56 +38,55 @@ class Chosen:
 
 def chosen(axis: Axis, reference: str) -> Chosen:
     """The part of that name, or of a file: "path/to/file.py:NAME". Raises UseError."""
-    if ".py:" in reference or reference.endswith(".py"):
-        return _own(axis, reference)
-    parts = registry(axis)
-    part = parts.get(reference)
-    return Chosen(axis, reference, part, None if reference in BUILT_IN[axis] else _source(part.target))
+    built_in: Mapping[str, Part] = BUILT_IN[axis]
+    if reference in built_in:
+        return Chosen(axis, reference, built_in[reference])
+    found = DOORS[axis].find(reference, built_in, f"method.{axis}")
+    return Chosen(axis, found.name, described(axis, found), found)
 
 
-def registry(axis: Axis) -> Registry[Part]:
-    """The built-in parts, then those of installed packages."""
-    found: Registry[Part] = Registry(f"method.{axis}")
-    for name, part in BUILT_IN[axis].items():
-        found.add(name, part)
-    for point in entry_points(group=ENTRY_POINTS[axis]):
-        if point.name in BUILT_IN[axis]:
+def described(axis: Axis, found: Found) -> Part:
+    """A class as a part: it may say `version`, `reads`, `needs`, `gives` and `sets`; its docstring's first line is what it is.
+
+    One that extends a built-in part needs and gives what that does, unless it says so itself. Raises UseError for one that says
+    them in another way.
+    """
+    words = {name: _words(found, name) for name in ("reads", "needs", "gives")}
+    implied = tuple(need for attribute, need in PLACES.items() if hasattr(found.value, attribute))
+    if axis == "memory":
+        words["needs"] = tuple(dict.fromkeys((*words["needs"], *implied)))
+    sets = dict(getattr(found.value, "sets", {}))
+    known = [*leaves(Settings), *dict.fromkeys(key.partition(".")[0] for key in leaves(Settings))]
+    for key in (*words["reads"], *sets):
+        if key not in known:
             raise UseError(
-                f"{point.value}, an entry point of {ENTRY_POINTS[axis]}, is called {point.name!r} as a built-in part is; "
-                "uninstall that package, or have it choose another name"
+                f"{found.target} names {key!r}, which is no setting and no section: {suggestion(key, known)}"
             )
-        found.add(point.name, described(point.load(), point.value))
-    return found
+    return Part(found.target, first_line(found.value), version_of(found), sets=sets, **words)
 
 
-def described(declared: type, target: str) -> Part:
-    """A class as a part: it may say `version`, `reads`, `needs`, `gives` and `sets`; its docstring's first line is what it is."""
-    about = (declared.__doc__ or "no docstring").strip().partition("\n")[0]
-    words = {name: tuple(getattr(declared, name, ())) for name in ("reads", "needs", "gives")}
-    return Part(target, about, int(getattr(declared, "version", 1)), sets=dict(getattr(declared, "sets", {})), **words)
+def version_of(found: Found) -> int:
+    """What a class says, else 1. Raises UseError for anything but a whole number."""
+    version = getattr(found.value, "version", 1)
+    if not isinstance(version, int):
+        raise UseError(f"{found.target} has version = {version!r}; expected a whole number, to be raised by hand")
+    return version
 
 
-def loaded(target: str) -> Any:
-    """The class that a part's target names: "module:class", or "file.py:NAME". Raises UseError."""
-    if ".py:" in target:
-        return load_declared(target, Registry("part"), type, HOW)
-    return resolve_name(target)
+def first_line(declared: object) -> str:
+    """Of a docstring."""
+    return (declared.__doc__ or "no docstring").strip().partition("\n")[0]
 
 
-def _own(axis: Axis, reference: str) -> Chosen:
-    declared = load_declared(reference, Registry(f"method.{axis}"), type, HOW)
-    file, _, name = reference.rpartition(":")
-    part = described(declared, f"{Path(file).absolute()}:{name}")
-    return Chosen(axis, name, part, _digest(Path(file)))
-
-
-def _source(target: str) -> str:
-    """The hash of the module's file, which is not loaded for it."""
-    spec = find_spec(target.partition(":")[0])
-    if spec is None or spec.origin is None:
-        raise UseError(f"{target}: its module has no file to take a hash of; give the part as FILE.py:NAME")
-    return _digest(Path(spec.origin))
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _words(found: Found, name: str) -> tuple[str, ...]:
+    """What the class says, or the nearest one that it extends: in its attributes, or in svi/parts.py."""
+    built_in = {part.target: part for parts in BUILT_IN.values() for part in parts.values()}
+    said: object = ()
+    for one in found.value.__mro__:
+        part = built_in.get(f"{one.__module__}:{one.__qualname__}")
+        if name in vars(one) or part is not None:
+            said = vars(one)[name] if name in vars(one) else getattr(part, name)
+            break
+    if isinstance(said, str) or not isinstance(said, Sequence) or not all(isinstance(word, str) for word in said):
+        raise UseError(f'{found.target} has {name} = {said!r}; expected words in a tuple, such as ("bank",)')
+    return tuple(said)

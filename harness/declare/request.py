@@ -42,9 +42,14 @@ class Request:
         words += ["--only", self.only] if self.only else []
         words += ["--name", self.name] if self.name != self.experiment.name else []
         words += ["--seeds", ",".join(map(str, self.experiment.seeds)) + ","]
-        words += ["tracks=" + ",".join(self.experiment.tracks)]
+        words += ["tracks=" + ",".join(self._track_words)]
         words += [f"{key}={value}" for key, value in self.overrides.items()]
         return repeated(shlex.join(words), self.overrides.get(SECRET))
+
+    @property
+    def _track_words(self) -> list[str]:
+        own = self.experiment.own_tracks
+        return [own[name].reference if name in own else name for name in self.experiment.tracks]
 
 
 def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[Settings]:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from harness.core.names import check_name
 from harness.core.signature import flat
+from harness.declare.files import of_file
 from harness.declare.profiles import DEFAULT
 from harness.declare.request import Request
 from harness.declare.settings import Settings
@@ -66,5 +67,6 @@ def _parts(request: Request, tracks: Collection[str], seeds: Collection[int]) ->
 
 
 def _short(key: str, value: object) -> str:
-    """The value, of a path its last part."""
-    return PurePath(value).name if key in FILES and isinstance(value, str) else str(value)
+    """The value; of a path its last part, of FILE.py:NAME the name."""
+    text = PurePath(value).name if key in FILES and isinstance(value, str) else str(value)
+    return ",".join(part.rpartition(":")[2] if of_file(part) else part for part in text.split(","))

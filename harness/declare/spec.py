@@ -1,25 +1,24 @@
 """Declaring an ablation, and resolving what one variant of it runs with."""
 
 import json
-import runpy
-import sys
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass as validated_dataclass
 
+from benchmarks.track import Track
 from harness.core.credentials import conceal, shown
 from harness.core.errors import UseError
 from harness.core.names import check_name
 from harness.core.registry import Registry, nearest, suggestion
 from harness.core.signature import leaves
+from harness.declare.files import dotted, load_declared, problems_text
+from harness.declare.tracks import OwnTrack, by_name, track_of
 from svi.settings import TRIVIAL_METHODS
 
 Scalar = bool | int | float | str | None
@@ -58,7 +57,8 @@ TRIVIAL = tuple(Variant(name, {"generate.method": name}) for name in TRIVIAL_MET
 class Experiment(BaseModel):
     """A question, and the variants, tracks and seeds that answer it. Deltas are taken against `baseline`.
 
-    `settings` hold for all its variants, unless the command line or a variant sets them.
+    `settings` hold for all its variants, unless the command line or a variant sets them. `tracks` are names; whoever makes one may
+    give a value or FILE.py:NAME instead, which then is one of `own_tracks`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,11 +68,18 @@ class Experiment(BaseModel):
     variants: tuple[Variant, ...]
     baseline: str
     tracks: tuple[str, ...]
+    own_tracks: dict[str, OwnTrack] = {}
     seeds: tuple[int, ...] = (0,)
     compare_to: str | None = None
     yes_if: tuple[str, Literal["worse", "better", "different"]] | None = None
     orderings: str | None = None
     settings: dict[str, Scalar] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: dict[str, Any]) -> dict[str, Any]:
+        names, own = by_name(values.get("tracks", ()), values.get("own_tracks", {}))
+        return {**values, "tracks": names, "own_tracks": own}
 
     @field_validator("name")
     @classmethod
@@ -102,11 +109,15 @@ class Experiment(BaseModel):
             )
         return self
 
+    def track(self, name: str) -> Track:
+        """One of its tracks. Raises UseError for a name that is none."""
+        return self.own_tracks[name].track if name in self.own_tracks else track_of(name)
+
 
 def experiment(
     *,
     baseline: str = "full",
-    tracks: Sequence[str],
+    tracks: Sequence[str | Track],
     seeds: Sequence[int] = (0,),
     compare_to: str | None = None,
     yes_if: tuple[str, str] | None = None,
@@ -115,6 +126,8 @@ def experiment(
     settings: Mapping[str, Scalar] = MappingProxyType({}),
 ) -> Callable[[Callable[[], Iterator[Variant]]], Experiment]:
     """Make an Experiment of a function that yields Variants; its docstring is the question. Raises UseError.
+
+    `tracks`: names, FILE.py:NAME, or values (benchmarks.track.Track).
 
     `yes_if`: the variant that decides a question of yes or no, and how it must end beside the baseline for a yes: "worse",
     "better" or "different".
@@ -140,7 +153,7 @@ def experiment(
                 {"name": function.__name__, "question": question, "variants": variants, **about}
             )
         except ValidationError as error:
-            raise UseError(f"experiment {function.__name__}: {_problems_text(error)}") from error
+            raise UseError(f"experiment {function.__name__}: {problems_text(error)}") from error
 
     return declare
 
@@ -158,21 +171,6 @@ def _check_names(experiment: str, variants: Sequence[object]) -> None:
 def load_experiment(reference: str, registry: Registry[Experiment]) -> Experiment:
     """A registered experiment by its name, or one of a user's file by "path/to/file.py:name". Raises UseError."""
     return load_declared(reference, registry, Experiment, "decorate a function with @experiment")
-
-
-def load_declared(reference: str, registry: Registry[T], kind: type[T] | tuple[type[T], ...], how: str) -> T:
-    """What is registered by that name, or what a user's file declares by "path/to/file.py:name". Raises UseError.
-
-    `how` says how one is declared, for a file that has none.
-    """
-    file, _, name = reference.rpartition(":") if ".py:" in reference else (reference, "", "")
-    if not file.endswith(".py"):
-        return registry.get(reference)
-    found = {key: value for key, value in _load(Path(file)).items() if isinstance(value, kind)}
-    if name not in found:
-        said = f"there is no {registry.noun} {name!r} in {file}" if name else f"{file} names a file only"
-        raise UseError(f"{said}; expected {file}:NAME with a NAME of: {', '.join(found) or f'none ({how})'}")
-    return found[name]
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, Scalar]:
@@ -261,32 +259,6 @@ def matching(patterns: str, names: Iterable[str], what: str) -> list[str]:
     return [name for name in known if any(fnmatchcase(name, pattern) for pattern in wanted)]
 
 
-def _load(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UseError(f"no file {path} (looked in {Path.cwd()}); expected path/to/file.py:name")
-    folder = str(path.parent.absolute())
-    if folder not in sys.path:  # as for a script: its neighbours can be imported
-        sys.path.insert(0, folder)
-    try:
-        return runpy.run_path(str(path), run_name=path.stem)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, ValidationError):
-            what = f"{error.title}: {_problems_text(error)}"
-        elif isinstance(error, ImportError) and error.name == "harness":
-            what = f"{error}; expected one of: {', '.join(sys.modules[error.name].__all__)}"
-        else:
-            what = str(error) if isinstance(error, UseError) else f"{type(error).__name__}: {error}"
-        raise UseError(f"{path}, line {_line(error, path)}: {what}") from error
-
-
-def _line(error: BaseException, path: Path) -> int | None:
-    """The last line of the user's own file that led to the error."""
-    if isinstance(error, SyntaxError):
-        return error.lineno
-    frames = traceback.extract_tb(error.__traceback__)
-    return next((f.lineno for f in reversed(frames) if Path(f.filename).absolute() == path.absolute()), None)
-
-
 def _parse(text: str) -> Scalar:
     words: dict[str, Scalar] = {"None": None, "True": True, "False": False}
     if text in words:
@@ -327,8 +299,8 @@ def _wrong_text(error: ValidationError, values: Mapping[str, object], origin: Ma
     for problem in error.errors():
         # A location may go on past the field, into a branch of its union.
         location = problem["loc"]
-        prefixes = [_dotted(location[:n]) for n in range(1, len(location) + 1)]
-        key = next((prefix for prefix in prefixes if prefix in origin), _dotted(location))
+        prefixes = [dotted(location[:n]) for n in range(1, len(location) + 1)]
+        key = next((prefix for prefix in prefixes if prefix in origin), dotted(location))
         message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         expected.setdefault(key, []).append(message)
     return "; ".join(
@@ -337,12 +309,3 @@ def _wrong_text(error: ValidationError, values: Mapping[str, object], origin: Ma
         else f"{key or 'settings'}: {' or '.join(dict.fromkeys(messages))}"
         for key, messages in expected.items()
     )
-
-
-def _problems_text(error: ValidationError) -> str:
-    """Each wrong value in a clause: its key, what was received, and why it is refused."""
-    return "; ".join(f"{_dotted(one['loc'])}={one['input']!r}: {one['msg']}" for one in error.errors())
-
-
-def _dotted(location: Sequence[object]) -> str:
-    return ".".join(map(str, location))

@@ -19,7 +19,6 @@ from svi.parts import (
     EVERY_FORWARD,
     FRAMES_ON,
     GAIN,
-    KV_CACHE,
     LATENTS,
     NO_ANCHOR,
     REFERENCE,
@@ -93,7 +92,7 @@ class Method:
         return {"method.architecture": self.settings.architecture, "method.block": self.settings.block}
 
     def _usual(self, one: Chosen) -> bool:
-        return one.name == USUAL[one.axis] and one.source is None
+        return one.name == USUAL[one.axis] and one.found is None
 
 
 def method_of(settings: Settings) -> Method:
@@ -128,15 +127,13 @@ def _check(method: Method, settings: Settings) -> None:
 
 
 def _check_memory(memory: Chosen, condition: ConditionSettings) -> None:
-    """A memory that is more than settings must say what it is a memory of, and that must be there."""
-    if not memory.part.target:
-        return
-    if not {REFERENCE, KV_CACHE} & set(memory.part.needs):
-        raise UseError(
-            f"method.memory={memory.name} does not say what it is a memory of; its class says needs = ({REFERENCE!r},) or "
-            f"needs = ({KV_CACHE!r},), of svi.parts"
-        )
-    if REFERENCE in memory.part.needs and not condition.anchor and condition.padding in ("zeros", "repeat"):
+    """What a memory chooses must have a place."""
+    if (
+        memory.part.target
+        and REFERENCE in memory.part.needs
+        and not condition.anchor
+        and condition.padding in ("zeros", "repeat")
+    ):
         raise UseError(
             f"method.memory={memory.name} chooses a reference image, and the condition has no place for one; set "
             "condition.anchor=true, or condition.padding to reference or a number of copies"

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.samples import Sample, content_hash, load_samples, samples_folder
 from benchmarks.suites import EMBEDDED
-from benchmarks.track import Track, get_track
+from benchmarks.track import Track
 from harness.core.errors import UseError
 from harness.core.graph import Graph, Node
 from harness.core.registry import suggestion
@@ -17,6 +17,7 @@ from harness.declare.profiles import PROFILES, Profile
 from harness.declare.request import MADE, Request, variant_settings
 from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import Resolved, Variant
+from harness.declare.tracks import identity_of
 from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN, Kind
 from harness.plan.launch import launcher
 from harness.plan.method import method_of
@@ -71,6 +72,7 @@ class Pipeline:
 def build(request: Request, cache: Path) -> Pipeline:
     """The whole graph; `cache` keeps the hashes of files. Raises UseError for whatever cannot work, before anything runs."""
     experiment = request.experiment
+    tracks = [_generated(experiment.track(name)) for name in experiment.tracks]
     for key in ("train.seed", "generate.seed"):
         if key in request.overrides:
             raise UseError(
@@ -85,7 +87,7 @@ def build(request: Request, cache: Path) -> Pipeline:
     for variant in experiment.variants:
         for seed in experiment.seeds:
             resolved = variant_settings(request, variant, seed)
-            children.append(builder.child(variant, seed, resolved, experiment.tracks))
+            children.append(builder.child(variant, seed, resolved, tracks))
     report = builder.report(request, children)
     return Pipeline(request, builder.graph, tuple(children), report, tuple(builder.notes))
 
@@ -102,7 +104,7 @@ class Builder:
         self._lists: dict[tuple[Path, int], tuple[list[Sample], str]] = {}
         self._scorings: dict[tuple[ScoreSettings, Track], tuple[Scoring, ...]] = {}
 
-    def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[str]) -> Child:
+    def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[Track]) -> Child:
         model = self.model(resolved.settings)
         settings, many, method = model.settings, len(model.experts) > 1, method_of(model.settings)
         base = self.base(model)
@@ -122,20 +124,20 @@ class Builder:
         if trained:
             upstream["train"] = tuple(trained.values())
         made, scored, probes = {}, {}, {}
-        for track_name in tracks:
-            track = _track(track_name)
-            films = {"track": track.name, "track.version": track.version, **self._samples(model, track), **parts}
-            made[track_name] = self.add(
-                kind, f"{name}, {track_name}", model, films, upstream, _film_work(settings, track), places
+        for track in tracks:
+            _check_rate(track, settings)
+            films = {**identity_of(track), **self._samples(model, track), **parts}
+            made[track.name] = self.add(
+                kind, f"{name}, {track.name}", model, films, upstream, _film_work(settings, track), places
             )
-            to_score = {"generate": made[track_name]}
+            to_score = {"generate": made[track.name]}
             if settings.generate.method == MADE and method.probed:
                 probe, _, _ = method.films(FORECAST)
-                probes[track_name] = to_score["forecast"] = self.add(
-                    probe, f"{name}, {track_name}", model, films, upstream, _forecast_work(settings), places
+                probes[track.name] = to_score["forecast"] = self.add(
+                    probe, f"{name}, {track.name}", model, films, upstream, _forecast_work(settings), places
                 )
-            scored[track_name] = self.scores(
-                settings.score, track, f"{name}, {track_name}", to_score, work=track.seconds * settings.generate.samples
+            scored[track.name] = self.scores(
+                settings.score, track, f"{name}, {track.name}", to_score, work=track.seconds * settings.generate.samples
             )
         shown: tuple[str, ...] = ()
         if trained and settings.train.show_errors:
@@ -351,11 +353,18 @@ def _starts_held_back(settings: Settings) -> bool:
     return settings.data.path is not None and settings.eval.path is None
 
 
-def _track(name: str) -> Track:
-    try:
-        track = get_track(name)
-    except ValueError as error:
-        raise UseError(str(error)) from error
+def _check_rate(track: Track, settings: Settings) -> None:
+    """Raises UseError where the track's films have a rate that these have not."""
+    fps = settings.generate.film_fps(settings.data)
+    if track.fps not in (None, fps):
+        raise UseError(
+            f"track {track.name}: its films have {track.fps:g} frames a second, these {fps}; set generate.fps={track.fps:g}, or "
+            "fps=None in the track"
+        )
+
+
+def _generated(track: Track) -> Track:
+    """The track, films of which can be made. Raises UseError."""
     if not track.generated:
-        raise UseError(f"track {name}: films of this track can be scored (`harness score`), not generated yet")
+        raise UseError(f"track {track.name}: films of this track can be scored (`harness score`), not generated yet")
     return track

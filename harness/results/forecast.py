@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.track import film_length, get_track
+from benchmarks.track import film_length
 from harness.core.artifacts import GAIN_AND_EPS
 from harness.core.store import Store
 from harness.core.text import duration, markdown_table, table
@@ -35,11 +35,11 @@ def forecast_of(store: Store, signatures: Sequence[str], clips: int) -> "Forecas
     return forecast(gain, eps, clips)
 
 
-def clips_of(child: "Child", track: str) -> int:
+def clips_of(pipeline: "Pipeline", child: "Child", track: str) -> int:
     """How many clips the child's films have on the track."""
     settings = child.resolved.settings
     timing = (settings.generate.film_fps(settings.data), settings.data.clip_frames, settings.condition.overlap)
-    return film_length(get_track(track), *timing, settings.generate.length).n_clips
+    return film_length(pipeline.request.experiment.track(track), *timing, settings.generate.length).n_clips
 
 
 def forecasts(pipeline: "Pipeline", store: Store, track: str) -> dict[str, "Forecast"]:
@@ -52,7 +52,7 @@ def forecasts(pipeline: "Pipeline", store: Store, track: str) -> dict[str, "Fore
     for name, children in by_variant.items():
         signatures = [child.forecast[track] for child in children]
         if all(store.done(FORECAST.name, signature) for signature in signatures):
-            found[name] = forecast_of(store, signatures, clips_of(children[0], track))
+            found[name] = forecast_of(store, signatures, clips_of(pipeline, children[0], track))
     return dict(sorted(found.items(), key=lambda pair: pair[1].late.value))
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from benchmarks.films.info import FilmInfo
 from benchmarks.samples import content_hash, load_samples
-from benchmarks.track import get_track
 from harness.core.artifacts import COST
 from harness.core.job import Job
 from harness.core.signature import signature
 from harness.core.store import Store, is_store, stage_name
+from harness.declare.tracks import track_in
 from harness.stages.reading import Reading
 from svi.artifacts import FRAMES, VIDEOS
 from svi.generation.reel import WORK
@@ -43,7 +43,7 @@ def _begins_alike(identity: Mapping[str, Any], job: Job, read: Reading) -> bool:
     """Whether its films start from the samples that are there now, so that its first ones are ours."""
     if read.eval.path is None:  # scenes and held-back clips are drawn in one order, however many are taken
         return True
-    samples, starts = load_samples(read.eval.path, get_track(job.settings["track"]))[0], str(identity[STARTS])
+    samples, starts = load_samples(read.eval.path, track_in(job.settings))[0], str(identity[STARTS])
     return content_hash(samples[: identity[NUMBER]]) == starts
 
 

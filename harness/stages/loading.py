@@ -8,7 +8,7 @@ from torch import nn
 
 from harness.core.errors import UseError
 from harness.core.job import Job
-from harness.declare.parts import loaded
+from harness.declare.doors import loaded
 from harness.stages.reading import Reading
 from svi.backbones import attention, speed
 from svi.backbones.backbone import Backbone
@@ -58,6 +58,10 @@ def attend(job: Job, model: nn.Module) -> None:
 
 
 def part_of(job: Job, axis: Axis, usual: str) -> Any:
-    """The class of the method's part on an axis; none where the part is settings alone."""
-    target = str(job.settings.get(f"method.{axis}.target", BUILT_IN[axis][usual].target))
-    return loaded(target) if target else None
+    """The class of the method's part on an axis; none where the part is settings alone.
+
+    Raises UseError where its file has changed since it was planned.
+    """
+    key = f"method.{axis}"
+    target = str(job.settings.get(f"{key}.target", BUILT_IN[axis][usual].target))
+    return loaded(target, job.settings.get(f"{key}.source")) if target else None

@@ -10,10 +10,10 @@ from benchmarks.films.film import FilmFolder
 from benchmarks.films.reference import ReferenceFolder
 from benchmarks.films.videos import VideoFolder
 from benchmarks.suites.suite import score_films
-from benchmarks.track import get_track
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.core.signature import fingerprint
+from harness.declare.tracks import track_in
 from harness.plan.scoring import contents, suite_of
 
 
@@ -25,7 +25,7 @@ def score(job: Job) -> None:
 
 def video_scores(job: Job) -> None:
     """Score, of videos that any method made."""
-    settings, track = job.settings, get_track(job.settings["track"])
+    settings, track = job.settings, track_in(job.settings)
     films = VideoFolder(Path(settings["videos"]), track, settings["samples"], _reference(job))
     _score(job, films)
     _require_same(job, settings["videos"], "videos.fingerprint", lambda cache: contents(films, cache))

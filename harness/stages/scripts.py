@@ -9,10 +9,11 @@ from PIL import Image
 
 from benchmarks.artifacts import CONTINUATION, TRUTH
 from benchmarks.samples import content_hash, load_samples, starts_hash
-from benchmarks.track import FilmLength, Track, clips_per_prompt, film_length, get_track, prompts_for
+from benchmarks.track import FilmLength, Track, clips_per_prompt, film_length, prompts_for
 from harness.core.artifacts import HELD_BACK
 from harness.core.errors import UseError
 from harness.core.job import Job
+from harness.declare.tracks import track_in
 from harness.stages.reading import Reading
 from svi.data import world
 from svi.data.open_video import fit_frames
@@ -36,7 +37,7 @@ class Scripts(NamedTuple):
 
 def scripts_of(job: Job, read: Reading) -> Scripts:
     """What the settings of a Generate or Forecast stage say. Raises UseError for samples that changed meanwhile."""
-    track = get_track(job.settings["track"])
+    track = track_in(job.settings)
     timing = (read.generate.film_fps(read.data), read.data.clip_frames, read.condition.overlap)
     length, lasting = film_length(track, *timing, read.generate.length), clips_per_prompt(*timing)
     starts, stories = _starts(job, read, track, -(-length.n_clips // lasting))

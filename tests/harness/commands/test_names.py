@@ -38,7 +38,7 @@ def test_of_an_experiment(command: str, values: dict[str, str], said: str, tmp_p
 
 def test_of_a_track(tmp_path: Path) -> None:
     text = FILE.format(name="mine", variant=FULL, track=UP)
-    check_refused(f"track: received '{UP}'; expected one of", tmp_path, "plan", text, "mine")
+    check_refused(f"unknown track '{UP}': available: consistent-50s", tmp_path, "plan", text, "mine")
 
 
 def test_of_a_sweep(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_without_a_gpu_the_stages_share_the_cores(tmp_path: Path, monkeypatch: p
     [
         (("--name", "../x"), "expected letters"),
         (("--name", "<script>"), "expected letters"),
-        (("--name", "x", "--track", "consistent-5s"), "did you mean 'consistent-50s'? expected one of"),
+        (("--name", "x", "--track", "consistent-5s"), "did you mean 'consistent-50s' or"),
         (("--name", "x", "train.steps=3"), "expected settings of score.*"),
         (("--name", "x", "score.vbench=subjects"), "subject_consistency"),
         (

@@ -69,7 +69,7 @@ def test_experiments_and_sweeps_of_a_file_are_shown(tmp_path: Path) -> None:
     assert "all variants: train.steps=5" in shown(f"{file}:mine")
     assert shown(f"{file}:search").startswith("search: What helps?")
     assert origins(f"{file}:mine", "--variant", "full")["train.steps=5"] == "experiment mine"
-    with pytest.raises(UseError, match=r"no experiment or sweep 'other' in .*NAME of: mine, search"):
+    with pytest.raises(UseError, match=r"no experiment, sweep or part 'other' in .*NAME of: mine, search"):
         shown(f"{file}:other")
 
 

@@ -62,7 +62,7 @@ def test_variants_are_ranked_by_the_error_at_the_end_of_the_film(planned: tuple[
     found = forecasts(built, store, "consistent-250s")
     assert list(found) == ["full", "no_e_img", "base"]
     assert found["full"].films == 16  # of both seeds
-    assert found["full"].clips == clips_of(built.children[0], "consistent-250s") > 100
+    assert found["full"].clips == clips_of(built, built.children[0], "consistent-250s") > 100
     long = list(advice(built, store, Plan.of(built.graph, store)))
     assert "Worth long films: full." in long[-1]
     assert "Clearly worse already by one clip: no_e_img, base." in long[-1]
