@@ -8,6 +8,7 @@ from typing import Literal
 from svi.settings import Frozen, identity
 
 ERROR_RECYCLING, RESAMPLING, CLIPS, NO_MEMORY = "error_recycling", "resampling", "clips", "none"
+STREAM = "stream"  # an objective and a loop of that name
 
 
 class MethodSettings(Frozen):
@@ -77,4 +78,42 @@ class ResamplingSettings(Frozen):
             raise ValueError(
                 "resampling.frame=first: this model is given the first latent frames clean and makes nothing of them that could be "
                 "wrong; set resampling.frame=last"
+            )
+
+
+class StreamSettings(Frozen):
+    """A stream: a buffer of latent frames at rising noise (StreamDiT, arXiv 2507.03745)."""
+
+    chunk: int = identity(
+        1, "latent frames of a chunk (c), at most half of a clip's; 1: Rolling Diffusion (arXiv 2402.09470)", ge=1
+    )
+    mixed: bool = identity(
+        True,
+        "training: each sample's chunks have a size of their own, any that films may have (arXiv 2507.03745); false: "
+        "stream.chunk for all",
+    )
+    whole: float = identity(
+        0.2,
+        "training: share of ordinary clips, one noise level behind the first frame: a stream begins with one",
+        ge=0,
+        le=1,
+    )
+    micro_steps: int | None = identity(
+        None,
+        "films: denoising steps from one chunk to the next (s); none: as many a film as generate.steps a clip would be",
+        ge=1,
+    )
+
+    @staticmethod
+    def largest_chunk(clip_frames: int, latent_frames: int) -> int:
+        """Where a latent holds several frames, a clip's first one holds one and no chunk ever has its place."""
+        return (latent_frames - (clip_frames > latent_frames)) // 2
+
+    def check_chunk(self, clip_frames: int, latent_frames: int) -> None:
+        """Raises ValueError if fewer than two chunks have room in a clip."""
+        most = self.largest_chunk(clip_frames, latent_frames)
+        if self.chunk > most:
+            raise ValueError(
+                f"stream.chunk is {self.chunk}; a stream's buffer has at least two chunks, and a clip has {latent_frames} latent "
+                f"frames: set at most {most}"
             )

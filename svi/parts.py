@@ -70,6 +70,13 @@ OBJECTIVES: dict[str, Part] = {
         reads=("resampling",),
         gives=(CONDITION,),
     ),
+    "stream": Part(
+        "svi.objectives.stream:Stream",
+        "a buffer of chunks at rising noise (StreamDiT, arXiv 2507.03745; Rolling Diffusion, 2402.09470)",
+        reads=("stream.chunk", "stream.mixed", "stream.whole"),
+        needs=(NO_ANCHOR,),
+        gives=(EACH_FRAME,),
+    ),
 }
 GENERATIONS: dict[str, Part] = {
     CLIPS: Part(
@@ -89,6 +96,19 @@ GENERATIONS: dict[str, Part] = {
         "svi.generation.step_first:StepFirst",
         "every step of a clip sees the clip before at the same noise level (HiAR-style, arXiv 2603.08703)",
         needs=(EACH_FRAME, EULER, EVERY_FORWARD, NO_ANCHOR, LATENTS),
+        gives=(GAIN,),
+    ),
+    "free_noise": Part(
+        "svi.generation.free_noise:FreeNoise",
+        "the clip loop on shuffles of the first clip's noise, blended where clips overlap (FreeNoise-style, arXiv 2310.15169)",
+        needs=(CONDITION,),
+        gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
+    ),
+    "stream": Part(
+        "svi.generation.stream:StreamLoop",
+        "a buffer from which the cleanest chunk is emitted while noise is pushed (StreamDiT; stream.chunk=1: Rolling Diffusion)",
+        reads=("stream.chunk", "stream.micro_steps"),
+        needs=(EACH_FRAME, EULER, EVERY_FORWARD, NO_ANCHOR),
         gives=(GAIN,),
     ),
 }

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from benchmarks.vbench.files import FILES
-from svi.axes import ForcingSettings, MethodSettings, ResamplingSettings
+from svi.axes import ForcingSettings, MethodSettings, ResamplingSettings, StreamSettings
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -120,6 +120,7 @@ class Settings(Frozen):
     method: MethodSettings = Field(default_factory=MethodSettings)
     forcing: ForcingSettings = Field(default_factory=ForcingSettings)
     resampling: ResamplingSettings = Field(default_factory=ResamplingSettings)
+    stream: StreamSettings = Field(default_factory=StreamSettings)
     generate: GenerateSettings = Field(default_factory=GenerateSettings)
     speed: SpeedSettings = Field(default_factory=SpeedSettings)
     eval: EvalSettings = Field(default_factory=EvalSettings)

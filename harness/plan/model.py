@@ -14,8 +14,9 @@ from benchmarks.track import Track, clips_per_prompt, film_length
 from harness.core.errors import UseError
 from harness.core.gpus import visible_gpus
 from harness.core.signature import fingerprint, flat, leaves, unhashed
+from harness.declare.request import MADE
 from harness.declare.settings import Settings
-from svi.axes import RESAMPLING
+from svi.axes import RESAMPLING, STREAM
 from svi.backbones.catalogue import EXPERT, Geometry, tiny_latent_shape
 from svi.backbones.weights import find_weights, read_geometry, weights_digest
 from svi.settings import BackboneSettings, DataSettings, TrainSettings
@@ -192,6 +193,10 @@ def check_stories(settings: Settings, track: Track, prompts: Mapping[str, int]) 
 
 
 def _check_run(settings: Settings, latent_frames: int) -> None:
+    """What depends on how many latent frames a clip has."""
+    if settings.generate.method == MADE and STREAM in (settings.method.objective, settings.method.generation):
+        with _use_errors():
+            settings.stream.check_chunk(settings.data.clip_frames, latent_frames)
     if settings.train.enabled:
         with _use_errors():
             settings.injection.check_run(latent_frames)

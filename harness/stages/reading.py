@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from harness.declare.settings import EvalSettings, Settings
-from svi.axes import ForcingSettings, MethodSettings
+from svi.axes import ForcingSettings, MethodSettings, StreamSettings
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -37,6 +37,7 @@ class Reading:
     train: TrainSettings
     method: MethodSettings
     forcing: ForcingSettings
+    stream: StreamSettings
     generate: GenerateSettings
     speed: SpeedSettings
     eval: EvalSettings

@@ -325,3 +325,30 @@ def test_films_are_made_with_a_memory_of_ones_own(tmp_path: Path) -> None:
     assert len(films) == 2
     assert np.array_equal(films[0][:, first], films[1][:, first])
     assert not np.array_equal(films[0], films[1])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (("method.generation=stream",), "method.generation=stream needs noise levels of each latent frame"),
+        (("method.objective=stream",), "method.generation=clips needs clips that are conditioned on an image"),
+        (("method.objective=stream", "method.generation=stream", "stream.chunk=3"), "stream.chunk is 3"),
+        (("method.objective=stream", "method.generation=stream", "generate.solver=unipc"), "set generate.solver=euler"),
+        (
+            ("method.objective=stream", "method.generation=stream", "method.memory=anchor_frame"),
+            "method.memory=anchor_frame needs a reference image",
+        ),
+    ],
+)
+def test_a_stream_that_cannot_run_is_refused(tmp_path: Path, values: tuple[str, ...], said: str) -> None:
+    done = harness("plan", "ablation_eimg", "--only", "full", *values, store=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_what_only_films_of_a_stream_read_trains_nothing_again() -> None:
+    stream = method_of(settings(objective="stream", generation="stream"))
+    trained, made = stream.training(TRAIN)[0].reads, stream.films(GENERATE)[0].reads
+    assert {"stream.chunk", "stream.mixed", "stream.whole"} <= set(trained)
+    assert "stream.micro_steps" not in trained
+    assert {"stream.chunk", "stream.micro_steps"} <= set(made)
