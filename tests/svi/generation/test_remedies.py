@@ -8,13 +8,16 @@ import torch
 from torch import Tensor
 
 from svi.backbones.padding import past_of
+from svi.backbones.wan import WanBackbone
 from svi.frames import Frames
 from svi.generation.denoiser import Given
+from svi.generation.generator import Generator
 from svi.generation.loop import State
 from svi.generation.remedies import recoloured
 from svi.method.drift_detector import STRENGTH, drifted, statistics, updated
-from svi.settings import ConditionSettings, GenerateSettings
-from tests.svi.films import CONDITION, SETTINGS, maker, scripts, whole_and_stopped
+from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings
+from tests.svi.films import CONDITION, SETTINGS, maker, scripts, sections, whole_and_stopped
+from tests.svi.wan_folder import KINDS, Kind, WanFolder
 
 FRAMES = 13  # of three clips of 5 frames that overlap by 1
 
@@ -124,6 +127,27 @@ def test_stopped_anywhere_and_resumed_is_identical_with_remedies(
     still.mkdir()
     maker(SETTINGS.model_copy(update={"fix": "mkl"})).films(scripts(3), FRAMES, 8, still, lambda done, total: None)
     assert not np.array_equal(np.load(still / "frames.npy"), whole)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_clips_of_a_real_wan(
+    kind: Kind, wan_folder: WanFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("svi.generation.remedies.drifted", lambda *_: torch.tensor([True]))
+    data = DataSettings(height=32, width=64, clip_frames=9)
+    backbone = WanBackbone.load(wan_folder(kind), BackboneSettings(name="folder", text_tokens=16), data)
+    films = {}
+    for name, changes in {"plain": {}, "fixed": {"fix": "histogram"}, "watched": {"detector": "statistics"}}.items():
+        read = sections(SETTINGS.model_copy(update=changes), ConditionSettings(motion_frames=1))
+        folder = tmp_path / name
+        folder.mkdir()
+        generator = Generator(backbone, backbone.transformers, read)
+        generator.films(scripts(2, 1, data), 17, 8, folder, lambda done, total: None)
+        films[name] = np.load(folder / "frames.npy")
+    for name in ("fixed", "watched"):
+        assert films[name].shape == (1, 17, 32, 64, 3)
+        assert np.array_equal(films[name][:, :8], films["plain"][:, :8])
+        assert not np.array_equal(films[name][:, 9:], films["plain"][:, 9:])
 
 
 def test_the_past_of_a_condition_is_its_motion_frames() -> None:
