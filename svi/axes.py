@@ -117,3 +117,27 @@ class StreamSettings(Frozen):
                 f"stream.chunk is {self.chunk}; a stream's buffer has at least two chunks, and a clip has {latent_frames} latent "
                 f"frames: set at most {most}"
             )
+
+
+class CacheSettings(Frozen):
+    """Keys and values of the past, which a loop over blocks remembers: how much, and in which order it is forgotten."""
+
+    frames: int | None = identity(
+        None, "latent frames that are remembered; none: as many as a training clip shows before its last block", ge=1
+    )
+    first: int = identity(
+        1,
+        "of these: sink, the film's first ones (LongLive); ema, frames that what leaves the window flows into (Reward Forcing); "
+        "sparse, ones that are older than the window",
+        ge=0,
+    )
+    decay: float = identity(
+        0.999, "ema: what a frame keeps of itself when another flows in (Reward Forcing)", ge=0, le=1
+    )
+    every: int = identity(4, "sparse: of the frames that leave the window, one in so many is remembered", ge=1)
+    noise: float = identity(
+        0.0,
+        "sigma of the frames that are remembered, in training and in films (Self-Forcing's context noise: 0)",
+        ge=0,
+        lt=1,
+    )

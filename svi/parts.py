@@ -77,6 +77,13 @@ OBJECTIVES: dict[str, Part] = {
         needs=(NO_ANCHOR,),
         gives=(EACH_FRAME,),
     ),
+    "teacher_forcing": Part(
+        "svi.objectives.teacher_forcing:TeacherForcing",
+        "each block of a clip is learned behind the true blocks before it (CausVid, arXiv 2412.07772)",
+        reads=("cache.noise",),
+        needs=(CAUSAL, NO_ANCHOR),
+        gives=(CLEAN_PAST,),
+    ),
 }
 GENERATIONS: dict[str, Part] = {
     CLIPS: Part(
@@ -111,9 +118,16 @@ GENERATIONS: dict[str, Part] = {
         needs=(EACH_FRAME, EULER, EVERY_FORWARD, NO_ANCHOR),
         gives=(GAIN,),
     ),
+    "blocks": Part(
+        "svi.generation.blocks:BlockLoop",
+        "one long sequence, block by block behind a cache of keys and values (CausVid, arXiv 2412.07772)",
+        reads=("cache.frames", "cache.noise"),
+        needs=(CAUSAL, CLEAN_PAST, EVERY_FORWARD, NO_ANCHOR),
+        gives=(KV_CACHE, GAIN),
+    ),
 }
 MEMORIES: dict[str, Part] = {
-    NO_MEMORY: Part("", "the frames handed on, and whatever condition.* adds to them"),
+    NO_MEMORY: Part("", "the frames handed on, and whatever condition.* adds to them; blocks: the last cache.frames"),
     "anchor_frame": Part(
         "",
         "one copy of the start image behind the last frames, then zeros (padding k = 1 of the authors' code of SVI)",
@@ -131,6 +145,30 @@ MEMORIES: dict[str, Part] = {
         "the start image everywhere behind the last frames (padding -1 of SVI Shot)",
         needs=(REFERENCE,),
         sets={"condition.padding": "reference"},
+    ),
+    "sink": Part(
+        "svi.memory.sink:Sink.of",
+        "the film's first cache.first frames, and the last ones (LongLive, arXiv 2509.22622)",
+        reads=("cache.frames", "cache.first"),
+        needs=(KV_CACHE,),
+    ),
+    "half": Part(
+        "svi.memory.half:Half.of",
+        "half of what is remembered is the film's beginning (Deep Forcing, arXiv 2512.05081)",
+        reads=("cache.frames",),
+        needs=(KV_CACHE,),
+    ),
+    "ema": Part(
+        "svi.memory.ema:Ema.of",
+        "frames that leave the window flow into the first ones (Reward Forcing, arXiv 2512.04678)",
+        reads=("cache.frames", "cache.first", "cache.decay"),
+        needs=(KV_CACHE,),
+    ),
+    "sparse": Part(
+        "svi.memory.sparse:Sparse.of",
+        "the last frames, and one in cache.every of those before",
+        reads=("cache.frames", "cache.first", "cache.every"),
+        needs=(KV_CACHE,),
     ),
 }
 BUILT_IN: Mapping[Axis, dict[str, Part]] = MappingProxyType(

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from benchmarks.vbench.files import FILES
-from svi.axes import ForcingSettings, MethodSettings, ResamplingSettings, StreamSettings
+from svi.axes import CacheSettings, ForcingSettings, MethodSettings, ResamplingSettings, StreamSettings
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -121,6 +121,7 @@ class Settings(Frozen):
     forcing: ForcingSettings = Field(default_factory=ForcingSettings)
     resampling: ResamplingSettings = Field(default_factory=ResamplingSettings)
     stream: StreamSettings = Field(default_factory=StreamSettings)
+    cache: CacheSettings = Field(default_factory=CacheSettings)
     generate: GenerateSettings = Field(default_factory=GenerateSettings)
     speed: SpeedSettings = Field(default_factory=SpeedSettings)
     eval: EvalSettings = Field(default_factory=EvalSettings)

@@ -17,7 +17,7 @@ from harness.core.signature import fingerprint, flat, leaves, unhashed
 from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from svi.axes import RESAMPLING, STREAM
-from svi.backbones.catalogue import EXPERT, Geometry, tiny_latent_shape
+from svi.backbones.catalogue import EXPERT, TINY_FRAMES, Geometry, tiny_latent_shape
 from svi.backbones.weights import find_weights, read_geometry, weights_digest
 from svi.settings import BackboneSettings, DataSettings, TrainSettings
 
@@ -93,8 +93,9 @@ def model_of(settings: Settings, weights: Weights | None) -> Model:
     _check(settings)
     if weights is None:
         _check_tiny(settings)
-        return Model(settings)
+        return Model(_remembering(settings, settings.data.clip_frames, TINY_FRAMES))
     _check_wan(settings, weights.shape)
+    settings = _remembering(settings, weights.shape.latent_frames(settings.data.clip_frames))
     backbone = settings.backbone.model_copy(update={"weights": str(weights.folder)})
     identity = {"backbone.fingerprint": weights.digest}
     multiple = lcm(MULTIPLE, weights.shape.side)
@@ -115,6 +116,22 @@ def settled(settings: Settings) -> Settings:
         flash = find_spec("flash_attn") is not None and visible_gpus() and settings.backbone.dtype == "bfloat16"
         speed = speed.model_copy(update={"attention": "flash" if flash else "sdpa"})
     return settings.model_copy(update={"data": data, "speed": speed, "eval": start})
+
+
+def _remembering(settings: Settings, latent_frames: int, positions: int | None = None) -> Settings:
+    """How many latent frames a cache remembers, decided for clips of so many. Raises UseError for more than there is room for."""
+    cache, block = settings.cache, min(settings.method.block, latent_frames - 1)
+    frames = cache.frames or latent_frames - block
+    if cache.first > frames:
+        raise UseError(
+            f"cache.first is {cache.first}, of cache.frames={frames} latent frames that are remembered in all; set at most that"
+        )
+    if positions is not None and frames + block > positions:
+        raise UseError(
+            f"cache.frames is {frames}: with a block of {block} these are more latent frames than the {positions} that the model "
+            f"tells apart; set at most {positions - block}"
+        )
+    return settings.model_copy(update={"cache": cache.model_copy(update={"frames": frames})})
 
 
 def _check(settings: Settings) -> None:

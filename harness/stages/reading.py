@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from harness.declare.settings import EvalSettings, Settings
-from svi.axes import ForcingSettings, MethodSettings, StreamSettings
+from svi.axes import CacheSettings, ForcingSettings, MethodSettings, StreamSettings
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -38,6 +38,7 @@ class Reading:
     method: MethodSettings
     forcing: ForcingSettings
     stream: StreamSettings
+    cache: CacheSettings
     generate: GenerateSettings
     speed: SpeedSettings
     eval: EvalSettings

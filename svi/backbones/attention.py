@@ -188,8 +188,8 @@ class Sight:
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
-    """One after another in the precision of the last, which this forward computes in. [B, tokens, heads, channels]"""
-    return torch.cat([part.to(parts[-1].dtype) for part in parts], dim=1) if len(parts) > 1 else parts[0]
+    """One after another, where and in the precision that the last is in, as this forward. [B, tokens, heads, channels]"""
+    return torch.cat([part.to(parts[-1]) for part in parts], dim=1) if len(parts) > 1 else parts[0]
 
 
 def _turned(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:

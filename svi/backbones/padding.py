@@ -32,9 +32,15 @@ def masked(latents: Tensor, channels: int, given: int) -> Tensor:
     return torch.cat([mask, latents], dim=1)
 
 
-def unknown(condition: Condition) -> Condition:
-    """The same with nothing given: zeros, and a mask that is 0 everywhere. For methods whose past lies in the sequence itself."""
-    return {name: torch.zeros_like(value) for name, value in condition.items()}
+def unknown(condition: Condition, frames: int | None = None) -> Condition:
+    """The same with nothing given: zeros, and a mask that is 0 everywhere. For methods whose past lies in the sequence itself.
+
+    `frames`: for so many latent frames instead.
+    """
+    latents = condition["latents"]
+    b, channels, t, h, w = latents.shape
+    nothing = {name: torch.zeros_like(value) for name, value in condition.items()}
+    return {**nothing, "latents": latents.new_zeros(b, channels, t if frames is None else frames, h, w)}
 
 
 def past_of(condition: Condition, settings: ConditionSettings, channels: int, frames: int) -> Tensor:

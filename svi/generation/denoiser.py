@@ -1,7 +1,7 @@
 """A model that is asked for guided velocities, and for whole clips."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +24,15 @@ class Given:
     negative: Tensor
 
 
+Seeing = Callable[[str, str], AbstractContextManager[object]]
+"""What the frames of a forward see, by expert and branch of guidance: `svi.memory.cache.Cache.reading`, say."""
+
+
+def themselves(expert: str, branch: str) -> AbstractContextManager[object]:
+    """Nothing but what the model's own attention shows them."""
+    return nullcontext()
+
+
 class Denoiser:
     """A backbone, its (possibly adapted) transformers by expert, and how they are sampled from."""
 
@@ -42,28 +51,34 @@ class Denoiser:
         return [*inference_sigmas(self.settings.steps, self.settings.shift).tolist(), 0.0]
 
     @torch.no_grad()
-    def clip(self, given: Given, x: Tensor) -> Tensor:
+    def clip(self, given: Given, x: Tensor, seeing: Seeing = themselves) -> Tensor:
         """From noise x to the latents of a clip, all frames at one noise level. [B, C, T, h, w]"""
         scheduler = solver(self.settings)
         with self.resting():
             for timestep in scheduler.timesteps:
-                v = self.velocity(float(timestep) / TIMESTEPS, x, given)
+                v = self.velocity(float(timestep) / TIMESTEPS, x, given, seeing)
                 x = scheduler.step(-v, timestep, x, return_dict=False)[0]
         return self.backbone.finish(x, given.condition)
 
-    def velocity(self, sigma: float | Tensor, x: Tensor, given: Given) -> Tensor:
+    def velocity(self, sigma: float | Tensor, x: Tensor, given: Given, seeing: Seeing = themselves) -> Tensor:
         """Guided, by the expert of this noise level; of several, one a latent frame [B, T], the highest decides.
 
         Classifier-free guidance as diffusers has it: v = v_negative + scale (v_text - v_negative), where the scale is above 1.
         """
         level = torch.full((len(x),), sigma, dtype=torch.float64) if isinstance(sigma, float) else sigma
         expert = self.backbone.expert(float(level.max()))
-        scale = self._guidance(expert)
-        v = self.backbone.velocity(self.models[expert], x, 1 - level, given.condition, given.text, "cond")
-        if scale <= 1:
-            return v
-        free = self.backbone.velocity(self.models[expert], x, 1 - level, given.condition, given.negative, "uncond")
-        return free + scale * (v - free)
+        found = []
+        for branch, text in self.branches(expert, given).items():
+            with seeing(expert, branch):
+                v = self.backbone.velocity(self.models[expert], x, 1 - level, given.condition, text, branch)
+            found.append(v)
+        v, *free = found
+        return free[0] + self._guidance(expert) * (v - free[0]) if free else v
+
+    def branches(self, expert: str, given: Given) -> dict[str, Tensor]:
+        """The texts that an expert is asked with: the prompts, and where it is guided what leads away."""
+        texts = {"cond": given.text}
+        return texts | {"uncond": given.negative} if self._guidance(expert) > 1 else texts
 
     @contextmanager
     def resting(self) -> Iterator[None]:

@@ -1,9 +1,10 @@
 """A cache of keys and values: what later blocks of a film see of the earlier ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from svi.backbones import attention
@@ -54,6 +55,27 @@ class Cache:
         new = [self._frame(written, frame, frames) for frame in range(frames)]
         self.kept = Kept(tuple(self.memory.keep([*self.kept.frames, *new])))
         self.seen += frames
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is remembered, on the CPU and as NumPy can hold it: bfloat16 as the bits of int16."""
+        kept = self.kept.frames
+        state = {"seen": torch.tensor(self.seen), "index": torch.tensor([frame.index for frame in kept])}
+        for row, frame in enumerate(kept):
+            for part, layers in (("keys", frame.keys), ("values", frame.values)):
+                stacked = torch.stack(layers).cpu()
+                state[f"{part}.{row}"] = stacked.view(torch.int16) if stacked.dtype == torch.bfloat16 else stacked
+        return state
+
+    def load(self, state: Mapping[str, Tensor], device: torch.device) -> None:
+        """Remember what `state` said, to the last bit."""
+        frames = []
+        for row, index in enumerate(state["index"].tolist()):
+            stacked = (state[f"{part}.{row}"] for part in ("keys", "values"))
+            keys, values = (
+                tuple((x.view(torch.bfloat16) if x.dtype == torch.int16 else x).to(device)) for x in stacked
+            )
+            frames.append(Frame(index, keys, values))
+        self.kept, self.seen = Kept(tuple(frames)), int(state["seen"])
 
     def _frame(self, written: Written, frame: int, frames: int) -> Frame:
         """A copy: what is kept must not hold the whole block in memory."""

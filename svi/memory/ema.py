@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from svi.memory.memory import Frame, counted
 
@@ -23,6 +24,12 @@ class Ema:
         counted(first=self.first, last=self.last)
         if not 0 <= self.decay <= 1:
             raise ValueError(f"decay of a memory: received {self.decay}, expected 0 to 1")
+
+    @classmethod
+    def of(cls, settings: Any) -> Self:
+        """As `settings.cache` says."""
+        cache = settings.cache
+        return cls(cache.first, cache.frames - cache.first, cache.decay)
 
     def keep(self, frames: Sequence[Frame]) -> list[Frame]:
         sink, rest = list(frames[: self.first]), frames[self.first :]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from svi.memory.memory import Frame, counted
 from svi.memory.sink import Sink
@@ -15,6 +16,12 @@ class Half:
 
     def __post_init__(self) -> None:
         counted(frames=self.frames)
+
+    @classmethod
+    def of(cls, settings: Any) -> Self:
+        """As `settings.cache` says."""
+        cache = settings.cache
+        return cls(cache.frames)
 
     def keep(self, frames: Sequence[Frame]) -> list[Frame]:
         first = self.frames // 2

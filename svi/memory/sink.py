@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from svi.memory.memory import Frame, counted
 
@@ -15,6 +16,12 @@ class Sink:
 
     def __post_init__(self) -> None:
         counted(first=self.first, last=self.last)
+
+    @classmethod
+    def of(cls, settings: Any) -> Self:
+        """As `settings.cache` says."""
+        cache = settings.cache
+        return cls(cache.first, cache.frames - cache.first)
 
     def keep(self, frames: Sequence[Frame]) -> list[Frame]:
         return [*frames[: self.first], *frames[max(self.first, len(frames) - self.last) :]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from svi.memory.memory import Frame, counted
 
@@ -21,6 +22,12 @@ class Sparse:
         counted(last=self.last, older=self.older)
         if self.every < 1:
             raise ValueError(f"every of a memory: received {self.every}, expected 1 or more")
+
+    @classmethod
+    def of(cls, settings: Any) -> Self:
+        """As `settings.cache` says."""
+        cache = settings.cache
+        return cls(cache.frames - cache.first, cache.every, cache.first)
 
     def keep(self, frames: Sequence[Frame]) -> list[Frame]:
         begin = max(0, len(frames) - self.last)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from svi.memory.memory import Frame, counted
 
@@ -14,6 +15,12 @@ class Window:
 
     def __post_init__(self) -> None:
         counted(last=self.last)
+
+    @classmethod
+    def of(cls, settings: Any) -> Self:
+        """As `settings.cache` says."""
+        cache = settings.cache
+        return cls(cache.frames)
 
     def keep(self, frames: Sequence[Frame]) -> list[Frame]:
         return list(frames[max(0, len(frames) - self.last) :])

@@ -14,7 +14,7 @@ from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan.kinds import GENERATE, TRAIN
 from harness.plan.method import method_of
-from harness.plan.model import Model
+from harness.plan.model import Model, model_of
 from harness.plan.pipeline import build
 from svi.axes import MethodSettings
 from svi.settings import GenerateSettings, TrainSettings
@@ -115,6 +115,7 @@ def test_colours_are_matched_where_pixels_are_handed_on() -> None:
 
 
 FORCING: dict[str, dict[str, Any]] = {"method": {"objective": "diffusion_forcing", "generation": "step_first"}}
+TEACHER: dict[str, Any] = {"objective": "teacher_forcing", "architecture": "causal", "generation": "blocks"}
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,16 @@ FORCING: dict[str, dict[str, Any]] = {"method": {"objective": "diffusion_forcing
             FORCING | {"condition": {"anchor": True}},
             "diffusion_forcing needs a past without .* set condition.anchor=false",
         ),
+        (
+            {"method": TEACHER | {"architecture": "bidirectional"}},
+            "needs block-causal attention, .*architecture=causal",
+        ),
+        ({"method": TEACHER | {"objective": "error_recycling"}}, "blocks needs clean frames .* to teacher_forcing"),
+        ({"method": TEACHER | {"generation": "clips"}}, "clips needs clips that are conditioned on an image"),
+        ({"method": TEACHER | {"memory": "anchor_frame"}}, "anchor_frame needs a reference image"),
+        ({"method": {"memory": "sink"}}, "sink needs a cache of keys and values, .* set method.generation to blocks"),
+        ({"method": TEACHER, "speed": {"cache": "taylorseer"}}, "blocks needs every forward of the model"),
+        ({"method": TEACHER, "train": {"enabled": False}}, "a base model without training does not give here"),
     ],
 )
 def test_what_settings_do_not_meet_is_refused(changed: dict[str, Any], said: str) -> None:
@@ -152,6 +163,36 @@ def test_one_training_is_for_all_ways_to_make_films_of_it() -> None:
     looped = {"method": FORCING["method"] | {"generation": "forcing"}}
     first, second = (Settings.model_validate(one | looped) for one in ({}, many))
     assert read(first, "films") != read(second, "films")
+
+
+@pytest.mark.parametrize(
+    ("memory", "alike", "other"),
+    [
+        ("none", {"first": 2, "every": 3}, {"frames": 3}),
+        ("sink", {"decay": 0.5, "every": 3}, {"first": 2}),
+        ("ema", {"every": 3}, {"decay": 0.5}),
+        ("sparse", {"decay": 0.5}, {"every": 3}),
+    ],
+)
+def test_a_memory_changes_films_by_its_own_settings_and_no_training(
+    memory: str, alike: dict[str, Any], other: dict[str, Any]
+) -> None:
+    def read(cache: dict[str, Any], memory: str = memory) -> tuple[Any, Any]:
+        given = {"method": TEACHER | {"memory": memory}, "cache": cache, "condition": {"motion_frames": 1}}
+        model = model_of(Settings.model_validate(given), None)
+        method = method_of(model.settings)
+        training, films = (
+            (identity, model.read(kind.reads)) for kind, identity, _ in (method.training(TRAIN), method.films(GENERATE))
+        )
+        return training, films
+
+    usual = read({})
+    assert read(alike) == usual
+    assert read(other)[0] == usual[0]
+    assert read(other)[1] != usual[1]
+    assert read({}, "half")[0] == usual[0]
+    assert read({}, "half")[1] != usual[1]
+    assert read({"noise": 0.1})[0] != usual[0]
 
 
 @pytest.mark.parametrize(
@@ -219,6 +260,30 @@ def test_error_recycling_is_trained_and_makes_films_under_causal_attention(tmp_p
         found = [file.read_bytes() for file in store.glob(f"artifacts/{pattern}")]
         assert len(found) == 2, pattern
         assert found[0] != found[1], pattern
+
+
+def test_one_training_behind_true_blocks_makes_films_with_every_memory(tmp_path: Path) -> None:
+    """Each other films; every stage counts what it took, twice the tokens of a clip a sample."""
+    store = tmp_path / "runs"
+    for memory in ("none", "sink"):
+        done = harness(
+            "run",
+            "ablation_eimg",
+            "--only",
+            "full",
+            ONE_TRACK,
+            *SMALL,
+            *(f"method.{axis}={part}" for axis, part in (TEACHER | {"memory": memory}).items()),
+            store=store,
+            drawn=False,
+        )
+        assert done.returncode == 0, done.stderr
+    (cost,) = store.glob("artifacts/train/*/cost.json")
+    assert json.loads(cost.read_text())["training_tokens"] == 12 * 16 * 2 * 20
+    films = [np.load(file) for file in store.glob("artifacts/generate/*/frames.npy")]
+    assert len(films) == 2
+    assert not np.array_equal(*films)
+    assert np.array_equal(*(film[:, :5] for film in films))  # nothing is forgotten yet
 
 
 def test_an_objective_of_ones_own_is_trained(own: Path, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import UseError
-from harness.declare.spec import select
+from harness.declare.settings import Settings
+from harness.declare.spec import resolve, select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
+from harness.plan.model import model_of
 from tests.harness.wan import wan
 
 SIZE = {"data.height": 32, "data.width": 48, "data.clip_frames": 9}
@@ -93,6 +95,24 @@ def test_what_does_not_fit_the_model_is_refused(
 ) -> None:
     with pytest.raises(UseError, match=said):
         build(one, videos, **overrides)
+
+
+def test_a_cache_remembers_what_a_training_clip_shows(one: Path, videos: Path) -> None:
+    """Of three latent frames those before the last block, unless it is said; and no more than it has room for."""
+
+    def planned(**overrides: object) -> int | None:
+        settings = resolve(Settings, [("test", {"condition.motion_frames": 1, **overrides})]).settings
+        return model_of(settings, None).settings.cache.frames
+
+    assert [planned(**{"method.block": block}) for block in (1, 2, 4, 9)] == [4, 3, 1, 1]
+    assert planned(**{"cache.frames": 7}) == 7
+    teacher = {"method.objective": "teacher_forcing", "method.architecture": "causal", "method.generation": "blocks"}
+    graph = build(one, videos, "full", **teacher, **{"injection.img_run": 1}).graph
+    assert {node.identity["cache.frames"] for node in graph if node.kind == "generate"} == {2}
+    with pytest.raises(UseError, match=r"cache\.first is 5, of cache\.frames=4 latent frames"):
+        planned(**{"cache.first": 5})
+    with pytest.raises(UseError, match=r"than the 64 that the model tells apart; set at most 63"):
+        planned(**{"cache.frames": 64})
 
 
 def test_resampling_needs_a_model_that_finishes_its_own_past(one: Path, two: Path, videos: Path) -> None:
