@@ -51,12 +51,11 @@ class Objective:
 
 
 def _declared(metric: str) -> Direction | None:
-    """Which way is better; None where the metric declares none. Those of VBench are all the better the higher."""
-    from harness.plan.scoring import suite_of  # it loads torch, which commands that list sweeps can do without
+    """Which way is better; None where the metric declares none, or is nobody's here: a sweep says it of one of its own."""
+    from harness.plan.scoring import direction_of  # it loads numpy, which commands that list sweeps can do without
 
     ways: dict[str, Direction] = {"higher": "maximize", "lower": "minimize"}
-    embedded = {one.name: one.direction for one in suite_of({"suite": "embedded"}).metrics}
-    return ways.get(embedded.get(metric, "higher"))
+    return ways.get(direction_of(metric))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 from benchmarks.arrays import Floats
 from benchmarks.films.film import Film, Need
 
+Direction = Literal["higher", "lower", "none"]
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -17,7 +19,7 @@ class Metric:
     sentence."""
 
     name: str
-    direction: Literal["higher", "lower", "none"]
+    direction: Direction
     version: str
     unit: str
     per: Literal["clip", "film", "both", "set"]

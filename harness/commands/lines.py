@@ -3,21 +3,22 @@
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from benchmarks.suites import OTHERS, VBENCH
+from benchmarks.vbench.files import FILES
 from harness.core.signature import leaves
-from harness.declare.doors import Found
+from harness.declare.doors import DIGITS, Found, version_of
 from harness.declare.family import FAMILY, rows
-from harness.declare.parts import chosen
+from harness.declare.parts import chosen, first_line
 from harness.declare.profiles import PROFILES
 from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
 from harness.declare.spec import load_experiment
 from harness.declare.tracks import track_of
 from harness.experiments import EXPERIMENTS
+from harness.plan.scoring import metric_of
 from svi.backbones.catalogue import FOLDER, MODELS
 from svi.parts import Axis
 from svi.settings import TINY
-
-DIGITS = 12  # of a hash, enough to tell any two apart
 
 
 def experiment_lines(name: str) -> Iterator[str]:
@@ -91,6 +92,32 @@ def _part_lines(axis: Axis, name: str) -> Iterator[str]:
 objective_lines = partial(_part_lines, "objective")
 generation_lines = partial(_part_lines, "generation")
 memory_lines = partial(_part_lines, "memory")
+
+
+def built_in_metrics() -> Mapping[str, str]:
+    """Name -> what it is, in a line."""
+    from benchmarks.suites.embedded import METRICS  # it loads numpy
+
+    others = {name: f"by the suite {suite}" for suite, names in {VBENCH: FILES, **OTHERS}.items() for name in names}
+    return {name: metric.about for name, metric in METRICS.items()} | others
+
+
+def metric_lines(name: str) -> Iterator[str]:
+    """What a metric means, or those of a scorer of one's own."""
+    from benchmarks.suites.embedded import METRICS
+
+    built_in = built_in_metrics()
+    found = None if name in built_in else metric_of(name)
+    yield f"metric {name}: {first_line(found.value) if found else built_in[name]}"
+    if found:
+        yield from _whence(version_of(found), found.target, found)
+    declared = found.value.metrics if found else [METRICS[name]] if name in METRICS else []
+    for one in declared:
+        better = "neither way is better" if one.direction == "none" else f"{one.direction} is better"
+        needs = f", needs {', '.join(one.needs)}" if one.needs else ""
+        yield f"  {one.name}: {better}, {one.unit}, a number a {one.per}{needs}, version {one.version}. {one.about}"
+    if found:
+        yield f"score films with it: harness run EXPERIMENT score.metrics={name}"
 
 
 def _whence(version: int, target: str, found: Found | None) -> Iterator[str]:

@@ -18,6 +18,7 @@ from harness.core.names import check_name
 from harness.core.registry import Registry, suggestion
 from harness.declare.files import digest, load_declared, of_file
 
+DIGITS = 12  # of a hash, enough to tell any two apart
 PREFIX = "svi_harness."  # of every group of entry points
 GUIDE = "docs/extend.md has one to copy"
 
@@ -162,6 +163,14 @@ def loaded(target: str, source: str | None = None) -> Any:
     if source is not None and source_of(value, target) != source:
         raise UseError(f"{target}: its file changed since the command began; run the same command again")
     return value
+
+
+def version_of(found: Found) -> int:
+    """What a class says, else 1. Raises UseError for anything but a whole number."""
+    version = getattr(found.value, "version", 1)
+    if not isinstance(version, int):
+        raise UseError(f"{found.target} has version = {version!r}; expected a whole number, to be raised by hand")
+    return version
 
 
 def source_of(value: Any, target: str) -> str:

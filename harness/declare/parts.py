@@ -7,7 +7,7 @@ from typing import Any
 from harness.core.errors import UseError
 from harness.core.registry import suggestion
 from harness.core.signature import leaves
-from harness.declare.doors import DOORS, Found
+from harness.declare.doors import DOORS, Found, version_of
 from harness.declare.settings import Settings
 from svi.parts import BUILT_IN, KV_CACHE, REFERENCE, Axis, Part
 
@@ -63,14 +63,6 @@ def described(axis: Axis, found: Found) -> Part:
                 f"{found.target} names {key!r}, which is no setting and no section: {suggestion(key, known)}"
             )
     return Part(found.target, first_line(found.value), version_of(found), sets=sets, **words)
-
-
-def version_of(found: Found) -> int:
-    """What a class says, else 1. Raises UseError for anything but a whole number."""
-    version = getattr(found.value, "version", 1)
-    if not isinstance(version, int):
-        raise UseError(f"{found.target} has version = {version!r}; expected a whole number, to be raised by hand")
-    return version
 
 
 def first_line(declared: object) -> str:

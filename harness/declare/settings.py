@@ -19,6 +19,7 @@ from svi.settings import (
     TinySettings,
     TrainSettings,
     identity,
+    later,
     runtime,
 )
 
@@ -47,6 +48,11 @@ class ScoreSettings(Frozen):
     judge: bool = identity(
         False, "score the dimensions by the official package as well (harness doctor --install vbench)"
     )
+    metrics: str | None = later(
+        None,
+        "metrics of your own beside all others: FILE.py:NAME, or names of installed ones, joined by commas",
+        min_length=1,
+    )
     reference: str | None = runtime(
         None, "folder of true videos, one a sample by its name: PSNR, SSIM and FVD against them", min_length=1
     )
@@ -67,6 +73,11 @@ class ScoreSettings(Frozen):
         """The names that `vbench` stands for, in VBench's order."""
         wanted = {"all": tuple(FILES), "none": ()}.get(self.vbench, _split(self.vbench))
         return tuple(name for name in FILES if name in wanted)
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The references that `metrics` stands for."""
+        return _split(self.metrics) if self.metrics else ()
 
 
 def _split(names: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from benchmarks.weights import WeightFile
 from harness.core.errors import UseError
 from harness.core.registry import suggestion
 from harness.core.signature import canonical, fingerprint
+from harness.declare.doors import DIGITS, DOORS, Found, loaded, version_of
 from harness.declare.settings import ScoreSettings, Settings
 
 if TYPE_CHECKING:
@@ -44,13 +45,15 @@ def scorings(settings: ScoreSettings, track: Track, cache: Path) -> Iterator[Sco
         from benchmarks.fvd.files import FVD_FILES
 
         yield _scoring(FVD, FVD_FILES, cache, reference)
+    yield from _own(settings)
 
 
 def check_metric(name: str, settings: Settings) -> None:
     """Raises UseError unless films made with these settings will have a score of that name."""
-    from benchmarks.suites.embedded import EmbeddedSuite
+    from benchmarks.suites.embedded import METRICS
 
-    metrics = {metric.name: metric for metric in EmbeddedSuite.metrics}
+    own = {metric.name: metric for reference in settings.score.own for metric in metric_of(reference).value.metrics}
+    metrics = {**METRICS, **own}
     known = [*metrics, *settings.score.dimensions]
     if name not in known:
         raise UseError(f"no metric {name!r}: {suggestion(name, known)}")
@@ -62,11 +65,53 @@ def check_metric(name: str, settings: Settings) -> None:
         )
 
 
+def direction_of(metric: str) -> str:
+    """Which way a built-in metric is better: higher, lower or none. Those of VBench are all the better the higher."""
+    from benchmarks.suites.embedded import METRICS
+
+    known = {name: one.direction for name, one in METRICS.items()} | dict.fromkeys(FILES, "higher")
+    return known.get(metric.removesuffix(".official"), "none")
+
+
+def metric_of(reference: str) -> Found:
+    """The scorer of a file or an installed package. Raises UseError for one that is none, or whose metrics are amiss."""
+    from benchmarks.suites.own import TAKEN, checked_metrics
+
+    found = DOORS["metric"].find(reference, TAKEN, "metric")
+    try:
+        checked_metrics(found.name, found.value.metrics)
+    except ValueError as error:
+        raise UseError(f"{reference}: {error}") from error
+    return found
+
+
+def _own(settings: ScoreSettings) -> Iterator[Scoring]:
+    """A suite a scorer, so that one that is added or mended costs nothing else."""
+    taken: dict[str, str] = {}
+    for reference in settings.own:
+        found = metric_of(reference)
+        names = [found.name, *(metric.name for metric in found.value.metrics)]
+        for name in names:
+            if name in VERSIONS or name in taken:
+                by = f"{taken[name]} has" if name in taken else "a built-in suite has"
+                raise UseError(
+                    f"score.metrics={settings.metrics}: {reference} has the name {name!r}, which {by} too; rename it"
+                )
+        taken |= dict.fromkeys(names, reference)
+        identity = {"suite": found.name, "suite_version": str(version_of(found)), **found.identity("suite")}
+        yield found.name, identity, {"suite.target": found.target}
+
+
 def suite_of(settings: Mapping[str, Any]) -> "Suite":
     """The suite of a Score stage, on a GPU where there is one."""
     from benchmarks.suites.suite import default_device
 
     name, device = settings["suite"], default_device()
+    if "suite.target" in settings:
+        from benchmarks.suites.own import OwnSuite
+
+        scorer, source = loaded(settings["suite.target"], settings["suite.source"]), settings["suite.source"]
+        return OwnSuite(name, f"{settings['suite_version']} {source[:DIGITS]}", scorer())
     if name == VBENCH:
         from benchmarks.suites.vbench import VbenchSuite
 

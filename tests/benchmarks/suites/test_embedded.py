@@ -12,7 +12,7 @@ import pytest
 from benchmarks.arrays import Floats
 from benchmarks.films.film import Film, FilmFolder
 from benchmarks.films.info import FilmInfo, FilmSample
-from benchmarks.suites.embedded import SCORERS, EmbeddedSuite
+from benchmarks.suites.embedded import METRICS, SCORERS, EmbeddedSuite
 from benchmarks.suites.suite import Progress, score_films
 from tests.benchmarks.conftest import World
 
@@ -31,7 +31,6 @@ INFO = FilmInfo(
     ),
 )
 PATH = [(4.0 + i % 8, 5.0) for i in range(40)]
-METRICS = {metric.name: metric for metric in EmbeddedSuite.metrics}
 
 
 @pytest.fixture
@@ -71,7 +70,7 @@ def test_every_metric_is_scored_and_described(films: Path) -> None:
     calls = []
     report, scores = scored(films, lambda done, total: calls.append((done, total)))
     assert calls == [(1, 2), (2, 2)]
-    assert (report["suite"], report["suite_version"]) == (EmbeddedSuite.name, EmbeddedSuite.version)
+    assert (report["suite"], report["suite_version"]) == (EmbeddedSuite().name, EmbeddedSuite().version)
     assert (report["fps"], report["n_clips"], report["resolution"]) == (8, 10, "16x16")
     assert report["samples"] == ["../scene-00", "scene-01"]
     assert report["skipped"] == {}
