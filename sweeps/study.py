@@ -188,8 +188,7 @@ class SweepStudy:
             for value in dimension.corners():
                 self.settings({**self._corner(), key: value})
         for objective in self.sweep.objectives:
-            check_metric(objective.metric, self.settings())
-            objective.check_direction()
+            objective.check_direction(check_metric(objective.metric, self.settings()))
 
 
 def _quiet() -> None:

@@ -13,6 +13,7 @@ from harness.declare.spec import Scalar
 from sweeps.space import Choice, Dimension, Float, Int, contains
 
 Direction = Literal["maximize", "minimize"]
+WAYS: dict[str, Direction] = {"higher": "maximize", "lower": "minimize"}
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ class Objective:
                     f"objective {self.metric}: {name}={getattr(self, name)!r}; expected {' or '.join(allowed)}"
                 )
 
-    def check_direction(self) -> None:
-        """Raises UseError for a direction that the metric contradicts."""
-        better = _declared(self.metric)
+    def check_direction(self, declared: str | None = None) -> None:
+        """Raises UseError for a direction that the metric contradicts; `declared`: what one of your own says, higher or lower."""
+        better = WAYS.get(declared) if declared else _declared(self.metric)
         if better not in (None, self.direction):
-            raise UseError(f"objective {self.metric}: {self.direction}, but the metric is to {better}; leave it out")
+            raise UseError(f"objective {self.metric}: {self.direction}, but the metric is to {better}; say {better}")
 
     @property
     def name(self) -> str:
@@ -51,11 +52,10 @@ class Objective:
 
 
 def _declared(metric: str) -> Direction | None:
-    """Which way is better; None where the metric declares none, or is nobody's here: a sweep says it of one of its own."""
+    """Which way is better; None where the metric declares none. What is not built in is held to be better the higher."""
     from harness.plan.scoring import direction_of  # it loads numpy, which commands that list sweeps can do without
 
-    ways: dict[str, Direction] = {"higher": "maximize", "lower": "minimize"}
-    return ways.get(direction_of(metric))
+    return WAYS.get(direction_of(metric))
 
 
 @dataclass(frozen=True)

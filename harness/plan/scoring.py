@@ -48,8 +48,9 @@ def scorings(settings: ScoreSettings, track: Track, cache: Path) -> Iterator[Sco
     yield from _own(settings)
 
 
-def check_metric(name: str, settings: Settings) -> None:
-    """Raises UseError unless films made with these settings will have a score of that name."""
+def check_metric(name: str, settings: Settings) -> str:
+    """Which way a metric is better: higher, lower or none. Raises UseError unless films made with these settings will have a
+    score of that name."""
     from benchmarks.suites.embedded import METRICS
 
     own = {metric.name: metric for reference in settings.score.own for metric in metric_of(reference).value.metrics}
@@ -63,14 +64,14 @@ def check_metric(name: str, settings: Settings) -> None:
             f"{name} needs {', '.join(metrics[name].needs)}, which only the embedded world has; leave data.path, eval.path and "
             "other profiles out, or choose a metric that any film has, such as one of VBench"
         )
+    return own[name].direction if name in own else direction_of(name)
 
 
 def direction_of(metric: str) -> str:
-    """Which way a built-in metric is better: higher, lower or none. Those of VBench are all the better the higher."""
+    """The same of what is built in. All others, such as those of VBench, are held to be better the higher."""
     from benchmarks.suites.embedded import METRICS
 
-    known = {name: one.direction for name, one in METRICS.items()} | dict.fromkeys(FILES, "higher")
-    return known.get(metric.removesuffix(".official"), "none")
+    return METRICS[metric].direction if metric in METRICS else "higher"
 
 
 def metric_of(reference: str) -> Found:

@@ -73,6 +73,7 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "img_pick": "last",
         "img_domain": "scene",
         "vid_noi_from": "slots",
+        "metrics": "mine.py:Flicker",
     }
     changed = Settings.model_validate({section: {key: others[key]}})
     for kind in KINDS:

@@ -116,9 +116,9 @@ def test_an_installed_metric_is_known_by_its_package(tmp_path: Path, monkeypatch
 
 def test_a_sweep_can_be_after_a_metric_of_ones_own(file: Path) -> None:
     settings = Settings(score=ScoreSettings(metrics=f"{file}:Flicker"))
-    check_metric("flicker", settings)
+    declared = check_metric("flicker", settings)
     with pytest.raises(UseError, match="no metric 'flicker'"):
         check_metric("flicker", Settings())
-    Objective("flicker", "minimize").check_direction()
-    with pytest.raises(UseError, match="objective flicker: neither way is better by itself"):
-        Objective("flicker")
+    Objective("flicker", "minimize").check_direction(declared)
+    with pytest.raises(UseError, match="objective flicker: maximize, but the metric is to minimize; say minimize"):
+        Objective("flicker").check_direction(declared)
