@@ -338,8 +338,10 @@ class GenerateSettings(Frozen):
         "how much of what was trained, base + alpha (trained - base): as trained; [P] tries LoRA alpha .2 to 1",
         ge=0,
     )
-    solver: Literal["euler", "unipc"] = identity(
-        "euler", "diffusers' FlowMatchEulerDiscrete or UniPCMultistep scheduler"
+    solver: Literal["euler", "unipc", "renoise"] = identity(
+        "euler",
+        "diffusers' FlowMatchEulerDiscrete or UniPCMultistep scheduler, or new noise after every step: what a few-step student "
+        "is trained for (self_forcing)",
     )
     guidance: float = identity(5.0, "classifier-free guidance scale; 1 turns it off", ge=0)
     guidance_low: float | None = identity(None, "guidance of the low-noise expert; none: the same", ge=0)

@@ -1,6 +1,7 @@
 """Where training clips come from: the embedded world, or a folder of real videos. Nothing is drawn or decoded before it is read."""
 
 import hashlib
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -66,6 +67,15 @@ class Footage(Protocol):
     def references(self, i: int) -> Frames:
         """Alternative reference images of clip i. [K, H, W, 3]; raises Unreadable."""
 
+    def room(self, i: int) -> int:
+        """By how many frames a training clip of the same video may begin later than clip i."""
+
+    def later(self, i: int, frames: int) -> Clip:
+        """The clip that begins so many frames later, at most `room(i)`. Raises Unreadable."""
+
+    def reversed_prompt(self, i: int) -> str:
+        """What names the motion of clip i backwards in time. Raises ValueError where no rule turns a caption around."""
+
     def held_back(self) -> list[Still]:
         """First images of what was kept from training, of at most HELD_BACK videos; unreadable ones are left out.
 
@@ -104,6 +114,18 @@ class WorldFootage:
         """[K, H, W, 3]"""
         length = self.settings.clip_frames
         return world.render([self.scenes[i]] * ((self.settings.references - 1) * length + 1))[::length]
+
+    def room(self, i: int) -> int:
+        """A scene has no end."""
+        return sys.maxsize
+
+    def later(self, i: int, frames: int) -> Clip:
+        """The object where it is by then."""
+        return Clip(world.render([self.scenes[i].later(frames)] * self.settings.clip_frames), self.prompt(i))
+
+    def reversed_prompt(self, i: int) -> str:
+        """The opposite direction, all else as it is."""
+        return self.scenes[i].reversed.prompt
 
     def held_back(self) -> list[Still]:
         """None: the films of the embedded world start from scenes of their own."""
@@ -192,8 +214,7 @@ class VideoFootage:
 
     def read(self, i: int) -> Clip:
         """Decoded now; the file stays open for the clips that follow."""
-        video, start = self._locate(i)
-        return Clip(self._decode(video, range(start, start + self.settings.clip_frames)), video.prompt)
+        return self.later(i, 0)
 
     def references(self, i: int) -> Frames:
         """Frames of the video outside the clip, or of the clip (also where the video is no longer than that). [K, H, W, 3]"""
@@ -205,6 +226,24 @@ class VideoFootage:
             len(choice), generator=keyed("reference", self.settings.seed, video.name, start)
         ).tolist()
         return self._decode(video, [choice[order[k % len(order)]] for k in range(self.settings.references)])
+
+    def room(self, i: int) -> int:
+        """Up to the end that is held back."""
+        video, start = self._locate(i)
+        return video.kept - self.settings.clip_frames - start
+
+    def later(self, i: int, frames: int) -> Clip:
+        """Decoded now; the file stays open for the clips that follow."""
+        video, start = self._locate(i)
+        start += frames
+        return Clip(self._decode(video, range(start, start + self.settings.clip_frames)), video.prompt)
+
+    def reversed_prompt(self, i: int) -> str:
+        """Never: captions are free text."""
+        raise ValueError(
+            f"the caption {self.prompt(i)!r} names a motion in words of its own, which no rule turns around; "
+            "the embedded world's prompts name a direction (leave data.path out)"
+        )
 
     def held_back(self) -> list[Still]:
         """Of videos spread evenly over the folder."""

@@ -63,6 +63,15 @@ class Scene:
         """The same scene with another velocity."""
         return replace(self, direction=direction, speed=speed)
 
+    @property
+    def reversed(self) -> "Scene":
+        """The same scene as its film shows it backwards in time."""
+        return self.turned((self.direction + len(DIRECTIONS) // 2) % len(DIRECTIONS), self.speed)
+
+    def later(self, frames: int) -> "Scene":
+        """The same scene so many frames on: the position is not wrapped around."""
+        return replace(self, x=self.x + frames * self.velocity[0], y=self.y + frames * self.velocity[1])
+
 
 def draw_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
     """A scene with everything uniform: background, object, position, direction and speed."""

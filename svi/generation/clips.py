@@ -28,8 +28,7 @@ class ClipLoop:
 
     def next(self, films: Films, clip: int, past: State | None) -> tuple[Frames, State]:
         past = past or {}
-        condition = self._condition(past, films, clip) if past else self.first_condition(films.images)
-        latents = self.denoiser.clip(Given(condition, films.text(clip), films.negative), films.noise(clip))
+        latents = self.denoiser.clip(self.given(films, clip, past), films.noise(clip))
         frames, m = self.denoiser.decode(latents), self.condition.motion_frames
         if past and self.settings.fix != "none":
             frames = recoloured(frames, films.images, self.settings.fix)
@@ -52,6 +51,11 @@ class ClipLoop:
         wrong["latents"][:, -channels:, reached] += error[:, :, None]
         made = self.denoiser.clip(Given(wrong, films.text(0), films.negative), films.noise(0))
         return First(made[:, :, 0], given)
+
+    def given(self, films: Films, clip: int, past: State) -> Given:
+        """What a clip is made from besides noise; nothing past: the images begin the films."""
+        condition = self._condition(past, films, clip) if past else self.first_condition(films.images)
+        return Given(condition, films.text(clip), films.negative)
 
     def _condition(self, past: State, films: Films, clip: int) -> Condition:
         """From what was handed on; where a film has drifted, that is disturbed, by noise that no clip of the film begins from."""

@@ -42,6 +42,38 @@ def test_the_worlds_clips_are_drawn_in_order_and_rendered_when_read() -> None:
     assert (len(footage), footage.skipped, footage.held_back()) == (5, [], [])
 
 
+def test_a_later_clip_of_the_world_goes_on_where_the_film_is_by_then() -> None:
+    footage = open_footage(DataSettings(clips=12))
+    for i in range(12):
+        film = world.render([footage.scenes[i]] * 30)  # type: ignore[attr-defined]
+        for frames in (0, 4, 25):
+            clip = footage.later(i, frames)
+            assert (np.abs(clip.frames.astype(int) - film[frames : frames + 5]) <= 64).all()
+            assert (clip.frames == film[frames : frames + 5]).mean() > 0.99  # a sum of steps rounds otherwise at an edge
+            assert clip.prompt == footage.prompt(i)
+        assert footage.room(i) > 10**6
+
+
+def test_a_reversed_prompt_names_what_the_film_shows_backwards() -> None:
+    """The same frames: the reversed scene, begun where the film ends."""
+    footage = open_footage(DataSettings(clips=12))
+    for i, scene in enumerate(footage.scenes):  # type: ignore[attr-defined]
+        film = world.render([scene] * 9)
+        backwards = scene.later(8).reversed
+        assert (world.render([backwards] * 9) == film[::-1]).mean() > 0.99
+        assert backwards.prompt == footage.reversed_prompt(i)
+        old, new = scene.prompt.split(), backwards.prompt.split()
+        assert [a == b for a, b in zip(old, new, strict=True)] == [True, True, True, False, True, True]
+
+
+def test_a_later_clip_of_a_video_ends_before_what_is_held_back(root: Path) -> None:
+    footage = VideoFootage(root, SETTINGS)
+    assert [footage.room(i) for i in (0, 7, 14, 15)] == [14, 7, 0, 14]
+    assert (footage.later(2, 9).frames == footage.read(11).frames).all()
+    with pytest.raises(ValueError, match="'A cat, asleep' names a motion in words of its own"):
+        footage.reversed_prompt(0)
+
+
 def test_captions_and_windows(root: Path) -> None:
     footage = VideoFootage(root, SETTINGS)
     clips = [footage.read(i) for i in range(len(footage))]

@@ -43,3 +43,36 @@ def test_every_clip_has_a_scheduler_of_its_own() -> None:
     first.step(torch.ones(1), first.timesteps[0], torch.zeros(1))
     assert solver(settings).step_index is None
     assert solver(settings).model_outputs == [None, None]
+
+
+def test_renoising_estimates_the_clip_and_noises_it_anew() -> None:
+    """A model that knows the data arrives there, over noise that differs at every level and has that level's size."""
+    noise, data = torch.randn(2, 8, 16, 16, 16, generator=torch.Generator().manual_seed(0)).unbind()
+    scheduler, x = solver(GenerateSettings(steps=4, shift=5.0, solver="renoise")), noise[None]
+    seen = [x]
+    for timestep in scheduler.timesteps:
+        sigma = timestep / 1000
+        x = scheduler.step((x - data) / sigma, timestep, x)[0]
+        seen.append(x)
+    torch.testing.assert_close(x[0], data)
+    levels = [*(t / 1000 for t in scheduler.timesteps), 0.0]
+    assert levels == pytest.approx([1, 15 / 16, 5 / 6, 5 / 8, 0])
+    added = [(x[0] - (1 - sigma) * data) / sigma for x, sigma in zip(seen, levels[:-1], strict=False)]
+    for one, other in zip(added, added[1:], strict=False):
+        assert float(other.std()) == pytest.approx(1, abs=0.02)
+        assert abs(float(torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1])) < 0.02
+
+
+def test_renoising_gives_each_film_noise_of_its_own() -> None:
+    """The same beside others and alone, and at every try."""
+    noise = torch.randn(3, 8, 4, 4)
+
+    def made(rows: torch.Tensor) -> torch.Tensor:
+        scheduler, x = solver(GenerateSettings(steps=3, solver="renoise")), rows
+        for timestep in scheduler.timesteps:
+            x = scheduler.step(x.sin(), timestep, x)[0]
+        return x
+
+    together = made(noise)
+    assert torch.equal(torch.cat([made(noise[i : i + 1]) for i in range(3)]), together)
+    assert torch.equal(made(noise.flip(0)), together.flip(0))
