@@ -141,3 +141,41 @@ class CacheSettings(Frozen):
         ge=0,
         lt=1,
     )
+
+
+class RolloutSettings(Frozen):
+    """Films of the model in training, made in its training, that it learns from; with the film's own sampler (generate.*)."""
+
+    clips: int = identity(
+        4,
+        "clips of a film: self_rollout takes a condition behind each of the first K, self_forcing draws 1 to K for a step, bagger "
+        "reverses all",
+        ge=1,
+    )
+    starts: int = identity(
+        48, "self_rollout, bagger: films made at a time, over all ranks, each from a true start", ge=1
+    )
+    every: int = identity(
+        250, "self_rollout: steps until the films are made anew; bagger: until more are added, a round of DAgger", ge=1
+    )
+    share: float = identity(
+        0.5,
+        "self_rollout: probability of a condition of its own; bagger: of a reversed clip (mixed half and half)",
+        ge=0,
+        le=1,
+    )
+    consistency: float = identity(
+        0.1, "self_rollout: weight of |first frame of the estimate - condition|^2 ([N] names no weight)", ge=0
+    )
+
+
+class DistillationSettings(Frozen):
+    """self_forcing: the teacher and the critic of distribution matching. Its student has generate.steps steps."""
+
+    critic_updates: int = identity(5, "updates of the critic after each of the student (Self-Forcing's code: 5)", ge=1)
+    critic_lr: float = identity(
+        0.2, "the critic's learning rate as a share of train.lr (Self-Forcing's code: 4e-7 of 2e-6)", gt=0
+    )
+    guidance: float = identity(
+        1.0, "classifier-free guidance of the teacher (Self-Forcing's code: 3); 1 turns it off", ge=0
+    )

@@ -26,6 +26,17 @@ EULER = "Euler steps"
 EVERY_FORWARD = "every forward of the model"
 NO_ANCHOR = "a past without an anchor"
 LATENTS = "latents that are handed on"
+REVERSIBLE = "prompts whose motion a rule can turn around"
+ONE_EXPERT = "one transformer for all noise levels"
+RENOISING = "films that are sampled with new noise after every step"
+WHOLE = "whole weights on every rank"
+# What films that are made within a training need beside its own settings.
+ROLLED = (
+    "rollout",
+    *(f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back", "references", "reference_from")),
+    *(f"generate.{key}" for key in ("steps", "shift", "solver", "pixels", "handoff", "fix", "detector")),
+    *(f"generate.{key}" for key in ("guidance", "guidance_low", "negative_prompt")),
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,27 @@ OBJECTIVES: dict[str, Part] = {
         reads=("cache.noise",),
         needs=(CAUSAL, NO_ANCHOR),
         gives=(CLEAN_PAST,),
+    ),
+    "self_rollout": Part(
+        "svi.objectives.self_rollout:SelfRollout",
+        "some conditions are the end of the model's own film, the target is what truly follows (project's notes on Self-Forcing)",
+        reads=ROLLED,
+        needs=(ONE_EXPERT, WHOLE),
+        gives=(CONDITION,),
+    ),
+    "self_forcing": Part(
+        "svi.objectives.self_forcing:SelfForcing",
+        "a few-step student is trained on its own films by distribution matching (Self-Forcing, arXiv 2506.08009)",
+        reads=(*ROLLED, "distillation"),
+        needs=(ONE_EXPERT, WHOLE, RENOISING),
+        gives=(CONDITION,),
+    ),
+    "bagger": Part(
+        "svi.objectives.bagger:Bagger",
+        "the model's own films, reversed in time, show how to get from drifted to clean (BAgger, arXiv 2512.12080)",
+        reads=ROLLED,
+        needs=(ONE_EXPERT, WHOLE, REVERSIBLE),
+        gives=(CONDITION,),
     ),
 }
 GENERATIONS: dict[str, Part] = {

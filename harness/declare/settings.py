@@ -5,7 +5,15 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from benchmarks.vbench.files import FILES
-from svi.axes import CacheSettings, ForcingSettings, MethodSettings, ResamplingSettings, StreamSettings
+from svi.axes import (
+    CacheSettings,
+    DistillationSettings,
+    ForcingSettings,
+    MethodSettings,
+    ResamplingSettings,
+    RolloutSettings,
+    StreamSettings,
+)
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -133,6 +141,8 @@ class Settings(Frozen):
     resampling: ResamplingSettings = Field(default_factory=ResamplingSettings)
     stream: StreamSettings = Field(default_factory=StreamSettings)
     cache: CacheSettings = Field(default_factory=CacheSettings)
+    rollout: RolloutSettings = Field(default_factory=RolloutSettings)
+    distillation: DistillationSettings = Field(default_factory=DistillationSettings)
     generate: GenerateSettings = Field(default_factory=GenerateSettings)
     speed: SpeedSettings = Field(default_factory=SpeedSettings)
     eval: EvalSettings = Field(default_factory=EvalSettings)

@@ -21,7 +21,11 @@ from svi.parts import (
     GAIN,
     LATENTS,
     NO_ANCHOR,
+    ONE_EXPERT,
     REFERENCE,
+    RENOISING,
+    REVERSIBLE,
+    WHOLE,
     Axis,
 )
 from svi.settings import ConditionSettings
@@ -35,12 +39,24 @@ BY_SETTINGS: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
         lambda s: s.method.architecture == "causal",
         "a bidirectional model has not; set method.architecture=causal",
     ),
-    EULER: (lambda s: s.generate.solver == "euler", "generate.solver=unipc does not take; set generate.solver=euler"),
+    EULER: (lambda s: s.generate.solver == "euler", "another generate.solver does not take; set generate.solver=euler"),
     EVERY_FORWARD: (lambda s: s.speed.cache == "none", "speed.cache thins out; set speed.cache=none"),
     NO_ANCHOR: (lambda s: not s.condition.anchor, "condition.anchor=true does not leave; set condition.anchor=false"),
     LATENTS: (
         lambda s: s.generate.handoff == "latent",
         "generate.handoff=pixel decodes; set generate.handoff=latent",
+    ),
+    RENOISING: (
+        lambda s: s.generate.solver == "renoise",
+        "another generate.solver does not make; set generate.solver=renoise, and generate.steps=4 or so",
+    ),
+    REVERSIBLE: (
+        lambda s: s.data.path is None,
+        "captions of data.path are not; leave data.path out, or set another method.objective",
+    ),
+    WHOLE: (
+        lambda s: s.train.zero < 3 or s.train.ranks == 1,
+        "train.zero=3 cuts in pieces; set train.zero=2",
     ),
 }
 
@@ -95,8 +111,11 @@ class Method:
         return one.name == USUAL[one.axis] and one.found is None
 
 
-def method_of(settings: Settings) -> Method:
-    """The method of these settings. Raises UseError for parts that are unknown or do not go together."""
+def method_of(settings: Settings, experts: int = 1) -> Method:
+    """The method of these settings on a backbone of so many experts.
+
+    Raises UseError for parts that are unknown or do not go together.
+    """
     wanted = settings.method
     if settings.generate.method != MADE:  # a trivial method trains nothing and runs no loop
         wanted = MethodSettings()
@@ -104,7 +123,7 @@ def method_of(settings: Settings) -> Method:
     loop, memory, made = chosen("generation", wanted.generation), chosen("memory", wanted.memory), settings.generate
     remedied = any(remedy not in OFF for remedy in (made.fix, made.detector))
     method = Method(wanted, objective, loop, memory, remedied)
-    _check(method, settings)
+    _check(method, settings, experts)
     _check_memory(method.memory, settings.condition)
     _check_remedies(settings, method)
     if settings.train.show_errors and objective and objective.name != ERROR_RECYCLING:
@@ -114,11 +133,12 @@ def method_of(settings: Settings) -> Method:
     return method
 
 
-def _check(method: Method, settings: Settings) -> None:
+def _check(method: Method, settings: Settings, experts: int) -> None:
     """Everything that a part needs must be given by another one."""
     parts: Sequence[Chosen] = [one for one in (method.objective, method.generation, method.memory) if one]
     given = {gift for one in parts for gift in one.part.gives}
     given |= {need for need, (met, _) in BY_SETTINGS.items() if met(settings)}
+    given |= {ONE_EXPERT} if experts == 1 else set()
     given |= set() if method.objective else {CONDITION}  # the base model as it is
     for one in parts:
         for need in one.part.needs:
@@ -162,6 +182,10 @@ def _where_from(method: Method, need: str) -> str:
     """Who could give it, in words."""
     if need in BY_SETTINGS:
         return BY_SETTINGS[need][1]
+    if need == ONE_EXPERT:
+        return (
+            "this backbone.name has not: each of its experts is trained alone; choose another model or method.objective"
+        )
     given = {axis: [name for name, part in parts.items() if need in part.gives] for axis, parts in BUILT_IN.items()}
     ways = [f"method.{axis} to {' or '.join(names)}" for axis, names in given.items() if names]
     trained = f"method.objective={method.objective.name}" if method.objective else "a base model without training"

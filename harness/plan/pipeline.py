@@ -106,7 +106,7 @@ class Builder:
 
     def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[Track]) -> Child:
         model = self.model(resolved.settings)
-        settings, many, method = model.settings, len(model.experts) > 1, method_of(model.settings)
+        settings, many, method = model.settings, len(model.experts) > 1, method_of(model.settings, len(model.experts))
         base = self.base(model)
         name = f"{variant.name}, seed {seed}"
         trained: dict[str, str] = {}

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from harness.declare.settings import EvalSettings, Settings
-from svi.axes import CacheSettings, ForcingSettings, MethodSettings, StreamSettings
+from svi.axes import (
+    CacheSettings,
+    DistillationSettings,
+    ForcingSettings,
+    MethodSettings,
+    RolloutSettings,
+    StreamSettings,
+)
 from svi.settings import (
     BackboneSettings,
     BankSettings,
@@ -39,6 +46,8 @@ class Reading:
     forcing: ForcingSettings
     stream: StreamSettings
     cache: CacheSettings
+    rollout: RolloutSettings
+    distillation: DistillationSettings
     generate: GenerateSettings
     speed: SpeedSettings
     eval: EvalSettings

@@ -67,6 +67,11 @@ class LatentCache:
     def __len__(self) -> int:
         return self._clips
 
+    @property
+    def written(self) -> int:
+        """Clips that lie there, of which it may be opened with fewer."""
+        return self._ends[-1]
+
     def batch(self, rows: Sequence[int], short: Sequence[bool], reference: Sequence[int]) -> Batch:
         """Clips `rows`, each conditioned on one motion frame (short) or all, and on one of its `references` images.
 

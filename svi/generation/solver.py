@@ -1,4 +1,4 @@
-"""The solvers of sampling: diffusers' schedulers at the noise levels that the paper's figures were made with, and a few-step one."""
+"""The solvers of sampling: diffusers' schedulers at the noise levels of the paper's figures, and one for few-step students."""
 
 import hashlib
 from collections.abc import Sequence

@@ -96,6 +96,10 @@ class Clips:
         """V = X_vid - X_noi, from noise to data."""
         return self.latents - self.noise
 
+    def estimate(self, v: Tensor) -> Tensor:
+        """X_vid as a velocity has it: X_t + (1 - t) v."""
+        return self.x_t + (1 - recycle.over(self.t, v)) * v
+
 
 class Objective:
     """Plain flow matching; a method changes `inputs`, or writes its own `loss` (protocol: svi.training.objective).
@@ -147,7 +151,14 @@ class Objective:
 
     def matched(self, model: nn.Module, clips: Clips) -> Tensor:
         """mean |v - (X_vid - X_noi)|^2, scalar."""
-        v = self.backbone.velocity(model, clips.x_t, clips.t, clips.condition, clips.text)
+        return self.error(self.velocity(model, clips), clips)
+
+    def velocity(self, model: nn.Module, clips: Clips) -> Tensor:
+        """v at X_t. [B, C, T, h, w]"""
+        return self.backbone.velocity(model, clips.x_t, clips.t, clips.condition, clips.text)
+
+    def error(self, v: Tensor, clips: Clips) -> Tensor:
+        """The same of a velocity that is there."""
         return mean_over((v - clips.target).square(), self.backbone.learned(clips.condition)).mean()
 
     def log(self) -> dict[str, float]:

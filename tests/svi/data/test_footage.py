@@ -49,7 +49,9 @@ def test_a_later_clip_of_the_world_goes_on_where_the_film_is_by_then() -> None:
         for frames in (0, 4, 25):
             clip = footage.later(i, frames)
             assert (np.abs(clip.frames.astype(int) - film[frames : frames + 5]) <= 64).all()
-            assert (clip.frames == film[frames : frames + 5]).mean() > 0.99  # a sum of steps rounds otherwise at an edge
+            assert (
+                clip.frames == film[frames : frames + 5]
+            ).mean() > 0.99  # a sum of steps rounds otherwise at an edge
             assert clip.prompt == footage.prompt(i)
         assert footage.room(i) > 10**6
 

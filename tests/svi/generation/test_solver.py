@@ -1,5 +1,7 @@
 """Noise levels and arithmetic of the solvers."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -58,7 +60,7 @@ def test_renoising_estimates_the_clip_and_noises_it_anew() -> None:
     levels = [*(t / 1000 for t in scheduler.timesteps), 0.0]
     assert levels == pytest.approx([1, 15 / 16, 5 / 6, 5 / 8, 0])
     added = [(x[0] - (1 - sigma) * data) / sigma for x, sigma in zip(seen, levels[:-1], strict=False)]
-    for one, other in zip(added, added[1:], strict=False):
+    for one, other in pairwise(added):
         assert float(other.std()) == pytest.approx(1, abs=0.02)
         assert abs(float(torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1])) < 0.02
 
