@@ -42,7 +42,9 @@ class Denoiser:
         A loop that finishes frames before the clip that they belong to calls `known` when they are: latency is counted to there.
         """
         self.backbone, self.settings = backbone, settings
-        self.models = {expert: model.eval() for expert, model in models.items()}
+        self.models = dict(models)
+        for model in models.values():
+            model.eval()  # of a DeepSpeed engine it returns nothing
         self.known: Callable[[], None] = lambda: None
 
     @property
