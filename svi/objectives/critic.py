@@ -27,6 +27,7 @@ class Critic:
 
     def __init__(self, model: nn.Module, settings: TrainSettings, share: float) -> None:
         """`share` of the training's learning rate."""
+        ranks.join()
         self.model, self.grad_clip = twin(model), settings.grad_clip
         checkpoint_activations(self.model, settings.checkpointing)
         self.weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
