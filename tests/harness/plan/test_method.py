@@ -17,7 +17,7 @@ from harness.plan.method import method_of
 from harness.plan.model import Model, model_of
 from harness.plan.pipeline import build
 from svi.axes import MethodSettings
-from svi.settings import GenerateSettings, TrainSettings
+from svi.settings import DataSettings, GenerateSettings, TrainSettings
 from tests.harness.small import ONE_TRACK, SMALL, harness
 
 OWN = '''
@@ -193,6 +193,34 @@ def test_a_memory_changes_films_by_its_own_settings_and_no_training(
     assert read({}, "half")[0] == usual[0]
     assert read({}, "half")[1] != usual[1]
     assert read({"noise": 0.1})[0] != usual[0]
+
+
+@pytest.mark.parametrize(
+    ("objective", "changed", "said"),
+    [
+        ("self_forcing", {}, "films that are sampled with new noise .* another generate.solver does not make"),
+        ("bagger", {"data": DataSettings(path="videos")}, "prompts whose motion .* captions of data.path are not"),
+        ("self_rollout", {"train": TrainSettings(zero=3, ranks=2)}, "whole weights .* train.zero=3 cuts in pieces"),
+    ],
+)
+def test_rollouts_that_settings_make_impossible_are_refused(objective: str, changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(UseError, match=f"method.objective={objective} needs {said}"):
+        method_of(Settings(method=MethodSettings(objective=objective), **changed))
+
+
+def test_one_of_two_experts_is_not_rolled_out() -> None:
+    """Each is trained in a stage of its own, where the other is not at hand."""
+    with pytest.raises(UseError, match=r"self_rollout needs one transformer for all noise levels, which this backbone"):
+        method_of(settings(objective="self_rollout"), experts=2)
+    method_of(settings(objective="self_rollout"), experts=1)
+    method_of(settings(), experts=2)
+
+
+def test_a_rollout_is_as_the_films_are() -> None:
+    """Whatever the films are sampled with is part of such a training, how many there are is not."""
+    kind, _, _ = method_of(settings(objective="self_rollout")).training(TRAIN)
+    assert {"generate.steps", "generate.solver", "generate.guidance", "rollout", "data.path"} <= set(kind.reads)
+    assert not {"generate", "generate.samples", "generate.seed"} & set(kind.reads)
 
 
 @pytest.mark.parametrize(
