@@ -55,6 +55,8 @@ class StreamLoop:
             done, buffer = self._advanced(films, clip * self.step + ready.shape[2], reference, buffer)
             ready = torch.cat([ready, done], dim=2)
             reference = torch.cat([reference, done], dim=2)[:, :, done.shape[2] :]
+            if ready.shape[2] > 1:  # more than the image
+                self.denoiser.known()
         return {"ready": ready, "reference": reference, "buffer": buffer}
 
     def _begun(self, films: Films, image: Tensor) -> State:

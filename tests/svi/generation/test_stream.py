@@ -57,11 +57,14 @@ def test_a_chunk_is_emitted_every_s_micro_steps(
     """By forwards: a film's first clip also takes an ordinary clip's; every forward raises each t by 1 / (s N)."""
     generator = maker(chunk=chunk, micro_steps=micro_steps)
     levels, s = told(generator, monkeypatch), micro_steps or 2  # 4 steps a clip of 4 new frames, 2 of them in a chunk
+    at_first: list[int] = []
+    generator.denoiser.known = lambda: at_first.append(len(levels))
     (_, first), *_, (_, last) = clips(generator, 4)
     reference = 5 - chunks * chunk
     emitted = 4 * 4 + last["ready"].shape[2] - reference
     assert emitted % chunk == 0
     assert len(levels) == STEPS.steps + s * emitted // chunk
+    assert at_first[0] == STEPS.steps + s * (1 if reference else 2)  # the first frame behind the image's is there
     for step, level in enumerate(levels[STEPS.steps :]):
         u = 1 - (step % s) / s
         expected = [0.0] * reference + [(i + u) / chunks for i in range(chunks) for _ in range(chunk)]
