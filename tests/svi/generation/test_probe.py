@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from svi.axes import ForcingSettings
+from svi.axes import ForcingSettings, StreamSettings
 from svi.backbones.meter import Meter
 from svi.frames import Frames
 from svi.generation.clips import ClipLoop
@@ -16,6 +16,7 @@ from svi.generation.forcing import ForcingLoop
 from svi.generation.loop import Films, First, Loop, State
 from svi.generation.probe import probe
 from svi.generation.step_first import StepFirst
+from svi.generation.stream import StreamLoop
 from tests.svi.films import SETTINGS, maker, scripts
 
 
@@ -105,12 +106,23 @@ def test_a_later_block_sees_an_error_at_the_level_that_it_reaches(monkeypatch: p
         torch.testing.assert_close(wrong - clean, (1 - sigma) * error)
 
 
-def test_a_staggered_window_knows_its_first_frame_before_its_last() -> None:
-    made = maker(SETTINGS.model_copy(update={"steps": 3}), loop=ForcingLoop, forcing=ForcingSettings(stagger=2.0))
+@pytest.mark.parametrize(
+    ("loop", "sections", "first", "whole"),
+    [
+        # Of 4 new frames, the last begins 6 steps after the first.
+        (ForcingLoop, {"forcing": ForcingSettings(stagger=2.0)}, 3, 9),
+        # An ordinary clip, then two micro-steps a frame, of which the first is the image again.
+        (StreamLoop, {"stream": StreamSettings(micro_steps=2)}, 3 + 2 * 2, 3 + 5 * 2),
+    ],
+)
+def test_a_first_frame_that_is_there_before_its_clip_is_told(
+    loop: type[Loop], sections: dict[str, Any], first: int, whole: int
+) -> None:
+    made = maker(SETTINGS.model_copy(update={"steps": 3}), loop=loop, **sections)
     made.encode(scripts(1)[0].prompts)
     meter, calls = Meter(), list[int]()
     for model in made.denoiser.models.values():
         meter.watch(model)
     made.denoiser.known = lambda: calls.append(meter.calls)
     made.loop.next(made.films_of(scripts(1)[:1]), 0, None)
-    assert (calls[0], meter.calls) == (3, 9)  # of 4 new frames, the last begins 6 steps after the first
+    assert (calls[0], meter.calls) == (first, whole)
