@@ -7,7 +7,17 @@ from harness.declare.spec import Scalar, Variant, experiment
 UNTRAINED: dict[str, Scalar] = {"train.enabled": False}
 # A step of these costs several plain ones: they take fewer, for as many evaluations as the others.
 ALL_IN: dict[str, Scalar] = {"train.budget": "evaluations"}
-FEW_STEPS: dict[str, Scalar] = {"generate.solver": "renoise", "generate.steps": 4}
+# A few-step student, which takes many small steps: as many clips' worth as 3,000 steps of 16.
+DISTILLED: dict[str, Scalar] = {
+    "method.objective": "self_forcing",
+    "generate.solver": "renoise",
+    "generate.steps": 4,
+    "train.batch": 4,
+    "train.steps": 12_000,
+    "train.lr": 1e-3,
+    "distillation.critic_lr": 0.5,
+    **ALL_IN,
+}
 # In these the past lies in the sequence itself; here it is handed on as it is.
 FORCING: dict[str, Scalar] = {
     "method.objective": "diffusion_forcing",
@@ -39,9 +49,9 @@ def league() -> Iterator[Variant]:
     yield Variant("alpha_0.2", {"generate.alpha": 0.2})
     yield Variant("history_corruption", {"method.objective": "history_corruption"})
     yield Variant("resampling", {"method.objective": "resampling", **ALL_IN})
-    yield Variant("bagger", {"method.objective": "bagger", **ALL_IN})
+    yield Variant("bagger", {"method.objective": "bagger", "rollout.clips": 10, "rollout.every": 510, **ALL_IN})
     yield Variant("self_rollout", {"method.objective": "self_rollout", **ALL_IN})
-    yield Variant("self_forcing", {"method.objective": "self_forcing", **FEW_STEPS, **ALL_IN})
+    yield Variant("self_forcing", DISTILLED)
     yield Variant("diffusion_forcing_clean", FORCING)
     yield Variant("diffusion_forcing_noisy", {**FORCING, "forcing.sigma_h": 0.1})
     yield Variant("diffusion_forcing_guided", {**FORCING, "forcing.weight": 1.5})
