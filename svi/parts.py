@@ -22,6 +22,8 @@ REFERENCE = "a reference image in the condition of every clip"
 GAIN = "a first frame whose errors can be followed"
 EPS = "a first frame that should be its start image again"
 """With GAIN: what one clip foretells the film by."""
+PACKED_PAST = "a long past packed into the sequence"
+ANCHOR_TOKENS = "an anchor image among the tokens of the text"
 EULER = "Euler steps"
 EVERY_FORWARD = "every forward of the model"
 NO_ANCHOR = "a past without an anchor"
@@ -30,10 +32,14 @@ REVERSIBLE = "prompts whose motion a rule can turn around"
 ONE_EXPERT = "one transformer for all noise levels"
 RENOISING = "films that are sampled with new noise after every step"
 WHOLE = "whole weights on every rank"
+# What an objective reads that takes later clips of the training footage.
+FOOTAGE = tuple(
+    f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back", "references", "reference_from")
+)
 # What films that are made within a training need beside its own settings.
 ROLLED = (
     "rollout",
-    *(f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back", "references", "reference_from")),
+    *FOOTAGE,
     *(f"generate.{key}" for key in ("steps", "shift", "solver", "pixels", "handoff", "fix", "detector")),
     *(f"generate.{key}" for key in ("guidance", "guidance_low", "negative_prompt")),
 )
@@ -60,6 +66,13 @@ OBJECTIVES: dict[str, Part] = {
         reads=("injection", "bank"),
         gives=(CONDITION,),
     ),
+    "anchor_tokens": Part(
+        "svi.objectives.anchor_tokens:AnchorTokens",
+        "an earlier image of the film among the text's tokens (StreamingT2V-style, arXiv 2403.14773)",
+        reads=FOOTAGE,
+        needs=(NO_ANCHOR,),
+        gives=(ANCHOR_TOKENS,),
+    ),
     "diffusion_forcing": Part(
         "svi.objectives.diffusion_forcing:DiffusionForcing",
         "an independent noise level for every latent frame, the past in the sequence itself (arXiv 2407.01392)",
@@ -74,6 +87,13 @@ OBJECTIVES: dict[str, Part] = {
         "svi.objectives.history_corruption:HistoryCorruption",
         "motion frames with noise, less resolution, another saturation (Helios-style, arXiv 2603.04379)",
         gives=(CONDITION,),
+    ),
+    "packed_history": Part(
+        "svi.objectives.packed_history:PackedHistory",
+        "clips behind a long past in the sequence, the older the smaller (FramePack-style, arXiv 2504.12626)",
+        reads=FOOTAGE,
+        needs=(NO_ANCHOR,),
+        gives=(PACKED_PAST,),
     ),
     RESAMPLING: Part(
         "svi.objectives.resampling:Resampling",
@@ -124,6 +144,12 @@ GENERATIONS: dict[str, Part] = {
         needs=(CONDITION,),
         gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
     ),
+    "anchor_tokens": Part(
+        "svi.generation.anchor_tokens:AnchorTokens",
+        "the clip loop with the start image among the text's tokens (StreamingT2V-style, arXiv 2403.14773)",
+        needs=(ANCHOR_TOKENS, NO_ANCHOR),
+        gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
+    ),
     "forcing": Part(
         "svi.generation.forcing:ForcingLoop",
         "clips behind their own history, clean, noisy or as guidance; all frames together or as a pyramid (forcing.*)",
@@ -142,6 +168,12 @@ GENERATIONS: dict[str, Part] = {
         "the clip loop on shuffles of the first clip's noise, blended where clips overlap (FreeNoise-style, arXiv 2310.15169)",
         needs=(CONDITION,),
         gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
+    ),
+    "packed_history": Part(
+        "svi.generation.packed_history:PackedHistory",
+        "clips behind a long past in the sequence, the older the smaller (FramePack-style, arXiv 2504.12626)",
+        needs=(PACKED_PAST, EULER, EVERY_FORWARD, NO_ANCHOR),
+        gives=(GAIN,),
     ),
     "stream": Part(
         "svi.generation.stream:StreamLoop",

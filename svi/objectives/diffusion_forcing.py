@@ -8,7 +8,7 @@ from svi.backbones.padding import unknown
 from svi.generation.history import whole_latents
 from svi.method.draws import keyed
 from svi.method.flow import draw_t
-from svi.objectives.objective import Clips, Objective, Setup, mean_over
+from svi.objectives.objective import Clips, Objective, Setup
 from svi.parts import EACH_FRAME
 
 
@@ -30,12 +30,6 @@ class DiffusionForcing(Objective):
 
     def inputs(self, model: nn.Module, clips: Clips, step: int) -> Clips:
         return clips.changed(condition=unknown(clips.condition), t=torch.stack([self.times(k) for k in clips.k]))
-
-    def matched(self, model: nn.Module, clips: Clips) -> Tensor:
-        """The mean over frames of |v_f - (x_f - n_f)|^2, scalar."""
-        v = self.backbone.velocity(model, clips.x_t, clips.t, clips.condition, clips.text)
-        predicted = (clips.t < 1).to(v.dtype)[:, None, :, None, None]
-        return mean_over((v - clips.target).square(), predicted).mean()
 
     def times(self, k: int) -> Tensor:
         """The times of the sample with global index k, [T].

@@ -158,8 +158,12 @@ class Objective:
         return self.backbone.velocity(model, clips.x_t, clips.t, clips.condition, clips.text)
 
     def error(self, v: Tensor, clips: Clips) -> Tensor:
-        """The same of a velocity that is there."""
-        return mean_over((v - clips.target).square(), self.backbone.learned(clips.condition)).mean()
+        """The same of a velocity that is there; frames with a time of their own, which is 1, are given and not predicted."""
+        predicted = self.backbone.learned(clips.condition)
+        if clips.t.dim() == 2:
+            noisy = (clips.t < 1).to(v.dtype)[:, None, :, None, None]
+            predicted = noisy if predicted is None else noisy * predicted
+        return mean_over((v - clips.target).square(), predicted).mean()
 
     def log(self) -> dict[str, float]:
         """What to log beside the loss."""

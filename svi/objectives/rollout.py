@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from svi.backbones.backbone import Condition
 from svi.data.cache import Batch
 from svi.data.encode import encode_clips
-from svi.data.footage import open_footage
 from svi.frames import Frames
 from svi.generation.clips import ClipLoop
 from svi.generation.denoiser import Denoiser
@@ -20,6 +19,7 @@ from svi.generation.loop import State
 from svi.method.draws import keyed
 from svi.method.flow import EVERYWHERE
 from svi.objectives.objective import Setup
+from svi.objectives.sequel import Sequels
 from svi.training import ranks
 
 
@@ -67,8 +67,8 @@ class Rollouts:
         """
         read = setup.settings
         self.backbone, self.data, self.expert, self.settings = setup.backbone, setup.data, setup.expert, read
-        self.footage, self.seed = open_footage(read.data), setup.seed
-        self.hop: int = read.data.clip_frames - read.condition.overlap
+        sequels, self.seed = Sequels(setup), setup.seed
+        self.footage, self.hop = sequels.footage, sequels.hop
         self._check()
         room = [self.footage.room(row) // self.hop for row in range(len(self.data))]
         self.clips: int = min(read.rollout.clips, max(room)) if followed else read.rollout.clips
@@ -93,11 +93,6 @@ class Rollouts:
         if self.settings.train.zero == 3 and dist.get_world_size() > 1:
             raise ValueError(
                 "train.zero=3 cuts weights in pieces, and each rank makes films of its own; set train.zero=2"
-            )
-        if self.data.written != len(self.footage):
-            raise ValueError(
-                f"the latent cache has {self.data.written} of {len(self.footage)} clips, so that its rows are not those of the "
-                "footage; remove the files that the data stage lists as torn, and run again"
             )
 
     def of_step(self, step: int) -> Iterator[Starts]:

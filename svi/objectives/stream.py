@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from svi.backbones.padding import unknown
 from svi.method.draws import keyed
 from svi.method.partition import Partition
-from svi.objectives.objective import Clips, Objective, Setup, mean_over
+from svi.objectives.objective import Clips, Objective, Setup
 from svi.parts import EACH_FRAME
 
 
@@ -47,9 +47,3 @@ class Stream(Objective):
         if whole >= self.stream.whole and low <= 1 - float(times.min()) < high:
             return times.to(t.dtype)
         return torch.cat([torch.ones(1, dtype=t.dtype), t.expand(self.frames[1] - 1)])
-
-    def matched(self, model: nn.Module, clips: Clips) -> Tensor:
-        """The mean over frames of |v_f - (x_f - n_f)|^2, scalar."""
-        v = self.backbone.velocity(model, clips.x_t, clips.t, clips.condition, clips.text)
-        predicted = (clips.t < 1).to(v.dtype)[:, None, :, None, None]
-        return mean_over((v - clips.target).square(), predicted).mean()
