@@ -22,6 +22,7 @@ from harness.declare.request import layers_of, resolved
 from harness.declare.settings import Settings
 from harness.declare.spec import parse_overrides
 from harness.plan.kinds import FILM
+from harness.plan.method import method_of
 from harness.plan.model import Model
 from harness.plan.pipeline import Builder
 from svi.artifacts import VIDEOS
@@ -115,6 +116,12 @@ def _settings(request: FilmRequest) -> Settings:
             raise UseError("--negative and generate.negative_prompt= are the same setting; give one of them")
         values["generate.negative_prompt"] = request.negative
     settings = resolved(layers_of(request.profile, request.recipes, values)).settings
+    if method_of(settings).films(FILM)[1]:
+        asked = ", ".join(f"{key}={value}" for key, value in given.items() if key.startswith("method."))
+        raise UseError(
+            f"{asked}: a single film is made clip by clip, by a bidirectional model and with the memories that condition.* has; "
+            "other methods make films in an experiment (harness run)"
+        )
     if request.negative and not settings.generate.guided:
         raise UseError(
             f"--negative {request.negative!r:.60} would do nothing, since generate.guidance={settings.generate.guidance:g} turns "

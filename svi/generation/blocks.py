@@ -34,7 +34,7 @@ class BlockLoop:
         """Without a memory, the last cache.frames latent frames are remembered."""
         self.denoiser, self.backbone = denoiser, denoiser.backbone
         self.condition, self.block, self.sigma = settings.condition, settings.method.block, settings.cache.noise
-        self.memory = memory or Window.of(settings)
+        self.memory = Window.of(settings) if memory is None else memory
 
     @torch.no_grad()
     def next(self, films: Films, clip: int, past: State | None) -> tuple[Frames, State]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from svi.backbones.backbone import Backbone
 from svi.generation.clips import ClipLoop
-from svi.generation.denoiser import Denoiser, Given
+from svi.generation.denoiser import Denoiser, Given, Seeing, themselves
 from svi.generation.loop import State
 from svi.generation.solver import solver
 from svi.method.draws import keyed
@@ -42,14 +42,14 @@ class Leaving(Denoiser):
         super().__init__(backbone, models, settings)
         self.last = last
 
-    def clip(self, given: Given, x: Tensor) -> Tensor:
+    def clip(self, given: Given, x: Tensor, seeing: Seeing = themselves) -> Tensor:
         steps = solver(self.settings)
         with torch.no_grad():
             for timestep in steps.timesteps[: self.last]:
-                v = self.velocity(timestep / TIMESTEPS, x, given)
+                v = self.velocity(timestep / TIMESTEPS, x, given, seeing)
                 x = steps.step(-v, timestep, x)[0]
         sigma = steps.timesteps[self.last] / TIMESTEPS
-        return self.backbone.finish(x + sigma * self.velocity(sigma, x, given), given.condition)
+        return self.backbone.finish(x + sigma * self.velocity(sigma, x, given, seeing), given.condition)
 
 
 class SelfForcing(Objective):

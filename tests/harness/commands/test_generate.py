@@ -45,6 +45,22 @@ def test_what_is_no_image_is_refused_before_anything_is_trained(tmp_path: Path, 
     assert not (tmp_path / "runs" / "artifacts").exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("method.architecture=causal", "method.architecture=causal: a single film is made clip by clip"),
+        ("method.generation=blocks", "method.generation=blocks needs"),
+        ("method.generation=free_noise", "method.generation=free_noise: a single film is made clip by clip"),
+    ],
+)
+def test_a_method_that_a_single_film_is_not_made_by_is_refused(
+    tmp_path: Path, asked: list[str], method: str, said: str
+) -> None:
+    done = harness(*asked, method, store=tmp_path / "runs")
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 def test_what_is_cut_of_a_portrait_is_said_with_a_size_that_keeps_it(tmp_path: Path) -> None:
     Image.new("RGB", (1080, 1920)).save(tmp_path / "start.png")
     wan = Settings(backbone=BackboneSettings(name="folder"), data=DataSettings(height=480, width=832))

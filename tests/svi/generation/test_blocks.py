@@ -273,6 +273,20 @@ def test_stopped_anywhere_and_resumed_is_identical(tmp_path: Path, memory: str, 
     assert np.array_equal(whole, cut)
 
 
+def test_what_is_probed_is_the_block_that_films_begin_with() -> None:
+    """And an error of the start image reaches it."""
+    made = blocks(block=2)
+    heard = listened(made)
+    story = one_prompt(1)
+    clips(made, story)
+    finished = [call.x for call in heard if (call.t == 1).all()]
+    loop, films = made.loop, made.films_of(story)
+    assert isinstance(loop, BlockLoop)
+    none = torch.zeros_like(finished[0][:, :, 0])
+    assert torch.equal(loop.first(films, none).made, finished[1][:, :, 0])
+    assert not torch.allclose(loop.first(films, none + 0.3).made, finished[1][:, :, 0], atol=1e-3)
+
+
 def test_films_side_by_side_are_as_if_each_was_made_alone() -> None:
     story = scripts(3)
     together = [frames for frames, _ in clips(blocks("sink"), story)]

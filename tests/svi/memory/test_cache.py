@@ -159,6 +159,31 @@ def test_reading_remembers_nothing_and_an_error_neither() -> None:
         )
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("memory", MEMORIES, ids=str)
+def test_a_cache_goes_on_from_its_state_to_the_last_bit(memory: Memory, dtype: torch.dtype) -> None:
+    """Through NumPy, which has no bfloat16; what flows into a sink is float32 beside it."""
+    model, film = small_wan().to(dtype), latents(16)
+    whole, cut = Cache(memory), Cache(memory)
+    for begin in range(0, 16, 2):
+        for cache in (whole, cut):
+            with cache.writing(model, 2):
+                call(model, film[:, :, begin : begin + 2], [1, 1])
+        state = {name: torch.from_numpy(x.numpy()) for name, x in cut.state().items()}
+        cut = Cache(memory)
+        cut.load(state, torch.device("cpu"))
+    assert cut.seen == whole.seen == 16
+    assert [frame.index for frame in cut.kept.frames] == [frame.index for frame in whole.kept.frames]
+    for ours, theirs in zip(cut.kept.frames, whole.kept.frames, strict=True):
+        for mine, other in zip(ours.keys + ours.values, theirs.keys + theirs.values, strict=True):
+            assert mine.dtype == other.dtype
+            assert torch.equal(mine, other)
+    other = Cache(memory)
+    other.load(Cache(memory).state(), torch.device("cpu"))
+    assert (len(other.kept), other.seen) == (0, 0)
+
+
 def test_gradients_pass_through_a_block_after_the_cache_has_moved_on() -> None:
     """And end at the past."""
     found = []
