@@ -14,14 +14,14 @@ from svi.generation.denoiser import Denoiser, Given, Seeing, themselves
 from svi.generation.loop import State
 from svi.generation.solver import solver
 from svi.method.draws import keyed
-from svi.method.flow import TIMESTEPS
+from svi.method.flow import TIMESTEPS, shifted
 from svi.method.recycle import over
 from svi.objectives.critic import Critic, twin
 from svi.objectives.objective import Clips, Objective, Setup, mean_over
 from svi.objectives.rollout import Rollouts, resting
 from svi.settings import GenerateSettings
 
-TIMES = (0.02, 0.98)  # of distribution matching and the critic (Self-Forcing's code)
+SIGMAS = (0.02, 0.98)  # least and most noise of distribution matching and the critic (Self-Forcing's code)
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,13 @@ class SelfForcing(Objective):
         return self.matched(self.critic.model, self.noised(window, update))
 
     def noised(self, window: Window, use: int | str) -> Clips:
-        """The student's clips under the true condition, with t' ~ U(.02, .98) and noise for one use of them."""
+        """The student's clips under the true condition, with t' and noise for one use of them.
+
+        1 - t' is uniform, shifted as in training (flow.shift) and kept within SIGMAS.
+        """
         sources = [keyed("self-forcing", self.seed, name, use) for name in window.names]
-        low, high = TIMES
-        t = torch.stack([low + (high - low) * torch.rand((), generator=source) for source in sources])
+        uniform = torch.stack([torch.rand((), generator=source) for source in sources])
+        t = 1 - shifted(uniform, self.settings.flow.shift).clamp(*SIGMAS)
         noise = torch.stack([torch.randn(self.backbone.latent_shape, generator=source) for source in sources])
         return Clips(window.estimate.detach(), window.true.condition, window.true.text, noise, t, [], sources)
 
