@@ -22,7 +22,7 @@ from harness.declare.request import layers_of, resolved
 from harness.declare.settings import Settings
 from harness.declare.spec import parse_overrides
 from harness.plan.kinds import FILM
-from harness.plan.method import method_of
+from harness.plan.method import Method, method_of
 from harness.plan.model import Model
 from harness.plan.pipeline import Builder
 from svi.artifacts import VIDEOS
@@ -86,7 +86,8 @@ def make_film(request: FilmRequest, store: Path, verbosity: int) -> int:
     identity, runtime = _inputs(request, model, opened.fingerprints)
     work = identity["clips"] * settings.generate.steps
     base = builder.trained_here(model)
-    signature = builder.add(FILM, request.target.stem, model, identity, base, work, runtime)
+    kind, parts, places = _method(settings, bool(request.loras)).films(FILM)
+    signature = builder.add(kind, request.target.stem, model, {**identity, **parts}, base, work, {**runtime, **places})
     console = console_of(builder.graph, opened, 1, settings.backbone.embedded, verbosity)
     for line in (*_cut(request.image, model), *_ended(request.seconds, identity["frames"], settings)):
         console.say(line)
@@ -116,18 +117,18 @@ def _settings(request: FilmRequest) -> Settings:
             raise UseError("--negative and generate.negative_prompt= are the same setting; give one of them")
         values["generate.negative_prompt"] = request.negative
     settings = resolved(layers_of(request.profile, request.recipes, values)).settings
-    if method_of(settings).films(FILM)[1]:
-        asked = ", ".join(f"{key}={value}" for key, value in given.items() if key.startswith("method."))
-        raise UseError(
-            f"{asked}: a single film is made clip by clip, by a bidirectional model and with the memories that condition.* has; "
-            "other methods make films in an experiment (harness run)"
-        )
     if request.negative and not settings.generate.guided:
         raise UseError(
             f"--negative {request.negative!r:.60} would do nothing, since generate.guidance={settings.generate.guidance:g} turns "
             "guidance off; set generate.guidance above 1 (the released LoRAs use 5), or leave --negative out"
         )
     return settings
+
+
+def _method(settings: Settings, trained: bool) -> Method:
+    """How the film comes about, with LoRAs that were trained by method.objective. Raises UseError for what does not fit."""
+    train = settings.train.model_copy(update={"enabled": trained})
+    return method_of(settings.model_copy(update={"train": train}))
 
 
 def _cut(file: Path, model: Model) -> Iterator[str]:

@@ -41,7 +41,7 @@ def forecast(job: Job) -> None:
             with np.load(more / name) as found:
                 _save(job.folder / name, {key: values[: len(scripts)] for key, values in found.items()})
         return
-    _save(job.folder / PROBE, probe(_generator(job, read), scripts))
+    _save(job.folder / PROBE, probe(_generator(job, read, _trained(job)), scripts))
     probes = Probes(job.folder / PROBE, len(scripts))
     measured = [gain_and_eps(probes[i]) for i in range(len(scripts))]
     _save(job.folder / GAIN_AND_EPS, dict(zip(("gain", "eps"), np.array(measured).T, strict=True)))
@@ -57,7 +57,7 @@ def generate(job: Job) -> None:
     if more := fuller(job, read):
         take_films(more, len(scripts.films), job.folder)
     elif read.generate.method == MADE:
-        maker, seconds = _generator(job, read), len(scripts.films) * length.n_frames / fps
+        maker, seconds = _generator(job, read, _trained(job)), len(scripts.films) * length.n_frames / fps
         cost = FilmCost.of(maker.denoiser, job.folder, seconds, job.counting("clip"))
         maker.films(scripts.films, length.n_frames, fps, job.folder, cost)
     else:
@@ -90,7 +90,7 @@ def generate(job: Job) -> None:
 
 def _repeat(job: Job, read: Reading, scripts: Sequence[Script], clips: Sequence[slice]) -> None:
     """The trivial baselines' films; a copied image needs no model."""
-    maker = None if read.generate.method == COPY_IMAGE else _generator(job, read)
+    maker = None if read.generate.method == COPY_IMAGE else _generator(job, read, _trained(job))
     write_films(
         scripts, clips, read.generate.film_fps(read.data), job.folder, read.generate, maker, job.counting("clip")
     )
@@ -106,19 +106,23 @@ def film(job: Job) -> None:
     script = Script(
         SINGLE_FILM, fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"])
     )
-    base = backbone_of(job, read)
-    models = transformers_of(job, read, base, [Path(path) for path in job.settings["loras"]])
-    maker = Generator(base, models, read)
+    maker = _generator(job, read, [Path(path) for path in job.settings["loras"]])
     maker.films([script], job.settings["frames"], read.generate.film_fps(read.data), job.folder, job.counting("clip"))
 
 
-def _generator(job: Job, read: Reading) -> Generator:
+def _generator(job: Job, read: Reading, trained: Sequence[Path]) -> Generator:
     """The generation loop, with what was trained where anything was."""
     base = backbone_of(job, read)
     loop = part_of(job, "generation", CLIPS)
     kind = part_of(job, "memory", NO_MEMORY)
     memory = None if kind is None else kind(read)
-    return Generator(base, transformers_of(job, read, base, job.inputs.get("train", ())), read, loop, memory)
+    return Generator(base, transformers_of(job, read, base, trained), read, loop, memory)
+
+
+def _trained(job: Job) -> Sequence[Path]:
+    """The folders of the trainings that films are made with; none for the base model."""
+    trained: Sequence[Path] = job.inputs.get("train", ())
+    return trained
 
 
 def _save(file: Path, arrays: Mapping[str, Any]) -> None:

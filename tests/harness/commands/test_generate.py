@@ -45,22 +45,6 @@ def test_what_is_no_image_is_refused_before_anything_is_trained(tmp_path: Path, 
     assert not (tmp_path / "runs" / "artifacts").exists()
 
 
-@pytest.mark.parametrize(
-    ("method", "said"),
-    [
-        ("method.architecture=causal", "method.architecture=causal: a single film is made clip by clip"),
-        ("method.generation=blocks", "method.generation=blocks needs"),
-        ("method.generation=free_noise", "method.generation=free_noise: a single film is made clip by clip"),
-    ],
-)
-def test_a_method_that_a_single_film_is_not_made_by_is_refused(
-    tmp_path: Path, asked: list[str], method: str, said: str
-) -> None:
-    done = harness(*asked, method, store=tmp_path / "runs")
-    assert done.returncode == 2
-    assert said in done.stderr
-
-
 def test_what_is_cut_of_a_portrait_is_said_with_a_size_that_keeps_it(tmp_path: Path) -> None:
     Image.new("RGB", (1080, 1920)).save(tmp_path / "start.png")
     wan = Settings(backbone=BackboneSettings(name="folder"), data=DataSettings(height=480, width=832))
@@ -70,3 +54,22 @@ def test_what_is_cut_of_a_portrait_is_said_with_a_size_that_keeps_it(tmp_path: P
     ]
     Image.new("RGB", (1664, 960)).save(tmp_path / "start.png")
     assert list(_cut(tmp_path / "start.png", Model(wan))) == []
+
+
+def test_a_film_comes_about_by_the_method_that_is_asked_for(tmp_path: Path, asked: list[str]) -> None:
+    """A loop that needs no training makes another film than the usual one; a memory that is settings is these settings."""
+    store, films = tmp_path / "runs", {}
+    shutil.copytree(finished(), store)
+    usual = ("method.memory=anchor_latents", "condition.anchor=true")
+    for word in ("method.generation=free_noise", *usual):
+        done = harness(*asked, word, store=store)
+        assert done.returncode == 0, done.stderr
+        films[word] = (tmp_path / "out.mp4").read_bytes()
+    assert films[usual[0]] == films[usual[1]]
+    kept = [manifest["identity"] for manifest in Store(store).manifests("film")]
+    assert [one.get("method.generation") for one in kept].count("free_noise") == 1
+    assert len(kept) == 2
+    for loop in ("stream", "blocks"):  # no LoRA says that it was trained for them
+        refused = harness(*asked, f"method.generation={loop}", store=store)
+        assert refused.returncode == 2
+        assert f"method.generation={loop} needs" in refused.stderr
