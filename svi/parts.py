@@ -36,9 +36,9 @@ WHOLE = "whole weights on every rank"
 FOOTAGE = tuple(
     f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back", "references", "reference_from")
 )
-# What films that are made within a training need beside its own settings.
+# What films that are made within a training need, beside settings of its own.
 ROLLED = (
-    "rollout",
+    "rollout.clips",
     *FOOTAGE,
     *(f"generate.{key}" for key in ("steps", "shift", "solver", "pixels", "handoff", "fix", "detector")),
     *(f"generate.{key}" for key in ("guidance", "guidance_low", "negative_prompt")),
@@ -118,7 +118,7 @@ OBJECTIVES: dict[str, Part] = {
     "self_rollout": Part(
         "svi.objectives.self_rollout:SelfRollout",
         "some conditions are the end of the model's own film, the target is what truly follows (project's notes on Self-Forcing)",
-        reads=ROLLED,
+        reads=("rollout", *ROLLED),
         needs=(ONE_EXPERT, WHOLE),
         gives=(CONDITION,),
     ),
@@ -132,7 +132,7 @@ OBJECTIVES: dict[str, Part] = {
     "bagger": Part(
         "svi.objectives.bagger:Bagger",
         "the model's own films, reversed in time, show how to get from drifted to clean (BAgger, arXiv 2512.12080)",
-        reads=ROLLED,
+        reads=(*ROLLED, "rollout.starts", "rollout.every", "rollout.share"),
         needs=(ONE_EXPERT, WHOLE, REVERSIBLE),
         gives=(CONDITION,),
     ),

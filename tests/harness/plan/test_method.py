@@ -219,7 +219,7 @@ def test_one_of_two_experts_is_not_rolled_out() -> None:
 def test_a_rollout_is_as_the_films_are() -> None:
     """Whatever the films are sampled with is part of such a training, how many there are is not."""
     kind, _, _ = method_of(settings(objective="self_rollout")).training(TRAIN)
-    assert {"generate.steps", "generate.solver", "generate.guidance", "rollout", "data.path"} <= set(kind.reads)
+    assert {"generate.steps", "generate.solver", "generate.guidance", "rollout.clips", "data.path"} <= set(kind.reads)
     assert not {"generate", "generate.samples", "generate.seed"} & set(kind.reads)
 
 
