@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing in harness imports s
     from harness.results.load import load
     from svi.axes import ForcingSettings, MethodSettings
     from svi.backbones.catalogue import Geometry
+    from svi.backbones.plain import PlainBackbone
     from svi.generation.clips import ClipLoop
     from svi.generation.denoiser import Given
     from svi.objectives.objective import Objective as FlowMatching
@@ -53,6 +54,7 @@ __all__ = [
     "MethodSettings",
     "Metric",
     "Objective",
+    "PlainBackbone",
     "ScoreSettings",
     "SpeedSettings",
     "Sweep",
@@ -70,6 +72,7 @@ _ROOMS = {
     "FlowMatching": "svi.objectives.objective",
     "Geometry": "svi.backbones.catalogue",
     "Given": "svi.generation.denoiser",
+    "PlainBackbone": "svi.backbones.plain",
     "Metric": "benchmarks.scorers.metric",
     "Track": "benchmarks.track",
     **dict.fromkeys(("Experiment", "Variant", "experiment"), "harness.declare.spec"),

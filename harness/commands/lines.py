@@ -6,7 +6,7 @@ from functools import partial
 from benchmarks.suites import OTHERS, VBENCH
 from benchmarks.vbench.files import FILES
 from harness.core.signature import leaves
-from harness.declare.doors import DIGITS, Found, version_of
+from harness.declare.doors import DIGITS, DOORS, Found, version_of
 from harness.declare.family import FAMILY, rows
 from harness.declare.parts import chosen, first_line
 from harness.declare.profiles import PROFILES
@@ -16,7 +16,7 @@ from harness.declare.spec import load_experiment
 from harness.declare.tracks import track_of
 from harness.experiments import EXPERIMENTS
 from harness.plan.scoring import metric_of
-from svi.backbones.catalogue import FOLDER, MODELS
+from svi.backbones.catalogue import FOLDER, MODELS, Geometry
 from svi.parts import Axis
 from svi.settings import TINY
 
@@ -47,17 +47,39 @@ def profile_lines(name: str) -> Iterator[str]:
     yield f"every setting: harness show settings --profile {name}"
 
 
-def backbone_lines() -> Iterator[str]:
-    """A line a backbone: where it comes from, its size and shapes."""
-    yield f"{TINY:<22} trained here from scratch, on the embedded world or data.path"
-    for name, model in MODELS.items():
-        shape = model.geometry
-        yield (
-            f"{name:<22} {model.repository}, {model.parameters} billion parameters, about {model.download} GB; "
-            f"sides in multiples of {shape.side}, {shape.frames_a_latent} k + 1 frames; {shape.conditioning}"
-            + (f"; two experts, boundary {shape.boundary}" if shape.boundary else "")
-        )
-    yield f"{FOLDER:<22} any Wan image-to-video model in diffusers' layout: backbone.weights=FOLDER"
+def built_in_backbones() -> Mapping[str, str]:
+    """Name -> where it comes from, its size and shapes, in a line."""
+    published = {
+        name: f"{model.repository}, {model.parameters} billion parameters, about {model.download} GB; {_shapes(model.geometry)}"
+        for name, model in MODELS.items()
+    }
+    ours = {TINY: "trained here from scratch, on the embedded world or data.path"}
+    return ours | published | {FOLDER: "any Wan image-to-video model in diffusers' layout: backbone.weights=FOLDER"}
+
+
+def backbones_lines() -> Iterator[str]:
+    """A line a built-in backbone."""
+    yield from (f"{name:<22} {about}" for name, about in built_in_backbones().items())
+
+
+def backbone_lines(name: str) -> Iterator[str]:
+    """A backbone of a file or an installed package, or the line of one that is built in."""
+    built_in = built_in_backbones()
+    if name in built_in:
+        yield f"backbone.name={name}: {built_in[name]}"
+        return
+    found = DOORS["backbone"].find(name, built_in, "backbone.name")
+    yield f"backbone.name={name}: {first_line(found.value)}"
+    yield from _whence(version_of(found), found.target, found)
+    yield _shapes(found.value.geometry)
+    yield f"train it and make films with it: harness run EXPERIMENT backbone.name={name}"
+
+
+def _shapes(shape: Geometry) -> str:
+    """What a model can take, in words."""
+    frames = "any number of" if shape.frames_a_latent == 1 else f"{shape.frames_a_latent} k + 1"
+    experts = f"; two experts, boundary {shape.boundary}" if shape.boundary else ""
+    return f"sides in multiples of {shape.side}, {frames} frames; {shape.conditioning}{experts}"
 
 
 def recipe_lines(name: str) -> Iterator[str]:

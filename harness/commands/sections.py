@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pkgutil import resolve_name
 
 from benchmarks.track import TRACKS
-from harness.commands.lines import built_in_metrics, table_about
+from harness.commands.lines import built_in_backbones, built_in_metrics, table_about
 from harness.core.errors import UseError
 from harness.core.registry import Registry
 from harness.declare.doors import DOORS, door_of
@@ -92,12 +92,14 @@ TITLES = {
     "memory": "memories",
     "track": "tracks",
     "metric": "metrics",
+    "backbone": "backbones",
 }
 SECTIONS = {
     "experiments": Section(_registered("harness.experiments:EXPERIMENTS", "question"), f"{LINES}experiment_lines"),
     "profiles": Section(_registered("harness.declare.profiles:PROFILES", "about"), f"{LINES}profile_lines"),
     "recipes": Section(_registered("harness.declare.recipes:RECIPES", "about"), f"{LINES}recipe_lines"),
     TITLES["track"]: _behind("track", lambda: {name: track.about for name, track in TRACKS.items()}),
+    TITLES["backbone"]: _behind("backbone", built_in_backbones),
     TITLES["metric"]: _behind("metric", built_in_metrics),
     "sweeps": Section(_registered("sweeps.sweep:SWEEPS", "question"), "sweeps.sweep:sweep_lines"),
     TITLES["objective"]: _parts("objective"),

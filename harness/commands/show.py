@@ -7,7 +7,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from harness.commands.lines import backbone_lines
+from harness.commands.lines import backbones_lines
 from harness.commands.options import PROFILE, RECIPES, overrides_argument
 from harness.commands.resolved import settings_lines, variant_lines
 from harness.commands.sections import SECTIONS, title_in_file
@@ -58,7 +58,7 @@ def describe(
             f"{name} is listed under {title}: --variant, --profile, --recipe and KEY=VALUE go with an experiment; all but "
             f"--variant with {SETTINGS}"
         )
-    return "\n".join(backbone_lines() if name == BACKBONES else SECTIONS[title].lines(name))
+    return "\n".join(backbones_lines() if name == BACKBONES else SECTIONS[title].lines(name))
 
 
 def _title(name: str) -> str:

@@ -193,7 +193,9 @@ def _resolved(target: str) -> Any:
 
 
 def _has(value: object, asked: str) -> bool:
-    return any(hasattr(value, name) for name in asked.split(" or "))
+    """Whether it has that attribute, and does not leave it to whoever extends it."""
+    found = (getattr(value, name, None) for name in asked.split(" or "))
+    return any(one is not None and not getattr(one, "__isabstractmethod__", False) for one in found)
 
 
 def _fault(point: Point) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from harness.core.registry import Registry
 from svi.backbones.catalogue import FOLDER, MODELS, Published
+from svi.settings import TINY
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class Profile:
     caption: str
     values: dict[str, Any]
     real_videos: dict[str, Any]  # laid over `values` when data.path is set
+
+    @property
+    def named(self) -> str:
+        """The backbone's name in its settings."""
+        return str(self.values.get("backbone.name", TINY))
 
 
 PROFILES: Registry[Profile] = Registry("profile")

@@ -14,12 +14,17 @@ from benchmarks.track import Track, clips_per_prompt, film_length
 from harness.core.errors import UseError
 from harness.core.gpus import visible_gpus
 from harness.core.signature import fingerprint, flat, leaves, unhashed
+from harness.declare.doors import DOORS, Found, version_of
+from harness.declare.files import of_file
 from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from svi.axes import RESAMPLING, STREAM
-from svi.backbones.catalogue import EXPERT, TINY_FRAMES, Geometry, tiny_latent_shape
+from svi.backbones.catalogue import EXPERT, FOLDER, MODELS, TINY_FRAMES, Geometry, tiny_latent_shape
 from svi.backbones.weights import find_weights, read_geometry, weights_digest
-from svi.settings import BackboneSettings, DataSettings, TrainSettings
+from svi.parts import CAUSAL
+from svi.settings import TINY, BackboneSettings, DataSettings, SpeedSettings, TrainSettings
+
+DOOR, BUILT_IN = DOORS["backbone"], (TINY, *MODELS, FOLDER)
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,8 @@ class Model:
     """A backbone in a plan: the settings with its weights found, what identifies these, and its experts."""
 
     settings: Settings
-    identity: Mapping[str, str] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    runtime: Mapping[str, Any] = field(default_factory=dict)
     experts: tuple[str, ...] = (EXPERT,)
     multiple: int = MULTIPLE
     """Both sides of a film, where each has its own size, pixels."""
@@ -47,7 +53,9 @@ class Model:
         """Identity and runtime settings among `reads` (a section, or one field), without those of another kind of model."""
         mine = _names_read(tuple(reads), self.embedded)
         identity, runtime = ({key: part[key] for key in mine if key in part} for part in self._flat)
-        return {**identity, **(self.identity if "backbone.name" in mine else {})}, runtime
+        if "backbone.name" not in mine:
+            return identity, runtime
+        return {**identity, **self.identity}, {**runtime, **self.runtime}
 
 
 @cache
@@ -64,18 +72,46 @@ def _names_read(reads: tuple[str, ...], embedded: bool) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights in files: the folder, what its contents hash to, and the shapes they are made for."""
+    """Weights in files: the folder, what its contents hash to, and the shapes they are made for. `found`: a backbone that is not
+    built in, which may do without files."""
 
-    folder: Path
-    digest: str
+    folder: Path | None
+    digest: str | None
     shape: Geometry
+    found: Found | None = None
 
     @classmethod
     def find(cls, settings: BackboneSettings, cache: Path) -> "Weights":
         """`cache` keeps the hashes of files. Raises UseError when they are missing or incomplete."""
+        if of_file(settings.name) or settings.name in DOOR.points(BUILT_IN):
+            return cls._of(DOOR.find(settings.name, BUILT_IN, "backbone.name"), settings, cache)
         with _use_errors():
             folder = find_weights(settings)
             return cls(folder, weights_digest(folder, lambda file: fingerprint(file, cache)), read_geometry(folder))
+
+    @classmethod
+    def _of(cls, found: Found, settings: BackboneSettings, cache: Path) -> "Weights":
+        shape = found.value.geometry
+        if not isinstance(shape, Geometry):
+            raise UseError(f"{found.target} has geometry = {shape!r:.80}; expected geometry = Geometry(...)")
+        if settings.weights is None:
+            return cls(None, None, shape, found)
+        folder = Path(settings.weights).expanduser()
+        return cls(folder, fingerprint(folder, cache), shape, found)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Beside the settings."""
+        known: dict[str, Any] = {} if self.digest is None else {"backbone.fingerprint": self.digest}
+        if self.found is not None:
+            known |= {"backbone.version": version_of(self.found), **self.found.identity("backbone")}
+        return known
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What the settings of a backbone are to say: where its files are, and its name without the file that has it."""
+        place = {"weights": None if self.folder is None else str(self.folder)}
+        return place | ({"name": self.found.name} if self.found else {})
 
 
 @contextmanager
@@ -94,18 +130,21 @@ def model_of(settings: Settings, weights: Weights | None) -> Model:
     if weights is None:
         _check_tiny(settings)
         return Model(_remembering(settings, settings.data.clip_frames, TINY_FRAMES))
-    _check_wan(settings, weights.shape)
+    if weights.found is None:
+        _check_wan(settings, weights.shape)
+    else:
+        _check_own(settings, weights.shape, weights.found)
     settings = _remembering(settings, weights.shape.latent_frames(settings.data.clip_frames))
-    backbone = settings.backbone.model_copy(update={"weights": str(weights.folder)})
-    identity = {"backbone.fingerprint": weights.digest}
+    settings = settings.model_copy(update={"backbone": settings.backbone.model_copy(update=weights.named)})
+    places = {"backbone.target": weights.found.target} if weights.found else {}
     multiple = lcm(MULTIPLE, weights.shape.side)
-    return Model(settings.model_copy(update={"backbone": backbone}), identity, weights.shape.experts, multiple)
+    return Model(settings, weights.identity, places, weights.shape.experts, multiple)
 
 
 def settled(settings: Settings) -> Settings:
     """What depends on other settings or on this machine, decided before it is hashed."""
     data, speed, start = settings.data, settings.speed, settings.eval
-    if start.path is None and data.path is None and not settings.backbone.embedded:
+    if start.path is None and data.path is None and settings.backbone.name in (*MODELS, FOLDER):
         # The world's scenes are for the model that was trained on it.
         start = start.model_copy(update={"path": BUNDLED})
     if data.path is None:  # the world has no end that could be kept from training: whatever is said, it is one world
@@ -227,25 +266,55 @@ def _check_tiny(settings: Settings) -> None:
         tiny_latent_shape(settings.tiny, settings.data)
 
 
-def _check_wan(settings: Settings, shape: Geometry) -> None:
-    data, condition, name = settings.data, settings.condition, settings.backbone.name
-    with _use_errors(f"{name}: "):
+def _check_shape(settings: Settings, shape: Geometry) -> None:
+    """Whether a model of this shape can make the clips, from their condition."""
+    data, condition = settings.data, settings.condition
+    with _use_errors(f"{settings.backbone.name}: "):
         shape.check_size(data.height, data.width, data.clip_frames)
         shape.check_condition(condition)
+        if settings.train.enabled and settings.method.objective == RESAMPLING:
+            settings.resampling.check(whole=len(shape.experts) == 1, given=shape.expand_timesteps)
     _check_run(settings, shape.latent_frames(data.clip_frames))
-    if data.path is None and settings.train.enabled:
+    if condition.anchor and condition.motion_frames % shape.frames_a_latent:
+        raise UseError(
+            f"condition.motion_frames is {condition.motion_frames}; behind an anchor latent it must be a multiple of "
+            f"{shape.frames_a_latent}, the frames of a latent"
+        )
+
+
+def _check_wan(settings: Settings, shape: Geometry) -> None:
+    name = settings.backbone.name
+    _check_shape(settings, shape)
+    if settings.data.path is None and settings.train.enabled:
         raise UseError(
             f"{name} trains on real videos: set data.path=FOLDER (videos, and a csv of captions beside them) and, "
             "unless films shall start from clips held back from it, eval.path=FOLDER (or bundled); --only base,copy_image "
             "trains nothing"
         )
-    if settings.train.enabled and settings.method.objective == RESAMPLING:
-        with _use_errors(f"{name}: "):
-            settings.resampling.check(whole=len(shape.experts) == 1, given=shape.expand_timesteps)
     if settings.train.adapter == "full":
         raise UseError(f"train.adapter=full would train every parameter of {name}; set train.adapter=lora")
-    if condition.anchor and condition.motion_frames % shape.frames_a_latent:
+
+
+def _check_own(settings: Settings, shape: Geometry, found: Found) -> None:
+    """A backbone that is not built in takes what has nothing to do with Wan's blocks."""
+    from svi.backbones.wrapped import LORA_TARGETS  # it loads torch, as such a backbone does
+
+    _check_shape(settings, shape)
+    usual = SpeedSettings()
+    for key in ("compile", "weights", "cache"):
+        if getattr(settings.speed, key) != getattr(usual, key):
+            raise UseError(
+                f"speed.{key}={getattr(settings.speed, key)} is for Wan's transformer, and backbone.name={found.name} is not "
+                "built in; leave it out"
+            )
+    if settings.method.architecture == "causal" and CAUSAL not in getattr(found.value, "gives", ()):
         raise UseError(
-            f"condition.motion_frames is {condition.motion_frames}; behind an anchor latent it must be a multiple of "
-            f"{shape.frames_a_latent}, the frames of a latent"
+            f"method.architecture=causal is written for Wan's transformer; where backbone.name={found.name} has one, its class "
+            "says gives = (CAUSAL,), of svi.parts"
+        )
+    targets = set(found.value.lora_targets)
+    if settings.train.enabled and settings.train.adapter == "lora" and not (targets and targets <= set(LORA_TARGETS)):
+        raise UseError(
+            f"train.adapter=lora: LoRA files name the modules of Wan's transformer ({', '.join(LORA_TARGETS)}), and "
+            f"backbone.name={found.name} has lora_targets = {tuple(targets)}; set train.adapter=full"
         )

@@ -68,6 +68,12 @@ class Pipeline:
     def profile(self) -> Profile:
         return PROFILES.get(self.request.profile)
 
+    @property
+    def backbone(self) -> str:
+        """As the profile calls it, unless another one was named."""
+        named = dict.fromkeys(child.resolved.settings.backbone.name for child in self.children)
+        return self.profile.backbone if set(named) <= {self.profile.named} else ", ".join(named)
+
 
 def build(request: Request, cache: Path) -> Pipeline:
     """The whole graph; `cache` keeps the hashes of files. Raises UseError for whatever cannot work, before anything runs."""

@@ -15,6 +15,7 @@ from harness.core.registry import suggestion
 from harness.core.signature import canonical, fingerprint
 from harness.declare.doors import DIGITS, DOORS, Found, loaded, version_of
 from harness.declare.settings import ScoreSettings, Settings
+from harness.plan.model import settled
 
 if TYPE_CHECKING:
     from benchmarks.films.videos import VideoFolder
@@ -58,7 +59,7 @@ def check_metric(name: str, settings: Settings) -> str:
     known = [*metrics, *settings.score.dimensions]
     if name not in known:
         raise UseError(f"no metric {name!r}: {suggestion(name, known)}")
-    real = settings.data.path or settings.eval.path or not settings.backbone.embedded
+    real = settings.data.path or settled(settings).eval.path
     if real and name in metrics and metrics[name].needs:
         raise UseError(
             f"{name} needs {', '.join(metrics[name].needs)}, which only the embedded world has; leave data.path, eval.path and "

@@ -144,7 +144,8 @@ def _front(adapter: Adapter | None, about: About) -> str:
 
 
 def _what(adapter: Adapter | None, about: About) -> str:
-    of = f" of {about.base_model}" if about.base_model else ""
+    own = about.settings["backbone.name"] if "backbone.source" in about.settings else ""
+    of = f" of {about.base_model or own}" if about.base_model or own else ""
     kind = f"A LoRA{of}" if adapter else f"All parameters of a transformer{of or ', the embedded tiny world'}, trained"
     lines = [f"{kind} for long video by error recycling (Stable Video Infinity, arXiv 2510.09212).", ""]
     if adapter:
@@ -161,6 +162,10 @@ def _what(adapter: Adapter | None, about: About) -> str:
 
 
 def _use_whole(about: About) -> str:
+    if "backbone.source" in about.settings:
+        return f"""## Use
+
+`from_pretrained("FOLDER")` of the transformer's own class, which {about.settings["backbone.name"]} has."""
     tiny = "" if about.base_model else " It knows the embedded world alone, and is of no use outside this project."
     return f"""## Use
 

@@ -46,7 +46,7 @@ class Publisher:
         self.pipeline, self.store, self.tracker = pipeline, store, tracker
         self._handed: set[tuple[str, str]] = set()  # (artifact, run) handed over by this command
         self._scored = cache(self._read_scores)
-        self.tags = {"backbone": pipeline.profile.backbone, "profile": pipeline.request.profile, **tags}
+        self.tags = {"backbone": pipeline.backbone, "profile": pipeline.request.profile, **tags}
         self._baselines = {
             c.seed: c for c in pipeline.children if c.variant.name == pipeline.request.experiment.baseline
         }

@@ -12,7 +12,7 @@ from harness.core.provenance import facts
 from harness.core.signature import unhashed
 from harness.core.store import MANIFEST, SIGNATURE_DIGITS
 from harness.core.text import duration
-from harness.declare.profiles import PROFILES
+from harness.declare.profiles import CAPTION, PROFILES, Profile
 from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.declare.spec import TRIVIAL
@@ -53,18 +53,18 @@ def report_info(job: Job) -> ReportInfo:
             frames.setdefault(track, {})[variant] = str(lossless) if lossless.is_file() else videos[track][variant][0]
     shown = zip(settings.get("errors", ()), job.inputs.get("errors", ()), strict=True)
     errors = {variant: str(folder.resolve()) for (variant, seed), folder in shown if seed == settings["seeds"][0]}
-    profile = PROFILES.get(settings["profile"])
+    backbone, caption = _backbone(job, PROFILES.get(settings["profile"]))
     return ReportInfo(
         experiment=settings["experiment"],
         question=settings["question"],
         profile=settings["profile"],
-        backbone=profile.backbone,
+        backbone=backbone,
         baseline=settings["baseline"],
         variants=settings["variants"],
         tracks=settings["tracks"],
         seeds=settings["seeds"],
         compare_to=(settings["compare_to"],) if settings["compare_to"] else (),
-        caption=profile.caption,
+        caption=caption,
         provenance={**made_of(job), **facts()},
         reproduce=settings["command"],
         videos=videos,
@@ -87,6 +87,15 @@ def report_info(job: Job) -> ReportInfo:
         spent=spent(job),
         meanings=meanings(),
     )
+
+
+def _backbone(job: Job, profile: Profile) -> tuple[str, str]:
+    """What the films come from, and what they may claim: as the profile says, unless another backbone was named."""
+    read = [json.loads((folder / MANIFEST).read_text())["identity"] for folder in job.inputs["generate"]]
+    names = dict.fromkeys(str(one["backbone.name"]) for one in read if "backbone.name" in one)
+    if set(names) <= {profile.named}:
+        return profile.backbone, profile.caption
+    return ", ".join(names), CAPTION
 
 
 def _settings(job: Job) -> dict[str, dict[str, object]]:

@@ -31,6 +31,10 @@ def backbone_of(job: Job, read: Reading, experts: tuple[str, ...] | None = None)
         from svi.backbones.tiny import TinyBackbone
 
         return TinyBackbone.load(job.inputs["backbone"], read.tiny, read.data)
+    if "backbone.target" in job.settings:
+        kind, folder = loaded(job.settings["backbone.target"], job.settings["backbone.source"]), read.backbone.weights
+        own: Backbone = kind.load(None if folder is None else Path(folder), read.backbone, read.data, experts)
+        return own
     from svi.backbones.wan import WanBackbone
 
     settings = read.backbone if experts != () else read.backbone.model_copy(update={"boundary": None})

@@ -17,7 +17,7 @@ from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.transformer_wan import WanAttnProcessor
 from torch import Tensor, nn
 
-from svi.backbones.wrapped import bare
+from svi.backbones.wrapped import bare, caches
 
 Span = tuple[int, int]  # latent frames, from the first to before the second
 Run = tuple[
@@ -123,7 +123,7 @@ def _seeing(
     transformer: nn.Module, layout: Layout, past: Past | None = None, written: Written | None = None
 ) -> Iterator[None]:
     wan = bare(transformer)
-    if wan.is_cache_enabled:
+    if caches(wan):
         raise ValueError("causal attention needs every block at every step, which caching skips; set speed.cache=none")
     _install(wan)
     outer = wan.rope

@@ -60,7 +60,7 @@ class Geometry:
                 f"data.height x data.width is {height} x {width}; this model needs multiples of {self.side} "
                 f"({self.spatial} pixels a latent, {self.patch} latents a token), such as {near}"
             )
-        if frames % self.frames_a_latent != 1:
+        if (frames - 1) % self.frames_a_latent:
             near = str(max(round((frames - 1) / self.frames_a_latent), 1) * self.frames_a_latent + 1)
             raise ValueError(
                 f"data.clip_frames is {frames}; this model needs {self.frames_a_latent} k + 1 frames, such as {near}"

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from svi.backbones.wrapped import bare
+from svi.backbones.wrapped import bare, caches
 from svi.settings import SpeedSettings
 
 HALF = (torch.bfloat16, torch.float16)  # what flash-attn computes in
@@ -57,7 +57,7 @@ def rest(model: nn.Module) -> None:
     from diffusers.hooks import HookRegistry
 
     wan = bare(model)
-    if wan.is_cache_enabled:
+    if caches(wan):
         HookRegistry.check_if_exists_or_initialize(wan).reset_stateful_hooks()
     if hasattr(wan, "_hf_hook"):  # accelerate's
         wan.to("cpu")

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from diffusers import WanTransformer3DModel
+from diffusers import ModelMixin
 from torch import Tensor, nn
 
 LORA_TARGETS: tuple[str, ...] = (
@@ -17,13 +17,18 @@ LORA_TARGETS: tuple[str, ...] = (
 
 
 def bare(transformer: nn.Module) -> Any:
-    """The WanTransformer3DModel itself."""
-    return next(module for module in transformer.modules() if isinstance(module, WanTransformer3DModel))
+    """The model of diffusers itself: a WanTransformer3DModel, or one of somebody's own."""
+    return next(module for module in transformer.modules() if isinstance(module, ModelMixin))
+
+
+def caches(model: Any) -> bool:
+    """Whether hooks of diffusers cache between its steps, which not every model can have."""
+    return bool(getattr(model, "is_cache_enabled", False))
 
 
 def branch_of(wan: Any, branch: str) -> AbstractContextManager[Any]:
     """Keeps the states of diffusers' caching hooks apart by branch of guidance; nothing where there are none."""
-    context: AbstractContextManager[Any] = wan.cache_context(branch) if wan.is_cache_enabled else nullcontext()
+    context: AbstractContextManager[Any] = wan.cache_context(branch) if caches(wan) else nullcontext()
     return context
 
 
