@@ -12,7 +12,15 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing in harness imports s
     from harness.declare.settings import EvalSettings, ScoreSettings
     from harness.declare.spec import Experiment, Variant, experiment
     from harness.results.load import load
-    from svi.axes import ForcingSettings, MethodSettings
+    from svi.axes import (
+        CacheSettings,
+        DistillationSettings,
+        ForcingSettings,
+        MethodSettings,
+        ResamplingSettings,
+        RolloutSettings,
+        StreamSettings,
+    )
     from svi.backbones.catalogue import Geometry
     from svi.backbones.plain import PlainBackbone
     from svi.generation.clips import ClipLoop
@@ -36,10 +44,12 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing in harness imports s
 __all__ = [
     "BackboneSettings",
     "BankSettings",
+    "CacheSettings",
     "Choice",
     "ClipLoop",
     "ConditionSettings",
     "DataSettings",
+    "DistillationSettings",
     "EvalSettings",
     "Experiment",
     "Float",
@@ -55,8 +65,11 @@ __all__ = [
     "Metric",
     "Objective",
     "PlainBackbone",
+    "ResamplingSettings",
+    "RolloutSettings",
     "ScoreSettings",
     "SpeedSettings",
+    "StreamSettings",
     "Sweep",
     "TinySettings",
     "Track",

@@ -72,7 +72,7 @@ def first_line(declared: object) -> str:
 
 def _words(found: Found, name: str) -> tuple[str, ...]:
     """What the class says, or the nearest one that it extends: in its attributes, or in svi/parts.py."""
-    built_in = {part.target: part for parts in BUILT_IN.values() for part in parts.values()}
+    built_in = {part.target.removesuffix(".of"): part for parts in BUILT_IN.values() for part in parts.values()}
     said: object = ()
     for one in found.value.__mro__:
         part = built_in.get(f"{one.__module__}:{one.__qualname__}")

@@ -115,7 +115,7 @@ def _generator(job: Job, read: Reading, trained: Sequence[Path]) -> Generator:
     base = backbone_of(job, read)
     loop = part_of(job, "generation", CLIPS)
     kind = part_of(job, "memory", NO_MEMORY)
-    memory = None if kind is None else kind(read)
+    memory = None if kind is None else getattr(kind, "of", kind)(read)
     return Generator(base, transformers_of(job, read, base, trained), read, loop, memory)
 
 

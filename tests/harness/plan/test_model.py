@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import UseError
+from harness.core.signature import fingerprint
+from harness.declare.files import digest
 from harness.declare.settings import Settings
 from harness.declare.spec import resolve, select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
 from harness.plan.model import model_of
+from tests.guide import written
 from tests.harness.wan import wan
 
 SIZE = {"data.height": 32, "data.width": 48, "data.clip_frames": 9}
@@ -133,3 +136,72 @@ def test_missing_weights_say_what_to_type(videos: Path, monkeypatch: pytest.Monk
     )
     with pytest.raises(UseError, match=r"Wan-AI/Wan2.1-I2V-14B-480P-Diffusers.*about 91 GB.*hf download"):
         pipeline.build(request, tmp_path / "f.json")
+
+
+def test_a_backbone_of_ones_own_is_known_by_its_source_and_its_files(tmp_path: Path) -> None:
+    """Not by where they lie. It is not embedded, but it may learn the embedded world, and its films start there."""
+    file = written(tmp_path, "my_backbone.py") / "my_backbone.py"
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "a.bin").write_bytes(b"1")
+    plain, loaded = own(file), own(file, **{"backbone.weights": str(weights)})
+    kinds = [node.kind for node in plain.graph]
+    assert (kinds.count("backbone"), kinds.count("data"), kinds.count("train")) == (0, 1, 1)
+    for kind in ("data", "train", "generate"):
+        first, other = (next(one for one in built.graph if one.kind == kind) for built in (plain, loaded))
+        known = {"backbone.name": "Mosaic", "backbone.version": 1, "backbone.source": digest(file)}
+        assert known.items() <= first.identity.items()
+        assert not [key for key in first.identity if key.startswith("tiny.")]
+        assert first.runtime["backbone.target"] == f"{file}:Mosaic"
+        assert other.identity["backbone.fingerprint"] == fingerprint(weights, tmp_path / "f.json")
+        assert other.runtime["backbone.weights"] == str(weights)
+    film = next(one for one in plain.graph if one.kind == "generate")
+    assert film.identity["eval.samples"] == "scenes"
+    assert (plain.backbone, plain.profile.backbone) == (
+        f"{file}:Mosaic",
+        "tiny Wan (WanTransformer3DModel, trained from scratch)",
+    )
+    moved = tmp_path / "moved.py"
+    moved.write_text(file.read_text())
+    assert [one.signature for one in own(moved).graph][:-1] == [one.signature for one in plain.graph][:-1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "overrides", "said"),
+    [
+        (("", ""), {"data.height": 18}, "Mosaic: data.height x data.width is 18 x 16; this model needs multiples of 4"),
+        (
+            ("", ""),
+            {"train.adapter": "lora"},
+            r"LoRA files name the modules of Wan's .* has lora_targets = \(\); set train",
+        ),
+        (
+            ("", ""),
+            {"method.architecture": "causal"},
+            r"causal is written for Wan's transformer; .*gives = \(CAUSAL,\)",
+        ),
+        (("", ""), {"speed.compile": True}, "speed.compile=True is for Wan's transformer, and backbone.name=Mosaic"),
+        (
+            ("geometry = Geometry(", "geometry = dict("),
+            {},
+            r"has geometry = \{.*; expected geometry = Geometry\(\.\.\.\)",
+        ),
+        (("def velocity", "def speed"), {}, "Mosaic has no velocity; as backbone expected a class with geometry, load"),
+        (("", ""), {"backbone.weights": "/nowhere"}, "/nowhere: no such file or folder"),
+    ],
+)
+def test_a_backbone_of_ones_own_takes_what_it_can(
+    tmp_path: Path, changed: tuple[str, str], overrides: dict[str, object], said: str
+) -> None:
+    file = written(tmp_path, "my_backbone.py") / "my_backbone.py"
+    file.write_text(file.read_text().replace(*changed))
+    with pytest.raises(UseError, match=said):
+        own(file, **overrides)
+
+
+def own(file: Path, **overrides: object) -> pipeline.Pipeline:
+    experiment = select(EXPERIMENTS.get("ablation_eimg"), "full")
+    request = pipeline.Request(
+        experiment, "ablation_eimg", "tiny", (), {"backbone.name": f"{file}:Mosaic", **overrides}
+    )
+    return pipeline.build(request, file.parent / "fingerprints.json")
