@@ -32,7 +32,7 @@ def refused(*arguments: str, store: Path) -> str:
         (("run", "ablation_eimg", "--seeds", "x"), ["--seeds", "'x'"]),
         (
             ("run", "ablation_eimg", "tracks=consistent-50"),
-            ["'consistent-50'; did you mean 'consistent-50s'? expected"],
+            ["unknown track 'consistent-50': did you mean 'consistent-50s'", "available: ", "or FILE.py:NAME"],
         ),
         (("run", "ablation_eimg", "seeds=3"), ["seeds is no setting: did you mean --seeds 3?"]),
         (("plan", "ablation_eimg", "track=creative-50s"), ["track is no setting: did you mean tracks=creative-50s?"]),
