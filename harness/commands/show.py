@@ -50,23 +50,27 @@ def describe(
     """What there is to know of a name; of an experiment, if `resolved`, all that one variant runs with. Raises UseError."""
     if name == SETTINGS and variant is None:
         return "\n".join(settings_lines(profile, recipes, values))
-    title = name if name in (SETTINGS, BACKBONES) else _title(name)
-    if resolved and title == "experiments":
+    titles = [name] if name in (SETTINGS, BACKBONES) else _titles(name)
+    if resolved and "experiments" in titles:
         return "\n".join(variant_lines(name, variant, profile, recipes, values))
     if resolved:
         raise UseError(
-            f"{name} is listed under {title}: --variant, --profile, --recipe and KEY=VALUE go with an experiment; all but "
-            f"--variant with {SETTINGS}"
+            f"{name} is listed under {' and '.join(titles)}: --variant, --profile, --recipe and KEY=VALUE go with an experiment; "
+            f"all but --variant with {SETTINGS}"
         )
-    return "\n".join(backbones_lines() if name == BACKBONES else SECTIONS[title].lines(name))
+    if name == BACKBONES:
+        return "\n".join(backbones_lines())
+    return "\n\n".join("\n".join(SECTIONS[title].lines(name)) for title in titles)
 
 
-def _title(name: str) -> str:
-    """The section that knows the name, or what a file declares by it. Raises UseError for neither."""
+def _titles(name: str) -> list[str]:
+    """The sections that know the name (an objective and the loop made for it share one), or what a file declares by it.
+
+    Raises UseError for neither.
+    """
     if of_file(name):
-        return title_in_file(name)
-    for title, section in SECTIONS.items():
-        if name in section.listed():
-            return title
+        return [title_in_file(name)]
+    if titles := [title for title, section in SECTIONS.items() if name in section.listed()]:
+        return titles
     known = [name for section in SECTIONS.values() for name in section.listed()]
     raise UseError(f"nothing is called {name!r}: {suggestion(name, [*known, SETTINGS, BACKBONES])}")

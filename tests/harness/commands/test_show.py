@@ -73,6 +73,16 @@ def test_experiments_and_sweeps_of_a_file_are_shown(tmp_path: Path) -> None:
         shown(f"{file}:other")
 
 
+def test_an_objective_and_a_loop_of_one_name_are_both_shown() -> None:
+    """Each with the settings that it alone reads."""
+    objective, loop = shown("stream").split("\n\n")
+    assert objective.startswith("method.objective=stream: ")
+    assert "stream.whole=" in objective
+    assert loop.startswith("method.generation=stream: ")
+    assert "stream.micro_steps=" in loop
+    assert "stream.whole=" not in loop
+
+
 def test_tracks_and_tables_are_shown() -> None:
     assert "score anybody's: harness score VIDEOS --track talk-300s" in shown("talk-300s")
     assert "| without E_img | published |" in shown("svi-4")
