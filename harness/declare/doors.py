@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import distributions
 from pathlib import Path
 from pkgutil import resolve_name
 from types import MappingProxyType
@@ -115,7 +115,7 @@ class Door:
     def _judged(self, built_in: Iterable[str]) -> Iterator[tuple[Point, str]]:
         """Every entry point of the group, and why it is skipped; empty for one that is not."""
         mine, taken = set(built_in), dict[str, Point]()
-        for point in installed(self.group, tuple(sys.path)):
+        for point in installed(self.group):
             why = _fault(point)
             if not why and point.name in mine:
                 why = f"a built-in {self.noun} has that name"
@@ -208,16 +208,24 @@ def _fault(point: Point) -> str:
     return "" if named else "expected MODULE:NAME as its value"
 
 
+def installed(group: str) -> Iterator[Point]:
+    """The entry points of a group. What a package says amiss about itself is its own matter."""
+    return (point for its, point in _installed(tuple(sys.path)) if its == group)
+
+
 @cache
-def installed(group: str, _path: tuple[str, ...]) -> tuple[Point, ...]:
-    """The entry points of a group on this sys.path. What a package says amiss about itself is its own matter."""
-    found: list[Point] = []
+def _installed(_path: tuple[str, ...]) -> tuple[tuple[str, Point], ...]:
+    """Group and entry point of everything on this sys.path that goes through a door."""
+    found: list[tuple[str, Point]] = []
     seen: set[str] = set()
     for distribution in distributions():
         try:
+            text = distribution.read_text("entry_points.txt") or ""
+            if PREFIX not in text:
+                continue
             name = _printable(distribution.metadata["Name"])
             if name not in seen:  # the first on the path is the one that is imported
-                found += _points(distribution, group, f"{name} {_printable(distribution.version)}")
+                found += _points(text, f"{name} {_printable(distribution.version)}")
             seen.add(name)
         except Exception:  # metadata that nobody can read
             continue
@@ -228,13 +236,12 @@ def _printable(text: object) -> str:
     return "".join(filter(str.isprintable, str(text)))
 
 
-def _points(distribution: Distribution, group: str, package: str) -> Iterator[Point]:
+def _points(text: str, package: str) -> Iterator[tuple[str, Point]]:
     """Read here line by line: importlib's reader raises at the first line that is none, and with it for all packages."""
     section = ""
-    for line in (distribution.read_text("entry_points.txt") or "").splitlines():
-        text = line.strip()
-        if text.startswith("["):
-            section = text.strip("[] ")
-        elif section == group and text and not text.startswith("#"):
-            name, _, target = (part.strip() for part in text.partition("="))
-            yield Point(name, target.partition("[")[0].strip(), package)
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            section = line.strip("[] ")
+        elif section.startswith(PREFIX) and line and not line.startswith("#"):
+            name, _, target = (part.strip() for part in line.partition("="))
+            yield section, Point(name, target.partition("[")[0].strip(), package)
