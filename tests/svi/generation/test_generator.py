@@ -396,7 +396,7 @@ def test_films_of_several_sizes_are_as_if_each_was_made_alone(
         assert "sizes" not in own
         for name, values in own.items():
             assert np.array_equal(found[name][row, :, : height // 8, : width // 8], values[0])
-            assert np.isnan(found[name][row]).sum() == probe[name][row].size - values[0].size
+            assert np.isnan(found[name][row]).sum() == found[name][row].size - values[0].size
 
 
 def test_films_of_one_size_are_made_side_by_side() -> None:
