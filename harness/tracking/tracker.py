@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -122,7 +122,7 @@ class Tracker:
 
     def model(self, run: str, trained: TrainedModel) -> None:
         """Log trained weights as a model of the run: the weights once, the card again when it tells something else."""
-        self._enqueue(run, trained)
+        self._enqueue(run, replace(trained, alone=self._ledger.lock))
 
     def page(self, parent: str, page: ExperimentPage) -> None:
         """Describe the MLflow experiment that the run is in."""

@@ -3,7 +3,8 @@
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ class TrainedModel:
 
     `title` is its name under Models, `flavor` the library that loads the folder, `identity` the training's signature. The card
     is Markdown and may change, as scores arrive: `told` identifies what it tells. It also is the model's description.
+    `alone` is held while the model is looked for and made: of two commands at once, one makes it and the other finds it.
     """
 
     name: str
@@ -32,12 +34,14 @@ class TrainedModel:
     card: Callable[[], str]
     identity: str
     told: str
+    alone: AbstractContextManager[object] = field(default_factory=nullcontext, compare=False)
 
     def pending(self, mark: Mark | None) -> bool:
         return mark != self._mark(self.told)
 
     def send(self, client: "MlflowClient", run_id: str, mark: Mark | None) -> Iterator[Mark]:
-        model_id = self._find_or_make(client, run_id)
+        with self.alone:
+            model_id = self._find_or_make(client, run_id)
         if not str(mark).startswith(self._mark("")):
             self._upload(client, run_id, model_id)
             yield self._mark("")

@@ -57,13 +57,13 @@ def test_gain_is_measured_wherever_a_first_clip_tells_it(tiny: dict[str, Child])
 
 
 FORCING = ("diffusion_forcing_clean", "diffusion_forcing_noisy", "diffusion_forcing_guided", "hiar")
-IN_THE_SEQUENCE = (*FORCING, "rolling", "stream", "teacher_forcing", "teacher_forcing_sink")
+IN_THE_SEQUENCE = (*FORCING, "rolling", "stream", "teacher_forcing", "teacher_forcing_sink", "packed_history")
 TWO_EXPERTS = dict.fromkeys(("bagger", "self_rollout", "self_forcing"), "needs one transformer for all noise levels")
 CAPTIONS = {"bagger": "prompts whose motion a rule can turn around"}
 GIVEN = dict.fromkeys(("resampling", "anchor", "full_anchor"), "this model is given")
 REFUSED = {
     "wan2.1-i2v": CAPTIONS,
-    "wan2.2-i2v": {**TWO_EXPERTS, "resampling": "of two experts"},
+    "wan2.2-i2v": {**TWO_EXPERTS, "resampling": "of two experts", "resampling_last": "of two experts"},
     "wan2.2-ti2v": {**CAPTIONS, **GIVEN},
 }
 
