@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,18 +90,29 @@ def test_a_broken_ledger_makes_no_duplicates(store: Path) -> None:
     check_complete(uri)
 
 
-def test_two_commands_at_once_share_their_runs(store: Path) -> None:
+def test_two_commands_at_once_share_their_runs_and_models(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    look = MlflowClient.search_logged_models
+
+    def slowly(self: MlflowClient, *arguments: Any, **options: Any) -> Any:
+        found = look(self, *arguments, **options)
+        time.sleep(0.5)  # in which the other command looks, too
+        return found
+
+    monkeypatch.setattr(MlflowClient, "search_logged_models", slowly)
     uri = resolve_uri(None, store)
     trackers = [Tracker(uri, store, "ablation_test", print) for _ in range(2)]
     for tracker in trackers:
-        tracker.child(tracker.parent("aa", info("parent")), "bb", info("child"))
+        tracker.model(tracker.child(tracker.parent("aa", info("parent")), "bb", info("child")), trained(store))
     assert [tracker.close() for tracker in trackers] == [0, 0]
-    from mlflow import MlflowClient
-
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("ablation_test")
     assert experiment is not None
     assert len(client.search_runs([experiment.experiment_id])) == 2
+    (model,) = client.search_logged_models([experiment.experiment_id])
+    (child,) = client.search_runs([experiment.experiment_id], "tags.mlflow.runName = 'child'")
+    assert [output.model_id for output in child.outputs.model_outputs] == [model.model_id]
 
 
 def test_a_growing_file_is_followed_and_a_resumed_one_adds_only_new_steps(store: Path) -> None:
