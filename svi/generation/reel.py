@@ -12,6 +12,7 @@ import numpy as np
 from svi.artifacts import FRAMES, VIDEOS
 from svi.disk import write_whole
 from svi.frames import Frames
+from svi.generation.sound import Sound
 from svi.generation.video import join_mp4, write_mp4
 
 WORK, HANDOFF, FIRST = "films", "handoff.npz", "first.npy"  # gone once the films are whole
@@ -20,11 +21,15 @@ NAMES, CLIP = "names", "clip"  # in the hand-off, beside what the loop keeps
 
 @dataclass(frozen=True)
 class Script:
-    """What one film is made from: image [H, W, 3] uint8 and one prompt a clip. The name becomes its file's."""
+    """What one film is made from: image [H, W, 3] uint8 and one prompt a clip. The name becomes its file's.
+
+    `sound`: a file whose sound is heard with the film, from its first frame to its last (svi/generation/sound.py).
+    """
 
     name: str
     image: Frames
     prompts: tuple[str, ...]
+    sound: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,23 @@ class Reel:
     the clip under way, whose segments are then overwritten.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], fps: int, rows: Sequence[int] | None = None) -> None:
-        """`rows` of frames.npy are these films'; None: there is no such array. Raises ValueError for names no file can have."""
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        fps: int,
+        rows: Sequence[int] | None = None,
+        sounds: Sequence[Sound | None] | None = None,
+    ) -> None:
+        """`rows` of frames.npy are these films'; None: there is no such array. `sounds`: one a film; None: all are silent.
+
+        Raises ValueError for names no file can have.
+        """
         for name in names:
             if name in ("", ".", "..") or any(mark in name for mark in "/\\\0"):
                 raise ValueError(f"name of a film: received {name!r}, expected a plain file name (it names its mp4)")
         self.names, self.fps, self.rows, self._array = list(names), fps, rows, folder / FRAMES
+        self._sounds = sounds or [None] * len(names)
         self._work = [folder / WORK / name for name in names]
         self._videos = [folder / VIDEOS / f"{name}.mp4" for name in names]
 
@@ -97,8 +113,8 @@ class Reel:
         """Join the segments, without encoding again; they go once every film is whole."""
         if not self.done:
             self._videos[0].parent.mkdir(exist_ok=True)
-            for video, folder in zip(self._videos, self._work, strict=True):
-                join_mp4(video, [_segment(folder, clip) for clip in range(clips)])
+            for video, folder, sound in zip(self._videos, self._work, self._sounds, strict=True):
+                join_mp4(video, [_segment(folder, clip) for clip in range(clips)], sound)
         for folder in self._work:
             shutil.rmtree(folder, ignore_errors=True)
         if self._work[0].parent.is_dir() and not any(self._work[0].parent.iterdir()):
@@ -110,8 +126,8 @@ def reels(
 ) -> list[tuple[list[int], Reel]]:
     """The films that are made side by side, as indices into `scripts`, and their reels; makes frames.npy where it is asked for.
 
-    Raises ValueError for names that no file can have or that are twice there, and for films of several sizes that one array
-    shall hold.
+    Raises ValueError for names that no file can have or that are twice there, for films of several sizes that one array shall
+    hold, and for a file without sound that shall be a film's.
     """
     names = [script.name for script in scripts]
     if len(set(names)) < len(names):
@@ -121,12 +137,16 @@ def reels(
         raise ValueError(
             f"films: received images {shapes}, expected one size where {FRAMES} keeps the frames of all films"
         )
+    sounds = [None if script.sound is None else Sound(script.sound) for script in scripts]
     if lossless and not (folder / FRAMES).is_file():
         np.lib.format.open_memmap(
             folder / FRAMES, mode="w+", dtype=np.uint8, shape=(len(scripts), n_frames, *shapes[0])
         )
     return [
-        (rows, Reel(folder, [names[row] for row in rows], fps, rows if lossless else None))
+        (
+            rows,
+            Reel(folder, [names[row] for row in rows], fps, rows if lossless else None, [sounds[row] for row in rows]),
+        )
         for rows in groups(scripts, together)
     ]
 

@@ -12,6 +12,8 @@ from python_speech_features import mfcc as speech_mfcc
 from benchmarks.films.video_file import VideoFile
 from benchmarks.sync.audio import mfcc, read_sound, windows
 from benchmarks.sync.timeline import length, timeline
+from svi.generation.sound import Sound
+from svi.generation.video import join_mp4, write_mp4
 from tests.benchmarks.sync.sync_videos import RATE, face_frames, hum, write_talking, write_wav
 from tests.benchmarks.vbench.vbench_videos import write_video
 
@@ -59,6 +61,17 @@ def test_sound_keeps_its_place_beside_the_pictures(tmp_path: Path, late: float) 
     assert np.corrcoef(found[:shared], sound[:shared])[0, 1] > 0.99
     # As a file of its own, it begins with the pictures.
     assert len(read_sound(path, tmp_path / "other.mp4")) >= 25_600
+
+
+def test_the_sound_of_a_film_made_here_is_where_it_was_put(tmp_path: Path) -> None:
+    """Not a sample off, and as long as the pictures but for the last packet's silence."""
+    sound, segment = hum(1.6), tmp_path / "segment.mp4"
+    write_mp4(segment, face_frames(20), 25, 128, 160)
+    join_mp4(tmp_path / "film.mp4", [segment, segment], Sound(write_wav(tmp_path / "voice.wav", sound)))
+    found = read_sound(tmp_path / "film.mp4", tmp_path / "film.mp4")
+    assert len(sound) <= len(found) < len(sound) + 1024
+    agree = [np.corrcoef(found[100:-1200], sound[100 - by :][: len(found) - 1300])[0, 1] for by in (-1, 0, 1)]
+    assert agree[1] == max(agree) > 0.99
 
 
 def _shifted(path: Path, late: float) -> Path:

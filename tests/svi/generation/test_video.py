@@ -58,6 +58,25 @@ def test_segments_are_joined_without_encoding_again(tmp_path: Path, fps: int) ->
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "film.mp4"]
 
 
+def test_a_film_without_sound_is_its_segments_packets_and_nothing_else(tmp_path: Path) -> None:
+    """Byte by byte what a plain copy of the packets gives: films that were made before stay what they are."""
+    segments, start = write_segments(tmp_path, noise(9), [4, 5], 8), 0
+    join_mp4(tmp_path / "film.mp4", segments)
+    with av.open(str(tmp_path / "plain.mp4"), "w") as plain:
+        stream = None
+        for segment in segments:
+            with av.open(str(segment)) as source:
+                track = source.streams.video[0]
+                stream = stream or plain.add_stream_from_template(track)
+                for packet in source.demux(track):
+                    if packet.pts is not None:
+                        packet.pts = packet.dts = start + packet.pts
+                        packet.stream = stream
+                        plain.mux(packet)
+                start += track.duration
+    assert (tmp_path / "film.mp4").read_bytes() == (tmp_path / "plain.mp4").read_bytes()
+
+
 def test_segments_encoded_in_another_way_are_refused(tmp_path: Path) -> None:
     first = write_segments(tmp_path, noise(4), [4], 8)[0]
     write_mp4(tmp_path / "other.mp4", noise(4, 16, 32), 8, 16, 32)
