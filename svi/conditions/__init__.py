@@ -1,0 +1,1 @@
+"""What a film is conditioned on besides its start image and text."""
