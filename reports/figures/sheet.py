@@ -79,11 +79,11 @@ def sheet_figure(info: ReportInfo, track: str, variants: Sequence[str]) -> Figur
     return figure
 
 
-def resized(images: Pixels) -> Pixels:
-    """Pictures uint8 [n, h, w, 3], large ones averaged down to a width to be seen."""
-    factor = math.ceil(images.shape[2] / _LARGEST)
+def resized(images: Pixels, width: int = _LARGEST) -> Pixels:
+    """Pictures uint8 [n, h, w, 3], those that are wider averaged down to at most that width."""
+    factor = math.ceil(images.shape[2] / width)
     if factor == 1:
         return images
-    height, width = (size // factor * factor for size in images.shape[1:3])
-    blocks = images[:, :height, :width].reshape(len(images), height // factor, factor, width // factor, factor, 3)
+    high, wide = (size // factor * factor for size in images.shape[1:3])
+    blocks = images[:, :high, :wide].reshape(len(images), high // factor, factor, wide // factor, factor, 3)
     return np.asarray(blocks.mean(axis=(2, 4)).round().astype(np.uint8))

@@ -4,24 +4,31 @@ Samples are embedded, the first of every track before the second of any, while t
 open at once; the films of the others are linked where they lie, so that a page of large films plays them all the same.
 """
 
-import base64
+import heapq
 import io
 import itertools
 import os
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 import av
-import matplotlib.image
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from reports.figures.sheet import TRUE, Pixels, tiles
+from reports.page.data_uri import data_uri, image_uri
+from reports.page.signals import Signals, has_sound, signals_of
 from reports.statistics.info import ReportInfo
 
 VIDEO_BYTES = 24_000_000
@@ -39,9 +46,13 @@ Link = Callable[[Path], Sequence[str]]
 
 @dataclass(frozen=True)
 class Film:
-    """One film: its mp4 where it has one, and its row of an array uint8 [S, F, H, W, 3] where it was kept without loss."""
+    """One film: its mp4 where it has one, and its row of an array uint8 [S, F, H, W, 3] where it was kept without loss.
+
+    `signals`: the mp4 with its sound, if there is any, and beside which its skeletons lie; the true film goes with the baseline's.
+    """
 
     mp4: Path | None
+    signals: Path
     frames: Path | None = None
     row: int = 0
 
@@ -49,7 +60,7 @@ class Film:
         """What a page embeds: small frames at their own size, which the page enlarges; else the mp4, if it has fewer bytes."""
         frames = None if self.frames is None else np.load(self.frames, mmap_mode="r")
         if frames is not None and (self.mp4 is None or min(frames.shape[2:4]) < ENLARGED):
-            return small_mp4(frames[self.row], fps)
+            return small_mp4(frames[self.row], fps, self.signals if has_sound(self.signals) else None)
         assert self.mp4 is not None
         return self.mp4.read_bytes() if self.mp4.stat().st_size < most else None
 
@@ -58,12 +69,13 @@ class Film:
 class SampleFilms:
     """The films of one sample: name and addresses each; `embedded`: the addresses of those to be seen first are data.
 
-    `start`: the start image as data, where the true film is not among the films.
+    `signals`: what they follow. `start`: the start image as data, where the true film is not among the films.
     """
 
     sample: str
     films: tuple[tuple[str, tuple[str, ...]], ...]
     embedded: bool
+    signals: Signals
     start: str = ""
 
 
@@ -90,7 +102,9 @@ def film_rows(
                     elif film.mp4 is not None:
                         found.append((name, tuple(link(film.mp4))))
                 start = "" if TRUE in dict(found) else _start(info, track, sample)
-                rows[track].append(SampleFilms(sample, tuple(found), bool(data), start))
+                first = sorted(films.items(), key=lambda named: named[0] != info.baseline)
+                signals = signals_of({name: film.signals for name, film in first})
+                rows[track].append(SampleFilms(sample, tuple(found), bool(data), signals, start))
     return rows
 
 
@@ -113,17 +127,39 @@ def _weight(address: str) -> int:
     return len(address.partition(",")[2])
 
 
-def small_mp4(frames: Pixels, fps: float) -> bytes:
-    """Frames uint8 [F, H, W, 3], each pixel as four: H.264 keeps colours at half the height and width of its pictures."""
+def small_mp4(frames: Pixels, fps: float, heard: Path | None = None) -> bytes:
+    """Frames uint8 [F, H, W, 3], each pixel as four: H.264 keeps colours at half the height and width of its pictures.
+
+    With the sound of the mp4 `heard`, packet by packet as it is there.
+    """
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as container:
+    with av.open(buffer, "w", format="mp4") as container, ExitStack() as source:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=ENCODER)
         stream.height, stream.width, stream.pix_fmt = 2 * frames.shape[1], 2 * frames.shape[2], "yuv420p"
-        for image in frames:
-            doubled = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(doubled, format="rgb24")))
-        container.mux(stream.encode())
+        packets = _pictures(stream, frames)
+        if heard is not None:
+            film = source.enter_context(av.open(str(heard)))
+            copied = container.add_stream_from_template(film.streams.audio[0])
+            packets = heapq.merge(
+                packets, _copied(film, copied), key=lambda packet: (packet.dts or 0) * packet.time_base
+            )
+        for packet in packets:
+            container.mux(packet)
     return buffer.getvalue()
+
+
+def _pictures(stream: VideoStream, frames: Pixels) -> Iterator["Packet[Any]"]:
+    for image in frames:
+        doubled = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)
+        yield from stream.encode(av.VideoFrame.from_ndarray(doubled, format="rgb24"))
+    yield from stream.encode()
+
+
+def _copied(film: InputContainer, stream: AudioStream) -> Iterator["Packet[Any]"]:
+    for packet in film.demux(audio=0):
+        if packet.pts is not None:  # else the demuxer's end
+            packet.stream = stream
+            yield packet
 
 
 def relative_links(*folders: Path) -> Link:
@@ -159,18 +195,6 @@ def relinked(page: Path, link: Link) -> str:
     return re.sub(r'(?:<source src="(?!data:)[^"]*" type="video/mp4">)+', put, page.read_text(encoding="utf-8"))
 
 
-def image_uri(image: Pixels) -> str:
-    """The picture uint8 [H, W, 3] as a data URI."""
-    buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, image, format="png", metadata={"Software": ""})
-    return data_uri("image/png", buffer.getvalue())
-
-
-def data_uri(kind: str, content: bytes) -> str:
-    """The content as an address of its own."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
 def _start(info: ReportInfo, track: str, sample: str) -> str:
     """The start image of that sample of the track; empty where it is not known."""
     truth = info.truth.get(track)
@@ -194,12 +218,12 @@ def _samples(info: ReportInfo, track: str) -> dict[str, dict[str, Film]]:
         kept = Path(frames) if frames.endswith(".npy") else None
         for row, path in enumerate(map(Path, videos.get(variant, ()))):
             if path.is_file():
-                found.setdefault(path.stem, {})[variant] = Film(path, kept, row)
+                found.setdefault(path.stem, {})[variant] = Film(path, path, kept, row)
     if track in info.truth:
-        rows = {Path(path).stem: row for row, path in enumerate(videos.get(info.baseline, ()))}
+        rows = {Path(path).stem: (row, Path(path)) for row, path in enumerate(videos.get(info.baseline, ()))}
         truth = Path(info.truth[track])
         found = {
-            name: ({TRUE: Film(None, truth, rows[name])} if name in rows else {}) | films
+            name: ({TRUE: Film(None, rows[name][1], truth, rows[name][0])} if name in rows else {}) | films
             for name, films in found.items()
         }
     return found

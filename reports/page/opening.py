@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports.figures.sheet import START, TRUE, tiles
-from reports.page.films import SampleFilms, image_uri
+from reports.page.data_uri import image_uri
+from reports.page.films import SampleFilms
 from reports.statistics.info import ReportInfo
 from reports.statistics.view import TrackView
 from reports.tables.answer import differences

@@ -14,8 +14,10 @@ from reports.figures.forecast import forecast_curves, forecast_figure
 from reports.figures.length import length_figure
 from reports.figures.sheet import TRUE, sheet_rows
 from reports.figures.style import INK, LABELLED, PALETTE, colour, dashes, png, svg
-from reports.page.films import ENLARGED, VIDEO_BYTES, Link, data_uri, film_rows, image_uri
+from reports.page.data_uri import data_uri, image_uri
+from reports.page.films import ENLARGED, VIDEO_BYTES, Link, film_rows
 from reports.page.opening import facts, strip, variant_lines
+from reports.page.signals import COLUMNS, HEIGHT
 from reports.statistics.bootstrap import FEWEST
 from reports.statistics.frame import PREFIX
 from reports.statistics.info import ReportInfo
@@ -68,7 +70,8 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     inks = [(f"--c{index}", *pair) for index, pair in enumerate(PALETTE.items())]
-    return environment.get_template(name, globals={"inks": inks, "true_film": TRUE})
+    about = {"inks": inks, "true_film": TRUE, "columns": COLUMNS, "height": HEIGHT}
+    return environment.get_template(name, globals=about)
 
 
 def _track(view: TrackView) -> dict[str, object]:

@@ -5,6 +5,7 @@ const AT_FIRST = 6;  // films that are shown, and so decoded, before anybody ask
 // One transport moves all films of a sample. The longest one leads: its clock is the time. The others are held to it: by a
 // slightly other speed where they are off by more than a quarter of a frame, by a jump where that would take long. Whoever has
 // to load is waited for by all, at the leader's time. Standing still, all show the same frame, in whose middle their clocks stand.
+// One film at a time is heard; it leads those of its length, so that nobody hears its speed change.
 class Player {
   constructor(root) {
     this.root = root;
@@ -15,11 +16,14 @@ class Player {
     this.time = 0;  // what was asked for: films may be shorter, or not know their length yet
     this.playing = false;
     this.waiting = false;
+    this.heard = root.dataset.baseline;  // whose sound was asked for
+    this.silent = false;
     const find = (name) => root.querySelector(name);
     this.button = find(".play");
     this.scrub = find(".scrub");
     this.clock = find(".clock");
     this.marks = find(".marks");
+    this.signals = find(".signals");
     this.speeds = find(".speed");
     this.samples = find(".sample");
     find(".transport").hidden = find(".choice").hidden = false;
@@ -75,6 +79,7 @@ class Player {
     this.speeds.addEventListener("change", () => { this.keepSpeed(); this.takeKeys(); });
     this.samples.addEventListener("change", () => { this.choose(this.samples.selectedIndex); this.takeKeys(); });
     this.marks.addEventListener("click", (event) => this.goToClip(this.clipAt(event)));
+    this.signals?.addEventListener("click", (event) => this.go(this.middle(this.frame(this.part(this.signals, event) * this.length))));
     this.marks.addEventListener("pointermove", (event) => {
       const clip = this.clipAt(event);
       this.marks.title = `clip ${clip + 1}, from ${(clip * this.clip).toFixed(1)} s`;
@@ -92,7 +97,14 @@ class Player {
   takeKeys() { this.root.focus({ preventScroll: true }); }
 
   get speed() { return Number(this.speeds.value); }
-  get lead() { return this.films.reduce((longest, film) => (film.length > longest.length ? film : longest), this.films[0]); }
+  get lead() {
+    const longest = this.films.reduce((long, film) => (film.length > long.length ? film : long), this.films[0]), voice = this.voice;
+    return voice && voice.length > longest.length - 0.5 / this.fps ? voice : longest;
+  }
+  get voice() {
+    const loud = this.films.filter((film) => film.sound);
+    return loud.find((film) => film.variant === this.heard) ?? loud[0];
+  }
   get length() { return this.films.length ? this.lead.length : 0; }
   get clips() { return Math.max(1, Math.round(this.length / this.clip)); }
   get lastFrame() { return Math.max(0, Math.round(this.length * this.fps) - 1); }
@@ -116,7 +128,34 @@ class Player {
       if (wanted === Boolean(figure.film)) continue;
       if (wanted) this.films.push(figure.film = new Film(figure, this)); else this.shut(figure);
     }
+    this.tune();
     this.measure();
+  }
+
+  hear(film, on = true) {
+    if (on) this.heard = film.variant;
+    this.silent = !on;
+    this.tune();
+  }
+
+  // A click on a film that is not heard is for its sound; else it plays or stops all.
+  click(film) {
+    const other = film.sound && (this.silent || film !== this.voice);
+    if (other) this.hear(film);
+    if (!other || !this.playing) this.toggle();
+  }
+
+  tune() {
+    const voice = this.voice, row = String(this.rows.indexOf(this.row));
+    for (const film of this.films) film.tune(film === voice && !this.silent);
+    this.keepSpeed();  // who leads now may have been held back
+    if (!this.signals) return;
+    for (const drawn of this.signals.querySelectorAll("[data-row]")) {
+      const { row: of, sound } = drawn.dataset;
+      drawn.toggleAttribute("hidden", of !== row || (sound !== undefined && sound !== voice?.sound));
+    }
+    this.signals.classList.toggle("off", this.silent);
+    this.signals.title = voice ? `The sound of ${voice.variant}` : "";
   }
 
   shut(figure) {
@@ -198,12 +237,17 @@ class Player {
     this.scrub.value = this.place;
     this.clock.textContent = `${(frame / this.fps).toFixed(2)} s · frame ${frame} · clip ${clip + 1} of ${this.clips}`;
     this.scrub.setAttribute("aria-valuetext", `${(frame / this.fps).toFixed(1)} seconds, clip ${clip + 1} of ${this.clips}`);
+    if (this.signals && this.length) this.signals.querySelector("i").style.left = `${(100 * this.place) / this.length}%`;
     Object.assign(this.marks.firstElementChild.style, { left: `${(100 * clip) / this.clips}%`, width: `${100 / this.clips}%` });
   }
 
   clipAt(event) {
-    const box = this.marks.getBoundingClientRect();
-    return Math.min(Math.max(Math.floor(((event.clientX - box.left) / box.width) * this.clips), 0), this.clips - 1);
+    return Math.min(Math.max(Math.floor(this.part(this.marks, event) * this.clips), 0), this.clips - 1);
+  }
+
+  part(line, event) {
+    const box = line.getBoundingClientRect();
+    return (event.clientX - box.left) / box.width;
   }
 
   // A mark at each clip's boundary, or at every few where they would run together; seconds at round places.
@@ -247,6 +291,7 @@ class Player {
       End: () => this.go(this.middle(this.lastFrame)),
       ArrowUp: () => faster(1),
       ArrowDown: () => faster(-1),
+      m: () => { if (this.voice) this.hear(this.voice, this.silent); },
     }[key];
     does?.();
     return Boolean(does);
@@ -332,12 +377,14 @@ class Film {
   constructor(figure, player) {
     this.figure = figure;
     this.player = player;
+    this.variant = figure.dataset.variant;
+    this.sound = figure.dataset.sound;  // which of its sample's it has
     this.wanted = 0;
     this.length = 0;
     this.sources = sourcesOf(figure);
     const video = this.video = document.createElement("video");
     Object.assign(video, { muted: true, playsInline: true, preload: "auto" });
-    video.setAttribute("aria-label", figure.dataset.variant);
+    video.setAttribute("aria-label", this.variant);
     video.addEventListener("loadedmetadata", () => {
       video.classList.toggle("small", video.videoWidth <= 256);
       this.length = video.duration;
@@ -345,10 +392,25 @@ class Film {
     });
     video.addEventListener("seeked", () => { if (!player.playing || player.waiting) this.aim(this.wanted); });
     video.addEventListener("error", () => this.next());
-    video.addEventListener("click", () => player.toggle());
+    video.addEventListener("click", () => player.click(this));
     figure.prepend(video);
+    if (this.sound) this.offerSound();
     if (Film.tellsFrames) this.watch();
     this.next();
+  }
+
+  offerSound() {
+    const button = this.button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "sound", textContent: "Sound" });
+    button.setAttribute("aria-label", `Sound of ${this.variant}`);
+    button.addEventListener("click", () => this.player.hear(this, this.video.muted));
+    this.figure.querySelector("figcaption").append(button);
+  }
+
+  tune(on) {
+    this.video.muted = !on;
+    this.video.preservesPitch = on;  // what nobody hears need not be stretched
+    this.button?.setAttribute("aria-pressed", String(on));
   }
 
   get loading() { return this.video.seeking || this.video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA; }
@@ -366,7 +428,9 @@ class Film {
     note.className = "lost";
     note.textContent = `Not playable here: ${decodeURIComponent(this.address ?? "its film")} is not beside this page, or not in a format that this browser plays.`;
     this.video.replaceWith(note);
+    this.button?.remove();
     this.player.films = this.player.films.filter((film) => film !== this);
+    this.player.tune();
     this.player.measure();
   }
 
@@ -375,6 +439,7 @@ class Film {
     this.video.pause();
     this.video.remove();
     this.note?.remove();
+    this.button?.remove();
     this.video.removeAttribute("src");
     this.video.load();
     if (this.url) URL.revokeObjectURL(this.url);

@@ -262,7 +262,7 @@ def test_films_too_large_for_the_page_are_played_from_beside_it(open_page: Open,
     tab.goto(path.as_uri())
     tab.locator(".player").scroll_into_view_if_needed()
     tab.locator(".lost").wait_for()
-    assert "films-1/scene-00.mp4 is not beside this page" in tab.locator(".lost").inner_text()
+    assert "films-1/videos/scene-00.mp4 is not beside this page" in tab.locator(".lost").inner_text()
     assert tab.locator(".player video").count() == 2  # the others play
     tab.close()
 
@@ -303,3 +303,59 @@ def opening(browser: Any, page: Path, last: int) -> float:
     seconds = time.perf_counter() - begin
     tab.close()
     return seconds
+
+
+HEARD = """() => [...document.querySelectorAll(".player .row:not([hidden]) video")]
+  .filter((video) => !video.muted).map((video) => video.getAttribute("aria-label"))"""
+
+
+@pytest.mark.slow
+def test_one_film_is_heard_at_a_time(open_page: Open, tmp_path: Path) -> None:
+    """The baseline's until another is chosen: by its button, by the keyboard, by a click on its pictures."""
+    names = ("base", "full", "shuffled")
+    with undrawn():
+        path = write_page(tmp_path, 12, 8, samples=2, names=names, sounds={"full": 0, "shuffled": 1})
+    tab = open_page(path)
+    full, other = (tab.get_by_role("button", name=f"Sound of {name}", exact=True) for name in names[1:])
+    assert tab.locator(".sound:visible").count() == 2  # base is silent
+
+    def heard(name: str | None, drawn: str) -> None:
+        assert tab.evaluate(HEARD) == [name] * (name is not None)
+        for button, of in ((full, "full"), (other, "shuffled")):
+            assert button.get_attribute("aria-pressed") == str(name == of).lower()
+        assert tab.locator(".signals svg:visible").evaluate("drawn => drawn.dataset.sound") == drawn
+        assert all(tab.evaluate("[...document.querySelectorAll('.strip video')].map((video) => video.muted)"))
+
+    heard("full", "0")
+    press(tab, "Space")
+    tab.wait_for_function("() => document.querySelectorAll('.player video')[1].webkitAudioDecodedByteCount > 1000")
+    other.click()
+    heard("shuffled", "1")
+    full.focus()
+    tab.keyboard.press("Enter")
+    heard("full", "0")
+    assert tab.locator(".play").inner_text() == "Pause"  # they play on
+    tab.locator(".player video").nth(2).click()
+    heard("shuffled", "1")
+    assert tab.locator(".play").inner_text() == "Pause"
+    tab.locator(".player video").nth(2).click()
+    assert tab.locator(".play").inner_text() == "Play"
+    stood = frames(tab)
+    assert stood == at(round(stood[0]))
+    other.click()
+    heard(None, "1")
+    tab.locator(".sample").select_option("scene-01")
+    heard(None, "1")  # nobody asked for it again
+    press(tab, "m")
+    heard("shuffled", "1")
+    tab.get_by_role("checkbox", name="shuffled").uncheck()
+    assert tab.evaluate(HEARD) == ["full"]
+    drawn = tab.locator(".signals")
+    width = drawn.bounding_box()["width"]
+    drawn.click(position={"x": width / 2, "y": 10})
+    assert frames(tab) == pytest.approx([24] * 2, abs=0.01)  # of 48
+    for across in (390, 1440):
+        tab.set_viewport_size({"width": across, "height": 844})
+        box = tab.locator(".signals svg:visible").bounding_box()
+        assert 0 < box["x"] < box["x"] + box["width"] < across
+        assert tab.evaluate("document.documentElement.scrollWidth") == across
