@@ -42,7 +42,7 @@ class TruthScorer:
         Raises:
             ValueError: the truth is missing or of another size than the film.
         """
-        world = _World(_require_truth(film))
+        world = KnownScene(film)
         blocks = [world.score(film.frames[block]) for block in film.blocks()]
         return {
             metric.name: film.clip_means(np.concatenate(column))
@@ -50,10 +50,12 @@ class TruthScorer:
         }
 
 
-class _World:
-    """The truth as matrices, D = 3 H W: background [D], what the object adds to it [P, D], and weights [P, D]."""
+class KnownScene:
+    """A film's truth as matrices, D = 3 H W: background [D], what the object adds to it [P, D], and weights [P, D]."""
 
-    def __init__(self, truth: Truth) -> None:
+    def __init__(self, film: Film) -> None:
+        """Raises ValueError for a truth that is missing or of another size than the film."""
+        truth = _require_truth(film)
         self.background: Singles = truth.background.astype(np.float32).reshape(-1) / np.float32(255)
         positions = len(truth.object_renders)
         self.added: Singles = truth.object_renders.astype(np.float32).reshape(positions, -1) - self.background
@@ -63,13 +65,22 @@ class _World:
 
     def score(self, frames: Array) -> tuple[Floats, Floats, Floats]:
         """Frames uint8 [B, H, W, 3] -> background PSNR, similarity and kept (0 or 1), each [B]; NaN where undefined."""
-        shown = frames.reshape(len(frames), -1).astype(np.float32) / np.float32(255) - self.background
+        shown = self._shown(frames)
         best = self._best_position(shown)
         added, mask, outside, energy = self.added[best], self.mask[best], self.outside[best], self.energy[best]
         weight = outside.sum(axis=1, dtype=np.float64)
         error = np.sum(outside * shown**2, axis=1, dtype=np.float64)
         mse = np.divide(error, weight, out=np.full(len(best), np.nan), where=weight > 0)
         return decibels(mse), _similarity(shown, added, mask, energy), _kept(shown, added, mask, energy)
+
+    def find(self, frames: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Frames uint8 [B, H, W, 3] -> the object's best position, and whether it is kept there, both [B]."""
+        shown = self._shown(frames)
+        best = self._best_position(shown)
+        return best, _kept(shown, self.added[best], self.mask[best], self.energy[best]) == 1
+
+    def _shown(self, frames: Array) -> Singles:
+        return frames.reshape(len(frames), -1).astype(np.float32) / np.float32(255) - self.background
 
     def _best_position(self, shown: Singles) -> npt.NDArray[np.int64]:
         # |f - r_p|^2 = |s - a_p|^2 with s = f - b and a_p = r_p - b; |s|^2 is the same for every p. Taking b off first

@@ -30,7 +30,7 @@ _GROUND = np.array(
     ],
     dtype=np.float32,
 )
-_PAINT = np.array([[0.92, 0.16, 0.14], [0.12, 0.20, 0.92], [0.98, 0.90, 0.12]], dtype=np.float32)
+PAINT = np.array([[0.92, 0.16, 0.14], [0.12, 0.20, 0.92], [0.98, 0.90, 0.12]], dtype=np.float32)
 _SUBPIXELS = 4
 
 
@@ -97,11 +97,11 @@ def background(scene: Scene) -> Floats:
     return ground
 
 
-def mask(scene: Scene, x: float, y: float) -> Floats:
-    """Share of each pixel that the object covers when its centre is at (x, y), around the borders. [H, W]"""
-    dx = _offsets(scene.width, x)[None, :]
-    dy = _offsets(scene.height, y)[:, None]
-    radius = RADIUS * min(scene.height, scene.width)
+def mask(scene: Scene, x: float, y: float, size: float = 1.0) -> Floats:
+    """Share of each pixel that the object covers when its centre is at (x, y), around the borders; `size` of the usual. [H, W]"""
+    dx = offsets(scene.width, x)[None, :]
+    dy = offsets(scene.height, y)[:, None]
+    radius = size * RADIUS * min(scene.height, scene.width)
     shape = OBJECTS[scene.object].split()[1]
     if shape == "disc":
         inside = dx**2 + dy**2 <= radius**2
@@ -109,24 +109,40 @@ def mask(scene: Scene, x: float, y: float) -> Floats:
         inside = np.maximum(np.abs(dx), np.abs(dy)) <= 0.85 * radius
     else:
         inside = np.abs(dx) + np.abs(dy) <= 1.2 * radius
-    blocks = inside.reshape(scene.height, _SUBPIXELS, scene.width, _SUBPIXELS)
-    covered: Floats = blocks.mean(axis=(1, 3), dtype=np.float32)
-    return covered
+    return covered(inside)
 
 
-def _offsets(size: int, centre: float) -> Floats:
-    """Signed distance of each subpixel to the centre, the shorter way around."""
+def covered(inside: NDArray[np.bool_]) -> Floats:
+    """Share of each pixel [..., H, W] that a figure covers, of which these subpixels [..., 4 H, 4 W] are inside."""
+    height, width = (side // _SUBPIXELS for side in inside.shape[-2:])
+    blocks = inside.reshape(*inside.shape[:-2], height, _SUBPIXELS, width, _SUBPIXELS)
+    shares: Floats = blocks.mean(axis=(-3, -1), dtype=np.float32)
+    return shares
+
+
+def offsets(size: int, centre: float) -> Floats:
+    """Signed distance of each subpixel to the centre, the shorter way around. [4 size]"""
     step = (np.arange(size * _SUBPIXELS, dtype=np.float32) + 0.5) / _SUBPIXELS
     half = np.float32(size / 2)
-    offsets: Floats = ((step - np.float32(centre) + half) % np.float32(size) - half).astype(np.float32)
-    return offsets
+    distances: Floats = ((step - np.float32(centre) + half) % np.float32(size) - half).astype(np.float32)
+    return distances
 
 
-def composite(scene: Scene, x: float, y: float) -> Floats:
+def composite(scene: Scene, x: float, y: float, size: float = 1.0) -> Floats:
     """The scene with its object's centre at (x, y). [H, W, 3] in 0..1"""
-    m = mask(scene, x, y)[..., None]
-    frame: Floats = (1 - m) * background(scene) + m * _PAINT[scene.object]
+    return painted(background(scene), mask(scene, x, y, size), PAINT[scene.object])
+
+
+def painted(image: Floats, mask: Floats, colour: Floats) -> Floats:
+    """An image [..., H, W, 3] with a colour [3] laid over it where the mask [..., H, W] says."""
+    m = mask[..., None]
+    frame: Floats = (1 - m) * image + m * colour
     return frame
+
+
+def to_uint8(image: Floats) -> Frames:
+    """0..1 -> 0..255"""
+    return np.round(image * 255).astype(np.uint8)
 
 
 def play(scenes: Sequence[Scene]) -> Iterator[Frames]:
@@ -136,7 +152,7 @@ def play(scenes: Sequence[Scene]) -> Iterator[Frames]:
     """
     x, y = scenes[0].x, scenes[0].y
     for scene in scenes:
-        yield np.round(composite(scenes[0], x, y) * 255).astype(np.uint8)
+        yield to_uint8(composite(scenes[0], x, y))
         x, y = x + scene.velocity[0], y + scene.velocity[1]
 
 
@@ -149,8 +165,7 @@ def placements(scene: Scene, step: float = 1.0) -> tuple[Floats, Floats]:
     """The scene with its object at each position of a grid. renders [P, H, W, 3] in 0..1, masks [P, H, W]"""
     spots = [(x, y) for y in np.arange(0, scene.height, step) for x in np.arange(0, scene.width, step)]
     masks = np.stack([mask(scene, x, y) for x, y in spots])
-    renders = (1 - masks[..., None]) * background(scene) + masks[..., None] * _PAINT[scene.object]
-    return renders.astype(np.float32), masks
+    return painted(background(scene), masks, PAINT[scene.object]), masks
 
 
 def storyline(scene: Scene, length: int, rng: np.random.Generator) -> list[Scene]:
