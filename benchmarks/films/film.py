@@ -35,8 +35,8 @@ class Truth:
 
     Of a film that follows a sound: loudness [F] in 0..1 and object_sizes [P], the object's size at each position. Of one that
     follows a skeleton: joints [F, J, 2], the true (x, y) of each part in pixels; part_colours [J, 3] in 0..1; and part_masks
-    [J, S, S, H, W], each part's coverage when its centre is (i / S, j / S) pixels right of and below the frame's corner, and the
-    frame goes on at its other border.
+    [J, S, S, H, W], in [j, a, b] what part j covers with its centre a / S pixels below the frame's corner and b / S right of it,
+    around the borders.
     """
 
     background: Array

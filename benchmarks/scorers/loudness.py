@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.arrays import Floats
+from benchmarks.arrays import Array, Floats
 from benchmarks.films.film import Film
 from benchmarks.scorers.metric import Metric
 from benchmarks.scorers.truth import KnownScene
@@ -41,83 +41,72 @@ class LoudnessScorer:
         """[n_clips] for each metric; NaN where the sound is of one loudness, so that there is nothing to follow.
 
         Raises:
-            ValueError: the truth is missing, knows no loudness, or is of another size than the film.
+            ValueError: the truth is missing, knows no loudness, or is of another size or length than the film.
         """
-        size, loudness = _sizes(film), _loudness(film)
-        windows = _Windows(film)
-        by_lag = {lag: windows.correlation(size, _later(loudness, lag)) for lag in sorted(range(-MOST, MOST + 1), key=abs)}
-        correlations = np.stack(list(by_lag.values()))
-        best = np.array(list(by_lag), np.float64)[np.argmax(np.nan_to_num(correlations, nan=-np.inf), axis=0)]
+        loudness, size = _loudness_and_size(film)
+        windows, lags = (
+            _Windows(film),
+            np.array(sorted(range(-MOST, MOST + 1), key=abs)),
+        )  # of equals, the least lag wins
+        correlations = np.stack([windows.correlation(size, _later(loudness, lag)) for lag in lags])
+        best = lags[np.argmax(np.nan_to_num(correlations, nan=-np.inf), axis=0)].astype(np.float64)
         silent = windows.variance(loudness) < _FLAT
-        lost = (windows.share(size) < _SEEN) | np.isnan(by_lag[0])
+        lost = (windows.mean(~np.isnan(size)) < _SEEN) | np.isnan(correlations[0])
         return {
-            "sync_correlation": np.where(silent, np.nan, np.where(lost, 0.0, by_lag[0])),
+            "sync_correlation": np.where(silent, np.nan, np.where(lost, 0.0, correlations[0])),
             "sync_lag": np.where(silent | lost, np.nan, best),
             "sync_slip": np.where(silent, np.nan, np.where(lost, MOST, np.abs(best))),
         }
 
 
 class _Windows:
-    """Sums over each clip and MARGIN frames on either side."""
+    """Each clip and MARGIN frames on either side."""
 
     def __init__(self, film: Film) -> None:
         total = len(film.frames)
         self._starts = np.array([max(clip.start - MARGIN, 0) for clip in film.clips])
         self._stops = np.array([min(clip.stop + MARGIN, total) for clip in film.clips])
 
-    def _sum(self, values: Floats) -> Floats:
-        sums = np.concatenate([[0.0], np.cumsum(values)])
-        total: Floats = sums[self._stops] - sums[self._starts]
-        return total
-
-    def share(self, values: Floats) -> Floats:
-        """[F] -> [n_clips]: how many of the frames have a value."""
-        share: Floats = self._sum(~np.isnan(values)) / (self._stops - self._starts)
-        return share
+    def mean(self, values: Array) -> Floats:
+        """[F] without NaN -> [n_clips]"""
+        sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+        mean: Floats = (sums[self._stops] - sums[self._starts]) / (self._stops - self._starts)
+        return mean
 
     def variance(self, values: Floats) -> Floats:
         """[F] without NaN -> [n_clips]"""
-        count = self._stops - self._starts
-        variance: Floats = self._sum(values**2) / count - (self._sum(values) / count) ** 2
+        variance: Floats = self.mean(values**2) - self.mean(values) ** 2
         return variance
 
     def correlation(self, x: Floats, y: Floats) -> Floats:
         """Pearson's of the frames that both know, both [F] -> [n_clips]; NaN where either does not vary."""
         known = ~np.isnan(x) & ~np.isnan(y)
+        share = self.mean(known)
+        share = np.where(share > 0, share, 1.0)
         x, y = np.where(known, x, 0.0), np.where(known, y, 0.0)
-        n = np.maximum(self._sum(known), 1)
-        mean_x, mean_y = self._sum(x) / n, self._sum(y) / n
-        variance_x, variance_y = self._sum(x * x) / n - mean_x**2, self._sum(y * y) / n - mean_y**2
+        mean_x, mean_y, mean_xx, mean_yy, mean_xy = (self.mean(v) / share for v in (x, y, x * x, y * y, x * y))
+        variance_x, variance_y = mean_xx - mean_x**2, mean_yy - mean_y**2
         varies = (variance_x > _FLAT) & (variance_y > _FLAT)
         spread = np.sqrt(np.where(varies, variance_x * variance_y, 1.0))
-        return np.where(varies, np.clip((self._sum(x * y) / n - mean_x * mean_y) / spread, -1, 1), np.nan)
+        return np.where(varies, np.clip((mean_xy - mean_x * mean_y) / spread, -1, 1), np.nan)
 
 
-def _sizes(film: Film) -> Floats:
-    """[F]: NaN where the object is lost."""
-    scene = KnownScene(film)
-    assert film.truth is not None
-    if film.truth.object_sizes is None:
-        raise ValueError("truth: received no object_sizes, expected the object's size at each position")
-    sizes = film.truth.object_sizes.astype(np.float64)
+def _loudness_and_size(film: Film) -> tuple[Floats, Floats]:
+    """Both [F]; the size is NaN where the object is lost."""
+    scene, truth = KnownScene(film), film.truth
+    assert truth is not None
+    if truth.loudness is None or truth.object_sizes is None:
+        raise ValueError("truth: received no loudness and object_sizes, expected those of a film that follows a sound")
+    wanted = (len(film.frames), len(truth.object_renders))
+    if (received := (len(truth.loudness), len(truth.object_sizes))) != wanted:
+        raise ValueError(f"truth: received loudness and object_sizes of {received}, expected {wanted}")
+    sizes = truth.object_sizes.astype(np.float64)
     found = [scene.find(film.frames[block]) for block in film.blocks()]
-    return np.concatenate([np.where(kept, sizes[best], np.nan) for best, kept in found])
-
-
-def _loudness(film: Film) -> Floats:
-    """[F]"""
-    loudness = None if film.truth is None else film.truth.loudness
-    if loudness is None or len(loudness) != len(film.frames):
-        received = "none" if loudness is None else f"{len(loudness)} frames of it"
-        raise ValueError(f"loudness: received {received}, expected that of the film's {len(film.frames)} frames")
-    return loudness.astype(np.float64)
+    return truth.loudness.astype(np.float64), np.concatenate([np.where(kept, sizes[at], np.nan) for at, kept in found])
 
 
 def _later(values: Floats, lag: int) -> Floats:
     """So many frames later; NaN where nothing is known."""
-    shifted = np.full(len(values), np.nan)
-    if lag >= 0:
-        shifted[lag:] = values[: len(values) - lag]
-    else:
-        shifted[:lag] = values[-lag:]
-    return shifted
+    frames = np.arange(len(values)) - lag
+    inside = (frames >= 0) & (frames < len(values))
+    return np.where(inside, values[np.clip(frames, 0, len(values) - 1)], np.nan)

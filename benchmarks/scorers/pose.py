@@ -1,8 +1,8 @@
 """Are the parts of a figure where its skeleton says they are?
 
 A part is looked for over the whole frame, in steps of a fraction of a pixel: it is where the pixels that it would cover are
-nearest to its colour. Only its colour counts, not how far it stands out from the background, so that a part which stands out
-more is never taken for it.
+nearest to its colour. What they are nearer to than the background's does not count: by that, another part that stands out more
+could be taken for it.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import numpy as np
 from scipy.fft import irfft2, rfft2  # type: ignore[import-untyped]
 
 from benchmarks.arrays import Array, Floats, Singles
-from benchmarks.films.film import Film, Truth
+from benchmarks.films.film import Film
 from benchmarks.scorers.metric import Metric
 
 KEPT_SHARE = 0.5
@@ -48,16 +48,12 @@ class _Figure:
     """The truth as spectra of masks [J, S, S, H, W'], and what the background is off from each part's colour."""
 
     def __init__(self, film: Film) -> None:
-        truth = _require_pose(film)
-        assert truth.joints is not None
-        assert truth.part_colours is not None
-        assert truth.part_masks is not None
-        self.joints: Floats = truth.joints.astype(np.float64)
-        self.colours: Singles = truth.part_colours.astype(np.float32)
-        masks = truth.part_masks.astype(np.float32)
+        background, joints, colours, masks = _require_pose(film)
+        self.joints: Floats = joints.astype(np.float64)
+        self.colours: Singles = colours.astype(np.float32)
         self.size, self.steps = masks.shape[-2:], masks.shape[1]
-        self.spectra = np.conj(rfft2(masks / masks.sum(axis=(-2, -1), keepdims=True)))
-        self.empty = self._misfits(truth.background[None])[0]
+        self.spectra = np.conj(rfft2(masks / masks.sum(axis=(-2, -1), keepdims=True, dtype=np.float32)))
+        self.empty = self._misfits(background[None])[0]
 
     def score(self, frames: Array, block: slice) -> tuple[Floats, Floats]:
         """Frames uint8 [B, H, W, 3] -> distance in pixels and kept (0 or 1), both [B, J]."""
@@ -82,5 +78,19 @@ class _Figure:
         return misfits
 
 
-def _require_pose(film: Film) -> Truth:
-    return film.truth
+def _require_pose(film: Film) -> tuple[Array, Array, Array, Array]:
+    """Background, joints, part_colours and part_masks."""
+    truth = film.truth
+    if truth is None or truth.joints is None or truth.part_colours is None or truth.part_masks is None:
+        raise ValueError(
+            "truth: received no joints, part_colours and part_masks, expected those of a film that follows a skeleton"
+        )
+    total, *frame = film.frames.shape
+    parts, steps = truth.part_masks.shape[:2]
+    given = (truth.background, truth.joints, truth.part_colours, truth.part_masks)
+    wanted = [tuple(frame), (total, parts, 2), (parts, 3), (parts, steps, steps, *frame[:2])]
+    if (received := [one.shape for one in given]) != wanted:
+        raise ValueError(
+            f"truth: received background, joints, part_colours and part_masks {received}, expected {wanted}"
+        )
+    return given

@@ -118,22 +118,22 @@ memory_lines = partial(_part_lines, "memory")
 
 def built_in_metrics() -> Mapping[str, str]:
     """Name -> what it is, in a line."""
-    from benchmarks.suites.embedded import METRICS  # it loads numpy
+    from benchmarks.suites.driven import WORLD_METRICS  # it loads numpy
 
     others = {name: f"by the suite {suite}" for suite, names in {VBENCH: FILES, **OTHERS}.items() for name in names}
-    return {name: metric.about for name, metric in METRICS.items()} | others
+    return {name: metric.about for name, metric in WORLD_METRICS.items()} | others
 
 
 def metric_lines(name: str) -> Iterator[str]:
     """What a metric means, or those of a scorer of one's own."""
-    from benchmarks.suites.embedded import METRICS
+    from benchmarks.suites.driven import WORLD_METRICS
 
     built_in = built_in_metrics()
     found = None if name in built_in else metric_of(name)
     yield f"metric {name}: {first_line(found.value) if found else built_in[name]}"
     if found:
         yield from _whence(version_of(found), found.target, found)
-    declared = found.value.metrics if found else [METRICS[name]] if name in METRICS else []
+    declared = found.value.metrics if found else [WORLD_METRICS[name]] if name in WORLD_METRICS else []
     for one in declared:
         better = "neither way is better" if one.direction == "none" else f"{one.direction} is better"
         needs = f", needs {', '.join(one.needs)}" if one.needs else ""

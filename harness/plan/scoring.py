@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.suites import EMBEDDED, FVD, OFFICIAL, SYNC, VBENCH, VERSIONS
+from benchmarks.suites import EMBEDDED, FVD, LOUDNESS, OFFICIAL, POSE, SYNC, VBENCH, VERSIONS
 from benchmarks.track import Track
 from benchmarks.vbench.files import FILES
 from benchmarks.weights import WeightFile
@@ -70,9 +70,9 @@ def check_metric(name: str, settings: Settings) -> str:
 
 def direction_of(metric: str) -> str:
     """The same of what is built in. All others, such as those of VBench, are held to be better the higher."""
-    from benchmarks.suites.embedded import METRICS
+    from benchmarks.suites.driven import WORLD_METRICS
 
-    return METRICS[metric].direction if metric in METRICS else "higher"
+    return WORLD_METRICS[metric].direction if metric in WORLD_METRICS else "higher"
 
 
 def metric_of(reference: str) -> Found:
@@ -131,6 +131,10 @@ def suite_of(settings: Mapping[str, Any]) -> "Suite":
         from benchmarks.suites.fvd import FvdSuite
 
         return FvdSuite(settings["reference"], device)
+    if name in (LOUDNESS, POSE):
+        from benchmarks.suites.driven import DrivenSuite
+
+        return DrivenSuite(name)
     from benchmarks.suites.embedded import EmbeddedSuite
 
     return EmbeddedSuite()

@@ -30,7 +30,7 @@ _INSTANTS = 8  # a frame at which the level is taken
 _PITCH = 120.0  # of the voice at its quietest, Hz
 _HARMONICS = 12
 _BREATH = 0.1  # of noise in the voice, RMS beside its fundamental's amplitude of 1
-_ONSET = 0.005  # seconds in which the voice comes to a new level
+_ONSET = 0.002  # seconds in which the voice comes to a new level
 _BANDS = (80, 300, 900, 2700, 8000)  # Hz
 _QUIETEST = 1e-8  # power below which all is silence
 
@@ -67,16 +67,16 @@ def sound(envelope: Floats, fps: float, rate: int = RATE) -> Floats:
     Harmonics of a pitch that rises with the loudness, and a little noise; the first n frames depend on no later one.
     """
     lengths = np.diff(_starts(len(envelope) + 1, fps, rate))
-    level = 10 ** ((_LOUDEST - _RANGE * (1 - envelope)) / 20)
     onset = np.exp(-1 / (_ONSET * rate))
-    smooth, _ = lfilter([1 - onset], [1, -onset], np.repeat(level, lengths), zi=onset * level[:1])
+    smooth, _ = lfilter([1 - onset], [1, -onset], np.repeat(envelope, lengths), zi=onset * envelope[:1])
+    level = 10 ** ((_LOUDEST - _RANGE * (1 - smooth)) / 20)
     phase = 2 * np.pi * np.cumsum(np.repeat(_PITCH * (1 + 0.25 * envelope), lengths), dtype=np.float64) / rate
     turn = np.remainder(phase, 2 * np.pi).astype(np.float32)  # in which single precision is enough
     voice = _BREATH * np.random.default_rng(0).standard_normal(len(turn), dtype=np.float32)
     for k in range(1, _HARMONICS + 1):
         voice += np.sin(k * turn) / np.float32(k)
     power = sum(0.5 / k**2 for k in range(1, _HARMONICS + 1)) + _BREATH**2
-    samples: Floats = (smooth * voice / np.sqrt(power)).astype(np.float32)
+    samples: Floats = (level * voice / np.sqrt(power)).astype(np.float32)
     return samples
 
 
