@@ -66,11 +66,6 @@ class Track:
         """The paper's fixed number of clips: 10 for 50 s, 50 for 250 s, whatever the clips' true duration."""
         return max(1, round(self.seconds / PAPER_CLIP_SECONDS))
 
-    @property
-    def generated(self) -> bool:
-        """Whether the harness makes films of this track; it scores those of every track."""
-        return self.condition is None
-
 
 TRACKS: Mapping[str, Track] = MappingProxyType(
     {
@@ -87,8 +82,8 @@ TRACKS: Mapping[str, Track] = MappingProxyType(
             ),
             Track("creative-50s", "creative", 50.0, 1, "A story: the next prompt every 5 s, 50 s."),
             Track("creative-250s", "creative", 250.0, 1, "A story: the next prompt every 5 s, 250 s."),
-            Track("talk-300s", "conditional", 300.0, 1, "Speech moves the face, 300 s; scored only.", "audio", 25.0),
-            Track("dance-50s", "conditional", 50.0, 1, "A skeleton moves the body, 50 s; scored only.", "pose"),
+            Track("talk-300s", "conditional", 300.0, 1, "Speech moves the face, 300 s.", "audio", 25.0),
+            Track("dance-50s", "conditional", 50.0, 1, "A skeleton moves the body, 50 s.", "pose"),
         )
     }
 )

@@ -36,7 +36,6 @@ GROUPS = {
         "score": "harness.commands.score:score",
         "prompts": "harness.commands.prompts:prompts",
         "lora": "harness.commands.lora:lora",
-        "data": "harness.commands.data:data",
     },
     "Machines": {
         "doctor": "harness.commands.doctor:doctor",

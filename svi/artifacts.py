@@ -13,3 +13,4 @@ MODEL_INDEX = "model_index.json"  # of a whole model in diffusers' layout
 
 VIDEOS = "videos"  # folder, an mp4 a film
 FRAMES = "frames.npy"  # of all films [S, F, H, W, 3] uint8, where they are kept without loss
+SIGNALS, POSE = "signals", ".pose.mp4"  # folder of what films follow, and how the skeletons of a film's name end

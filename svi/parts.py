@@ -11,7 +11,17 @@ from typing import Literal
 
 from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY, RESAMPLING
 
-Axis = Literal["objective", "generation", "memory"]
+Axis = Literal["objective", "generation", "memory", "signal"]
+SETTING: Mapping[Axis, str] = MappingProxyType(
+    {
+        "objective": "method.objective",
+        "generation": "method.generation",
+        "memory": "method.memory",
+        "signal": "condition.signal",
+    }
+)
+"""The setting that names a part of an axis."""
+FOLLOWS = "films that follow a signal frame by frame"
 EACH_FRAME = "noise levels of each latent frame"
 CAUSAL = "block-causal attention"
 CLEAN_PAST = "clean frames before the noisy ones"
@@ -64,7 +74,7 @@ OBJECTIVES: dict[str, Part] = {
         "svi.objectives.error_recycling:ErrorRecycling",
         "the model's own past errors are put back into its inputs (SVI, arXiv 2510.09212)",
         reads=("injection", "bank"),
-        gives=(CONDITION,),
+        gives=(CONDITION, FOLLOWS),
     ),
     "anchor_tokens": Part(
         "svi.objectives.anchor_tokens:AnchorTokens",
@@ -81,12 +91,14 @@ OBJECTIVES: dict[str, Part] = {
         gives=(EACH_FRAME,),
     ),
     "flow_matching": Part(
-        "svi.objectives.objective:Objective", "plain flow matching on clean clips: the control", gives=(CONDITION,)
+        "svi.objectives.objective:Objective",
+        "plain flow matching on clean clips: the control",
+        gives=(CONDITION, FOLLOWS),
     ),
     "history_corruption": Part(
         "svi.objectives.history_corruption:HistoryCorruption",
         "motion frames with noise, less resolution, another saturation (Helios-style, arXiv 2603.04379)",
-        gives=(CONDITION,),
+        gives=(CONDITION, FOLLOWS),
     ),
     "packed_history": Part(
         "svi.objectives.packed_history:PackedHistory",
@@ -99,7 +111,7 @@ OBJECTIVES: dict[str, Part] = {
         "svi.objectives.resampling:Resampling",
         "motion frames that the current model has finished from noise (Resampling Forcing, arXiv 2512.15702)",
         reads=("resampling",),
-        gives=(CONDITION,),
+        gives=(CONDITION, FOLLOWS),
     ),
     "stream": Part(
         "svi.objectives.stream:Stream",
@@ -142,13 +154,13 @@ GENERATIONS: dict[str, Part] = {
         "svi.generation.clips:ClipLoop",
         "clip after clip, each conditioned on the last frames of the one before",
         needs=(CONDITION,),
-        gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
+        gives=(REFERENCE, FRAMES_ON, GAIN, EPS, FOLLOWS),
     ),
     "anchor_tokens": Part(
         "svi.generation.anchor_tokens:AnchorTokens",
         "the clip loop with the start image among the text's tokens (StreamingT2V-style, arXiv 2403.14773)",
         needs=(ANCHOR_TOKENS, NO_ANCHOR),
-        gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
+        gives=(REFERENCE, FRAMES_ON, GAIN, EPS, FOLLOWS),
     ),
     "forcing": Part(
         "svi.generation.forcing:ForcingLoop",
@@ -167,7 +179,7 @@ GENERATIONS: dict[str, Part] = {
         "svi.generation.free_noise:FreeNoise",
         "the clip loop on shuffles of the first clip's noise, blended where clips overlap (FreeNoise-style, arXiv 2310.15169)",
         needs=(CONDITION,),
-        gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
+        gives=(REFERENCE, FRAMES_ON, GAIN, EPS, FOLLOWS),
     ),
     "packed_history": Part(
         "svi.generation.packed_history:PackedHistory",
@@ -235,6 +247,18 @@ MEMORIES: dict[str, Part] = {
         needs=(KV_CACHE,),
     ),
 }
+SIGNALS: dict[str, Part] = {
+    "audio": Part(
+        "svi.conditions.talk:Audio",
+        "sound, which a cross-attention behind the text's adds to every block (SVI-Talk, MultiTalk)",
+        gives=(FOLLOWS,),
+    ),
+    "pose": Part(
+        "svi.conditions.dance:Pose",
+        "skeletons, which a small encoder adds to the tokens (SVI-Dance, UniAnimate-DiT)",
+        gives=(FOLLOWS,),
+    ),
+}
 BUILT_IN: Mapping[Axis, dict[str, Part]] = MappingProxyType(
-    {"objective": OBJECTIVES, "generation": GENERATIONS, "memory": MEMORIES}
+    {"objective": OBJECTIVES, "generation": GENERATIONS, "memory": MEMORIES, "signal": SIGNALS}
 )

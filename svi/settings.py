@@ -243,6 +243,25 @@ class ConditionSettings(Frozen):
         "after the motion frames: zeros, the last motion frame, the reference image (-1 in [C]), or k of it, then zeros",
     )
     anchor: bool = identity(False, "latents of the reference image before those of the motion frames (SVI 2.0 Pro)")
+    signal: str | None = later(
+        None,
+        "what films follow frame by frame beside image and prompts: audio, pose, or FILE.py:NAME of your own; none: nothing",
+        min_length=1,
+    )
+    encoder: str | None = runtime(
+        None,
+        "audio: folder of a wav2vec2 in transformers' layout (its contents are hashed, not its path)",
+        min_length=1,
+    )
+    weights: str | None = runtime(
+        None, "published weights of what a signal adds: MultiTalk's, UniAnimate-DiT's; none: untrained", min_length=1
+    )
+    drop_signal: float = later(
+        0.1, "training: probability that a clip is given no signal (SVI-Talk .1, SVI-Dance .145)", ge=0, le=1
+    )
+    drop_image: float = later(
+        0.0, "training: probability that a clip is given no image: zeros, mask and all (SVI-Dance .1)", ge=0, le=1
+    )
 
     @property
     def overlap(self) -> int:
@@ -345,6 +364,14 @@ class GenerateSettings(Frozen):
     )
     guidance: float = identity(5.0, "classifier-free guidance scale; 1 turns it off", ge=0)
     guidance_low: float | None = identity(None, "guidance of the low-noise expert; none: the same", ge=0)
+    signal_guidance: float = later(
+        1.0,
+        "guidance by condition.signal: v_none + s_signal (v_signal - v_none) + s_text (v_both - v_signal) (SVI-Talk: 5); 1: none",
+        ge=0,
+    )
+    signal: Literal["own", "another", "none"] = later(
+        "own", "films follow their own signal, that of the film after them (a control), or none"
+    )
     negative_prompt: str = identity("", "what guidance leads away from")
     prompts: Literal["stream", "first"] = identity("stream", "one prompt a clip (Film), or the first for all (Shot)")
     after_prompts: Literal["repeat", "stop"] = later(

@@ -17,7 +17,7 @@ from harness.declare.tracks import track_of
 from harness.experiments import EXPERIMENTS
 from harness.plan.scoring import metric_of
 from svi.backbones.catalogue import FOLDER, MODELS, Geometry
-from svi.parts import Axis
+from svi.parts import SETTING, Axis
 from svi.settings import TINY
 
 
@@ -99,7 +99,7 @@ def _part_lines(axis: Axis, name: str) -> Iterator[str]:
     """What a part of a method is, what it goes with, and its settings."""
     found = chosen(axis, name)
     part = found.part
-    yield f"method.{axis}={name}: {part.about}"
+    yield f"{SETTING[axis]}={name}: {part.about}"
     yield from _whence(part.version, part.target, found.found)
     for title, words in (("needs", part.needs), ("gives", part.gives)):
         if words:
@@ -114,6 +114,7 @@ def _part_lines(axis: Axis, name: str) -> Iterator[str]:
 objective_lines = partial(_part_lines, "objective")
 generation_lines = partial(_part_lines, "generation")
 memory_lines = partial(_part_lines, "memory")
+signal_lines = partial(_part_lines, "signal")
 
 
 def built_in_metrics() -> Mapping[str, str]:
@@ -158,8 +159,8 @@ def track_lines(name: str) -> Iterator[str]:
     used = [one for one in EXPERIMENTS.names() if name in EXPERIMENTS.get(one).tracks]
     if used:
         yield f"experiments: {', '.join(used)}"
-    if track.generated:
-        yield f"make its films: harness run EXPERIMENT tracks={name}"
+    follows = f" condition.signal={track.condition}" if track.condition else ""
+    yield f"make its films: harness run EXPERIMENT tracks={name}{follows}"
     yield f"score anybody's: harness score VIDEOS --track {name}"
 
 

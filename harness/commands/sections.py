@@ -90,6 +90,7 @@ TITLES = {
     "objective": "objectives",
     "generation": "generation loops",
     "memory": "memories",
+    "signal": "signals",
     "track": "tracks",
     "metric": "metrics",
     "backbone": "backbones",
@@ -105,5 +106,6 @@ SECTIONS = {
     TITLES["objective"]: _parts("objective"),
     TITLES["generation"]: _parts("generation"),
     TITLES["memory"]: _parts("memory"),
+    TITLES["signal"]: _parts("signal"),
     "tables": Section(lambda: {name: table_about(name) for name in table_names()}, f"{LINES}table_lines"),
 }

@@ -138,6 +138,7 @@ DOORS: Mapping[str, Door] = MappingProxyType(
         "generation": Door("generation loop", f"{PREFIX}generations", ("next",)),
         "metric": Door("metric", f"{PREFIX}metrics", ("metrics", "score")),
         "memory": Door("memory", f"{PREFIX}memories", ("keep or reference",)),
+        "signal": Door("signal", f"{PREFIX}signals", ("key", "of", "attach", "course")),
         "track": Door("track", f"{PREFIX}tracks", kind=Track),
     }
 )

@@ -9,7 +9,7 @@ from harness.core.registry import suggestion
 from harness.core.signature import leaves
 from harness.declare.doors import DOORS, Found, version_of
 from harness.declare.settings import Settings
-from svi.parts import BUILT_IN, KV_CACHE, REFERENCE, Axis, Part
+from svi.parts import BUILT_IN, KV_CACHE, REFERENCE, SETTING, Axis, Part
 
 PLACES = {"keep": KV_CACHE, "reference": REFERENCE}  # what a memory does -> what a loop must have for it
 
@@ -26,14 +26,14 @@ class Chosen:
     @property
     def identity(self) -> dict[str, Any]:
         """What of it a signature holds."""
-        key = f"method.{self.axis}"
+        key = SETTING[self.axis]
         named = {key: self.name, f"{key}.version": self.part.version}
         return named | (self.found.identity(key) if self.found else {})
 
     @property
     def runtime(self) -> dict[str, Any]:
         """Where it is loaded from."""
-        return {f"method.{self.axis}.target": self.part.target}
+        return {f"{SETTING[self.axis]}.target": self.part.target}
 
 
 def chosen(axis: Axis, reference: str) -> Chosen:
@@ -41,7 +41,7 @@ def chosen(axis: Axis, reference: str) -> Chosen:
     built_in: Mapping[str, Part] = BUILT_IN[axis]
     if reference in built_in:
         return Chosen(axis, reference, built_in[reference])
-    found = DOORS[axis].find(reference, built_in, f"method.{axis}")
+    found = DOORS[axis].find(reference, built_in, SETTING[axis])
     return Chosen(axis, found.name, described(axis, found), found)
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 SIZE = ("data.clip_frames", "data.height", "data.width")
-CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor")
+SIGNAL = ("condition.signal", "condition.encoder", "condition.weights")
+CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor", *SIGNAL)
 # A model's codec and encoders; the embedded one is trained on the footage as well.
 ENCODERS = tuple(f"backbone.{key}" for key in ("name", "weights", "dtype", "clip_image", "text_tokens", "vae_tiling"))
 MODEL = ("tiny", *ENCODERS, "backbone.boundary")
@@ -29,7 +30,7 @@ class Kind:
 
 
 # Raise a version when a stage computes something else from the same settings. Training comes first: it is the longest path.
-BACKBONE = Kind("backbone", "training", 2, ("tiny", *FOOTAGE), 50)
+BACKBONE = Kind("backbone", "training", 2, ("tiny", *FOOTAGE, *SIGNAL, "condition.drop_signal"), 50)
 DATA = Kind("data", "training", 2, ("tiny", *ENCODERS, "data", *CONDITION), 40)
 TRAIN = Kind(
     "train",

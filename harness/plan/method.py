@@ -1,7 +1,8 @@
 """A method in a plan: the parts on its axes, whether they go together, and what of them is identity."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from harness.core.errors import UseError
@@ -17,6 +18,7 @@ from svi.parts import (
     EPS,
     EULER,
     EVERY_FORWARD,
+    FOLLOWS,
     FRAMES_ON,
     GAIN,
     LATENTS,
@@ -25,6 +27,7 @@ from svi.parts import (
     REFERENCE,
     RENOISING,
     REVERSIBLE,
+    SIGNALS,
     WHOLE,
     Axis,
 )
@@ -69,6 +72,9 @@ class Method:
     objective: Chosen | None
     generation: Chosen
     memory: Chosen
+    signal: Chosen | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Hashes of what a signal is read with, by setting."""
     remedied: bool = False
     """Whether clips after the first are changed too: a first clip says nothing of that."""
 
@@ -84,21 +90,31 @@ class Method:
 
     def training(self, kind: Kind) -> tuple[Kind, dict[str, Any], dict[str, Any]]:
         """The kind of the stage that trains, with the settings that its objective reads; identity and runtime beside them."""
+        kind, identity, runtime = self.following(kind)
+        identity |= self.architecture
         if self.objective is None or self._usual(self.objective):
-            return kind, self.architecture, {}
+            return kind, identity, runtime
         reads = [section for section in kind.reads if section not in OF_RECYCLING]
         kind = replace(kind, reads=tuple(dict.fromkeys((*reads, *self.objective.part.reads))))
-        return kind, {**self.objective.identity, **self.architecture}, self.objective.runtime
+        return kind, {**self.objective.identity, **identity}, {**self.objective.runtime, **runtime}
 
     def films(self, kind: Kind) -> tuple[Kind, dict[str, Any], dict[str, Any]]:
         """The same of the stage that makes films."""
-        identity, runtime = self.architecture, dict[str, Any]()
+        kind, identity, runtime = self.following(kind)
+        identity |= self.architecture
         for one in (self.generation, self.memory):
             if one.part.target and not self._usual(one):  # settings alone are in the signature as settings
                 kind = replace(kind, reads=tuple(dict.fromkeys((*kind.reads, *one.part.reads))))
                 identity |= one.identity
                 runtime |= one.runtime
         return kind, identity, runtime
+
+    def following(self, kind: Kind) -> tuple[Kind, dict[str, Any], dict[str, Any]]:
+        """The same of any stage that a signal reaches: nothing where films follow none."""
+        if self.signal is None:
+            return kind, {}, {}
+        kind = replace(kind, reads=tuple(dict.fromkeys((*kind.reads, *self.signal.part.reads))))
+        return kind, {**self.signal.identity, **self.files}, self.signal.runtime
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -111,8 +127,8 @@ class Method:
         return one.name == USUAL[one.axis] and one.found is None
 
 
-def method_of(settings: Settings, experts: int = 1) -> Method:
-    """The method of these settings on a backbone of so many experts.
+def method_of(settings: Settings, experts: int = 1, hash_of: Callable[[str], str] = str) -> Method:
+    """The method of these settings on a backbone of so many experts; `hash_of` the file or folder at a path.
 
     Raises UseError for parts that are unknown or do not go together.
     """
@@ -122,8 +138,14 @@ def method_of(settings: Settings, experts: int = 1) -> Method:
     objective = chosen("objective", wanted.objective) if settings.train.enabled else None
     loop, memory, made = chosen("generation", wanted.generation), chosen("memory", wanted.memory), settings.generate
     remedied = any(remedy not in OFF for remedy in (made.fix, made.detector))
-    method = Method(wanted, objective, loop, memory, remedied)
+    signal = None if settings.condition.signal is None else chosen("signal", settings.condition.signal)
+    method = Method(wanted, objective, loop, memory, signal, remedied=remedied)
     _check(method, settings, experts)
+    if signal:
+        _check_signal(method, settings)
+        paths = {key: getattr(settings.condition, key) for key in ("encoder", "weights")}
+        files = {f"condition.{key}.fingerprint": hash_of(path) for key, path in paths.items() if path is not None}
+        method = replace(method, files=files)
     _check_memory(method.memory, settings.condition)
     _check_remedies(settings, method)
     if settings.train.show_errors and objective and objective.name != ERROR_RECYCLING:
@@ -144,6 +166,47 @@ def _check(method: Method, settings: Settings, experts: int) -> None:
         for need in one.part.needs:
             if need not in given:
                 raise UseError(f"method.{one.axis}={one.name} needs {need}, which {_where_from(method, need)}")
+
+
+def _check_signal(method: Method, settings: Settings) -> None:
+    """Every part that makes or learns from clips must give them what they follow."""
+    assert method.signal is not None
+    _check_files(method.signal, settings)
+    if settings.data.path is None and settings.backbone.embedded and method.signal.found:
+        raise UseError(
+            f"condition.signal={method.signal.name}: the embedded world follows {' or '.join(SIGNALS)} alone; set data.path=FOLDER "
+            "and eval.path=FOLDER, of samples that have it"
+        )
+    if settings.data.path is not None and settings.eval.path is None:
+        raise UseError(
+            f"condition.signal={method.signal.name}: clips held back from data.path have nothing to follow for a whole film; set "
+            "eval.path=FOLDER, of samples that have it"
+        )
+    for one in (method.objective, method.generation):
+        if one and FOLLOWS not in one.part.gives:
+            names = [name for name, part in BUILT_IN[one.axis].items() if FOLLOWS in part.gives]
+            raise UseError(
+                f"condition.signal={method.signal.name}: method.{one.axis}={one.name} does not make {FOLLOWS}; set "
+                f"method.{one.axis} to {' or '.join(names)}, or leave condition.signal out"
+            )
+
+
+def _check_files(signal: Chosen, settings: Settings) -> None:
+    """Whether what reads a signal is there, and only for the model that takes it."""
+    condition = settings.condition
+    named = [key for key in ("encoder", "weights") if getattr(condition, key) is not None]
+    if settings.backbone.embedded and named:
+        raise UseError(
+            f"condition.{named[0]} is for a Wan, and the embedded model learns to follow its world by itself; leave it out"
+        )
+    if not settings.backbone.embedded and signal.name == "audio" and condition.encoder is None:
+        raise UseError(
+            "condition.signal=audio: nothing hears it; set condition.encoder=FOLDER, a wav2vec2 in transformers' layout (MultiTalk "
+            "and SVI-Talk: chinese-wav2vec2-base)"
+        )
+    for key in named:
+        if not Path(getattr(condition, key)).exists():
+            raise UseError(f"condition.{key}={getattr(condition, key)}: no such file or folder")
 
 
 def _check_memory(memory: Chosen, condition: ConditionSettings) -> None:

@@ -20,7 +20,7 @@ from harness.declare.spec import Resolved, Variant
 from harness.declare.tracks import identity_of
 from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN, Kind
 from harness.plan.launch import launcher
-from harness.plan.method import method_of
+from harness.plan.method import Method, method_of
 from harness.plan.model import Model, Weights, check_stories, model_of
 from harness.plan.scoring import Scoring, scorings
 from reports.tables.sources import ordering_lists, table_names
@@ -78,7 +78,7 @@ class Pipeline:
 def build(request: Request, cache: Path) -> Pipeline:
     """The whole graph; `cache` keeps the hashes of files. Raises UseError for whatever cannot work, before anything runs."""
     experiment = request.experiment
-    tracks = [_generated(experiment.track(name)) for name in experiment.tracks]
+    tracks = [experiment.track(name) for name in experiment.tracks]
     for key in ("train.seed", "generate.seed"):
         if key in request.overrides:
             raise UseError(
@@ -108,11 +108,11 @@ class Builder:
         self._hashes: dict[tuple[str, str], str] = {}
         self._weights: dict[tuple[str, str | None], Weights] = {}
         self._lists: dict[tuple[Path, int], tuple[list[Sample], str]] = {}
-        self._scorings: dict[tuple[ScoreSettings, Track], tuple[Scoring, ...]] = {}
+        self._scorings: dict[tuple[ScoreSettings, Track, str | None], tuple[Scoring, ...]] = {}
 
     def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[Track]) -> Child:
         model = self.model(resolved.settings)
-        settings, many, method = model.settings, len(model.experts) > 1, method_of(model.settings, len(model.experts))
+        settings, many, method = model.settings, len(model.experts) > 1, self._method(model)
         base = self.base(model)
         name = f"{variant.name}, seed {seed}"
         trained: dict[str, str] = {}
@@ -131,7 +131,7 @@ class Builder:
             upstream["train"] = tuple(trained.values())
         made, scored, probes = {}, {}, {}
         for track in tracks:
-            _check_rate(track, settings)
+            _check_films(track, settings)
             films = {**identity_of(track), **self._samples(model, track), **parts}
             made[track.name] = self.add(
                 kind, f"{name}, {track.name}", model, films, upstream, _film_work(settings, track), places
@@ -142,8 +142,14 @@ class Builder:
                 probes[track.name] = to_score["forecast"] = self.add(
                     probe, f"{name}, {track.name}", model, films, upstream, _forecast_work(settings), places
                 )
+            known = settings.data.path is None and settings.eval.path is None
             scored[track.name] = self.scores(
-                settings.score, track, f"{name}, {track.name}", to_score, work=track.seconds * settings.generate.samples
+                settings.score,
+                track,
+                f"{name}, {track.name}",
+                to_score,
+                work=track.seconds * settings.generate.samples,
+                follows=settings.condition.signal if known else None,
             )
         shown: tuple[str, ...] = ()
         if trained and settings.train.show_errors:
@@ -165,6 +171,9 @@ class Builder:
             self._weights[wanted.name, wanted.weights] = weights
         return model_of(settings, weights)
 
+    def _method(self, model: Model) -> Method:
+        return method_of(model.settings, len(model.experts), lambda path: fingerprint(Path(path), self.cache))
+
     def base(self, model: Model) -> dict[str, str]:
         """What variants share: the embedded model, and the latent cache where anything reads it."""
         settings = model.settings
@@ -172,15 +181,20 @@ class Builder:
             return {}
         base = self.trained_here(model)
         if settings.train.enabled or _starts_held_back(settings):
-            base["data"] = self.add(DATA, "latent cache", model, self._footage(settings.data.path), base)
+            kind, identity, runtime = self._method(model).following(DATA)
+            identity |= self._footage(settings.data.path)
+            base["data"] = self.add(kind, "latent cache", model, identity, base, paths=runtime)
         return base
 
     def trained_here(self, model: Model) -> dict[str, str]:
         """The stage that trains the embedded model; none for weights in files."""
         if not model.embedded:
             return {}
-        tiny, footage = model.settings.tiny, self._footage(model.settings.data.path)
-        return {"backbone": self.add(BACKBONE, "base model", model, footage, {}, tiny.steps * tiny.batch)}
+        tiny = model.settings.tiny
+        kind, identity, runtime = self._method(model).following(BACKBONE)
+        identity |= self._footage(model.settings.data.path)
+        work = tiny.steps * tiny.batch
+        return {"backbone": self.add(kind, "base model", model, identity, {}, work, runtime)}
 
     def report(self, request: Request, children: Sequence[Child]) -> str:
         experiment = request.experiment
@@ -227,13 +241,15 @@ class Builder:
         films: Mapping[str, Any] = MappingProxyType({}),
         paths: Mapping[str, Any] = MappingProxyType({}),
         work: float = 1.0,
+        follows: str | None = None,
     ) -> dict[str, str]:
-        """Add a stage a suite, of generated films or of those that `films` identifies; their signatures by suite.
+        """Add a stage a suite, of generated films or of those that `films` identifies; their signatures by suite. `follows`: the
+        signal of films whose world is known.
 
         Only the embedded suite reads the forecast.
         """
-        if (settings, track) not in self._scorings:
-            self._scorings[settings, track] = tuple(scorings(settings, track, self.cache))
+        if (settings, track, follows) not in self._scorings:
+            self._scorings[settings, track, follows] = tuple(scorings(settings, track, self.cache, follows))
         return {
             suite: self._put(
                 kind,
@@ -243,7 +259,7 @@ class Builder:
                 {role: given for role, given in upstream.items() if role != FORECAST.name or suite == EMBEDDED},
                 work,
             )
-            for suite, identity, more in self._scorings[settings, track]
+            for suite, identity, more in self._scorings[settings, track, follows]
         }
 
     def add(
@@ -305,13 +321,18 @@ class Builder:
                 check_stories(settings, track, {"a clip held back from data.path": 1})
             return {"eval.samples": "scenes" if settings.data.path is None else "held back"}
         try:
+            known: dict[str, Any]
             samples, digest = self._list(settings.eval.path, track, settings.generate.samples)
             check_stories(settings, track, {f"sample {one.name}": len(one.prompts) for one in samples})
+            known = {"eval.samples": digest}
+            if settings.condition.signal is not None:
+                folders = {sample.image.parent: None for sample in samples}
+                known["eval.signals"] = [fingerprint(folder, self.cache) for folder in folders]
             if settings.eval.size == "profile":
-                return {"eval.samples": digest}
+                return known
             for sample in samples:
                 sample.size(track, model.multiple)
-            return {"eval.samples": digest, "eval.multiple": model.multiple}
+            return {**known, "eval.multiple": model.multiple}
         except (ValueError, OSError) as error:
             raise UseError(f"eval.path: {error}") from error
 
@@ -359,18 +380,16 @@ def _starts_held_back(settings: Settings) -> bool:
     return settings.data.path is not None and settings.eval.path is None
 
 
-def _check_rate(track: Track, settings: Settings) -> None:
-    """Raises UseError where the track's films have a rate that these have not."""
+def _check_films(track: Track, settings: Settings) -> None:
+    """Raises UseError where the track's films have a rate, or follow what these do not."""
     fps = settings.generate.film_fps(settings.data)
+    if track.condition not in (None, settings.condition.signal):
+        raise UseError(
+            f"track {track.name}: its films follow {track.condition}, and condition.signal is {settings.condition.signal}; set "
+            f"condition.signal={track.condition}, or another track"
+        )
     if track.fps not in (None, fps):
         raise UseError(
             f"track {track.name}: its films have {track.fps:g} frames a second, these {fps}; set generate.fps={track.fps:g}, or "
             "fps=None in the track"
         )
-
-
-def _generated(track: Track) -> Track:
-    """The track, films of which can be made. Raises UseError."""
-    if not track.generated:
-        raise UseError(f"track {track.name}: films of this track can be scored (`harness score`), not generated yet")
-    return track

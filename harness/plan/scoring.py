@@ -21,18 +21,22 @@ if TYPE_CHECKING:
     from benchmarks.films.videos import VideoFolder
     from benchmarks.suites.suite import Suite
 
+FOLLOWED = {"audio": LOUDNESS, "pose": POSE}  # the suite of a signal
 Scoring = tuple[str, dict[str, Any], dict[str, Any]]
 
 
-def scorings(settings: ScoreSettings, track: Track, cache: Path) -> Iterator[Scoring]:
+def scorings(settings: ScoreSettings, track: Track, cache: Path, follows: str | None = None) -> Iterator[Scoring]:
     """Of every suite: its name, what its scores depend on beside the films, and paths that they do not depend on.
 
-    `cache` keeps the hashes of files. Raises UseError for a judge without its environment, or a folder that is not there.
+    `cache` keeps the hashes of files; `follows`: the signal of films whose world is known. Raises UseError for a judge without its
+    environment, or a folder that is not there.
     """
     reference, audio = (_compared(settings, key, cache) for key in ("reference", "audio"))
     dimensions = {"dimensions": list(settings.dimensions)}
     weights = [file for name in settings.dimensions for file in FILES[name]]
     yield _scoring(EMBEDDED, [], cache, reference)
+    if follows in FOLLOWED:
+        yield _scoring(FOLLOWED[follows], [], cache, ({}, {}))
     if settings.dimensions:
         yield _scoring(VBENCH, weights, cache, (dimensions, {}))
     if settings.judge:

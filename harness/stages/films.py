@@ -1,6 +1,7 @@
 """The stages that make films: what their first clips forecast, all films of a track, or one film."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from harness.stages.fuller import fuller, take_films
 from harness.stages.loading import backbone_of, part_of, transformers_of
 from harness.stages.reading import Reading
 from harness.stages.scripts import scripts_of, write_true_films
-from svi.artifacts import VIDEOS
+from svi.artifacts import SIGNALS, VIDEOS
 from svi.axes import CLIPS, NO_MEMORY
+from svi.conditions.scenes import scenes_of
 from svi.data.open_video import fit_frames
 from svi.data.picture import open_upright
 from svi.generation.generator import Generator
@@ -59,11 +61,12 @@ def generate(job: Job) -> None:
     elif read.generate.method == MADE:
         maker, seconds = _generator(job, read, _trained(job)), len(scripts.films) * length.n_frames / fps
         cost = FilmCost.of(maker.denoiser, job.folder, seconds, job.counting("clip"))
-        maker.films(scripts.films, length.n_frames, fps, job.folder, cost)
+        maker.films(_followed(scripts.films, job.folder), length.n_frames, fps, job.folder, cost)
     else:
         _repeat(job, read, scripts.films, clip_slices(length.n_frames, length.n_clips, clip_frames, overlap))
     if scripts.stories:
-        write_true_films(job.folder, scripts.stories, scripts.films, length.n_frames, clip_frames - overlap)
+        moved, step = scenes_of(read.condition.signal), clip_frames - overlap
+        write_true_films(job.folder, scripts.stories, scripts.films, length.n_frames, step, moved, fps)
     FilmInfo(
         track=scripts.track.name,
         track_version=scripts.track.version,
@@ -86,6 +89,16 @@ def generate(job: Job) -> None:
             for film in scripts.films
         ),
     ).write(job.folder)
+
+
+def _followed(films: Sequence[Script], folder: Path) -> list[Script]:
+    """The same; what each follows lies beside them, and a film has its sound."""
+    (folder / SIGNALS).mkdir(exist_ok=True)
+    found = []
+    for script in films:
+        kept = None if script.signal is None else script.signal.keep(folder / SIGNALS / script.name)
+        found.append(replace(script, sound=kept) if kept and kept.suffix == ".wav" else script)
+    return found
 
 
 def _repeat(job: Job, read: Reading, scripts: Sequence[Script], clips: Sequence[slice]) -> None:

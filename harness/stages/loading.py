@@ -12,15 +12,18 @@ from harness.declare.doors import loaded
 from harness.stages.reading import Reading
 from svi.backbones import attention, speed
 from svi.backbones.backbone import Backbone
+from svi.conditions.scenes import scenes_of
+from svi.conditions.signal import Signal
 from svi.data.footage import Footage, open_footage
 from svi.lora import adapter
-from svi.parts import BUILT_IN, Axis
+from svi.parts import BUILT_IN, SETTING, Axis
 
 
-def footage_of(read: Reading) -> Footage:
+def footage_of(job: Job, read: Reading) -> Footage:
     """The training clips. Raises UseError where there is none that can be read."""
     try:
-        return open_footage(read.data)
+        signal = signal_of(job, read)
+        return open_footage(read.data, scenes_of(signal.key) if signal and read.data.path is None else None)
     except ValueError as error:
         raise UseError(str(error)) from error
 
@@ -30,7 +33,7 @@ def backbone_of(job: Job, read: Reading, experts: tuple[str, ...] | None = None)
     if "backbone" in job.inputs:
         from svi.backbones.tiny import TinyBackbone
 
-        return TinyBackbone.load(job.inputs["backbone"], read.tiny, read.data)
+        return TinyBackbone.load(job.inputs["backbone"], read.tiny, read.data, signal_of(job, read))
     if "backbone.target" in job.settings:
         kind, folder = loaded(job.settings["backbone.target"], job.settings["backbone.source"]), read.backbone.weights
         own: Backbone = kind.load(None if folder is None else Path(folder), read.backbone, read.data, experts)
@@ -38,7 +41,7 @@ def backbone_of(job: Job, read: Reading, experts: tuple[str, ...] | None = None)
     from svi.backbones.wan import WanBackbone
 
     settings = read.backbone if experts != () else read.backbone.model_copy(update={"boundary": None})
-    return WanBackbone.load(Path(str(settings.weights)), settings, read.data, experts=experts)
+    return WanBackbone.load(Path(str(settings.weights)), settings, read.data, experts, signal_of(job, read))
 
 
 def transformers_of(job: Job, read: Reading, base: Backbone, loras: Sequence[Path]) -> Mapping[str, nn.Module]:
@@ -61,11 +64,17 @@ def attend(job: Job, model: nn.Module) -> None:
         attention.stay_causal(model, int(job.settings["method.block"]))
 
 
-def part_of(job: Job, axis: Axis, usual: str) -> Any:
-    """The class of the method's part on an axis; none where the part is settings alone.
+def signal_of(job: Job, read: Reading) -> Signal | None:
+    """What films follow beside image and prompts."""
+    kind = part_of(job, "signal")
+    return None if kind is None else kind.of(read)
+
+
+def part_of(job: Job, axis: Axis, usual: str = "") -> Any:
+    """The class of the part on an axis; none where the part is settings alone, or there is none.
 
     Raises UseError where its file has changed since it was planned.
     """
-    key = f"method.{axis}"
-    target = str(job.settings.get(f"{key}.target", BUILT_IN[axis][usual].target))
+    key = SETTING[axis]
+    target = str(job.settings.get(f"{key}.target", BUILT_IN[axis][usual].target if usual else ""))
     return loaded(target, job.settings.get(f"{key}.source")) if target else None

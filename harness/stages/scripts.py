@@ -1,6 +1,6 @@
 """What the films of a track start from: images and prompts, and for the embedded world the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +14,12 @@ from harness.core.artifacts import HELD_BACK
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.declare.tracks import track_in
+from harness.stages.loading import signal_of
 from harness.stages.reading import Reading
+from svi.conditions.scenes import scenes_of
+from svi.course import Course
 from svi.data import world
+from svi.data.footage import Scenes
 from svi.data.open_video import fit_frames
 from svi.frames import Frames
 from svi.generation.reel import Script
@@ -41,8 +45,10 @@ def scripts_of(job: Job, read: Reading) -> Scripts:
     timing = (read.generate.film_fps(read.data), read.data.clip_frames, read.condition.overlap)
     length, lasting = film_length(track, *timing, read.generate.length), clips_per_prompt(*timing)
     starts, stories = _starts(job, read, track, -(-length.n_clips // lasting))
+    courses = _courses(job, read, track, starts, stories, length.n_frames)
     films = [
-        Script(name, image, prompts_for(track, prompts, length.n_clips, lasting)) for name, image, prompts in starts
+        Script(name, image, prompts_for(track, prompts, length.n_clips, lasting), course)
+        for (name, image, prompts), course in zip(starts, courses, strict=True)
     ]
     digest = job.settings["eval.samples"] if read.eval.path is not None else starts_hash(starts)
     return Scripts(track, length, films, stories, digest)
@@ -57,15 +63,49 @@ def _starts(job: Job, read: Reading, track: Track, n_prompts: int) -> tuple[list
         with np.load(job.inputs["data"] / HELD_BACK) as held:
             pairs = list(zip(held["images"], held["prompts"].tolist(), strict=True))[:count]
         return [(f"held-back-{i:02d}", image, (prompt,)) for i, (image, prompt) in enumerate(pairs)], []
-    rng = np.random.default_rng(read.eval.seed)
+    rng, moved = np.random.default_rng(read.eval.seed), scenes_of(read.condition.signal)
     stories = [
         world.storyline(world.draw_scene(rng, height, width), n_prompts if track.kind == "creative" else 1, rng)
         for _ in range(count)
     ]
+    if moved is not None:
+        return [
+            (name, next(moved.play(story[0], name, 1, read.data.fps)), (moved.prompt(story[0]),))
+            for name, story in zip(_names(count), stories, strict=True)
+        ], stories
     return [
-        (f"scene-{i:02d}", world.render(story[:1])[0], tuple(scene.prompt for scene in story))
-        for i, story in enumerate(stories)
+        (name, world.render(story[:1])[0], tuple(scene.prompt for scene in story))
+        for name, story in zip(_names(count), stories, strict=True)
     ], stories
+
+
+def _names(scenes: int) -> list[str]:
+    return [f"scene-{i:02d}" for i in range(scenes)]
+
+
+def _courses(
+    job: Job, read: Reading, track: Track, starts: Sequence[Start], stories: Sequence[Story], n_frames: int
+) -> list[Course | None]:
+    """What each film follows: its own signal, or another's. Raises UseError for a sample without one."""
+    signal, fps, other = signal_of(job, read), read.generate.film_fps(read.data), read.generate.signal == "another"
+    if signal is None:
+        return [None] * len(starts)
+    moved, found = scenes_of(signal.key) if stories else None, list[Course]()
+    try:
+        if moved is not None:
+            for (name, *_), story in zip(starts, stories, strict=True):
+                found.append(moved.course(story[0], f"another than {name}" if other else name, n_frames, fps))
+            return list(found)
+        if other and len(starts) < 2:
+            raise ValueError("generate.signal=another takes that of another sample, and there is one; add samples")
+        samples = load_samples(str(read.eval.path), track)[0][: len(starts)]
+        for row, (_, image, _) in enumerate(starts):  # whose it is does not depend on how many there are
+            sample = samples[(row - 1 if row else 1) if other else row]
+            size = {"fps": fps, "height": image.shape[0], "width": image.shape[1]}
+            found.append(signal.course(sample.image.parent, n_frames, read.data.model_copy(update=size)))
+    except ValueError as error:
+        raise UseError(f"condition.signal={signal.key}: {error}") from error
+    return list(found)
 
 
 def _from_samples(job: Job, read: Reading, path: str, track: Track) -> list[Start]:
@@ -84,25 +124,45 @@ def _from_samples(job: Job, read: Reading, path: str, track: Track) -> list[Star
     return starts
 
 
-def write_true_films(folder: Path, stories: Sequence[Story], films: Sequence[Script], n_frames: int, step: int) -> None:
+def write_true_films(
+    folder: Path,
+    stories: Sequence[Story],
+    films: Sequence[Script],
+    n_frames: int,
+    step: int,
+    moved: Scenes | None = None,
+    fps: int = 0,
+) -> None:
     """Write what is known of the embedded world's films; clip i gives frames i * step onwards.
 
     truth.npz has every scene without its object, and with it at every position; continuation.npy [S, n_frames, H, W, 3] the
-    true films, frame by frame into an array on disk.
+    true films, frame by frame into an array on disk. `moved`: what these scenes follow, each film its own, at `fps`.
     """
-    grids = [world.placements(story[0]) for story in stories]
-    truth: dict[str, list[Any]] = {
-        "background": [np.round(world.background(story[0]) * 255).astype(np.uint8) for story in stories],
-        "object_renders": [renders for renders, _ in grids],
-        "object_masks": [masks for _, masks in grids],
-    }
-    stacked = {name: np.stack(rows) for name, rows in truth.items()}
+    if moved is None:
+        truths = [_truth(story[0]) for story in stories]
+        plays = [
+            world.play(_scenes(story, script, n_frames, step)) for story, script in zip(stories, films, strict=True)
+        ]
+    else:
+        own = [(story[0], script.name, n_frames, fps) for story, script in zip(stories, films, strict=True)]
+        truths, plays = [moved.truth(*one) for one in own], [moved.play(*one) for one in own]
+    stacked = {name: np.stack([truth[name] for truth in truths]) for name in truths[0]}
     np.savez_compressed(folder / TRUTH, allow_pickle=False, **stacked)
     shape = (len(films), n_frames, *films[0].image.shape)
     true_films = np.lib.format.open_memmap(folder / CONTINUATION, mode="w+", dtype=np.uint8, shape=shape)
-    for true_film, story, script in zip(true_films, stories, films, strict=True):
-        by_prompt = {scene.prompt: scene for scene in story}
-        last = len(script.prompts) - 1
-        scenes = [by_prompt[script.prompts[min(f // step, last)]] for f in range(len(true_film))]
-        for frame, image in zip(true_film, world.play(scenes), strict=True):
+    for true_film, play in zip(true_films, plays, strict=True):
+        for frame, image in zip(true_film, play, strict=True):
             frame[:] = image
+
+
+def _truth(scene: world.Scene) -> Mapping[str, Any]:
+    renders, masks = world.placements(scene)
+    background = np.round(world.background(scene) * 255).astype(np.uint8)
+    return {"background": background, "object_renders": renders, "object_masks": masks}
+
+
+def _scenes(story: Story, script: Script, n_frames: int, step: int) -> Story:
+    """Of every frame."""
+    by_prompt = {scene.prompt: scene for scene in story}
+    last = len(script.prompts) - 1
+    return [by_prompt[script.prompts[min(f // step, last)]] for f in range(n_frames)]

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from harness.core.artifacts import FOOTAGE, HELD_BACK, TRAINED
 from harness.core.job import Job
 from harness.stages.cost import trained_parameters, watching, write_training_cost
-from harness.stages.loading import attend, backbone_of, footage_of, part_of, transformers_of
+from harness.stages.loading import attend, backbone_of, footage_of, part_of, signal_of, transformers_of
 from harness.stages.reading import Reading
 from svi.artifacts import BANK, CHECKPOINTS
 from svi.artifacts import ERRORS as KEPT_ERRORS
@@ -44,13 +44,13 @@ def backbone(job: Job) -> None:
     from svi.backbones.tiny import Codec, TinyBackbone
 
     read = Reading(job.settings)
-    footage, tiny = footage_of(read), read.tiny
+    footage, tiny = footage_of(job, read), read.tiny
     codec = Codec.fit(torch.from_numpy(_frames_for_codec(footage)), tiny.codec_patch, tiny.latent_channels)
-    base = TinyBackbone.create(codec, tiny, read.data)
-    condition = ConditionSettings(motion_frames=1, padding="repeat")
+    base = TinyBackbone.create(codec, tiny, read.data, signal_of(job, read))
+    condition = ConditionSettings(motion_frames=1, padding="repeat", drop_signal=read.condition.drop_signal)
     with tempfile.TemporaryDirectory(dir=job.folder) as clips:
         write_cache(base, footage, condition, DataSettings(), Path(clips), lambda done, total: None)
-        objective = Pretraining(base, LatentCache.open(Path(clips)), tiny.shift, tiny.seed)
+        objective = Pretraining(base, LatentCache.open(Path(clips)), tiny.shift, tiny.seed, condition)
         settings = TrainSettings(
             steps=tiny.steps, batch=tiny.batch, lr=tiny.lr, schedule="cosine", adapter="full", seed=tiny.seed
         )
@@ -71,7 +71,7 @@ def _frames_for_codec(footage: Footage) -> Frames:
 def data(job: Job) -> None:
     """PrepareData: encode every training clip once; keeps first frames of held-back clips, and notes of the files."""
     read = Reading(job.settings)
-    footage = footage_of(read)
+    footage = footage_of(job, read)
     held = footage.held_back()  # first, so that files torn there are listed too
     base = backbone_of(job, read, ())
     summary = write_cache(base, footage, read.condition, read.data, job.folder, job.counting("clip"))

@@ -48,8 +48,13 @@ _WITH_TRUTH = (
     *_DRIFT,
     *_JUDGED,
 )
+# Of films that follow a signal: whether they do says more than whether their background is still there.
+_FOLLOWS = tuple(
+    Measure(name, statistic) for name in ("sync_correlation", "pose_error") for statistic in ("first", "late")
+)
+_FOLLOWED = (*_FOLLOWS, Measure("sync_slip", "late"), *_WITH_TRUTH[1:2], *_WITH_TRUTH[4:6], *_WITH_TRUTH)
 _WITHOUT_TRUTH = (_DRIFT[0], *_JUDGED, *_DRIFT[1:], *_PROBE, Measure("colour_drift", "contrast"))
-_LEADS = ("background_psnr", "colour_drift", "imaging_quality", "aesthetic_quality")
+_LEADS = ("sync_correlation", "pose_error", "background_psnr", "colour_drift", "imaging_quality", "aesthetic_quality")
 
 _LEVELS = ("first", "late", "drop", "value")  # statistics on the scale of the metric itself
 _WIDEST = 8
@@ -118,6 +123,7 @@ def _found(summary: pd.DataFrame, track: str) -> list[Measure]:
     rows = summary[(summary["track"] == track) & (summary["status"] == "ok")]
     found = list(dict.fromkeys(Measure(*pair) for pair in rows[["metric", "statistic"]].itertuples(index=False)))
     preferred = _WITH_TRUTH if Measure("background_psnr", "late") in found else _WITHOUT_TRUTH
+    preferred = _FOLLOWED if set(_FOLLOWS) & set(found) else preferred
     known = [measure for measure in dict.fromkeys(preferred) if measure in found]
     known_metrics = {measure.metric for measure in known}
     others = [measure for measure in found if measure.metric not in known_metrics]

@@ -8,8 +8,12 @@ bound methods of modules, so that a deep copy of the transformer has its own.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Protocol
 
+from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from svi.backbones.wrapped import bare
@@ -62,14 +66,35 @@ class Layer(nn.Module, ABC):
         if shown is None:
             return out
         assert x is not None
-        return out + self((x.type_as(out) + out), shown)
+        added: Tensor = self(x.type_as(out) + out, shown)
+        return out + added
+
+
+class Attached(Protocol):
+    """Whatever gives transformers an adapter: `svi.conditions.signal.Signal`."""
+
+    def attach(self, wan: Any, frames_a_latent: int, side: int) -> None: ...
+
+
+def adapters_of(wan: Any) -> list[Adapter]:
+    """Those that are attached to it."""
+    return [module for module in wan.children() if isinstance(module, Adapter)]
+
+
+def load_like(model: Any, folder: Path) -> Any:
+    """A model like this one, adapters and all, with the weights that its `save_pretrained` wrote into the folder."""
+    if not adapters_of(bare(model)):
+        return type(model).from_pretrained(folder, torch_dtype=model.dtype)
+    like = deepcopy(model)
+    like.load_state_dict(load_file(folder / SAFETENSORS_WEIGHTS_NAME))
+    return like
 
 
 @contextmanager
 def showing(transformer: nn.Module, condition: Mapping[str, Tensor]) -> Iterator[None]:
     """Inside, every forward of the transformer, wrapped or not, is shown the signals of this condition."""
     wan = bare(transformer)
-    adapters = [module for module in wan.children() if isinstance(module, Adapter)]
+    adapters = adapters_of(wan)
     if not adapters:
         yield
         return

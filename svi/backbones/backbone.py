@@ -9,7 +9,10 @@ from svi.settings import ConditionSettings
 
 Condition = dict[str, Tensor]
 """What a clip is conditioned on besides text, every tensor with the batch in front. Always there: "latents" [B, M + C, T, h, w],
-M mask channels (1 where a frame is given), then the condition latents. Wan 2.1 adds "image" [B, 257, 1280], CLIP's feature."""
+M mask channels (1 where a frame is given), then the condition latents. Wan 2.1 adds "image" [B, 257, 1280], CLIP's feature; a
+signal (svi/conditions) adds what the clip is given of it, under its key."""
+IMAGE = ("latents", "image")
+"""What of it comes from the start image and the frames handed on; all else are signals."""
 
 
 class Backbone(Protocol):

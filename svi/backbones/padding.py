@@ -1,5 +1,7 @@
 """The image condition of a clip: what is known, the padding after it, in pixels or in latents, and the mask before both."""
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor
 
@@ -41,6 +43,11 @@ def unknown(condition: Condition, frames: int | None = None) -> Condition:
     b, channels, t, h, w = latents.shape
     nothing = {name: torch.zeros_like(value) for name, value in condition.items()}
     return {**nothing, "latents": latents.new_zeros(b, channels, t if frames is None else frames, h, w)}
+
+
+def without(condition: Condition, names: Collection[str]) -> Condition:
+    """The same with nothing given under these names."""
+    return {name: torch.zeros_like(value) if name in names else value for name, value in condition.items()}
 
 
 def past_of(condition: Condition, settings: ConditionSettings, channels: int, frames: int) -> Tensor:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from svi.artifacts import CODEC, TRANSFORMER
+from svi.backbones.adapters import Attached, load_like, showing
 from svi.backbones.backbone import Condition
 from svi.backbones.catalogue import EXPERT, TINY_FRAMES, TINY_PATCH, tiny_latent_shape
 from svi.backbones.padding import masked, padded
@@ -82,8 +83,10 @@ class TinyBackbone:
         self.latent_shape = tiny_latent_shape(settings, data)
 
     @classmethod
-    def create(cls, codec: Codec, settings: TinySettings, data: DataSettings) -> "TinyBackbone":
-        """With random weights from `settings.seed`."""
+    def create(
+        cls, codec: Codec, settings: TinySettings, data: DataSettings, signal: Attached | None = None
+    ) -> "TinyBackbone":
+        """With random weights from `settings.seed`; it takes a signal where one is given."""
         torch.manual_seed(settings.seed)
         channels = settings.latent_channels
         transformer = WanTransformer3DModel(
@@ -99,12 +102,21 @@ class TinyBackbone:
             cross_attn_norm=True,
             rope_max_seq_len=TINY_FRAMES,
         )
+        if signal is not None:
+            signal.attach(transformer, 1, settings.codec_patch * TINY_PATCH)
         return cls(transformer, codec, settings, data)
 
     @classmethod
-    def load(cls, folder: Path, settings: TinySettings, data: DataSettings) -> "TinyBackbone":
-        """From a folder that `save` wrote."""
-        transformer = WanTransformer3DModel.from_pretrained(folder / TRANSFORMER)
+    def load(
+        cls, folder: Path, settings: TinySettings, data: DataSettings, signal: Attached | None = None
+    ) -> "TinyBackbone":
+        """From a folder that `save` wrote, of a model that takes this signal."""
+        if signal is None:
+            transformer = WanTransformer3DModel.from_pretrained(folder / TRANSFORMER)
+        else:
+            transformer = WanTransformer3DModel.from_config(WanTransformer3DModel.load_config(folder / TRANSFORMER))
+            signal.attach(transformer, 1, settings.codec_patch * TINY_PATCH)
+            transformer = load_like(transformer, folder / TRANSFORMER).eval()
         state = load_file(folder / CODEC)
         return cls(transformer, Codec(settings.codec_patch, **state), settings, data)
 
@@ -177,7 +189,7 @@ class TinyBackbone:
         """v [B, C, T, h, w]; Wan itself predicts noise - data from [noisy, mask, image] at timestep 1000 sigma."""
         model = bare(transformer)  # which DeepSpeed may have moved; everything else stays in float32 on the CPU
         x = torch.cat([x_t, condition["latents"]], dim=1).to(model.device, model.dtype)
-        with branch_of(model, branch):
+        with branch_of(model, branch), showing(model, condition):
             timestep = a_token(TIMESTEPS * (1 - t), x, TINY_PATCH).to(model.device)
             out: Any = transformer(x, timestep, text.to(model.device, model.dtype), return_dict=False)
         velocity: Tensor = -out[0].to(x_t.device, x_t.dtype)

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from svi.artifacts import MODEL_INDEX
+from svi.backbones.adapters import Attached, showing
 from svi.backbones.backbone import Condition
 from svi.backbones.catalogue import Geometry
 from svi.backbones.padding import masked, padded
@@ -52,15 +53,25 @@ class WanBackbone:
 
     @classmethod
     def load(
-        cls, folder: Path, settings: BackboneSettings, data: DataSettings, experts: Sequence[str] | None = None
+        cls,
+        folder: Path,
+        settings: BackboneSettings,
+        data: DataSettings,
+        experts: Sequence[str] | None = None,
+        signal: Attached | None = None,
     ) -> "WanBackbone":
-        """From a folder that `find_weights` gave. `experts`: the transformers to load, None: all; encoding needs none.
+        """From a folder that `find_weights` gave. `experts`: the transformers to load, None: all; encoding needs none. Each takes
+        the signal, where one is given.
 
         Raises ValueError, before weights are read, for a folder or a clip size that does not fit.
         """
         backbone = cls(folder, read_geometry(folder), {}, settings, data)
         for expert in backbone.shape.experts if experts is None else experts:
             transformer = WanTransformer3DModel.from_pretrained(folder / expert, torch_dtype=backbone.dtype)
+            if signal is not None:
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(0)  # of what no published weights replace
+                    signal.attach(transformer, backbone.shape.frames_a_latent, backbone.shape.side)
             backbone.transformers[expert] = transformer.requires_grad_(False).eval()
         return backbone
 
@@ -253,7 +264,7 @@ class WanBackbone:
         wan = bare(transformer)
         x, timestep = self._model_input(x_t, _timestep(1 - t.double()), condition)
         image = condition.get("image")
-        with branch_of(wan, branch):
+        with branch_of(wan, branch), showing(wan, condition):
             out: Any = transformer(
                 hidden_states=x.to(wan.device, wan.dtype),
                 timestep=timestep.to(wan.device),

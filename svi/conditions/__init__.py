@@ -1,1 +1,1 @@
-"""What a film is conditioned on besides its start image and text."""
+"""What films follow frame by frame, sound or skeleton: how it is read, and what it adds to a Wan."""

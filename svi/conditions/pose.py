@@ -7,10 +7,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from svi.artifacts import POSE
 from svi.backbones.adapters import Adapter
 from svi.conditions.skeleton import SUFFIXES, Skeletons
 from svi.data.open_video import OpenVideo
 from svi.frames import Frames
+from svi.generation.video import write_mp4
 from svi.settings import DataSettings
 
 KEY = "pose"
@@ -28,11 +30,13 @@ class Source(Protocol):
 
 
 class PoseFilm:
-    """The skeletons of one film, of which a clip's worth is read at a time."""
+    """The skeletons of one film, of which a clip's worth is read at a time (protocol: svi.course.Course)."""
 
-    def __init__(self, file: Path, frames: int, source: Source) -> None:
-        """The first `frames` of the source; what follows is never read."""
-        self.file, self.frames, self._source = file, frames, source
+    key = KEY
+
+    def __init__(self, file: Path, frames: int, source: Source, fps: int) -> None:
+        """The first `frames` of the source, which are at this rate; what follows is never read."""
+        self.file, self.frames, self._source, self._fps = file, frames, source, fps
 
     def clip(self, start: int, length: int) -> Tensor:
         """uint8 [length, H, W, 3], from film frame `start` on; behind the film's end its last frame. Raises ValueError."""
@@ -43,6 +47,13 @@ class PoseFilm:
             raise ValueError(
                 f"{self.file}: frames {picks[0]} to {picks[-1]} of its skeletons cannot be read ({error}); copy the file again"
             ) from error
+
+    def keep(self, file: Path) -> Path:
+        """As the film has them: at its rate, as long and as large."""
+        video = file.with_name(f"{file.name}{POSE}")
+        drawn = (self.clip(i, 1)[0].numpy() for i in range(self.frames))
+        write_mp4(video, drawn, self._fps, *self.clip(0, 1).shape[1:3])
+        return video
 
 
 def open_pose(file: Path, frames: int, settings: DataSettings) -> PoseFilm:
@@ -66,7 +77,7 @@ def open_pose(file: Path, frames: int, settings: DataSettings) -> PoseFilm:
             f"received {_seconds(frames, settings.fps)} s, possible are {_seconds(len(source), settings.fps)} s; ask for that, "
             "or give a longer one"
         )
-    return PoseFilm(file, frames, source)
+    return PoseFilm(file, frames, source, settings.fps)
 
 
 def _seconds(frames: int, fps: int) -> str:

@@ -256,7 +256,9 @@ class _Writer:
         changed = [read.augmented for read in block if read.augmented is not None]
         motions = torch.stack(changed) if changed else None
         encoded = encode_clips(self.backbone, frames, references, self.condition, motions)
-        return {name: tensor.to(self.dtype) for name, tensor in encoded.items()}
+        for name in block[0].clip.signals:
+            encoded[f"condition.{name}"] = torch.stack([read.clip.signals[name] for read in block])[:, None, None]
+        return {name: x.to(self.dtype) if x.is_floating_point() else x for name, x in encoded.items()}
 
     def _note(self, plan: CachePlan, name: str) -> dict[str, Any] | None:
         """What a finished file says of itself; None: missing, torn, or of another plan."""

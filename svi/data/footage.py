@@ -3,14 +3,17 @@
 import hashlib
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from svi.course import Course
 from svi.data import world
 from svi.data.folder import LAYOUT, VideoFile, video_files
 from svi.data.open_video import OpenVideo
@@ -18,14 +21,16 @@ from svi.frames import Frames
 from svi.method.draws import keyed
 from svi.settings import DataSettings
 
+Arrays = Mapping[str, NDArray[np.generic]]
 HELD_BACK = 64  # first images to start films from, at most
 
 
 class Clip(NamedTuple):
-    """One training clip. frames [L, H, W, 3] uint8."""
+    """One training clip. frames [L, H, W, 3] uint8; what it is given of signals, by key."""
 
     frames: Frames
     prompt: str
+    signals: Mapping[str, torch.Tensor] = MappingProxyType({})
 
 
 class Still(NamedTuple):
@@ -83,32 +88,57 @@ class Footage(Protocol):
         """
 
 
-def open_footage(settings: DataSettings) -> Footage:
-    """What the settings name. Raises ValueError if a folder holds nothing usable."""
-    return WorldFootage(settings) if settings.path is None else VideoFootage(Path(settings.path), settings)
+class Scenes(Protocol):
+    """Scenes of the embedded world that follow a signal; whoever names a film by the same key sees the same."""
+
+    def prompt(self, scene: world.Scene) -> str:
+        """What such a scene is called."""
+
+    def play(self, scene: world.Scene, key: str, frames: int, fps: int) -> Iterator[Frames]:
+        """The true film, frame by frame, [H, W, 3] uint8."""
+
+    def course(self, scene: world.Scene, key: str, frames: int, fps: int) -> Course:
+        """What that film follows."""
+
+    def truth(self, scene: world.Scene, key: str, frames: int, fps: int) -> Arrays:
+        """What scores may know of it (benchmarks.films.film.Truth), as arrays by name."""
+
+
+def open_footage(settings: DataSettings, moved: Scenes | None = None) -> Footage:
+    """What the settings name; `moved`: what the embedded world follows. Raises ValueError if a folder holds nothing usable."""
+    if settings.path is None:
+        return WorldFootage(settings, moved)
+    return VideoFootage(Path(settings.path), settings)
 
 
 class WorldFootage:
     """Clips of the embedded world. The references are frames of the clip's scene: the first, then each a clip's length later."""
 
-    def __init__(self, settings: DataSettings) -> None:
-        """Draws the scenes, renders none."""
-        self.settings = settings
+    def __init__(self, settings: DataSettings, moved: Scenes | None = None) -> None:
+        """Draws the scenes, renders none. `moved`: the signal that each of them follows."""
+        self.settings, self.moved = settings, moved
         self.skipped: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self.files = 0
         rng = np.random.default_rng(settings.seed)
         self.scenes = [world.draw_scene(rng, settings.height, settings.width) for _ in range(settings.clips)]
-        self.fingerprint = _digest("world", settings.clip_frames, self.scenes)
+        world_of = () if moved is None else (type(moved).__qualname__,)
+        self.fingerprint = _digest("world", settings.clip_frames, self.scenes, *world_of)
 
     def __len__(self) -> int:
         return len(self.scenes)
 
     def prompt(self, i: int) -> str:
-        return self.scenes[i].prompt
+        return self.scenes[i].prompt if self.moved is None else self.moved.prompt(self.scenes[i])
 
     def read(self, i: int) -> Clip:
-        return Clip(world.render([self.scenes[i]] * self.settings.clip_frames), self.prompt(i))
+        length = self.settings.clip_frames
+        if self.moved is None:
+            return Clip(world.render([self.scenes[i]] * length), self.prompt(i))
+        film = (self.scenes[i], f"{self.settings.seed} clip {i}", 3 * length, self.settings.fps)
+        frames = islice(self.moved.play(*film), length, 2 * length)  # most clips have neighbours on both sides
+        course = self.moved.course(*film)
+        return Clip(np.stack(list(frames)), self.prompt(i), {course.key: course.clip(length, length)})
 
     def references(self, i: int) -> Frames:
         """[K, H, W, 3]"""

@@ -31,7 +31,7 @@ class Anchored:
     """Films with tokens before every prompt's, the negative one's too (protocol: svi.generation.loop.Films)."""
 
     def __init__(self, films: Films, tokens: Tensor) -> None:
-        self.images, self.clips, self.noise = films.images, films.clips, films.noise
+        self.images, self.clips, self.noise, self.signals = films.images, films.clips, films.noise, films.signals
         self.negative = torch.cat([tokens, films.negative], dim=1)
         self._films, self._tokens = films, tokens
 

@@ -85,7 +85,7 @@ class BlockLoop:
         x, given = interpolate(x, noise, t), _sized(given, x)
         with self.denoiser.resting():
             for (expert, branch), cache in caches.items():
-                model, text = self.denoiser.models[expert], self.denoiser.branches(expert, given)[branch]
+                model, text = self.denoiser.models[expert], self.denoiser.branches(expert, given)[branch].given.text
                 with cache.writing(model, x.shape[2]):
                     self.backbone.velocity(model, x, t, given.condition, text, branch)
 

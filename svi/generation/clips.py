@@ -49,13 +49,13 @@ class ClipLoop:
         reached = slice(None) if self.condition.padding == "repeat" else slice(1)
         wrong = {**condition, "latents": condition["latents"].clone()}
         wrong["latents"][:, -channels:, reached] += error[:, :, None]
-        made = self.denoiser.clip(Given(wrong, films.text(0), films.negative), films.noise(0))
+        made = self.denoiser.clip(Given({**wrong, **films.signals(0)}, films.text(0), films.negative), films.noise(0))
         return First(made[:, :, 0], given)
 
     def given(self, films: Films, clip: int, past: State) -> Given:
         """What a clip is made from besides noise; nothing past: the images begin the films."""
         condition = self._condition(past, films, clip) if past else self.first_condition(films.images)
-        return Given(condition, films.text(clip), films.negative)
+        return Given({**condition, **films.signals(clip)}, films.text(clip), films.negative)
 
     def _condition(self, past: State, films: Films, clip: int) -> Condition:
         """From what was handed on; where a film has drifted, that is disturbed, by noise that no clip of the film begins from."""

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from svi.backbones import speed
-from svi.backbones.backbone import Backbone, Condition
+from svi.backbones.backbone import IMAGE, Backbone, Condition
+from svi.backbones.padding import without
 from svi.frames import Frames
 from svi.generation.solver import solver
 from svi.method.flow import TIMESTEPS, inference_sigmas
@@ -22,6 +24,13 @@ class Given:
     condition: Condition
     text: Tensor
     negative: Tensor
+
+
+class Branch(NamedTuple):
+    """What is asked once, and the weight of what it tells beyond the next branch, which is given less."""
+
+    given: Given
+    weight: float
 
 
 Seeing = Callable[[str, str], AbstractContextManager[object]]
@@ -65,22 +74,37 @@ class Denoiser:
     def velocity(self, sigma: float | Tensor, x: Tensor, given: Given, seeing: Seeing = themselves) -> Tensor:
         """Guided, by the expert of this noise level; of several, one a latent frame [B, T], the highest decides.
 
-        Classifier-free guidance as diffusers has it: v = v_negative + scale (v_text - v_negative), where the scale is above 1.
+        Classifier-free guidance as diffusers has it, v = v_negative + scale (v_text - v_negative), where the scale is above 1; with
+        a signal's as SVI-Talk has it, v = v_none + s_signal (v_signal - v_none) + s_text (v_both - v_signal).
         """
         level = torch.full((len(x),), sigma, dtype=torch.float64) if isinstance(sigma, float) else sigma
         expert = self.backbone.expert(float(level.max()))
+        branches = self.branches(expert, given)
         found = []
-        for branch, text in self.branches(expert, given).items():
-            with seeing(expert, branch):
-                v = self.backbone.velocity(self.models[expert], x, 1 - level, given.condition, text, branch)
+        for name, asked in branches.items():
+            with seeing(expert, name):
+                v = self.backbone.velocity(
+                    self.models[expert], x, 1 - level, asked.given.condition, asked.given.text, name
+                )
             found.append(v)
-        v, *free = found
-        return free[0] + self._guidance(expert) * (v - free[0]) if free else v
+        guided = found[-1]
+        for asked, v, fewer in zip(branches.values(), found, found[1:], strict=False):
+            guided = guided + asked.weight * (v - fewer)
+        return guided
 
-    def branches(self, expert: str, given: Given) -> dict[str, Tensor]:
-        """The texts that an expert is asked with: the prompts, and where it is guided what leads away."""
-        texts = {"cond": given.text}
-        return texts | {"uncond": given.negative} if self._guidance(expert) > 1 else texts
+    def branches(self, expert: str, given: Given) -> dict[str, Branch]:
+        """What an expert is asked with: all that is given; where it is guided, the same with what leads away in the text's place;
+        and where a signal guides, without that too."""
+        asked = {"cond": given}
+        weights = []
+        if self._guidance(expert) > 1:
+            asked["uncond"] = given = replace(given, text=given.negative)
+            weights.append(self._guidance(expert))
+        signals = given.condition.keys() - set(IMAGE)
+        if signals and self.settings.signal_guidance != 1:
+            asked["silent"] = replace(given, condition=without(given.condition, signals))
+            weights.append(self.settings.signal_guidance)
+        return {name: Branch(one, weight) for (name, one), weight in zip(asked.items(), [*weights, 1.0], strict=True)}
 
     @contextmanager
     def resting(self) -> Iterator[None]:

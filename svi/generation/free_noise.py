@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from svi.backbones.backbone import Condition
 from svi.frames import Frames
 from svi.generation.clips import ClipLoop
 from svi.generation.loop import Films, State
@@ -43,6 +44,9 @@ class Reordered:
     def __init__(self, films: Films, order: Tensor) -> None:
         self.images, self.clips, self.negative, self.text = films.images, films.clips, films.negative, films.text
         self._films, self._order = films, order
+
+    def signals(self, clip: int) -> Condition:
+        return self._films.signals(clip)
 
     def noise(self, clip: int) -> Tensor:
         """What no clip begins from (a remedy's) is left as it is."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from svi.backbones.backbone import Backbone
+from svi.backbones.backbone import Backbone, Condition
 from svi.frames import Frames, Progress
 from svi.generation.clips import ClipLoop
 from svi.generation.denoiser import Denoiser
@@ -112,7 +112,7 @@ class Generator:
         """What films of one size are made from; the backbone makes clips of their size from now on."""
         height, width, _ = scripts[0].image.shape
         self.backbone.resize(height, width)
-        return Scripted(scripts, self.texts, self.settings, self.backbone.latent_shape)
+        return Scripted(scripts, self.texts, self.settings, self.backbone, self._step)
 
     @property
     def _step(self) -> int:
@@ -153,10 +153,11 @@ class Scripted:
     """Scripts of one size as a loop sees them (protocol: svi.generation.loop.Films)."""
 
     def __init__(
-        self, scripts: Sequence[Script], texts: Texts, settings: GenerateSettings, shape: tuple[int, int, int, int]
+        self, scripts: Sequence[Script], texts: Texts, settings: GenerateSettings, backbone: Backbone, step: int
     ) -> None:
-        """Latents of a clip have this shape, [C, T, h, w]."""
-        self._scripts, self._texts, self._settings, self._shape = scripts, texts, settings, shape
+        """Clips of the backbone's size; `step`: frames from the start of one to the start of the next."""
+        self._scripts, self._texts, self._settings, self._step = scripts, texts, settings, step
+        self._shape, self._frames = backbone.latent_shape, backbone.clip_frames
         self.images = torch.from_numpy(np.stack([script.image for script in scripts]))
         self.clips = len(scripts[0].prompts)
         self.negative = texts[[settings.negative_prompt] * len(scripts)]
@@ -164,6 +165,13 @@ class Scripted:
     def text(self, clip: int) -> Tensor:
         """Behind the last clip: that one's."""
         return self._texts[[prompt_of(script, min(clip, self.clips - 1), self._settings) for script in self._scripts]]
+
+    def signals(self, clip: int) -> Condition:
+        """Where a film follows one, all do; whatever is before its first frame or behind its last is that one again."""
+        courses = [script.signal for script in self._scripts if script.signal is not None]
+        if not courses or self._settings.signal == "none":
+            return {}
+        return {courses[0].key: torch.stack([one.clip(clip * self._step, self._frames) for one in courses])}
 
     def noise(self, clip: int) -> Tensor:
         """Each film's own noise, or the seed's; that of clip i is seed + i * stride (a fixed one accumulates artefacts)."""

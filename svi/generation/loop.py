@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from svi.backbones.backbone import Condition
 from svi.frames import Frames
 from svi.generation.denoiser import Denoiser
 
@@ -23,6 +24,9 @@ class Films(Protocol):
 
     def text(self, clip: int) -> Tensor:
         """The prompts of a clip, [B, tokens, channels]."""
+
+    def signals(self, clip: int) -> Condition:
+        """What a clip is given of the signals that films follow, by key; nothing where they follow none."""
 
     def noise(self, clip: int) -> Tensor:
         """The noise that a clip begins from, [B, C, T, h, w]."""

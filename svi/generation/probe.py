@@ -53,7 +53,7 @@ class _Noisy:
 
     def __init__(self, films: Films, noise: Tensor) -> None:
         self.images, self.clips, self.negative, self.text = films.images, films.clips, films.negative, films.text
-        self._films, self._noise = films, noise
+        self.signals, self._films, self._noise = films.signals, films, noise
 
     def noise(self, clip: int) -> Tensor:
         return self._films.noise(clip) if clip else self._noise

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from svi.artifacts import FRAMES, VIDEOS
+from svi.course import Course
 from svi.disk import write_whole
 from svi.frames import Frames
 from svi.generation.sound import Sound
@@ -23,12 +24,14 @@ NAMES, CLIP = "names", "clip"  # in the hand-off, beside what the loop keeps
 class Script:
     """What one film is made from: image [H, W, 3] uint8 and one prompt a clip. The name becomes its file's.
 
-    `sound`: a file whose sound is heard with the film, from its first frame to its last (svi/generation/sound.py).
+    `signal`: what it follows frame by frame; `sound`: a file whose sound is heard with it, from its first frame to its last
+    (svi/generation/sound.py).
     """
 
     name: str
     image: Frames
     prompts: tuple[str, ...]
+    signal: Course | None = None
     sound: Path | None = None
 
 

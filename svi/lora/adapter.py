@@ -12,6 +12,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from svi.artifacts import LORA, MODEL_INDEX, TRANSFORMER
+from svi.backbones.adapters import load_like
 from svi.backbones.backbone import Backbone
 from svi.backbones.catalogue import EXPERT
 from svi.lora import files as lora_files
@@ -169,7 +170,7 @@ def load(backbone: Backbone, path: Path, expert: str = EXPERT, share: float = 1.
     if (path / MODEL_INDEX).is_file():
         raise ValueError(f"{path} is a whole model, not a LoRA; give it as backbone.weights")
     if (path / TRANSFORMER).is_dir():
-        trained: nn.Module = type(base).from_pretrained(path / TRANSFORMER, torch_dtype=base.dtype)
+        trained: nn.Module = load_like(base, path / TRANSFORMER)
         return trained if share == 1 else _towards(trained, base, share)
     weights = lora_files.read(path)
     try:

@@ -202,7 +202,7 @@ class ErrorRecycling:
     def prepare(self, samples: range) -> Inputs:
         """Draw the samples, read their clips, inject the errors."""
         drawn = [self.draw(k) for k in samples]
-        batch = self.data.batch([s.clip for s in drawn], [s.short for s in drawn], [s.reference for s in drawn])
+        batch = self.draws.batch(drawn)
         condition = batch.condition["latents"]
         x_img = condition[:, -batch.latents.shape[1] :]  # the mask channels stay clean
         drawn = [self._made_by_hand(*one) for one in zip(drawn, batch.latents, x_img, strict=True)]

@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
 from svi.backbones.backbone import Backbone, Condition
 from svi.backbones.catalogue import EXPERT
-from svi.data.cache import LatentCache
+from svi.data.cache import Batch, LatentCache
 from svi.method import flow, recycle
 from svi.method.draws import Order, keyed
+from svi.objectives.dropping import dropped
 from svi.parts import CONDITION
 from svi.settings import ConditionSettings, FlowSettings
 from svi.training.objective import tokens_of
@@ -45,6 +46,19 @@ class Draw(NamedTuple):
     generator: torch.Generator
 
 
+class Drawn(Protocol):
+    """Which clip a sample is of, and how it is read."""
+
+    @property
+    def k(self) -> int: ...
+    @property
+    def clip(self) -> int: ...
+    @property
+    def short(self) -> bool: ...
+    @property
+    def reference(self) -> int: ...
+
+
 class Draws:
     """The same clips, times and noise for every objective, so that two differ in nothing but the objective."""
 
@@ -68,6 +82,12 @@ class Draws:
         # Of its own key, so that the number of references changes nothing else.
         reference = torch.randint(self.data.references, (), generator=keyed("reference", self.seed, k))
         return Draw(k, self.order[k], short, int(reference), t, noise, generator)
+
+    def batch(self, drawn: Sequence["Drawn"]) -> Batch:
+        """The clips of these draws, as they are read; some are given no image or no signal."""
+        read = self.data.batch([d.clip for d in drawn], [d.short for d in drawn], [d.reference for d in drawn])
+        given = dropped(read.condition, self.condition, self.seed, [d.k for d in drawn])
+        return replace(read, condition=given)
 
 
 @dataclass(frozen=True)
@@ -137,7 +157,7 @@ class Objective:
     def clips(self, samples: range) -> Clips:
         """These samples, drawn and read."""
         drawn = [self.draws[k] for k in samples]
-        batch = self.data.batch([d.clip for d in drawn], [d.short for d in drawn], [d.reference for d in drawn])
+        batch = self.draws.batch(drawn)
         noise, t = torch.stack([d.noise for d in drawn]), torch.stack([d.t for d in drawn])
         return Clips(batch.latents, batch.condition, batch.text, noise, t, samples, [d.generator for d in drawn])
 

@@ -11,15 +11,19 @@ from svi.backbones.catalogue import EXPERT
 from svi.data.cache import LatentCache
 from svi.method import flow, recycle
 from svi.method.draws import Order, keyed
+from svi.objectives.dropping import dropped
+from svi.settings import ConditionSettings
 from svi.training.objective import tokens_of
 
 
 class Pretraining:
     """Plain flow matching of whole clips (protocol: svi.training.objective.TrainingObjective)."""
 
-    def __init__(self, backbone: Backbone, data: LatentCache, shift: float, seed: int) -> None:
-        """`shift` of the training timesteps."""
-        self.backbone, self.data, self.shift, self.seed = backbone, data, shift, seed
+    def __init__(
+        self, backbone: Backbone, data: LatentCache, shift: float, seed: int, condition: ConditionSettings
+    ) -> None:
+        """`shift` of the training timesteps; `condition`: what is dropped of it."""
+        self.backbone, self.data, self.shift, self.seed, self.condition = backbone, data, shift, seed, condition
         self.order = Order(len(data), seed)
         self.tokens = tokens_of(backbone, EXPERT)
 
@@ -30,11 +34,13 @@ class Pretraining:
         noise = torch.randn(n, *self.backbone.latent_shape, generator=generator)
         times = 1 - flow.shifted(torch.rand(n, generator=generator), self.shift)
         for start in range(0, n, micro):
-            rows = [self.order[k] for k in samples[start : start + micro]]
+            ks = samples[start : start + micro]
+            rows = [self.order[k] for k in ks]
             x_noi, t = noise[start : start + micro], times[start : start + micro]
             batch = self.data.batch(rows, [False] * len(rows), [0] * len(rows))
             x_t = recycle.interpolate(batch.latents, x_noi, t)
-            v = self.backbone.velocity(model, x_t, t, batch.condition, batch.text)
+            condition = dropped(batch.condition, self.condition, self.seed, ks)
+            v = self.backbone.velocity(model, x_t, t, condition, batch.text)
             yield (v - (batch.latents - x_noi)).square().mean()
 
     def log(self) -> dict[str, float]:

@@ -41,6 +41,10 @@ class Starts:
         """The clip's own prompt, all along."""
         return self.prompt
 
+    def signals(self, clip: int) -> Condition:
+        """None: what a later clip would follow is in no cache."""
+        return {}
+
     def noise(self, clip: int) -> Tensor:
         """[B, C, T, h, w]"""
         sources = [keyed("rollout", self.seed, name, clip) for name in self.names]

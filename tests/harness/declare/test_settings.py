@@ -74,6 +74,10 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "img_domain": "scene",
         "vid_noi_from": "slots",
         "metrics": "mine.py:Flicker",
+        "signal": "another",  # of condition and generate
+        "drop_signal": 0.5,
+        "drop_image": 0.5,
+        "signal_guidance": 5.0,
     }
     changed = Settings.model_validate({section: {key: others[key]}})
     for kind in KINDS:
@@ -265,7 +269,7 @@ def test_settings_that_do_not_fit_are_refused(overrides: dict[str, object], said
 @pytest.mark.parametrize("track", ["talk-300s", "dance-50s"])
 def test_a_track_that_is_scored_only_is_refused(track: str, tmp_path: Path) -> None:
     conditional = EXPERIMENTS.get("ablation_eimg").model_copy(update={"tracks": (track,)})
-    with pytest.raises(UseError, match=rf"{track}.*can be scored \(`harness score`\), not generated yet"):
+    with pytest.raises(UseError, match=rf"{track}: its films follow .*; set condition.signal="):
         pipeline.build(pipeline.Request(conditional, "x", "tiny"), tmp_path / "f.json")
 
 

@@ -37,7 +37,8 @@ def test_the_worlds_clips_are_drawn_in_order_and_rendered_when_read() -> None:
     for i in range(5):
         scene = world.draw_scene(rng, settings.height, settings.width)
         film = world.render([scene] * (2 * settings.clip_frames + 1))
-        frames, prompt = footage.read(i)
+        frames, prompt, signals = footage.read(i)
+        assert not signals
         assert (frames == film[: settings.clip_frames]).all()
         assert prompt == footage.prompt(i) == scene.prompt
         assert (footage.references(i) == film[[0, settings.clip_frames, 2 * settings.clip_frames]]).all()

@@ -30,7 +30,7 @@ def recycling(backbone: TinyBackbone, cache: LatentCache, folder: Path) -> Abstr
 
 
 def matching(backbone: TinyBackbone, cache: LatentCache, folder: Path) -> AbstractContextManager[TrainingObjective]:
-    return nullcontext(Pretraining(backbone, cache, shift=3.0, seed=0))
+    return nullcontext(Pretraining(backbone, cache, shift=3.0, seed=0, condition=CONDITION))
 
 
 def counted(make: Make, cache: LatentCache, folder: Path, stop_at: int | None = None, **changes: object) -> Meter:

@@ -175,7 +175,7 @@ def test_the_moving_average_of_a_fully_trained_model_resumes_too(cache: LatentCa
         folder.mkdir(exist_ok=True)
         backbone = make_backbone()
         model = lora.adapted(backbone, settings)
-        objective = stopping(Pretraining(backbone, cache, shift=3.0, seed=0), stop)
+        objective = stopping(Pretraining(backbone, cache, shift=3.0, seed=0, condition=CONDITION), stop)
         average = train(model, objective, settings, folder, lambda done, total: None, ema=0.5)
         return trainable(average), trainable(model)
 

@@ -1,0 +1,16 @@
+"""Whether a film keeps to its skeleton (SVI-Dance), and what error recycling has to do with it."""
+
+from collections.abc import Iterator
+
+from harness.declare.spec import Variant, experiment
+from harness.experiments.ablation_talk import CONTROLS
+
+
+@experiment(tracks=("consistent-50s",), settings={"condition.signal": "pose"}, trivial=False)
+def ablation_dance() -> Iterator[Variant]:
+    """Does a film keep to its skeleton to the end?"""
+    yield Variant("base", {"train.enabled": False})
+    yield Variant("lora_only", {"injection.p_clean": 1.0})
+    yield Variant("full")
+    yield Variant("no_e_img", {"injection.p_img": 0.0})
+    yield from CONTROLS

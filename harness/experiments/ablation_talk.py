@@ -1,0 +1,21 @@
+"""Whether a film keeps in step with its sound (SVI-Talk), and what error recycling has to do with it."""
+
+from collections.abc import Iterator
+
+from harness.declare.spec import Variant, experiment
+
+# No variant is trained on another's sound, or on none: these are controls of what films follow, with one set of weights.
+CONTROLS = (
+    Variant("another_signal", {"generate.signal": "another"}),
+    Variant("no_signal", {"generate.signal": "none"}),
+)
+
+
+@experiment(tracks=("consistent-250s",), settings={"condition.signal": "audio"}, trivial=False)
+def ablation_talk() -> Iterator[Variant]:
+    """Does a film keep in step with its sound for minutes?"""
+    yield Variant("base", {"train.enabled": False})
+    yield Variant("lora_only", {"injection.p_clean": 1.0})
+    yield Variant("full")
+    yield Variant("no_e_img", {"injection.p_img": 0.0})
+    yield from CONTROLS

@@ -1,1 +1,0 @@
-"""Training samples with their signal, made of videos, sounds, skeletons, and what the authors keep theirs in."""
