@@ -36,6 +36,7 @@ GROUPS = {
         "score": "harness.commands.score:score",
         "prompts": "harness.commands.prompts:prompts",
         "lora": "harness.commands.lora:lora",
+        "data": "harness.commands.data:data",
     },
     "Machines": {
         "doctor": "harness.commands.doctor:doctor",

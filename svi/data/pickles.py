@@ -57,7 +57,7 @@ class Unfilled(NamedTuple):
     memo: list[int]  # where the machine remembers it
 
 
-def read_pickle(file: Path) -> Any:
+def read_pickled(file: Path) -> Any:
     """What a pickle holds, of any protocol: bytes, texts, numbers, None, tuples, lists and dicts of them, and arrays of numbers.
 
     A torch tensor is given as an array, bfloat16 as float32; arrays may be read-only. Nothing in the file is run. Raises

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from svi.data.pickles import read_pickle
+from svi.data.pickles import read_pickled
 
 MATRIX = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 TENSOR = torch.arange(24.0).reshape(4, 6)
@@ -22,7 +22,7 @@ TENSOR = torch.arange(24.0).reshape(4, 6)
 def read(tmp_path: Path, content: bytes) -> Any:
     file = tmp_path / "data.pkl"
     file.write_bytes(content)
-    return read_pickle(file)
+    return read_pickled(file)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
