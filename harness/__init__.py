@@ -23,17 +23,16 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing in harness imports s
     )
     from svi.backbones.catalogue import Geometry
     from svi.backbones.plain import PlainBackbone
+    from svi.error_settings import BankSettings, InjectionSettings
     from svi.generation.clips import ClipLoop
     from svi.generation.denoiser import Given
     from svi.objectives.objective import Objective as FlowMatching
     from svi.settings import (
         BackboneSettings,
-        BankSettings,
         ConditionSettings,
         DataSettings,
         FlowSettings,
         GenerateSettings,
-        InjectionSettings,
         SpeedSettings,
         TinySettings,
         TrainSettings,

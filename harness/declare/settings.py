@@ -14,15 +14,14 @@ from svi.axes import (
     RolloutSettings,
     StreamSettings,
 )
+from svi.error_settings import BankSettings, InjectionSettings
 from svi.settings import (
     BackboneSettings,
-    BankSettings,
     ConditionSettings,
     DataSettings,
     FlowSettings,
     Frozen,
     GenerateSettings,
-    InjectionSettings,
     SpeedSettings,
     TinySettings,
     TrainSettings,

@@ -14,14 +14,13 @@ from svi.axes import (
     RolloutSettings,
     StreamSettings,
 )
+from svi.error_settings import BankSettings, InjectionSettings
 from svi.settings import (
     BackboneSettings,
-    BankSettings,
     ConditionSettings,
     DataSettings,
     FlowSettings,
     GenerateSettings,
-    InjectionSettings,
     SpeedSettings,
     TinySettings,
     TrainSettings,

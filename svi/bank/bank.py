@@ -14,8 +14,8 @@ from torch import Tensor
 from svi.artifacts import BANK
 from svi.bank.file import DTYPES, BankFile, Layout
 from svi.bank.sketch import NO_SKETCH, Sketch, Sketcher, squared_distance
+from svi.error_settings import BankSettings
 from svi.method.recycle import Errors, errors_of
-from svi.settings import BankSettings
 
 SMALL = 1 << 24  # bytes of a slot up to which all of it is compared
 SKETCH_SHARE = 112  # an entry has so many times the bytes of its sketch: the index of 8 ranks stays below 1 %

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from svi.settings import InjectionSettings
+from svi.error_settings import InjectionSettings
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ from svi.backbones.backbone import Backbone, Condition
 from svi.backbones.catalogue import EXPERT
 from svi.bank.bank import ErrorBank, New
 from svi.data.cache import LatentCache
+from svi.error_settings import BankSettings, InjectionSettings
 from svi.method import flow, recycle
 from svi.method.draws import keyed
 from svi.method.handcrafted import handcrafted
 from svi.method.injection import Gates, Handcrafted, draw_gates, draw_handcrafted, image_error, shuffled, spread
 from svi.objectives.error_sheets import keep_errors
 from svi.objectives.objective import Draws, Setup, mean_over
-from svi.settings import BankSettings, ConditionSettings, FlowSettings, InjectionSettings
+from svi.settings import ConditionSettings, FlowSettings
 from svi.training import ranks
 from svi.training.objective import tokens_of
 

@@ -14,11 +14,11 @@ from svi.backbones.backbone import Backbone
 from svi.bank.bank import ErrorBank
 from svi.data.cache import LatentCache
 from svi.disk import write_whole
+from svi.error_settings import InjectionSettings
 from svi.frames import Frames
 from svi.method import recycle
 from svi.method.draws import keyed
 from svi.method.injection import image_error
-from svi.settings import InjectionSettings
 
 KEPT, FRAMES = 6, 3
 

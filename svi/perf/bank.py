@@ -19,7 +19,7 @@ from torch import Tensor
 
 from svi.bank.bank import ErrorBank
 from svi.bank.sketch import squared_distance
-from svi.settings import BankSettings
+from svi.error_settings import BankSettings
 
 SizeName = Literal["480p", "tiny"]
 Shape = tuple[int, int, int, int]

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from svi.data.cache import Batch
+from svi.error_settings import BankSettings, InjectionSettings
 from svi.lora import adapter as lora
 from svi.objectives.error_recycling import ErrorRecycling
 from svi.perf.measure import cost, matmul_rate
 from svi.perf.shapes import CLIP_TOKENS, SIZES, Encoders, Size, random_backbone
-from svi.settings import BankSettings, ConditionSettings, FlowSettings, InjectionSettings, TrainSettings
+from svi.settings import ConditionSettings, FlowSettings, TrainSettings
 from svi.training import ranks
 from svi.training.engine import engine_for, take_step
 

@@ -15,8 +15,9 @@ from torch import Tensor
 from svi.bank.bank import SMALL, ErrorBank, layout_of
 from svi.bank.sketch import Sketcher
 from svi.data.footage import WorldFootage
+from svi.error_settings import BankSettings
 from svi.method.recycle import interpolate
-from svi.settings import BankSettings, DataSettings
+from svi.settings import DataSettings
 from tests.svi.conftest import BACKBONE, CONDITION, make_backbone
 
 SHAPE = (2, 3, 1, 1)

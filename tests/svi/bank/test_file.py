@@ -19,8 +19,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from svi.bank.bank import ErrorBank, New, Peers
+from svi.error_settings import BankSettings
 from svi.method.draws import keyed
-from svi.settings import BankSettings
 
 SHAPE = (2, 3, 8, 8)
 SLOTS = 3

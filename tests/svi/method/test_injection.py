@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from svi.error_settings import InjectionSettings
 from svi.method.injection import Handcrafted, draw_gates, draw_handcrafted, image_error
-from svi.settings import InjectionSettings
 
 
 def frequencies(settings: InjectionSettings, n: int = 4000) -> dict[str, float]:

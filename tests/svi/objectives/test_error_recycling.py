@@ -15,16 +15,10 @@ from svi.backbones.tiny import TinyBackbone
 from svi.backbones.wan import WanBackbone
 from svi.bank.bank import New
 from svi.data.cache import LatentCache
+from svi.error_settings import BankSettings, InjectionSettings
 from svi.objectives.error_recycling import ErrorRecycling, TrainingSample
 from svi.objectives.objective import mean_over
-from svi.settings import (
-    BackboneSettings,
-    BankSettings,
-    ConditionSettings,
-    DataSettings,
-    FlowSettings,
-    InjectionSettings,
-)
+from svi.settings import BackboneSettings, ConditionSettings, DataSettings, FlowSettings
 from svi.training import ranks
 from tests.svi.conftest import CONDITION, DATA, make_backbone, make_cache
 from tests.svi.wan_folder import Kind, WanFolder

@@ -10,9 +10,9 @@ from svi.artifacts import ERRORS
 from svi.backbones.tiny import TinyBackbone
 from svi.bank.bank import ErrorBank
 from svi.data.cache import LatentCache
+from svi.error_settings import BankSettings, InjectionSettings
 from svi.method.draws import keyed
 from svi.objectives.error_sheets import FRAMES, KEPT, injected_sheet, keep_errors, own_errors, own_sheet
-from svi.settings import BankSettings, InjectionSettings
 
 TIMES = torch.linspace(0.05, 0.95, 10)
 CASES = [(0, 0.2), (0, 0.8), (3, 0.5)]

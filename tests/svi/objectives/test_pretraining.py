@@ -4,9 +4,10 @@ from pathlib import Path
 
 from svi.backbones.tiny import TinyBackbone
 from svi.data.cache import LatentCache
+from svi.error_settings import BankSettings, InjectionSettings
 from svi.objectives.error_recycling import ErrorRecycling
 from svi.objectives.pretraining import Pretraining
-from svi.settings import BankSettings, FlowSettings, InjectionSettings
+from svi.settings import FlowSettings
 from tests.svi.conftest import CONDITION
 
 

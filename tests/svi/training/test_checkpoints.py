@@ -10,10 +10,11 @@ from svi.backbones.catalogue import EXPERT
 from svi.backbones.meter import Meter
 from svi.backbones.tiny import TinyBackbone
 from svi.data.cache import LatentCache
+from svi.error_settings import BankSettings, InjectionSettings
 from svi.lora import adapter as lora
 from svi.objectives.error_recycling import ErrorRecycling
 from svi.objectives.pretraining import Pretraining
-from svi.settings import BankSettings, FlowSettings, InjectionSettings, TrainSettings
+from svi.settings import FlowSettings, TrainSettings
 from svi.training.budget import Budget
 from svi.training.loop import train
 from svi.training.objective import TrainingObjective

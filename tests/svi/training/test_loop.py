@@ -12,17 +12,11 @@ from torch import Tensor, nn
 from svi.backbones.backbone import Backbone
 from svi.backbones.wan import WanBackbone
 from svi.data.cache import LatentCache
+from svi.error_settings import BankSettings, InjectionSettings
 from svi.lora import adapter as lora
 from svi.objectives.error_recycling import ErrorRecycling, TrainingSample
 from svi.objectives.pretraining import Pretraining
-from svi.settings import (
-    BackboneSettings,
-    BankSettings,
-    DataSettings,
-    FlowSettings,
-    InjectionSettings,
-    TrainSettings,
-)
+from svi.settings import BackboneSettings, DataSettings, FlowSettings, TrainSettings
 from svi.training import engine, ranks
 from svi.training.loop import train
 from svi.training.objective import TrainingObjective

@@ -19,9 +19,10 @@ import torch.distributed as dist
 from svi.backbones.backbone import Backbone
 from svi.backbones.wan import WanBackbone
 from svi.data.cache import LatentCache
+from svi.error_settings import BankSettings, InjectionSettings
 from svi.lora import adapter as lora
 from svi.objectives.error_recycling import ErrorRecycling
-from svi.settings import BackboneSettings, BankSettings, DataSettings, FlowSettings, InjectionSettings, TrainSettings
+from svi.settings import BackboneSettings, DataSettings, FlowSettings, TrainSettings
 from svi.training import loop as train
 from svi.training import ranks
 from tests.svi.conftest import CONDITION, DATA, make_backbone, make_cache
