@@ -1,6 +1,7 @@
 """The report as one self-contained HTML page: it loads nothing, runs from a file, and stays below a fixed size."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
@@ -60,8 +61,9 @@ def page(report: ReportView, link: Link, video_bytes: int = VIDEO_BYTES) -> str:
     )
 
 
+@cache
 def template(name: str) -> Template:
-    """A page's template; all have the style sheet's colours."""
+    """A page's template, compiled once a process; all have the style sheet's colours."""
     environment = Environment(
         loader=FunctionLoader(_template),
         autoescape=True,

@@ -22,7 +22,7 @@ def length_table(view: TrackView) -> pd.DataFrame:
     standard error over seeds, or over the samples of one seed. No rows for a film of less than 100 s.
     """
     rows: list[dict[str, object]] = []
-    for metric in view.metrics:
+    for metric in view.metrics if _lengths(view.seconds) > 1 else ():
         so_far = _so_far(view.scored[view.scored["metric"] == metric])
         for variant, curve in curves(so_far, view.track, metric, PREFIX).items():
             clip_seconds = view.seconds / view.clips[variant]
@@ -35,9 +35,14 @@ def length_table(view: TrackView) -> pd.DataFrame:
 
 def _cuts(clips: int, clip_seconds: float) -> list[int]:
     """The clips whose ends are nearest to 50 s, 100 s, ...; none where there is but one such length."""
-    lengths = int(round(clips * clip_seconds, 6) / STEP_SECONDS + 0.02)
+    lengths = _lengths(clips * clip_seconds)
     cuts = [min(round(STEP_SECONDS * n / clip_seconds), clips) - 1 for n in range(1, lengths + 1)]
-    return cuts if len(cuts) > 1 else []
+    return cuts if lengths > 1 else []
+
+
+def _lengths(seconds: float) -> int:
+    """How many times 50 s a film is long, one that ends a second before as well."""
+    return int(round(seconds, 6) / STEP_SECONDS + 0.02)
 
 
 def _so_far(rows: pd.DataFrame) -> pd.DataFrame:
