@@ -12,8 +12,8 @@ from PIL import Image
 
 @contextmanager
 def undrawn() -> Iterator[None]:
-    """Every figure is saved as an empty picture of its format."""
-    with patch.object(Figure, "savefig", _save_empty):
+    """Every figure is saved as an empty picture of its format, and none is laid out."""
+    with patch.object(Figure, "savefig", _save_empty), patch.object(Figure, "draw_without_rendering"):
         yield
 
 
