@@ -1,5 +1,6 @@
 """One small experiment, carried out: its store, made once a session. Nobody adds stages to it."""
 
+import shutil
 from pathlib import Path
 
 from tests.harness.small import ONE_TRACK, SMALL, harness
@@ -24,3 +25,9 @@ def finished() -> Path:
         (folder / FIRST).write_text(table(done.stdout))
 
     return made_once("ablation", make) / "runs"
+
+
+def copied(store: Path) -> Path:
+    """Its stages in a store of the test's own; what is in MLflow stays behind, as it names its folder."""
+    away = shutil.ignore_patterns("mlflow.db*", "mlartifacts", "tracking")
+    return Path(shutil.copytree(finished(), store, symlinks=True, ignore=away))

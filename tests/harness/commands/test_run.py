@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness.results.runs import runs
-from tests.harness.finished import FIRST, RUN, finished, table
+from tests.harness.finished import FIRST, RUN, copied, finished, table
 from tests.harness.small import ONE_TRACK, ROOT, SMALL, command, environment, harness, prepared, process
 
 
@@ -27,10 +26,9 @@ def store() -> Path:
 
 
 @pytest.fixture
-def copy(store: Path, tmp_path: Path) -> Path:
-    """The same stages in a store of the test's own; what is in MLflow stays behind, as it names its folder."""
-    away = shutil.ignore_patterns("mlflow.db*", "mlartifacts", "tracking")
-    return Path(shutil.copytree(store, tmp_path / "runs", symlinks=True, ignore=away))
+def copy(tmp_path: Path) -> Path:
+    """The same stages in a store of the test's own."""
+    return copied(tmp_path / "runs")
 
 
 def test_the_table_comes_last_and_names_every_variant(store: Path) -> None:

@@ -1,61 +1,23 @@
 """The parts of a method: what is identity, what goes together, and parts of one's own."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from harness.core.errors import UseError
-from harness.declare.request import Request, resolved
+from harness.declare.request import Request
 from harness.declare.settings import Settings
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan.kinds import GENERATE, TRAIN
 from harness.plan.method import method_of
-from harness.plan.model import Model, model_of
+from harness.plan.model import Model
 from harness.plan.pipeline import build
 from svi.axes import MethodSettings
 from svi.settings import DataSettings, GenerateSettings, TrainSettings
-from tests.harness.small import ONE_TRACK, SMALL, harness
-
-OWN = '''
-from svi.objectives.objective import Objective
-
-class Brighter(Objective):
-    """Every condition a little brighter."""
-    version = 3
-    reads = ("bank",)
-
-    def inputs(self, model, clips, step):
-        return clips.changed(condition={"latents": clips.condition["latents"] * 1.01})
-
-class Latents:
-    """Hands on no frames."""
-
-    def next(self, films, clip, past):
-        raise NotImplementedError
-
-class Following(Latents):
-    """A loop of which gain alone is known."""
-    gives = ("a first frame whose errors can be followed",)
-
-class Picky(Latents):
-    """Wants what nobody has."""
-    needs = ("a crystal ball",)
-'''
-
-
-def settings(**method: Any) -> Settings:
-    return Settings(method=MethodSettings(**method))
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Path:
-    file = tmp_path / "mine.py"
-    file.write_text(OWN)
-    return file
+from tests.harness.plan.methods import OWN, TEACHER, settings
+from tests.harness.small import harness
 
 
 def test_the_usual_method_enters_no_signature() -> None:
@@ -115,7 +77,6 @@ def test_colours_are_matched_where_pixels_are_handed_on() -> None:
 
 
 FORCING: dict[str, dict[str, Any]] = {"method": {"objective": "diffusion_forcing", "generation": "step_first"}}
-TEACHER: dict[str, Any] = {"objective": "teacher_forcing", "architecture": "causal", "generation": "blocks"}
 
 
 @pytest.mark.parametrize(
@@ -163,36 +124,6 @@ def test_one_training_is_for_all_ways_to_make_films_of_it() -> None:
     looped = {"method": FORCING["method"] | {"generation": "forcing"}}
     first, second = (Settings.model_validate(one | looped) for one in ({}, many))
     assert read(first, "films") != read(second, "films")
-
-
-@pytest.mark.parametrize(
-    ("memory", "alike", "other"),
-    [
-        ("none", {"first": 2, "every": 3}, {"frames": 3}),
-        ("sink", {"decay": 0.5, "every": 3}, {"first": 2}),
-        ("ema", {"every": 3}, {"decay": 0.5}),
-        ("sparse", {"decay": 0.5}, {"every": 3}),
-    ],
-)
-def test_a_memory_changes_films_by_its_own_settings_and_no_training(
-    memory: str, alike: dict[str, Any], other: dict[str, Any]
-) -> None:
-    def read(cache: dict[str, Any], memory: str = memory) -> tuple[Any, Any]:
-        given = {"method": TEACHER | {"memory": memory}, "cache": cache, "condition": {"motion_frames": 1}}
-        model = model_of(Settings.model_validate(given), None)
-        method = method_of(model.settings)
-        training, films = (
-            (identity, model.read(kind.reads)) for kind, identity, _ in (method.training(TRAIN), method.films(GENERATE))
-        )
-        return training, films
-
-    usual = read({})
-    assert read(alike) == usual
-    assert read(other)[0] == usual[0]
-    assert read(other)[1] != usual[1]
-    assert read({}, "half")[0] == usual[0]
-    assert read({}, "half")[1] != usual[1]
-    assert read({"noise": 0.1})[0] != usual[0]
 
 
 @pytest.mark.parametrize(
@@ -265,159 +196,6 @@ def test_pictures_of_errors_need_a_bank() -> None:
         UseError, match=r"train.show_errors shows errors of the bank, and method.objective=flow_matching"
     ):
         method_of(shown)
-
-
-def test_error_recycling_is_trained_and_makes_films_under_causal_attention(tmp_path: Path) -> None:
-    """From the same draws other weights, and from these in turn other films; pictures of errors, too."""
-    store = tmp_path / "runs"
-    for architecture in ("bidirectional", "causal"):
-        done = harness(
-            "run",
-            "ablation_eimg",
-            "--only",
-            "full",
-            ONE_TRACK,
-            *SMALL,
-            "train.show_errors=true",
-            f"method.architecture={architecture}",
-            store=store,
-            drawn=False,
-        )
-        assert done.returncode == 0, done.stderr
-    for pattern in ("train/*/transformer/*.safetensors", "generate/*/frames.npy", "errors/*/own.npz"):
-        found = [file.read_bytes() for file in store.glob(f"artifacts/{pattern}")]
-        assert len(found) == 2, pattern
-        assert found[0] != found[1], pattern
-
-
-def test_one_training_behind_true_blocks_makes_films_with_every_memory(tmp_path: Path) -> None:
-    """Each other films; every stage counts what it took, twice the tokens of a clip a sample."""
-    store = tmp_path / "runs"
-    for memory in ("none", "sink"):
-        done = harness(
-            "run",
-            "ablation_eimg",
-            "--only",
-            "full",
-            ONE_TRACK,
-            *SMALL,
-            *(f"method.{axis}={part}" for axis, part in (TEACHER | {"memory": memory}).items()),
-            store=store,
-            drawn=False,
-        )
-        assert done.returncode == 0, done.stderr
-    (cost,) = store.glob("artifacts/train/*/cost.json")
-    assert json.loads(cost.read_text())["training_tokens"] == 12 * 16 * 2 * 20
-    films = [np.load(file) for file in store.glob("artifacts/generate/*/frames.npy")]
-    assert len(films) == 2
-    assert not np.array_equal(*films)
-    assert np.array_equal(*(film[:, :5] for film in films))  # nothing is forgotten yet
-
-
-def test_an_objective_of_ones_own_is_trained(own: Path, tmp_path: Path) -> None:
-    """One file, named on the command line; plain flow matching beside it ends elsewhere."""
-    store = tmp_path / "runs"
-    for objective in (f"{own}:Brighter", "flow_matching"):
-        done = harness(
-            "run",
-            "ablation_eimg",
-            "--only",
-            "full",
-            ONE_TRACK,
-            *SMALL,
-            f"method.objective={objective}",
-            store=store,
-            drawn=False,
-        )
-        assert done.returncode == 0, done.stderr
-    trained = [json.loads(file.read_text()) for file in sorted(store.glob("artifacts/train/*/manifest.json"))]
-    assert {one["identity"]["method.objective"] for one in trained} == {"Brighter", "flow_matching"}
-    weights = [file.read_bytes() for file in store.glob("artifacts/train/*/transformer/*.safetensors")]
-    assert len(weights) == 2
-    assert weights[0] != weights[1]
-
-
-@pytest.mark.parametrize(
-    ("memory", "said"),
-    [
-        ("anchor_latents", {"condition.anchor": True}),
-        ("anchor_frame", {"condition.padding": 1}),
-        ("reference_padding", {"condition.padding": "reference"}),
-    ],
-)
-def test_a_memory_that_is_settings_makes_the_stages_that_these_make(
-    tmp_path: Path, memory: str, said: dict[str, object]
-) -> None:
-    """Named as a part, or set by hand: what a store holds of one is found for the other."""
-
-    def signatures(values: dict[str, object]) -> set[str]:
-        asked = Request(EXPERIMENTS.get("ablation_eimg"), "ablation_eimg", "tiny", overrides=values)
-        graph = build(asked, tmp_path / "fingerprints.json").graph
-        return {node.signature for node in graph if node.kind != "report"}
-
-    by_name = signatures({"method.memory": memory})
-    assert by_name == signatures(said)
-    assert by_name != signatures({})
-
-
-def test_a_memory_and_what_contradicts_it(tmp_path: Path) -> None:
-    profile = ("profile tiny", {"condition.padding": "repeat"})
-    by_name = ("variant v", {"method.memory": "reference_padding"})
-    found = resolved([profile, by_name])
-    assert found.settings.condition.padding == "reference"
-    assert found.origin["condition.padding"] == "method.memory=reference_padding"
-    agreeing = ("command line", {"condition.padding": "reference"})
-    assert resolved([profile, agreeing, by_name]).settings == found.settings
-    for layers in (
-        [profile, ("command line", {"condition.padding": "zeros"}), by_name],
-        [("recipe r", {"method.memory": "reference_padding"}), ("variant v", {"condition.padding": "zeros"})],
-        [("variant v", {"method.memory": "reference_padding", "condition.padding": 2})],
-    ):
-        with pytest.raises(UseError, match=r"contradicts method.memory=reference_padding, which stands for"):
-            resolved(layers)
-    assert resolved([by_name, ("v", {"method.memory": "none", "condition.padding": 2})]).settings.condition.padding == 2
-
-
-def test_a_memory_of_ones_own_needs_a_place_for_its_image(tmp_path: Path) -> None:
-    file = tmp_path / "memories.py"
-    file.write_text(MEMORIES)
-    with pytest.raises(UseError, match=r"method.memory=Last chooses a reference image, and the condition has no place"):
-        method_of(settings(memory=f"{file}:Last"))
-    anchored = resolved([("variant v", {"method.memory": f"{file}:Placed"})]).settings
-    _, identity, runtime = method_of(anchored).films(GENERATE)
-    assert identity["method.memory"] == "Placed"
-    assert runtime["method.memory.target"] == f"{file}:Placed"
-    assert anchored.condition.anchor
-
-
-MEMORIES = '''
-class Last:
-    """The last frame."""
-
-    def __init__(self, settings):
-        pass
-
-    def reference(self, start, last, frames):
-        return frames[:, -1]
-
-class Placed(Last):
-    """The last frame, as the anchor."""
-    sets = {"condition.anchor": True}
-'''
-
-
-def test_films_are_made_with_a_memory_of_ones_own(tmp_path: Path) -> None:
-    file, store = tmp_path / "memories.py", tmp_path / "runs"
-    file.write_text(MEMORIES)
-    for memory in (f"{file}:Placed", "anchor_latents"):
-        words = ("run", "ablation_eimg", "--only", "base", ONE_TRACK, *SMALL, f"method.memory={memory}")
-        done = harness(*words, store=store, drawn=False)
-        assert done.returncode == 0, done.stderr
-    films = [np.load(file) for file in store.glob("artifacts/generate/*/frames.npy")]
-    first = slice(0, 3)  # the second clip begins there
-    assert len(films) == 2
-    assert np.array_equal(films[0][:, first], films[1][:, first])
-    assert not np.array_equal(films[0], films[1])
 
 
 @pytest.mark.parametrize(
