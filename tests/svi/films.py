@@ -81,3 +81,18 @@ def decoded(file: Path) -> np.ndarray:
     """[F, H, W, 3] uint8"""
     with av.open(str(file)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def folder(root: Path, name: str) -> Path:
+    (root / name).mkdir()
+    return root / name
+
+
+def films(
+    root: Path, name: str, clips: int = 3, condition: ConditionSettings = CONDITION, **changes: object
+) -> np.ndarray:
+    """Frames [S, F, H, W, 3] of two whole films."""
+    made = folder(root, name)
+    n_frames = clips * (DATA.clip_frames - condition.overlap) + condition.overlap
+    maker(SETTINGS.model_copy(update=changes), condition).films(scripts(clips), n_frames, 8, made, quiet)
+    return np.load(made / "frames.npy")

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from svi.generation.video import write_mp4
 from tests.chromium import pages
-from tests.reports.page.films import write_page
+from tests.reports.page.films import TRACK, Films, write_page
 
 
 @pytest.fixture(scope="module")
@@ -20,3 +22,22 @@ def browser() -> Iterator[Any]:
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Films of 8 s at 8 fps, and of 4 s in the second sample, all in the page."""
     return write_page(tmp_path_factory.mktemp("short"), 8, 8, samples=2)
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Films:
+    """Two samples of small films of two variants, and the true ones, all kept without loss."""
+    folder = tmp_path_factory.mktemp("known")
+    frames = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 16, 3), dtype=np.uint8)
+    np.save(folder / "continuation.npy", frames)
+    np.save(folder / "frames.npy", frames[:, ::-1])
+    for row in range(2):
+        write_mp4(folder / f"scene-{row:02d}.mp4", frames[row, ::-1], 8, 16, 16)
+    names = ("full", "base")
+    return {
+        "tracks": [TRACK],
+        "variants": {name: {} for name in names},
+        "frames": {TRACK: {name: str(folder / "frames.npy") for name in names}},
+        "videos": {TRACK: {name: [str(folder / f"scene-{row:02d}.mp4") for row in range(2)] for name in names}},
+        "truth": {TRACK: str(folder / "continuation.npy")},
+    }

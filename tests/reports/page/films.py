@@ -14,6 +14,8 @@ from tests.reports.report_frames import info, study
 from tests.svi.sounds import bursts, write_wav
 
 TRACK = "consistent-50s"
+Films = dict[str, object]
+LINK = relative_links(Path("/store/artifacts/report/any"))
 NAMES = ("full", "<script>alert(1)</script> \"'ü", "no_e_img")
 
 

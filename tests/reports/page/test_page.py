@@ -1,30 +1,25 @@
 """The page and the folder of a report: self-contained, escaped, small enough, complete."""
 
 import base64
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import av
 import numpy as np
 import pandas as pd
 import pytest
 
-from reports.page.films import film_rows, films_beside, relative_links
+from reports.page.films import films_beside, relative_links
 from reports.page.opening import variant_lines
 from reports.page.page import page
 from reports.statistics.view import ReportView
 from reports.write import write_report
 from svi.generation.video import write_mp4
-from tests.reports.report_frames import TRACKS, VARIANTS, info, judged_report, report, study
+from tests.reports.page.films import LINK, TRACK, Films
+from tests.reports.report_frames import VARIANTS, info, judged_report, report, study
 from tests.undrawn import undrawn
-
-TRACK = "consistent-50s"
-Films = dict[str, object]
-LINK = relative_links(Path("/store/artifacts/report/any"))
 
 
 class Loads(HTMLParser):
@@ -136,21 +131,6 @@ def test_films_that_go_with_a_page_lie_beside_it(lean: ReportView, films: Films,
     assert all((target.parent / url.replace("%20", " ")).read_bytes() for url in videos)
 
 
-def test_the_first_sample_of_every_track_comes_before_the_second_of_any(tmp_path: Path) -> None:
-    def film(track: str, sample: str) -> str:
-        path = tmp_path / track / f"{sample}.mp4"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"x" * 300)
-        return str(path)
-
-    videos = {track: {"full": [film(track, sample) for sample in "ab"]} for track in TRACKS}
-    rows = film_rows(info(videos=videos), LINK, 3 * 400)
-    assert [[(row.sample, row.embedded) for row in rows[track]] for track in TRACKS] == [
-        [("a", True), ("b", True)],
-        [("a", True), ("b", False)],
-    ]
-
-
 @pytest.mark.usefixtures("_undrawn")
 def test_missing_films_leave_a_page_that_says_so(lean: ReportView) -> None:
     changed = info(tracks=[TRACK], videos={TRACK: {"full": ["/nowhere/scene-00.mp4"]}})
@@ -210,66 +190,6 @@ def test_the_contact_sheet_is_called_lossless_only_if_all_of_it_is(
     frames = {TRACK: {"full": str(folder / "frames.npy"), "base": str(tmp_path / "a.mp4")}}
     html = page(replace(lean, info=info(**films | {"frames": frames})), LINK)
     assert "not a chosen one." in html
-
-
-@pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Films:
-    """Two samples of small films of two variants, and the true ones, all kept without loss."""
-    folder = tmp_path_factory.mktemp("known")
-    frames = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 16, 3), dtype=np.uint8)
-    np.save(folder / "continuation.npy", frames)
-    np.save(folder / "frames.npy", frames[:, ::-1])
-    for row in range(2):
-        write_mp4(folder / f"scene-{row:02d}.mp4", frames[row, ::-1], 8, 16, 16)
-    names = ("full", "base")
-    return {
-        "tracks": [TRACK],
-        "variants": {name: {} for name in names},
-        "frames": {TRACK: {name: str(folder / "frames.npy") for name in names}},
-        "videos": {TRACK: {name: [str(folder / f"scene-{row:02d}.mp4") for row in range(2)] for name in names}},
-        "truth": {TRACK: str(folder / "continuation.npy")},
-    }
-
-
-def test_small_films_are_embedded_at_their_own_size_behind_the_true_one(known: Films) -> None:
-    rows = film_rows(info(**known), LINK)[TRACK]
-    assert [name for name, _ in rows[0].films] == ["true film", "full", "base"]
-    content = [base64.b64decode(urls[0].partition(",")[2]) for _, urls in rows[0].films]
-    with av.open(io.BytesIO(content[0])) as container:
-        shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert len(shown) == 16
-    assert shown[0].shape == (32, 32, 3)  # each pixel as four
-    true = np.load(str(known["truth"][TRACK]))[0]  # type: ignore[index]
-    apart = np.abs(np.stack(shown)[:, ::2, ::2].astype(int) - true).mean()
-    assert apart < 25  # of 255, of noise; any other film is 85 apart
-    mp4 = Path(known["videos"][TRACK]["full"][0])  # type: ignore[index]
-    assert len(content[1]) < mp4.stat().st_size / 2
-
-
-def test_a_sample_whose_films_are_linked_has_its_start_image(known: Films) -> None:
-    (row, _) = film_rows(info(**known), LINK, budget=0)[TRACK]
-    assert [name for name, _ in row.films] == ["full", "base"]  # the true film is no video anywhere
-    assert row.start.startswith("data:image/png;base64,")
-    copies = {**known, "truth": {}, "still": "full"}
-    both = [one.start for one in film_rows(info(**copies), LINK)[TRACK]]
-    assert all(start.startswith("data:image/png;base64,") for start in both)
-    (mp4, other) = known["videos"][TRACK]["full"]  # type: ignore[index]
-    less = {"videos": {TRACK: {"base": [mp4, other], "full": [other]}}, "variants": {"base": {}, "full": {}}}
-    rows = film_rows(info(**copies | less | {"baseline": "base", "frames": {}}), LINK)[TRACK]
-    assert [(one.sample, bool(one.start)) for one in rows] == [("scene-00", False), ("scene-01", True)]
-
-
-def test_a_film_too_large_for_the_page_is_not_read(known: Films, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail(f"{self.name} is read"))
-    (row, _) = film_rows(info(**known | {"frames": {}, "truth": {}}), LINK, budget=100)[TRACK]
-    assert not row.embedded
-
-
-def test_of_many_variants_those_seen_first_are_embedded(known: Films) -> None:
-    (row, _) = film_rows(info(**known), LINK, seen_first=["full"])[TRACK]
-    addresses = {name: urls[0][:5] for name, urls in row.films}
-    assert addresses == {"true film": "data:", "full": "data:", "base": addresses["base"]}
-    assert not addresses["base"].startswith("data:")
 
 
 def test_the_page_opens_with_the_answer_the_films_and_the_curve(known: Films) -> None:

@@ -1,4 +1,4 @@
-"""The probe of loops other than the clip loop."""
+"""The probe: of the clip loop, and of others."""
 
 from typing import Any
 
@@ -17,6 +17,7 @@ from svi.generation.loop import Films, First, Loop, State
 from svi.generation.probe import probe
 from svi.generation.step_first import StepFirst
 from svi.generation.stream import StreamLoop
+from svi.settings import ConditionSettings
 from tests.svi.films import SETTINGS, maker, scripts
 
 
@@ -126,3 +127,41 @@ def test_a_first_frame_that_is_there_before_its_clip_is_told(
     made.denoiser.known = lambda: calls.append(meter.calls)
     made.loop.next(made.films_of(scripts(1)[:1]), 0, None)
     assert (calls[0], meter.calls) == (first, whole)
+
+
+@pytest.mark.parametrize(("padding", "reached"), [("repeat", 5), ("zeros", 1)])
+def test_the_probe_perturbs_the_condition_that_films_start_from(
+    monkeypatch: pytest.MonkeyPatch, padding: str, reached: int
+) -> None:
+    film, given = maker(condition=ConditionSettings(motion_frames=1, padding=padding)), []
+    made = film.denoiser.clip
+
+    def spy(one: Given, x: torch.Tensor) -> torch.Tensor:
+        given.append(one.condition["latents"])
+        return made(one, x)
+
+    monkeypatch.setattr(film.denoiser, "clip", spy)
+    found = probe(film, scripts(1))
+    clean, perturbed = given
+    difference = perturbed - clean
+    noise = torch.from_numpy(found["perturbation"])[:, :, None].expand(-1, -1, reached, -1, -1)
+    torch.testing.assert_close(difference[:, 4:, :reached], noise)
+    assert not difference[:, :4].any()
+    assert not difference[:, :, reached:].any()
+
+
+def test_probe_of_a_model_that_copies_its_condition() -> None:
+    """A backbone whose velocity leads straight to the condition has gain 1 and eps 0."""
+    generator = maker(SETTINGS.model_copy(update={"together": 1}))
+    channels = generator.backbone.latent_shape[0]
+
+    def copying(
+        transformer: object, x: torch.Tensor, t: torch.Tensor, condition: dict[str, torch.Tensor], *rest: object
+    ) -> torch.Tensor:
+        return ((condition["latents"][:, -channels:] - x) / (1 - t).reshape(-1, 1, 1, 1, 1)).float()
+
+    generator.backbone.velocity = copying  # type: ignore[method-assign, assignment]
+    found = probe(generator, scripts(1))
+    assert found["condition"].shape == (2, *np.array(generator.backbone.latent_shape)[[0, 2, 3]])
+    np.testing.assert_allclose(found["output_clean"], found["condition"], atol=1e-5)
+    np.testing.assert_allclose(found["output_perturbed"] - found["output_clean"], found["perturbation"], atol=1e-5)
