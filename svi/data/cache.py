@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from svi.backbones.backbone import Condition
-from svi.data.encode import Tensors
+from svi.data.encode import Tensors, assembled
 
 INDEX = "index.json"
 CLIPS, TEXT = "clips-{:05d}.safetensors", "text-{:05d}.safetensors"
@@ -75,8 +75,7 @@ class LatentCache:
     def batch(self, rows: Sequence[int], short: Sequence[bool], reference: Sequence[int]) -> Batch:
         """Clips `rows`, each conditioned on one motion frame (short) or all, and on one of its `references` images.
 
-        Behind an anchor, a clip's first latent is the anchor's, as in its condition: no film shows that frame. Raises ValueError
-        if a file of the cache is damaged.
+        Raises ValueError if a file of the cache is damaged.
         """
         found = [self._find(row) for row in rows]
         indices = [(index, int(s), k) for (_, index), s, k in zip(found, short, reference, strict=True)]
@@ -85,12 +84,8 @@ class LatentCache:
         def column(name: str) -> Tensor:
             return torch.stack([_at(x[name], index) for x, index in zip(shards, indices, strict=True)]).float()
 
-        names = [name for name in shards[0] if name.startswith("condition.")]
-        condition = {name.removeprefix("condition."): column(name) for name in names}
-        latents = column("latents")
-        if self.anchor:
-            latents[:, :, 0] = condition["latents"][:, :, 0]
-        condition["latents"] = torch.cat([column("mask"), condition["latents"]], dim=1)
+        names = ("latents", "mask", *(name for name in shards[0] if name.startswith("condition.")))
+        latents, condition = assembled({name: column(name) for name in names}, self.anchor)
         text = torch.stack([self._text(self.prompt(row)) for row in rows])
         return Batch(latents, condition, text)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from svi.backbones.backbone import Backbone
+from svi.backbones.backbone import Backbone, Condition
 from svi.settings import ConditionSettings, DataSettings
 
 Tensors = dict[str, Tensor]
@@ -54,6 +54,19 @@ def encode_clips(
         "condition.latents": both[:, :, :, -channels:],
         **{f"condition.{name}": tensor for name, tensor in stacked.items()},
     }
+
+
+def assembled(read: Tensors, anchor: bool) -> tuple[Tensor, Condition]:
+    """Latents [B, C, T, h, w] and the condition of a batch, from what `encode_clips` gives, of one motion variant and reference.
+
+    The mask stands before the condition's latents. Behind an anchor, a clip's first latent is the anchor's, as in its condition:
+    no film shows that frame.
+    """
+    condition = {name.removeprefix("condition."): x for name, x in read.items() if name.startswith("condition.")}
+    latents, given = read["latents"], condition["latents"]
+    if anchor:
+        latents = torch.cat([given[:, :, :1], latents[:, :, 1:]], dim=2)
+    return latents, {**condition, "latents": torch.cat([read["mask"], given], dim=1)}
 
 
 def once(x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from svi.data.encode import encode_clips
+from svi.data.encode import assembled, encode_clips
 from svi.method.anchor_tokens import anchor_tokens
 from svi.method.draws import keyed
 from svi.objectives.objective import Clips, Objective, Setup
@@ -37,11 +37,10 @@ class AnchorTokens(Objective):
             x = found[name][:, :, 0]
             return x[torch.arange(len(x)), short.clamp_max(x.shape[1] - 1)]
 
-        condition = {name: column(f"condition.{name}") for name in clips.condition}
-        condition["latents"] = torch.cat([column("mask"), condition["latents"]], dim=1)
+        latents, condition = assembled({name: column(name) for name in found}, self.settings.condition.anchor)
         tokens = anchor_tokens(self.backbone.encode(anchors)[:, :, 0], clips.text.shape[2])
         text = torch.cat([tokens, clips.text], dim=1)
-        return clips.changed(latents=column("latents"), condition=condition, text=text)
+        return clips.changed(latents=latents, condition=condition, text=text)
 
     def _later(self, k: int, row: int) -> int:
         """How many clips after the anchor's the sample with global index k begins, evenly."""

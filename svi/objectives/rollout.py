@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from svi.backbones.backbone import Condition
 from svi.data.cache import Batch
-from svi.data.encode import encode_clips
+from svi.data.encode import assembled, encode_clips
 from svi.frames import Frames
 from svi.generation.clips import ClipLoop
 from svi.generation.denoiser import Denoiser
@@ -135,12 +135,8 @@ class Rollouts:
     def encoded(self, frames: Frames, references: Tensor, text: Tensor) -> Batch:
         """Clips [B, L, H, W, 3] uint8 as the latent cache would have them, with all motion frames."""
         found = encode_clips(self.backbone, torch.from_numpy(frames), references[:, None], self.settings.condition)
-        found = {name: x[:, 0, 0] for name, x in found.items()}
-        latents, mask = found.pop("latents"), found.pop("mask")
-        condition = {name.removeprefix("condition."): x for name, x in found.items()}
-        if self.settings.condition.anchor:
-            latents[:, :, 0] = condition["latents"][:, :, 0]
-        return Batch(latents, {**condition, "latents": torch.cat([mask, condition["latents"]], dim=1)}, text)
+        latents, condition = assembled({name: x[:, 0, 0] for name, x in found.items()}, self.settings.condition.anchor)
+        return Batch(latents, condition, text)
 
 
 @contextmanager
