@@ -26,7 +26,8 @@ class Bagger(Objective):
         """Raises ValueError as `Rollouts` does, and for captions that no rule turns around."""
         super().__init__(setup)
         self.rollouts, self.pool = Rollouts(setup, followed=False), Pool()
-        self.rollouts.footage.reversed_prompt(0)
+        self.footage = self.rollouts.sequels.footage
+        self.footage.reversed_prompt(0)
         self.overlap = setup.settings.condition.overlap
 
     def losses(self, model: nn.Module, samples: range, micro: int, step: int, following: range) -> Iterator[Tensor]:
@@ -40,13 +41,14 @@ class Bagger(Objective):
         rolled = self.rollouts.roll(model, starts)
         later = [one.frames[:, self.overlap :] for one in rolled[1:]]
         film = np.concatenate([rolled[0].frames, *later], axis=1)[:, ::-1]
-        text = self.backbone.encode_text([self.rollouts.footage.reversed_prompt(row) for row in starts.rows])
-        for at in range(0, len(rolled) * self.rollouts.hop, self.rollouts.hop):
+        text = self.backbone.encode_text([self.footage.reversed_prompt(row) for row in starts.rows])
+        hop = self.rollouts.sequels.hop
+        for at in range(0, len(rolled) * hop, hop):
             clip = film[:, at : at + self.backbone.clip_frames]
             better = drift(clip[:, 0], starts.images.numpy()) > drift(clip[:, -1], starts.images.numpy())
             if better.any():
                 kept = torch.from_numpy(better)
-                self.pool.add(self.rollouts.encoded(clip[better], starts.images[kept], text[kept]))
+                self.pool.add(self.rollouts.encoded(torch.from_numpy(clip[better]), starts.images[kept], text[kept]))
 
     def inputs(self, model: nn.Module, clips: Clips, step: int) -> Clips:
         return self.pool.mixed(clips, self.settings.rollout.share)

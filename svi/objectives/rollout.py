@@ -71,14 +71,13 @@ class Rollouts:
         """
         read = setup.settings
         self.backbone, self.data, self.expert, self.settings = setup.backbone, setup.data, setup.expert, read
-        sequels, self.seed = Sequels(setup), setup.seed
-        self.footage, self.hop = sequels.footage, sequels.hop
+        self.sequels, self.seed = Sequels(setup), setup.seed
         self._check()
-        room = [self.footage.room(row) // self.hop for row in range(len(self.data))]
-        self.clips: int = min(read.rollout.clips, max(room)) if followed else read.rollout.clips
+        room = [self.sequels.room(row, read.rollout.clips) for row in range(len(self.data))]
+        self.clips: int = max(room) if followed else read.rollout.clips
         if not self.clips:
             raise ValueError(
-                f"no training video goes on for {self.hop} frames behind a clip, so that nobody knows what should follow a "
+                f"no training video goes on for {self.sequels.hop} frames behind a clip, so that nobody knows what should follow a "
                 "rollout; give longer videos (data.path), or a smaller data.hop or data.hold_back"
             )
         self._rows = [row for row, clips in enumerate(room) if clips >= self.clips or not followed]
@@ -111,7 +110,7 @@ class Rollouts:
         """Of rows drawn by name."""
         draws = [torch.randint(len(self._rows), (), generator=keyed("rollout", self.seed, name)) for name in names]
         rows = [self._rows[int(drawn)] for drawn in draws]
-        images = torch.from_numpy(np.stack([self.footage.read(row).frames[0] for row in rows]))
+        images = torch.from_numpy(np.stack([self.sequels.footage.read(row).frames[0] for row in rows]))
         text = self.data.batch(rows, [False] * len(rows), [0] * len(rows)).text
         negative = self.negative.expand(len(rows), -1, -1)
         return Starts(names, rows, images, text, negative, self.clips, self.backbone.latent_shape, self.seed)
@@ -129,12 +128,12 @@ class Rollouts:
 
     def true(self, starts: Starts, clips: int) -> Batch:
         """What should follow so many clips, as the latent cache would have it."""
-        later = [self.footage.later(row, clips * self.hop).frames for row in starts.rows]
-        return self.encoded(np.stack(later), starts.images, starts.prompt)
+        later = torch.stack([self.sequels.frames(row, clips) for row in starts.rows])
+        return self.encoded(later, starts.images, starts.prompt)
 
-    def encoded(self, frames: Frames, references: Tensor, text: Tensor) -> Batch:
+    def encoded(self, frames: Tensor, references: Tensor, text: Tensor) -> Batch:
         """Clips [B, L, H, W, 3] uint8 as the latent cache would have them, with all motion frames."""
-        found = encode_clips(self.backbone, torch.from_numpy(frames), references[:, None], self.settings.condition)
+        found = encode_clips(self.backbone, frames, references[:, None], self.settings.condition)
         latents, condition = assembled({name: x[:, 0, 0] for name, x in found.items()}, self.settings.condition.anchor)
         return Batch(latents, condition, text)
 

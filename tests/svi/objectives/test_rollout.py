@@ -103,7 +103,7 @@ def test_real_videos_are_followed_as_far_as_they_go(tmp_path: Path) -> None:
     assert set(starts.rows) == {0, 1, 2}
     later = rollouts.true(starts, 3).latents
     expected = made.backbone.encode(
-        torch.from_numpy(np.stack([rollouts.footage.read(r + 12).frames for r in starts.rows]))
+        torch.from_numpy(np.stack([rollouts.sequels.footage.read(r + 12).frames for r in starts.rows]))
     )
     assert torch.equal(later, expected)
     assert Rollouts(made, followed=False).clips == 9  # whoever needs no truth may go on
