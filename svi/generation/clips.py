@@ -52,8 +52,8 @@ class ClipLoop:
         made = self.denoiser.clip(Given({**wrong, **films.signals(0)}, films.text(0), films.negative), films.noise(0))
         return First(made[:, :, 0], given)
 
-    def given(self, films: Films, clip: int, past: State) -> Given:
-        """What a clip is made from besides noise; nothing past: the images begin the films."""
+    def given(self, films: Films, clip: int, past: State | None) -> Given:
+        """What a clip is made from besides noise; no past: the images begin the films."""
         condition = self._condition(past, films, clip) if past else self.first_condition(films.images)
         return Given({**condition, **films.signals(clip)}, films.text(clip), films.negative)
 

@@ -118,7 +118,8 @@ class Rollouts:
     @torch.no_grad()
     def roll(self, model: nn.Module, starts: Starts) -> list[Rolled]:
         """All clips of films of the model as it is, by the film's own loop; no gradient reaches them."""
-        made, past = list[Rolled](), State()
+        made = list[Rolled]()
+        past: State | None = None
         with resting(model):
             loop = ClipLoop(Denoiser(self.backbone, {self.expert: model}, self.settings.generate), self.settings)
             for clip in range(self.clips):

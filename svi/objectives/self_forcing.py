@@ -89,7 +89,8 @@ class SelfForcing(Objective):
 
     def window(self, model: nn.Module, names: Sequence[str], last: int, clips: int) -> Window:
         """The last of so many clips, all left at step `last` of their sampling."""
-        starts, past = self.rollouts.starts(names), State()
+        starts = self.rollouts.starts(names)
+        past: State | None = None
         with resting(model):
             student = Leaving(self.backbone, {self.rollouts.expert: model}, self.settings.generate, last)
             loop = ClipLoop(student, self.settings)

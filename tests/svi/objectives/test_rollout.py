@@ -27,7 +27,7 @@ def test_rollouts_are_made_as_films_are(tmp_path: Path) -> None:
     rolled = rollouts.roll(made.model, starts)
     assert len(rolled) == 3
     loop = ClipLoop(Denoiser(made.backbone, {made.expert: made.model}, GENERATE), made.settings)
-    footage, past = WorldFootage(DATA), {}
+    footage, past = WorldFootage(DATA), None
     assert all(
         (footage.read(row).frames[0] == image.numpy()).all()
         for row, image in zip(starts.rows, starts.images, strict=True)
