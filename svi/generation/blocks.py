@@ -12,6 +12,7 @@ from svi.backbones.padding import unknown
 from svi.backbones.wrapped import bare
 from svi.frames import Frames
 from svi.generation.denoiser import Denoiser, Given
+from svi.generation.history import ungiven
 from svi.generation.loop import Films, First, State
 from svi.memory.cache import Cache
 from svi.memory.memory import Memory
@@ -38,7 +39,7 @@ class BlockLoop:
 
     @torch.no_grad()
     def next(self, films: Films, clip: int, past: State | None) -> tuple[Frames, State]:
-        given, noise = self._given(films, clip), films.noise(clip)
+        given, noise = ungiven(self.backbone, self.condition, films, clip), films.noise(clip)
         caches = self._caches(given, past)
         if past is None:
             latents = self.backbone.encode(films.images[:, None])
@@ -59,17 +60,11 @@ class BlockLoop:
     @torch.no_grad()
     def first(self, films: Films, error: Tensor) -> First:
         """The frame after the start image."""
-        given, noise = self._given(films, 0), films.noise(0)
+        given, noise = ungiven(self.backbone, self.condition, films, 0), films.noise(0)
         caches, size = self._caches(given, None), blocks(noise.shape[2], self.block)[1]
         start = self.backbone.encode(films.images[:, None]) + error[:, :, None]
         self._remember(caches, start, noise[:, :, :1], given)
         return First(self._made(caches, noise[:, :, 1 : 1 + size], given)[:, :, 0])
-
-    def _given(self, films: Films, clip: int) -> Given:
-        """Texts, and a condition in which nothing is given."""
-        image = self.backbone.encode(films.images[:, None])  # which spares encoding a clip
-        condition = self.backbone.condition(films.images[:, None], films.images, self.condition, image)
-        return Given(unknown(condition), films.text(clip), films.negative)
 
     def _made(self, caches: Caches, x: Tensor, given: Given) -> Tensor:
         """From noise x to the latents of a block. [B, C, block, h, w]"""

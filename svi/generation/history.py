@@ -10,6 +10,7 @@ from svi.backbones.padding import unknown
 from svi.frames import Frames
 from svi.generation.denoiser import Denoiser, Given
 from svi.generation.loop import Films, State
+from svi.settings import ConditionSettings
 
 
 def whole_latents(backbone: Backbone, frames: int) -> int:
@@ -25,6 +26,14 @@ def whole_latents(backbone: Backbone, frames: int) -> int:
             f"hold {each} k + 1 frames: set condition.motion_frames={near}"
         )
     return 1 + (frames - 1) // each
+
+
+def ungiven(backbone: Backbone, settings: ConditionSettings, films: Films, clip: int) -> Given:
+    """A clip's texts, and a condition in which nothing is given."""
+    images = films.images[:, None]
+    nothing = backbone.encode(images)  # of the right size; it spares encoding a clip
+    condition = unknown(backbone.condition(images, films.images, settings, nothing))
+    return Given(condition, films.text(clip), films.negative)
 
 
 class History:
@@ -43,11 +52,8 @@ class History:
         return past["latents"] if self.by_latents else self.backbone.encode(past["frames"])
 
     def given(self, films: Films, clip: int) -> Given:
-        """A clip's texts, and a condition in which nothing is given."""
-        images = films.images
-        nothing = self.backbone.encode(images[:, None])  # of the right size; it spares encoding a clip
-        condition = unknown(self.backbone.condition(images[:, None], images, self.condition, nothing))
-        return Given(condition, films.text(clip), films.negative)
+        """`ungiven`: the past lies in the sequence."""
+        return ungiven(self.backbone, self.condition, films, clip)
 
     def ended(self, latents: Tensor, past: State | None) -> tuple[Frames, State]:
         """A clip's frames, which begin with those handed on as they were, and what the next clip needs of it."""
