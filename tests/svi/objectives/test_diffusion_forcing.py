@@ -1,7 +1,6 @@
 """Diffusion forcing: what is drawn, what is predicted, and that mixed noise is learned, on the tiny backbone and real Wans."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,36 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from svi.axes import ForcingSettings
-from svi.backbones.backbone import Backbone
 from svi.backbones.padding import unknown
 from svi.backbones.wan import WanBackbone
 from svi.data.cache import LatentCache
-from svi.lora import adapter as lora
 from svi.objectives.diffusion_forcing import DiffusionForcing
 from svi.objectives.objective import Clips, Objective, Setup
-from svi.settings import BackboneSettings, ConditionSettings, DataSettings, FlowSettings, TrainSettings
-from svi.training.loop import train
+from svi.settings import BackboneSettings, ConditionSettings, DataSettings
 from tests.svi.conftest import CONDITION, make_backbone, make_cache
+from tests.svi.objectives.setups import EXPERTS, moved, noisy_mean, setup, taught
 from tests.svi.wan_folder import Kind, WanFolder
-
-TRAIN = TrainSettings(steps=2, batch=2, lr=1e-3, rank=4, alpha=4)
-
-
-def setup(
-    backbone: Backbone,
-    cache: LatentCache,
-    folder: Path,
-    expert: str = "transformer",
-    condition: ConditionSettings = CONDITION,
-    **forcing: Any,
-) -> Setup:
-    settings = SimpleNamespace(flow=FlowSettings(), condition=condition, forcing=ForcingSettings(**forcing))
-    return Setup(backbone, cache, settings, 0, folder, backbone.transformers[expert], expert)
 
 
 @pytest.fixture
 def given(cache: LatentCache, tmp_path: Path) -> Setup:
-    return setup(make_backbone(), cache, tmp_path)
+    return setup(make_backbone(), cache, folder=tmp_path, forcing=ForcingSettings())
 
 
 def times(one: Setup, n: int = 400) -> Tensor:
@@ -94,13 +77,8 @@ def test_without_noise_the_input_is_the_data(given: Setup) -> None:
 
 def test_the_loss_is_the_mean_over_noisy_frames(given: Setup) -> None:
     objective = DiffusionForcing(given)
-    clips = objective.inputs(given.model, objective.clips(range(6)), 0)
-    assert not any(x.any() for x in clips.condition.values())
-    v = given.backbone.velocity(given.model, clips.x_t, clips.t, clips.condition, clips.text)
-    error = (v - (clips.latents - clips.noise)).square().mean(dim=(1, 3, 4))
-    samples = [row[t < 1].mean() for row, t in zip(error, clips.t, strict=True)]
-    assert (clips.t == 1).any()
-    torch.testing.assert_close(objective.loss(given.model, objective.clips(range(6)), 0), torch.stack(samples).mean())
+    expected = noisy_mean(given, objective, range(6))
+    torch.testing.assert_close(objective.loss(given.model, objective.clips(range(6)), 0), expected)
 
 
 class OtherPast(DiffusionForcing):
@@ -122,28 +100,15 @@ def test_history_may_be_changed_and_targets_stay_clean(given: Setup) -> None:
     assert losses[0] == losses[1]
 
 
-def test_any_pattern_of_noise_is_learned(cache: LatentCache, tmp_path: Path) -> None:
+def test_any_pattern_of_noise_is_learned(given: Setup) -> None:
     """A short real training nearly halves the error of frames at levels that rise, fall, alternate or follow clean ones."""
-    backbone = make_backbone()
-    given = setup(backbone, cache, tmp_path)
-    objective = DiffusionForcing(given)
     patterns = [
         [0.1, 0.3, 0.5, 0.7, 0.9],
         [0.9, 0.7, 0.5, 0.3, 0.1],
         [0.2, 0.8, 0.2, 0.8, 0.2],
         [1, 0.1, 0.1, 0.1, 0.1],
     ]
-
-    @torch.no_grad()
-    def errors() -> list[float]:
-        clips = objective.inputs(given.model, objective.clips(range(1000, 1016)), 0)
-        found = [clips.changed(t=torch.tensor([pattern] * 16)) for pattern in patterns]
-        return [float(objective.matched(given.model, one)) for one in found]
-
-    before = errors()
-    settings = TRAIN.model_copy(update={"steps": 100, "batch": 8, "lr": 5e-3, "adapter": "full"})
-    train(lora.adapted(backbone, settings), objective, settings, tmp_path, lambda done, total: None)
-    for was, now in zip(before, errors(), strict=True):
+    for was, now in taught(given, DiffusionForcing(given), patterns):
         assert now < 0.6 * was
 
 
@@ -157,26 +122,16 @@ def wans(wan_folder: WanFolder, tmp_path_factory: pytest.TempPathFactory) -> Any
         folder = tmp_path_factory.mktemp(kind)
         settings = BackboneSettings(name="folder", text_tokens=16)
         backbone = WanBackbone.load(wan_folder(kind), settings, data)
-        return setup(backbone, make_cache(backbone, folder, condition, data), folder, expert, condition)
+        cache = make_cache(backbone, folder, condition, data)
+        return setup(backbone, cache, condition, folder, expert, forcing=ForcingSettings())
 
     return opened
 
 
-@pytest.mark.parametrize(
-    ("kind", "expert"),
-    [
-        ("wan2.1-i2v", "transformer"),
-        ("wan2.2-i2v", "transformer"),
-        ("wan2.2-i2v", "transformer_2"),
-        ("wan2.2-ti2v", "transformer"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "expert"), EXPERTS)
 def test_a_real_wan_is_trained(wans: Any, kind: Kind, expert: str) -> None:
     given = wans(kind, expert)
-    model = lora.adapted(given.backbone, TRAIN, expert)
-    train(model, DiffusionForcing(given), TRAIN, given.folder, lambda done, total: None)
-    moved = [float(p.detach().abs().max()) for name, p in model.named_parameters() if "lora_B" in name]
-    assert max(moved) > 0
+    assert moved(given, DiffusionForcing(given)) > 0
 
 
 def test_an_expert_learns_the_windows_that_it_is_asked_for(wans: Any) -> None:

@@ -1,35 +1,25 @@
 """The stream's objective: what is drawn and predicted, and that a real training learns it, on the tiny backbone and real Wans."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from svi.axes import StreamSettings
-from svi.backbones.backbone import Backbone
 from svi.backbones.wan import WanBackbone
 from svi.data.cache import LatentCache
-from svi.lora import adapter as lora
 from svi.objectives.objective import Objective, Setup
 from svi.objectives.stream import Stream
-from svi.settings import BackboneSettings, ConditionSettings, DataSettings, FlowSettings, TrainSettings
-from svi.training.loop import train
-from tests.svi.conftest import CONDITION, make_backbone, make_cache
+from svi.settings import BackboneSettings, ConditionSettings, DataSettings
+from tests.svi.conftest import make_backbone, make_cache
+from tests.svi.objectives.setups import EXPERTS, moved, noisy_mean, setup, taught
 from tests.svi.wan_folder import Kind, WanFolder
-
-TRAIN = TrainSettings(steps=2, batch=2, lr=1e-3, rank=4, alpha=4)
-
-
-def setup(backbone: Backbone, cache: LatentCache, folder: Path, expert: str = "transformer", **stream: Any) -> Setup:
-    settings = SimpleNamespace(flow=FlowSettings(), condition=CONDITION, stream=StreamSettings(**stream))
-    return Setup(backbone, cache, settings, 0, folder, backbone.transformers[expert], expert)
 
 
 @pytest.fixture
 def given(cache: LatentCache, tmp_path: Path) -> Setup:
-    return setup(make_backbone(), cache, tmp_path)
+    return setup(make_backbone(), cache, folder=tmp_path, stream=StreamSettings())
 
 
 def times(one: Setup, n: int = 300) -> torch.Tensor:
@@ -71,32 +61,14 @@ def test_mixed_partitions_and_ordinary_clips(given: Setup) -> None:
 
 def test_the_loss_is_the_mean_over_noisy_frames_and_no_image_is_given(given: Setup) -> None:
     objective = Stream(given)
-    clips = objective.inputs(given.model, objective.clips(range(8)), 0)
-    assert not any(x.any() for x in clips.condition.values())
-    v = given.backbone.velocity(given.model, clips.x_t, clips.t, clips.condition, clips.text)
-    error = (v - (clips.latents - clips.noise)).square().mean(dim=(1, 3, 4))
-    samples = [row[t < 1].mean() for row, t in zip(error, clips.t, strict=True)]
-    assert (clips.t == 1).any()
-    torch.testing.assert_close(objective.loss(given.model, objective.clips(range(8)), 0), torch.stack(samples).mean())
+    expected = noisy_mean(given, objective, range(8))
+    torch.testing.assert_close(objective.loss(given.model, objective.clips(range(8)), 0), expected)
 
 
-def test_every_partition_is_learned(cache: LatentCache, tmp_path: Path) -> None:
+def test_every_partition_is_learned(given: Setup) -> None:
     """A short real training halves the error of both chunk sizes and of ordinary clips."""
-    backbone = make_backbone()
-    given = setup(backbone, cache, tmp_path)
-    objective = Stream(given)
-    clips = objective.inputs(given.model, objective.clips(range(1000, 1016)), 0)
     patterns = [[0.9, 0.7, 0.5, 0.3, 0.1], [1, 0.75, 0.75, 0.25, 0.25], [1, 0.2, 0.2, 0.2, 0.2]]
-
-    @torch.no_grad()
-    def errors() -> list[float]:
-        found = [clips.changed(t=torch.tensor([pattern] * 16)) for pattern in patterns]
-        return [float(objective.matched(given.model, one)) for one in found]
-
-    before = errors()
-    settings = TRAIN.model_copy(update={"steps": 100, "batch": 8, "lr": 5e-3, "adapter": "full"})
-    train(lora.adapted(backbone, settings), objective, settings, tmp_path, lambda done, total: None)
-    for was, now in zip(before, errors(), strict=True):
+    for was, now in taught(given, Stream(given), patterns):
         assert now < 0.5 * was
 
 
@@ -108,28 +80,16 @@ def wans(wan_folder: WanFolder, tmp_path_factory: pytest.TempPathFactory) -> Any
     def opened(kind: Kind, expert: str = "transformer", **stream: Any) -> Setup:
         folder = tmp_path_factory.mktemp(kind)
         backbone = WanBackbone.load(wan_folder(kind), BackboneSettings(name="folder", text_tokens=16), data)
-        return setup(
-            backbone, make_cache(backbone, folder, ConditionSettings(motion_frames=1), data), folder, expert, **stream
-        )
+        cache = make_cache(backbone, folder, ConditionSettings(motion_frames=1), data)
+        return setup(backbone, cache, folder=folder, expert=expert, stream=StreamSettings(**stream))
 
     return opened
 
 
-@pytest.mark.parametrize(
-    ("kind", "expert"),
-    [
-        ("wan2.1-i2v", "transformer"),
-        ("wan2.2-i2v", "transformer"),
-        ("wan2.2-i2v", "transformer_2"),
-        ("wan2.2-ti2v", "transformer"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "expert"), EXPERTS)
 def test_a_real_wan_is_trained(wans: Any, kind: Kind, expert: str) -> None:
     given = wans(kind, expert)
-    model = lora.adapted(given.backbone, TRAIN, expert)
-    train(model, Stream(given), TRAIN, given.folder, lambda done, total: None)
-    moved = [float(p.detach().abs().max()) for name, p in model.named_parameters() if "lora_B" in name]
-    assert max(moved) > 0
+    assert moved(given, Stream(given)) > 0
 
 
 def test_an_expert_learns_the_windows_that_it_is_asked_for(wans: Any) -> None:
