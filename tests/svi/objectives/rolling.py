@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -120,6 +121,15 @@ def trained(
         return weights, objective.state_dict()
 
 
+def interrupted(kind: type[Objective], root: Path, **changes: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `trained` gives, which is the same to the bit after an interruption before step 3."""
+    whole = trained(kind, root / "whole", **changes)
+    with pytest.raises(KeyboardInterrupt):
+        trained(kind, root / "cut", stop=3, **changes)
+    assert same(trained(kind, root / "cut", **changes), whole)
+    return whole
+
+
 def same(one: Any, other: Any) -> bool:
     """Whether two states are the same to the bit."""
     if isinstance(one, Tensor):
@@ -147,3 +157,20 @@ def two_clips(backbone: Backbone, model: nn.Module, read: SimpleNamespace, folde
     generator = Generator(backbone, {next(iter(backbone.transformers)): model}, lossless)
     generator.films([script], 2 * read.data.clip_frames - 1, 8, folder, lambda done, total: None)
     return np.load(folder / "frames.npy")
+
+
+def steps_on_wan(
+    kind: type[Objective], folder: Path, backbone: WanBackbone, read: SimpleNamespace, steps: int = 1
+) -> Objective | None:
+    """The objective after some steps, the last of which has a gradient, and two clips of the model; none for one of two experts."""
+    made = setup(folder, read, backbone)
+    if len(backbone.transformers) > 1:
+        with pytest.raises(ValueError, match="cannot make a clip"):
+            kind(made)
+        return None
+    objective = kind(made)
+    losses = [stepped(objective, made.model, step) for step in range(steps)]
+    assert all(loss.isfinite() for loss in losses)
+    assert any(weight.grad is not None and weight.grad.any() for weight in made.model.parameters())
+    assert two_clips(backbone, made.model, read, folder / "film").shape == (1, 17, 32, 64, 3)
+    return objective
