@@ -11,25 +11,13 @@ import pytest
 
 from benchmarks.arrays import Floats
 from benchmarks.films.film import Film, FilmFolder
-from benchmarks.films.info import FilmInfo, FilmSample
+from benchmarks.films.info import FilmSample
 from benchmarks.suites.embedded import METRICS, SCORERS, EmbeddedSuite
 from benchmarks.suites.suite import Progress, score_films
 from tests.benchmarks.conftest import World
+from tests.benchmarks.suites.infos import info
 
-INFO = FilmInfo(
-    track="consistent-50s",
-    track_version=1,
-    method="model",
-    samples_hash="5a" * 32,
-    fps=8,
-    clip_frames=5,
-    overlap=1,
-    n_clips=10,
-    n_frames=40,
-    samples=tuple(
-        FilmSample(name, ("a disc",), f"videos/{i}.mp4", (16, 16)) for i, name in enumerate(("../scene-00", "scene-01"))
-    ),
-)
+INFO = info("../scene-00", "scene-01")
 PATH = [(4.0 + i % 8, 5.0) for i in range(40)]
 
 

@@ -9,25 +9,14 @@ import numpy as np
 import pytest
 
 from benchmarks.films.film import Film, FilmFolder
-from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import OTHERS
 from benchmarks.suites.own import TAKEN, OwnSuite, checked_metrics
 from benchmarks.suites.suite import score_films
+from tests.benchmarks.suites.infos import info
 
 FLICKER = Metric("flicker", "lower", "1", "0..1", "clip", (), "How far the brightness of neighbouring frames differs.")
-INFO = FilmInfo(
-    track="consistent-50s",
-    track_version=1,
-    method="model",
-    samples_hash="5a" * 32,
-    fps=8,
-    clip_frames=5,
-    overlap=1,
-    n_clips=10,
-    n_frames=40,
-    samples=(FilmSample("scene-00", ("a disc",), "videos/0.mp4", (16, 16)),),
-)
+INFO = info("scene-00")
 
 
 class Flicker:
