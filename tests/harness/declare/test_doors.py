@@ -14,8 +14,10 @@ from harness.declare.doors import DOORS, door_of, loaded
 from harness.declare.files import digest
 from harness.declare.parts import chosen
 from svi.parts import KV_CACHE, OBJECTIVES, REFERENCE
+from tests.harness.finished import copied
+from tests.harness.made import TRAINED, made
 from tests.harness.packages import installed
-from tests.harness.small import ONE_TRACK, SMALL, harness
+from tests.harness.small import harness
 
 OBJECTIVE = '''
 from svi.objectives.objective import Objective
@@ -119,11 +121,9 @@ def test_a_part_of_a_package_is_trained(tmp_path: Path, monkeypatch: pytest.Monk
     modules = {"trained_ideas": OBJECTIVE}
     points = f"{GROUP}brighter = trained_ideas:Brighter\n"
     monkeypatch.syspath_prepend(installed(tmp_path / "site", "ideas", points, modules))
-    words = ("run", "ablation_eimg", "--only", "full", ONE_TRACK, *SMALL, "method.objective=brighter")
-    done = harness(*words, store=tmp_path / "runs", drawn=False)
-    assert done.returncode == 0, done.stderr
-    [manifest] = (tmp_path / "runs" / "artifacts" / "train").glob("*/manifest.json")
-    assert json.loads(manifest.read_text())["identity"]["method.objective.package"] == "ideas 1.0"
+    trained = made(copied(tmp_path / "runs"), "method.objective=brighter", kinds=TRAINED)["train"]
+    manifest = json.loads((trained / "manifest.json").read_text())
+    assert manifest["identity"]["method.objective.package"] == "ideas 1.0"
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.store import Store
-from harness.declare.request import Request
-from harness.declare.spec import parse_overrides, select
-from harness.experiments import EXPERIMENTS
-from harness.plan.pipeline import build
-from harness.run.worker import run_job
 from tests.harness.finished import copied
+from tests.harness.made import TRAINED, made
 from tests.harness.plan.methods import TEACHER
-from tests.harness.small import SMALL
-
-FILMS = ("backbone", "data", "train", "errors", "generate")
 
 
 @pytest.fixture
@@ -25,22 +17,8 @@ def store(tmp_path: Path) -> Path:
     return copied(tmp_path / "runs")
 
 
-def made(store: Path, *words: str, only: str = "full", kinds: tuple[str, ...] = FILMS) -> dict[str, Path]:
-    """Carries out the stages of these kinds of one variant: the folders of its own ones, by kind."""
-    chosen = select(EXPERIMENTS.get("ablation_eimg"), only).model_copy(update={"tracks": ("consistent-50s",)})
-    asked = Request(chosen, "ablation_eimg", "tiny", (), parse_overrides([*SMALL, *words]))
-    pipeline = build(asked, store / "fingerprints.json")
-    nodes = [node for node in pipeline.graph if node.kind in kinds]
-    for node in nodes:
-        run_job(str(store), node.fields(), {})
-    [child] = pipeline.children
-    return {
-        node.kind: Store(store).artifact(node.kind, node.signature) for node in nodes if node.signature in child.stages
-    }
-
-
-def weights(made: dict[str, Path]) -> bytes:
-    [file] = made["train"].glob("transformer/*.safetensors")
+def weights(one: dict[str, Path]) -> bytes:
+    [file] = one["train"].glob("transformer/*.safetensors")
     return file.read_bytes()
 
 
@@ -69,8 +47,7 @@ def test_an_objective_of_ones_own_is_trained(own: Path, store: Path) -> None:
     """One file, named on the command line; plain flow matching beside it ends elsewhere."""
     objectives = {"Brighter": f"{own}:Brighter", "flow_matching": "flow_matching"}
     trained = {
-        name: made(store, f"method.objective={objective}", kinds=("backbone", "data", "train"))
-        for name, objective in objectives.items()
+        name: made(store, f"method.objective={objective}", kinds=TRAINED) for name, objective in objectives.items()
     }
     for name, one in trained.items():
         assert json.loads((one["train"] / "manifest.json").read_text())["identity"]["method.objective"] == name
