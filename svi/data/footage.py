@@ -180,17 +180,22 @@ class VideoFootage:
     what remains is long enough for a clip.
     """
 
-    def __init__(self, root: Path, settings: DataSettings) -> None:
-        """Looks at every file's header. Raises ValueError as `video_files` does, and for no usable video."""
+    layout = LAYOUT  # of its folder, for messages
+
+    def __init__(self, root: Path, settings: DataSettings, files: Sequence[VideoFile] | None = None) -> None:
+        """Looks at the header of every file, of all videos in the folder where none are given.
+
+        Raises ValueError as `video_files` does, and for no usable video.
+        """
         self.settings = settings
         self.skipped: list[tuple[str, str]] = []
         self.videos: list[Video] = []
-        files = video_files(root)
+        files = video_files(root) if files is None else files
         for file in files:
             self._look(file)
         if not self.videos:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.skipped)
-            raise ValueError(f"no usable video in {root} ({reasons}); expected {LAYOUT}")
+            raise ValueError(f"no usable video in {root} ({reasons}); expected {self.layout}")
         self.files = len(self.videos)
         self.notes = list(self._notes(sum(not file.captioned for file in files)))
         s = settings
