@@ -23,6 +23,7 @@ from svi.data.footage import Scenes
 from svi.data.open_video import fit_frames
 from svi.frames import Frames
 from svi.generation.reel import Script
+from svi.settings import COPY_IMAGE
 
 Start = tuple[str, Frames, tuple[str, ...]]  # name, image [H, W, 3], prompts
 Story = list[world.Scene]  # the scenes of one film, a prompt each
@@ -86,10 +87,11 @@ def _names(scenes: int) -> list[str]:
 def _courses(
     job: Job, read: Reading, track: Track, starts: Sequence[Start], stories: Sequence[Story], n_frames: int
 ) -> list[Course | None]:
-    """What each film follows: its own signal, or another's. Raises UseError for a sample without one."""
-    signal, fps, other = signal_of(job, read), read.generate.film_fps(read.data), read.generate.signal == "another"
-    if signal is None:
+    """What each film follows: its own signal, or another's; a copied image none. Raises UseError for a sample without one."""
+    signal = signal_of(job, read)
+    if signal is None or read.generate.method == COPY_IMAGE:
         return [None] * len(starts)
+    fps, other = read.generate.film_fps(read.data), read.generate.signal == "another"
     moved, found = scenes_of(signal.key) if stories else None, list[Course]()
     try:
         if moved is not None:
