@@ -25,6 +25,7 @@ from harness.plan.model import Model, Weights, check_stories, model_of
 from harness.plan.scoring import Scoring, scorings
 from reports.tables.sources import ordering_lists, table_names
 from svi.data.folder import READING, video_files
+from svi.data.samples import sample_files
 from svi.settings import COPY_IMAGE, TrainSettings
 
 
@@ -182,7 +183,7 @@ class Builder:
         base = self.trained_here(model)
         if settings.train.enabled or _starts_held_back(settings):
             kind, identity, runtime = self._method(model).following(DATA)
-            identity |= self._footage(settings.data.path)
+            identity |= self._footage(settings)
             base["data"] = self.add(kind, "latent cache", model, identity, base, paths=runtime)
         return base
 
@@ -192,7 +193,7 @@ class Builder:
             return {}
         tiny = model.settings.tiny
         kind, identity, runtime = self._method(model).following(BACKBONE)
-        identity |= self._footage(model.settings.data.path)
+        identity |= self._footage(model.settings)
         work = tiny.steps * tiny.batch
         return {"backbone": self.add(kind, "base model", model, identity, {}, work, runtime)}
 
@@ -302,13 +303,14 @@ class Builder:
         self.graph.add(node)
         return node.signature
 
-    def _footage(self, path: str | None) -> dict[str, Any]:
-        """What identifies the training clips beside their settings. Raises UseError for a folder without videos."""
+    def _footage(self, settings: Settings) -> dict[str, Any]:
+        """What identifies the training clips beside their settings. Raises UseError for a folder without videos, or samples."""
+        path, files = settings.data.path, sample_files if settings.condition.signal else video_files
         if path is None:
             return {"data.fingerprint": "embedded world"}
 
         def look(folder: Path) -> str:
-            video_files(folder)
+            files(folder)
             return fingerprint(folder, self.cache)
 
         return {"data.fingerprint": self._hash("data.path", path, look), "data.reading": READING}

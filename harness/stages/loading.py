@@ -14,6 +14,7 @@ from svi.backbones import attention, speed
 from svi.backbones.backbone import Backbone
 from svi.conditions.scenes import scenes_of
 from svi.conditions.signal import Signal
+from svi.data.driven_footage import DrivenFootage
 from svi.data.footage import Footage, open_footage
 from svi.lora import adapter
 from svi.parts import BUILT_IN, SETTING, Axis
@@ -21,9 +22,11 @@ from svi.parts import BUILT_IN, SETTING, Axis
 
 def footage_of(job: Job, read: Reading) -> Footage:
     """The training clips. Raises UseError where there is none that can be read."""
+    signal, data = signal_of(job, read), read.data
     try:
-        signal = signal_of(job, read)
-        return open_footage(read.data, scenes_of(signal.key) if signal and read.data.path is None else None)
+        if signal is None or data.path is None:
+            return open_footage(data, scenes_of(signal.key) if signal else None)
+        return DrivenFootage(Path(data.path), data, lambda folder, frames: signal.course(folder, frames, data))
     except ValueError as error:
         raise UseError(str(error)) from error
 

@@ -6,6 +6,7 @@ from typing import Any
 from svi.conditions import unianimate
 from svi.conditions.pose import KEY, PoseAdapter, PoseFilm, open_pose
 from svi.conditions.skeleton import SUFFIXES
+from svi.data.samples import POSE
 from svi.settings import DataSettings
 
 
@@ -32,7 +33,7 @@ class Pose:
 
     def course(self, sample: Path, frames: int, data: DataSettings) -> PoseFilm:
         """Of pose.mp4, or of key points (pose.npz, ...). Raises ValueError as `open_pose` does, and where there is neither."""
-        names = ["pose.mp4", *(f"pose{suffix}" for suffix in SUFFIXES)]
+        names = [POSE, *(f"pose{suffix}" for suffix in SUFFIXES)]
         found = [sample / name for name in names if (sample / name).is_file()]
         if not found:
             raise ValueError(f"{sample} has no skeletons; expected one of {', '.join(names)} beside its image")

@@ -11,10 +11,9 @@ from svi.conditions.multitalk import load_multitalk
 from svi.conditions.sound import check_length, levelled, read_sound
 from svi.conditions.speech import CONFIG, Speech
 from svi.data import talking
+from svi.data.samples import SOUND, SPEECH, read_speech
 from svi.foreign import read_object
 from svi.settings import DataSettings
-
-SOUND = "audio.wav"  # of a sample
 
 
 class Heard:
@@ -58,12 +57,23 @@ class Audio:
             load_multitalk(wan, self.weights)
 
     def course(self, sample: Path, frames: int, data: DataSettings) -> Heard:
-        """Of audio.wav. Raises ValueError for a file that is missing, cannot be read, or ends before the film."""
-        file = sample / SOUND
-        if not file.is_file():
+        """Of audio.wav, or of what `harness data talk` made of it. Raises ValueError for files that are missing, cannot be read, or
+        end before the film."""
+        sound, speech = sample / SOUND, sample / SPEECH
+        if self.encoder is not None and speech.is_file():
+            return Heard(_long_enough(read_speech(speech), frames, speech), sound)
+        if not sound.is_file():
             raise ValueError(f"{sample} has no sound; expected {SOUND} beside its image")
-        samples = read_sound(file)
-        check_length(file, samples, frames, data.fps)
+        samples = read_sound(sound)
+        check_length(sound, samples, frames, data.fps)
         if self.encoder is None:
-            return Heard(torch.from_numpy(talking.features(samples, data.fps)), file)
-        return Heard(Speech(self.encoder).film(levelled(samples), data.fps), file)
+            return Heard(torch.from_numpy(talking.features(samples, data.fps)), sound)
+        return Heard(Speech(self.encoder).film(levelled(samples), data.fps), sound)
+
+
+def _long_enough(film: Tensor, frames: int, file: Path) -> Tensor:
+    if len(film) < frames:
+        raise ValueError(
+            f"{file}: received features of {len(film)} frames, expected {frames}; ask for at most {len(film)}"
+        )
+    return film

@@ -1,13 +1,15 @@
-"""Training samples with a signal, as `harness data` lays them out and training reads them: a folder a sample."""
+"""Training samples with a signal, as `harness data` lays them out and training reads them: a folder a sample.
+
+torch is loaded where it is needed: a plan looks at such folders, too.
+"""
 
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from svi.data.folder import VideoFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VIDEO, PROMPT = "video.mp4", "prompt.txt"
 SOUND, SPEECH = "audio.wav", "audio.safetensors"
@@ -38,13 +40,18 @@ def _file(folder: Path) -> VideoFile:
     return VideoFile(folder / VIDEO, folder.name, caption or "A video", bool(caption))
 
 
-def write_speech(file: Path, film: Tensor) -> None:
+def write_speech(file: Path, film: "Tensor") -> None:
     """Keep what wav2vec2 made of a film's sound, [F, layers, channels]. Raises OSError."""
+    from safetensors.torch import save_file
+
     save_file({FILM: film.contiguous()}, file)
 
 
-def read_speech(file: Path) -> Tensor:
+def read_speech(file: Path) -> "Tensor":
     """[F, layers, channels] float32, mapped: only frames that are looked at are read. Raises ValueError for anything else."""
+    import torch
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(file, framework="pt") as tensors:
             film: Tensor = tensors.get_tensor(FILM)
