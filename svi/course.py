@@ -1,9 +1,10 @@
 """The signal of one film, which it follows frame by frame beside its image and prompts: a sound, a skeleton."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor  # not loaded: a copied image needs none
 
 
 class Course(Protocol):
@@ -12,7 +13,7 @@ class Course(Protocol):
     key: str
     """Its signal's, and its place in a `svi.backbones.backbone.Condition`."""
 
-    def clip(self, start: int, frames: int) -> Tensor:
+    def clip(self, start: int, frames: int) -> "Tensor":
         """What a clip of so many frames is given that begins at this frame of the film; before the film's first frame and behind
         its last, that one again."""
 

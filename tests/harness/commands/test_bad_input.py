@@ -51,7 +51,7 @@ def refused(*arguments: str, store: Path) -> str:
         (("run", "ablation_eimg", "eval.path=/no/such/folder"), ["eval.path", "/no/such/folder"]),
         (("run", "ablation_eimg", "--limit", "2", "generate.samples=3"), ["--limit 2", "generate.samples=3"]),
         (("plan", "ablation_eimg", "--limit", "0"), ["--limit"]),
-        (("plan", "ablation_eimg", "tracks=talk-300s"), ["talk-300s", "can be scored (`harness score`)"]),
+        (("plan", "ablation_eimg", "tracks=talk-300s"), ["talk-300s", "set condition.signal=audio"]),
         (("plan", "ablation_eimg", "eval.path=bundled", "eval.size=sample"), ["eval.size=sample", "tiny backbone"]),
         (("forecast", "ablation_eimg", "--only", "copy_image"), ["no variant here has a forecast"]),
         (("run", "no/such/file.py:x"), ["no/such/file.py"]),

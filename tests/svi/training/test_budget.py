@@ -15,7 +15,7 @@ from svi.settings import TrainSettings
 from svi.training.budget import Budget
 from svi.training.loop import train
 from svi.training.objective import tokens_of
-from tests.svi.conftest import make_backbone
+from tests.svi.conftest import CONDITION, make_backbone
 from tests.svi.training.training_results import Weights, lines
 
 SETTINGS = TrainSettings(steps=12, batch=4, lr=1e-3, schedule="cosine", adapter="full", checkpoint_every=2, log_every=1)
@@ -47,7 +47,7 @@ def trained(
             raise KeyboardInterrupt
 
     folder.mkdir(exist_ok=True)
-    objective = kind(backbone, cache, shift=3.0, seed=0)
+    objective = kind(backbone, cache, shift=3.0, seed=0, condition=CONDITION)
     model = train(backbone.transformers[EXPERT], objective, settings, folder, progress, budget=allowed)
     return {name: p.detach().clone() for name, p in model.named_parameters()}, allowed, told
 
