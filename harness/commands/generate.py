@@ -117,6 +117,11 @@ def _settings(request: FilmRequest) -> Settings:
             raise UseError("--negative and generate.negative_prompt= are the same setting; give one of them")
         values["generate.negative_prompt"] = request.negative
     settings = resolved(layers_of(request.profile, request.recipes, values)).settings
+    if settings.condition.signal is not None:
+        raise UseError(
+            f"condition.signal={settings.condition.signal}: a single film follows none; make it a sample of eval.path=FOLDER, with "
+            "audio.wav or pose.mp4 beside its image, and run an experiment with --only"
+        )
     if request.negative and not settings.generate.guided:
         raise UseError(
             f"--negative {request.negative!r:.60} would do nothing, since generate.guidance={settings.generate.guidance:g} turns "

@@ -56,10 +56,13 @@ def scorings(settings: ScoreSettings, track: Track, cache: Path, follows: str | 
 def check_metric(name: str, settings: Settings) -> str:
     """Which way a metric is better: higher, lower or none. Raises UseError unless films made with these settings will have a
     score of that name."""
+    from benchmarks.suites.driven import SCORERS
     from benchmarks.suites.embedded import METRICS
 
+    followed = FOLLOWED.get(settings.condition.signal or "")
+    built_in = METRICS | ({one.name: one for one in SCORERS[followed].metrics} if followed else {})
     own = {metric.name: metric for reference in settings.score.own for metric in metric_of(reference).value.metrics}
-    metrics = {**METRICS, **own}
+    metrics = {**built_in, **own}
     known = [*metrics, *settings.score.dimensions]
     if name not in known:
         raise UseError(f"no metric {name!r}: {suggestion(name, known)}")

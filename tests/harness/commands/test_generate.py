@@ -45,6 +45,11 @@ def test_what_is_no_image_is_refused_before_anything_is_trained(tmp_path: Path, 
     assert not (tmp_path / "runs" / "artifacts").exists()
 
 
+def test_a_single_film_has_nothing_to_follow(tmp_path: Path, asked: list[str]) -> None:
+    done = harness(*asked, "condition.signal=audio", store=tmp_path / "runs")
+    assert (done.returncode, "make it a sample of eval.path=FOLDER" in done.stderr) == (2, True)
+
+
 def test_what_is_cut_of_a_portrait_is_said_with_a_size_that_keeps_it(tmp_path: Path) -> None:
     Image.new("RGB", (1080, 1920)).save(tmp_path / "start.png")
     wan = Settings(backbone=BackboneSettings(name="folder"), data=DataSettings(height=480, width=832))
