@@ -252,6 +252,7 @@ SIGNALS: dict[str, Part] = {
         "svi.conditions.talk:Audio",
         "sound, which a cross-attention behind the text's adds to every block (SVI-Talk, MultiTalk)",
         gives=(FOLLOWS,),
+        version=2,  # its scores look for the object everywhere
     ),
     "pose": Part(
         "svi.conditions.dance:Pose",

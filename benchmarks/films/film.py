@@ -22,7 +22,7 @@ Need = Literal["truth", "continuation", "probe", "loudness", "pose"]
 BLOCK_BYTES = 4 * 2**20
 _TRUTH_KEYS = ("background", "object_renders", "object_masks")
 _DRIVES: dict[Need, tuple[str, ...]] = {
-    "loudness": ("loudness", "object_sizes"),
+    "loudness": ("loudness", "object_sizes", "object_distances"),
     "pose": ("joints", "part_colours", "part_masks"),
 }
 _PROBE_KEYS = ("condition", "perturbation", "output_clean", "output_perturbed")
@@ -33,10 +33,10 @@ class Truth:
     """The true scene: background uint8 [H, W, 3]; with the object at each grid position, object_renders [P, H, W, 3]
     in 0..1; object_masks [P, H, W], the object's coverage of each pixel, 0..1.
 
-    Of a film that follows a sound: loudness [F] in 0..1 and object_sizes [P], the object's size at each position. Of one that
-    follows a skeleton: joints [F, J, 2], the true (x, y) of each part in pixels; part_colours [J, 3] in 0..1; and part_masks
-    [J, S, S, H, W], in [j, a, b] what part j covers with its centre a / S pixels below the frame's corner and b / S right of it,
-    around the borders.
+    Of a film that follows a sound: loudness [F] in 0..1, and of each position object_sizes [P], the object's size, and
+    object_distances [P], how many pixels it is from the object's true place. Of one that follows a skeleton: joints [F, J, 2],
+    the true (x, y) of each part in pixels; part_colours [J, 3] in 0..1; and part_masks [J, S, S, H, W], in [j, a, b] what part j
+    covers with its centre a / S pixels below the frame's corner and b / S right of it, around the borders.
     """
 
     background: Array
@@ -44,6 +44,7 @@ class Truth:
     object_masks: Array
     loudness: Array | None = None
     object_sizes: Array | None = None
+    object_distances: Array | None = None
     joints: Array | None = None
     part_colours: Array | None = None
     part_masks: Array | None = None

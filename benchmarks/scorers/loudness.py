@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.arrays import Array, Floats
 from benchmarks.films.film import Film
 from benchmarks.scorers.metric import Metric
-from benchmarks.scorers.truth import KnownScene
+from benchmarks.scorers.truth import FAR, KnownScene
 
 MARGIN = 12  # frames
 MOST = 8  # frames of lag that are looked for, either way
@@ -20,7 +20,7 @@ _SEEN = 0.5  # share of a clip's frames, with the margin, that must show the obj
 
 
 class LoudnessScorer:
-    """sync_correlation, sync_lag and sync_slip of each clip."""
+    """sync_correlation, sync_lag, sync_slip and place_error of each clip."""
 
     metrics = (
         Metric(
@@ -35,6 +35,10 @@ class LoudnessScorer:
             "sync_slip", "lower", "1", "frames", "clip", ("truth", "loudness"),
             f"The lag without its sign, so that early and late do not cancel; {MOST} at worst, and where the object is lost.",
         ),
+        Metric(
+            "place_error", "lower", "1", "pixels", "clip", ("truth", "loudness"),
+            "Distance of the object, which stands still, from its place; half the frame's shorter side where it is lost.",
+        ),
     )  # fmt: skip
 
     def score(self, film: Film) -> Mapping[str, Floats]:
@@ -43,7 +47,7 @@ class LoudnessScorer:
         Raises:
             ValueError: the truth is missing, knows no loudness, or is of another size or length than the film.
         """
-        loudness, size = _loudness_and_size(film)
+        loudness, size, distance = _known(film)
         windows, lags = (
             _Windows(film),
             np.array(sorted(range(-MOST, MOST + 1), key=abs)),
@@ -56,6 +60,7 @@ class LoudnessScorer:
             "sync_correlation": np.where(silent, np.nan, np.where(lost, 0.0, correlations[0])),
             "sync_lag": np.where(silent | lost, np.nan, best),
             "sync_slip": np.where(silent, np.nan, np.where(lost, MOST, np.abs(best))),
+            "place_error": film.clip_means(distance),
         }
 
 
@@ -91,18 +96,22 @@ class _Windows:
         return np.where(varies, np.clip((mean_xy - mean_x * mean_y) / spread, -1, 1), np.nan)
 
 
-def _loudness_and_size(film: Film) -> tuple[Floats, Floats]:
-    """Both [F]; the size is NaN where the object is lost."""
+def _known(film: Film) -> tuple[Floats, Floats, Floats]:
+    """Loudness, the object's size, NaN where it is lost, and its distance from its place, each [F]."""
     scene, truth = KnownScene(film), film.truth
     assert truth is not None
-    if truth.loudness is None or truth.object_sizes is None:
-        raise ValueError("truth: received no loudness and object_sizes, expected those of a film that follows a sound")
+    if truth.loudness is None or truth.object_sizes is None or truth.object_distances is None:
+        raise ValueError(
+            "truth: received no loudness, object_sizes and object_distances, expected those of a film that follows a sound"
+        )
     wanted = (len(film.frames), len(truth.object_renders))
     if (received := (len(truth.loudness), len(truth.object_sizes))) != wanted:
         raise ValueError(f"truth: received loudness and object_sizes of {received}, expected {wanted}")
-    sizes = truth.object_sizes.astype(np.float64)
     found = [scene.find(film.frames[block]) for block in film.blocks()]
-    return truth.loudness.astype(np.float64), np.concatenate([np.where(kept, sizes[at], np.nan) for at, kept in found])
+    at, kept = (np.concatenate(column) for column in zip(*found, strict=True))
+    lost = FAR * min(film.frames.shape[1:3])
+    size = np.where(kept, truth.object_sizes[at], np.nan).astype(np.float64)
+    return truth.loudness.astype(np.float64), size, np.where(kept, truth.object_distances[at], lost).astype(np.float64)
 
 
 def _later(values: Floats, lag: int) -> Floats:

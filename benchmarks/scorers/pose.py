@@ -13,9 +13,9 @@ from scipy.fft import irfft2, rfft2  # type: ignore[import-untyped]
 from benchmarks.arrays import Array, Floats, Singles
 from benchmarks.films.film import Film
 from benchmarks.scorers.metric import Metric
+from benchmarks.scorers.truth import FAR
 
 KEPT_SHARE = 0.5
-FAR = 0.5  # what a part that is lost counts as, of the frame's shorter side
 
 
 class PoseScorer:

@@ -15,6 +15,7 @@ from benchmarks.scorers.fidelity import decibels
 from benchmarks.scorers.metric import Metric
 
 KEPT_SHARE = 0.5
+FAR = 0.5  # from its place: what counts for what is lost, of the frame's shorter side
 _NO_ENERGY = 1e-8
 
 

@@ -52,7 +52,14 @@ _WITH_TRUTH = (
 _FOLLOWS = tuple(
     Measure(name, statistic) for name in ("sync_correlation", "pose_error") for statistic in ("first", "late")
 )
-_FOLLOWED = (*_FOLLOWS, Measure("sync_slip", "late"), *_WITH_TRUTH[1:2], *_WITH_TRUTH[4:6], *_WITH_TRUTH)
+_FOLLOWED = (
+    *_FOLLOWS,
+    Measure("sync_slip", "late"),
+    Measure("place_error", "late"),
+    *_WITH_TRUTH[1:2],
+    *_WITH_TRUTH[4:6],
+    *_WITH_TRUTH,
+)
 _WITHOUT_TRUTH = (_DRIFT[0], *_JUDGED, *_DRIFT[1:], *_PROBE, Measure("colour_drift", "contrast"))
 _LEADS = ("sync_correlation", "pose_error", "background_psnr", "colour_drift", "imaging_quality", "aesthetic_quality")
 

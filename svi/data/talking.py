@@ -118,17 +118,22 @@ def render(scene: Scene, envelope: Floats) -> Frames:
 
 
 def truth(scene: Scene, envelope: Floats) -> dict[str, NDArray[np.generic]]:
-    """What scores of its film need to know, named as in benchmarks.films.film.Truth: the object in each of 17 sizes, up to two
-    pixels away from its place."""
+    """What scores of its film need to know, named as in benchmarks.films.film.Truth: the object in each of 17 sizes at its place,
+    and any number of pixels away from it: in long films it wanders, and goes on talking."""
     sizes = np.linspace(LEAST - 0.1, MOST + 0.1, 17)
-    steps = np.arange(-2, 3)
-    grid = [(size, scene.x + x, scene.y + y) for size in sizes for y in steps for x in steps]
-    masks = np.stack([world.mask(scene, x, y, size) for size, x, y in grid])
+    grid = [(size, x, y) for size in sizes for y in _around(scene.height) for x in _around(scene.width)]
+    masks = np.stack([world.mask(scene, scene.x + x, scene.y + y, size) for size, x, y in grid])
     ground = world.background(scene)
     return {
         "background": world.to_uint8(ground),
         "object_renders": world.painted(ground, masks, world.PAINT[scene.object]),
         "object_masks": masks,
         "object_sizes": np.array([size for size, _, _ in grid], np.float32),
+        "object_distances": np.array([np.hypot(x, y) for _, x, y in grid], np.float32),
         "loudness": envelope,
     }
+
+
+def _around(side: int) -> range:
+    """All steps of a pixel away from a place, the shorter way around the borders."""
+    return range(-(side // 2), side - side // 2)

@@ -83,6 +83,25 @@ def test_an_object_that_keeps_its_size_follows_nothing() -> None:
     assert slip.tolist() == [MOST] * 100
 
 
+@pytest.mark.parametrize(("x", "y"), [(0, 0), (3, 0), (-4, 5), (8, 8)])
+def test_an_object_that_has_wandered_is_still_followed(x: int, y: int) -> None:
+    frames = talking.render(replace(SCENE, x=SCENE.x + x, y=SCENE.y + y), ENVELOPE)
+    correlation, lag, _ = scores(frames)
+    assert correlation.min() > 0.95
+    assert lag.tolist() == [0] * 100
+    assert place_error(frames) == pytest.approx(np.hypot(x, y))
+    assert TruthScorer().score(film(frames))["object_kept"].min() == 1
+
+
+def test_a_lost_object_is_far_from_its_place() -> None:
+    assert place_error(np.repeat(TRUTH.background[None], FRAMES, axis=0)) == 8
+
+
+def place_error(frames: Array) -> float:
+    """Of the whole film."""
+    return float(LoudnessScorer().score(film(frames))["place_error"].mean())
+
+
 def test_silence_leaves_nothing_to_follow() -> None:
     silence = np.zeros(FRAMES, np.float32)
     truth = replace(TRUTH, loudness=silence)
@@ -95,5 +114,5 @@ def test_a_missing_or_misfit_truth_is_refused() -> None:
         scores(TRUE, None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="received no loudness"):
         scores(TRUE, replace(TRUTH, loudness=None))
-    with pytest.raises(ValueError, match=r"of \(400, 425\), expected \(401, 425\)"):
+    with pytest.raises(ValueError, match=r"of \(400, 4352\), expected \(401, 4352\)"):
         scores(TRUE, replace(TRUTH, loudness=ENVELOPE[:-1]))
