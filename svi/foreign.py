@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # PyTorch's switch; it overrules the weights_only=False in DeepSpeed's own calls.
 _FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
@@ -43,6 +46,26 @@ def reason(error: Exception) -> str:
         return f"{named[1]} in a pickle, which may run any code and was not run"
     said = _ADVICE.split(str(error).partition("WeightsUnpickler error: ")[2] or str(error))[0]
     return f"{type(error).__name__}: {' '.join(said.split())[:200]}"
+
+
+def listed(keys: list[str]) -> str:
+    """The first ten and how many there are, for a message."""
+    return ", ".join(keys[:10]) + (f", ... ({len(keys)} in all)" if len(keys) > 10 else "")
+
+
+def tensors_of(checkpoint: Path) -> "dict[str, Tensor]":
+    """Of a PyTorch file that holds tensors by name and nothing else; nothing in it is run. Raises ValueError for any other."""
+    import torch
+
+    try:
+        found: Any = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, UnpicklingError, ValueError) as error:
+        raise ValueError(f"{checkpoint}: received {reason(error)}; expected tensors; download it again") from error
+    if not isinstance(found, dict) or not all(hasattr(value, "shape") for value in found.values()):
+        raise ValueError(
+            f"{checkpoint}: received a {type(found).__name__}, expected tensors by name; save its tensors alone"
+        )
+    return found
 
 
 def json_object(text: str | bytes, origin: str) -> dict[str, Any]:

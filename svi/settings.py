@@ -168,6 +168,8 @@ class ConditionSettings(Frozen):
 class TrainSettings(Frozen):
     """One fine-tuning."""
 
+    model_config = ConfigDict(populate_by_name=True)  # Python's `from` is no name
+
     enabled: bool = identity(True, "false: the base model as it is")
     steps: int = identity(3500, "optimiser steps", ge=1)
     epochs: int | None = identity(None, "passes over the training clips; they then decide the steps", ge=1)
@@ -182,9 +184,19 @@ class TrainSettings(Frozen):
     batch: int = identity(8, "clips a step over all ranks", ge=1)
     lr: float = identity(2e-5, "learning rate (AdamW): [N][P] 2e-5; [C] scripts 1e-4", gt=0)
     schedule: Literal["cosine", "constant"] = identity("constant", "learning rate over the steps")
+    from_: str | None = runtime(
+        None,
+        "what training goes on from, and films of a variant that trains nothing: a LoRA, or for adapter=full a model that was "
+        "trained here (its contents are hashed, not its path); two experts: two, joined by a comma; none: the base model",
+        min_length=1,
+        alias="from",
+    )
     adapter: Literal["lora", "full"] = identity("lora", "LoRA by PEFT, or every parameter")
     rank: int = identity(128, "LoRA rank", ge=1)
     alpha: int = identity(128, "LoRA alpha", ge=1)
+    with_signal: bool = later(
+        False, "with a LoRA: train along what condition.signal adds to the transformer, and keep it beside the LoRA"
+    )
     grad_clip: float = identity(1.0, "largest gradient norm", gt=0)
     weight_decay: float = identity(0.01, "AdamW's weight decay", ge=0)
     seed: int = identity(0, "seed of the adapter's weights and of every draw", ge=0)
@@ -206,6 +218,11 @@ class TrainSettings(Frozen):
     hostfile: str | None = runtime(None, "DeepSpeed hostfile of several nodes; under Slurm its environment says it")
     checkpoint_every: int = runtime(250, "steps between checkpoints", ge=1)
     log_every: int = runtime(25, "steps between logged metrics", ge=1)
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """The paths that `from_` names, an expert each."""
+        return () if self.from_ is None else tuple(path.strip() for path in self.from_.split(","))
 
     def steps_over(self, clips: int) -> int:
         """Optimiser steps on so many training clips."""

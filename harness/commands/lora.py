@@ -14,8 +14,8 @@ from harness.core.store import MANIFEST, Store, is_store
 from harness.plan.kinds import TRAIN
 from harness.publish.model_card import About, Adapter, about, card, scores_of
 from svi.artifacts import CHECKPOINTS, LATEST, LORA
-from svi.foreign import read_object
-from svi.lora.keys import FORMATS, Format, listed
+from svi.foreign import listed, read_object
+from svi.lora.keys import FORMATS, Format
 
 if TYPE_CHECKING:
     from svi.lora.files import LoraWeights

@@ -28,7 +28,7 @@ def leaves(model_class: type[BaseModel]) -> dict[str, FieldInfo]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             found |= {f"{name}.{inner}": leaf for inner, leaf in leaves(field.annotation).items()}
         else:
-            found[name] = field
+            found[field.alias or name] = field
     return found
 
 
@@ -39,7 +39,7 @@ def unmarked(model_class: type[BaseModel]) -> list[str]:
 
 def flat(model: BaseModel, role: Role | None = None) -> dict[str, Any]:
     """Settings as dotted name -> JSON value; of one role, or all."""
-    nested = model.model_dump(mode="json")
+    nested = model.model_dump(mode="json", by_alias=True)
     return {name: _at(nested, place) for name, place in _places(type(model), role).items()}
 
 

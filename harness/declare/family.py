@@ -20,6 +20,7 @@ SHARED: tuple[Row, ...] = (
     ("condition.signal", None, "image and prompts alone; Talk and Dance have one"),
     ("condition.drop_signal", 0.1, "of Talk; nothing where there is no signal"),
     ("condition.drop_image", 0.0, "only Dance drops it"),
+    ("train.with_signal", False, "Dance alone trains its encoder along"),
     ("backbone.boundary", None, "the model's own: .9 of Wan 2.2 A14B"),
     ("generate.handoff", "pixel", "[C] decoded last frames, encoded again; [N] last latent"),
     (
@@ -165,6 +166,7 @@ FAMILY: dict[str, Member] = {
         (
             *_V1,
             ("train.epochs", 20, "[C]"),
+            ("train.with_signal", True, "[C] the pose encoder is trained along"),
             ("condition.signal", "pose", "[C] drawn skeletons, added behind the patch embedding"),
             ("condition.drop_signal", 0.145, "[C] .05 and .1, drawn independently"),
             ("condition.drop_image", 0.1, "[C] image dropped"),
@@ -176,7 +178,7 @@ FAMILY: dict[str, Member] = {
         (
             "[C] trained at 832 x 480, 81 frames, batch 1 a GPU; the profile sets sizes and batch",
             "[C] passes no seed: clip i has seed i * 42 here, as Shot's has",
-            "[C] starts from UniAnimate-DiT's LoRA, and trains its pose encoder along; here condition.weights is loaded and stays",
+            "[C] starts from UniAnimate-DiT's LoRA, beside which lies the pose encoder: set train.from=FILE, and its train.rank",
         ),
     ),
     "svi-tom": Member(

@@ -26,5 +26,6 @@ def sets(*sections: Frozen) -> dict[str, Scalar]:
                 f"sets({kind.__name__}(...)): received {found}; expected it once, with what the variant sets"
             )
         seen.append(kind)
-        values |= {f"{_SECTIONS[kind]}.{key}": value for key, value in section.model_dump(exclude_unset=True).items()}
+        given = section.model_dump(exclude_unset=True, by_alias=True)
+        values |= {f"{_SECTIONS[kind]}.{key}": value for key, value in given.items()}
     return values

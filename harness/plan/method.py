@@ -146,6 +146,8 @@ def method_of(settings: Settings, experts: int = 1, hash_of: Callable[[str], str
         paths = {key: getattr(settings.condition, key) for key in ("encoder", "weights")}
         files = {f"condition.{key}.fingerprint": hash_of(path) for key, path in paths.items() if path is not None}
         method = replace(method, files=files)
+    elif settings.train.enabled and settings.train.with_signal:
+        raise UseError("train.with_signal=true trains what condition.signal adds, and films follow none; leave it out")
     _check_memory(method.memory, settings.condition)
     _check_remedies(settings, method)
     if settings.train.show_errors and objective and objective.name != ERROR_RECYCLING:
@@ -203,6 +205,18 @@ def _check_files(signal: Chosen, settings: Settings) -> None:
         raise UseError(
             "condition.signal=audio: nothing hears it; set condition.encoder=FOLDER, a wav2vec2 in transformers' layout (MultiTalk "
             "and SVI-Talk: chinese-wav2vec2-base)"
+        )
+    train = settings.train
+    frozen = train.enabled and train.adapter == "lora" and not train.with_signal and not settings.backbone.embedded
+    if frozen and signal.found is None and condition.weights is None and not train.starts:
+        raise UseError(
+            f"condition.signal={signal.name}: nothing would follow it, since what it adds to the model is untrained and a LoRA "
+            "leaves it so; set train.with_signal=true, or condition.weights=FILE, or train.from=FILE of a LoRA with it"
+        )
+    if train.enabled and train.with_signal and settings.backbone.dtype == "bfloat16" and train.dtype == "float32":
+        raise UseError(
+            "train.with_signal=true would train weights in bfloat16, which loses small steps; set train.dtype=bfloat16, whose "
+            "optimiser keeps them in float32"
         )
     for key in named:
         if not Path(getattr(condition, key)).exists():

@@ -1,6 +1,6 @@
 """From a declared experiment to its graph of stages: what each stage reads, and what it stands on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from harness.plan.launch import launcher
 from harness.plan.method import Method, method_of
 from harness.plan.model import Model, Weights, check_stories, model_of
 from harness.plan.scoring import Scoring, scorings
+from harness.plan.start import Start, start_of
 from reports.tables.sources import ordering_lists, table_names
 from svi.data.folder import READING, video_files
 from svi.data.samples import sample_files
@@ -107,6 +108,7 @@ class Builder:
         self.graph, self.cache = Graph(), cache
         self.notes: list[str] = []
         self._hashes: dict[tuple[str, str], str] = {}
+        self._starts: dict[Hashable, Start] = {}
         self._weights: dict[tuple[str, str | None], Weights] = {}
         self._lists: dict[tuple[Path, int], tuple[list[Sample], str]] = {}
         self._scorings: dict[tuple[ScoreSettings, Track, str | None], tuple[Scoring, ...]] = {}
@@ -114,22 +116,26 @@ class Builder:
     def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[Track]) -> Child:
         model = self.model(resolved.settings)
         settings, many, method = model.settings, len(model.experts) > 1, self._method(model)
-        base = self.base(model)
+        base, start = self.base(model), self._start(model)
         name = f"{variant.name}, seed {seed}"
         trained: dict[str, str] = {}
         for expert in model.experts if settings.train.enabled else ():
             label, extra = (f"{name}, {expert}", {"expert": expert}) if many else (name, {})
             kind, parts, places = method.training(TRAIN)
+            begun, there = start.of(expert)
             trained[expert] = self.add(
-                kind, label, model, {**extra, **parts}, base, _train_work(settings.train), places
+                kind, label, model, {**extra, **parts, **begun}, base, _train_work(settings.train), {**places, **there}
             )
         # Held-back clips are all that films need of the latent cache.
         made_by, needed = (COPY, set()) if settings.generate.method == COPY_IMAGE else (GENERATE, {"backbone"})
         kind, parts, places = method.films(made_by)
         needed |= {"data"} if _starts_held_back(settings) else set()
         upstream: dict[str, Any] = {role: base[role] for role in base if role in needed}
+        begun, there = start.of(*model.experts)
         if trained:
             upstream["train"] = tuple(trained.values())
+        else:
+            parts, places = {**parts, **begun}, {**places, **there}
         made, scored, probes = {}, {}, {}
         for track in tracks:
             _check_films(track, settings)
@@ -154,15 +160,10 @@ class Builder:
             )
         shown: tuple[str, ...] = ()
         if trained and settings.train.show_errors:
-            shown = (self.errors(name, model, base, trained, method.architecture),)
+            upstream = {**base, "train": tuple(trained.values())}
+            shown = (self.add(ERRORS, name, model, {**method.architecture, **begun}, upstream, paths=there),)
         forecast = probes if method.foretold else {}
         return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored, forecast, probes, shown)
-
-    def errors(
-        self, name: str, model: Model, base: Mapping[str, str], trained: Mapping[str, str], method: Mapping[str, Any]
-    ) -> str:
-        """The stage that decodes errors of a training; it alone reads the latent cache beside Train."""
-        return self.add(ERRORS, name, model, method, {**base, "train": tuple(trained.values())})
 
     def model(self, settings: Settings) -> Model:
         """Weights are looked for once, however many variants use them."""
@@ -171,6 +172,16 @@ class Builder:
             weights = self._weights.get((wanted.name, wanted.weights)) or Weights.find(wanted, self.cache)
             self._weights[wanted.name, wanted.weights] = weights
         return model_of(settings, weights)
+
+    def _start(self, model: Model) -> Start:
+        """Files are read once, however many variants go on from them."""
+        train = model.settings.train
+        key = (train.from_, train.adapter, train.rank, model.experts, model.settings.generate.method)
+        if key not in self._starts:
+            self._starts[key] = start_of(
+                model.settings, model.experts, lambda path: fingerprint(Path(path), self.cache)
+            )
+        return self._starts[key]
 
     def _method(self, model: Model) -> Method:
         return method_of(model.settings, len(model.experts), lambda path: fingerprint(Path(path), self.cache))

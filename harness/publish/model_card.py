@@ -15,7 +15,7 @@ from harness.core.text import markdown_table
 from harness.plan.kinds import DATA, GENERATE, SCORE
 from svi.artifacts import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from svi.backbones.catalogue import MODELS
-from svi.lora.keys import listed
+from svi.foreign import listed
 
 APACHE = "Wan-AI/"  # repositories whose weights are under the Apache License 2.0
 

@@ -119,7 +119,7 @@ class Publisher:
         info = RunInfo(
             name=_name(child),
             params={key: value for key, value in params if not key.startswith(foreign) or key == "backbone.name"},
-            config={"settings": settings.model_dump(), "set_by": dict(child.resolved.origin)},
+            config={"settings": settings.model_dump(by_alias=True), "set_by": dict(child.resolved.origin)},
             tags={
                 **self.tags,
                 **self._commit_tags(child),

@@ -48,9 +48,10 @@ def backbone_of(job: Job, read: Reading, experts: tuple[str, ...] | None = None)
 
 
 def transformers_of(job: Job, read: Reading, base: Backbone, loras: Sequence[Path]) -> Mapping[str, nn.Module]:
-    """The transformers that films are made with: as they are, or with what was trained; as the method has them attend and as
-    `speed` has them run."""
-    trained = dict(zip(base.transformers, loras, strict=False))
+    """The transformers that films are made with: with what was trained, else with what training goes on from, else as they are; as
+    the method has them attend and as `speed` has them run."""
+    started = [Path(path) for path in read.train.starts] if read.has("train") else []
+    trained = dict(zip(base.transformers, loras or started, strict=False))
     share = read.generate.alpha
     models = {
         expert: adapter.load(base, trained[expert], expert, share) if expert in trained else transformer

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
+from harness.core.signature import leaves
 from harness.declare.settings import EvalSettings, Settings
 from svi.axes import (
     CacheSettings,
@@ -56,7 +57,7 @@ class Reading:
         sections: dict[str, dict[str, Any]] = {}
         for key, value in values.items():
             section, _, field = key.partition(".")
-            if section in Settings.model_fields and field in _model(section).model_fields:
+            if section in Settings.model_fields and field in leaves(_model(section)):
                 sections.setdefault(section, {})[field] = value
         for section, fields in sections.items():
             setattr(self, section, _only(_model(section), fields))
@@ -78,6 +79,7 @@ def _model(section: str) -> type[BaseModel]:
 def _only(model: type[BaseModel], fields: Mapping[str, Any]) -> BaseModel:
     """A section without the fields that were not declared: not even their defaults."""
     section = model.model_construct(**fields)
-    for missing in set(model.model_fields) - set(fields):
-        del section.__dict__[missing]
+    for name, field in model.model_fields.items():
+        if (field.alias or name) not in fields:
+            del section.__dict__[name]
     return section

@@ -12,12 +12,16 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from svi.backbones.wrapped import bare
+from svi.foreign import listed
 
+SIGNAL = "signal"
+"""What the names of an adapter's tensors begin with in files, where no published ones say otherwise."""
 Shown = dict[str, Tensor]
 """What blocks are shown, by the adapter's key."""
 
@@ -27,6 +31,8 @@ class Adapter(nn.Module, ABC):
 
     key: str
     """Its place in a `svi.backbones.backbone.Condition`, and its name in the transformer."""
+    filled = False
+    """Whether its weights are those that lay beside a LoRA, and belong with it."""
 
     def attach(self, wan: Any) -> None:
         """Becomes a module of this WanTransformer3DModel. A subclass adds its hooks."""
@@ -36,6 +42,14 @@ class Adapter(nn.Module, ABC):
     @abstractmethod
     def shown(self, given: Tensor) -> Tensor | None:
         """What every block is shown of a clip's signal [B, ...]; None where blocks are shown nothing."""
+
+    def names(self, wan: Any) -> dict[str, str]:
+        """The names of its tensors in files -> in this transformer, to which it is attached: all of its own, and of its layers."""
+        mine = [(f"{name}.", module) for name, module in wan.named_modules() if module is self or self._has(module)]
+        return {f"{SIGNAL}.{at}{name}": f"{at}{name}" for at, module in mine for name, _ in module.named_parameters()}
+
+    def _has(self, module: nn.Module) -> bool:
+        return isinstance(module, Layer) and module.key == self.key
 
 
 class Layer(nn.Module, ABC):
@@ -88,6 +102,56 @@ def load_like(model: Any, folder: Path) -> Any:
     like = deepcopy(model)
     like.load_state_dict(load_file(folder / SAFETENSORS_WEIGHTS_NAME))
     return like
+
+
+def added(transformer: nn.Module) -> dict[str, nn.Parameter]:
+    """What adapters add to a transformer, wrapped or not: by their names in files."""
+    wan = bare(transformer)
+    parameters = dict(wan.named_parameters())
+    return {theirs: parameters[ours] for adapter in adapters_of(wan) for theirs, ours in adapter.names(wan).items()}
+
+
+@torch.no_grad()
+def fill(transformer: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> list[str]:
+    """Adapters are given these tensors, whatever stands before their names in files; returns the names that none of them has.
+
+    An adapter is filled whole, or not at all where nothing is its. Raises ValueError, which names `origin`, for missing tensors and
+    other shapes; nothing is changed then.
+    """
+    wan = bare(transformer)
+    parameters = dict(wan.named_parameters())
+    given: dict[str, str] = {}
+    filled = []
+    for adapter in adapters_of(wan):
+        found = _found(tensors, adapter.names(wan))
+        if found:
+            _check(adapter, wan, found, tensors, origin)
+            given |= found
+            filled.append(adapter)
+    for adapter in filled:
+        adapter.filled = True
+    for ours, key in given.items():
+        parameters[ours].copy_(tensors[key])
+    return sorted(set(tensors) - set(given.values()))
+
+
+def _found(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, str]:
+    """An adapter's names in its transformer -> the keys that are theirs, by their names in files or by `signal.` and their own."""
+    endings = {f".{name}": ours for theirs, ours in names.items() for name in (theirs, f"{SIGNAL}.{ours}")}
+    return {ours: key for key in tensors for ending, ours in endings.items() if f".{key}".endswith(ending)}
+
+
+def _check(adapter: Adapter, wan: Any, found: Mapping[str, str], tensors: Mapping[str, Tensor], origin: str) -> None:
+    parameters = dict(wan.named_parameters())
+    if missing := [theirs for theirs, ours in adapter.names(wan).items() if ours not in found]:
+        raise ValueError(f"{origin}: {adapter.key} is incomplete; missing are {listed(missing)}")
+    other = [
+        f"{key} {list(tensors[key].shape)} (expected {list(parameters[ours].shape)})"
+        for ours, key in found.items()
+        if tensors[key].shape != parameters[ours].shape
+    ]
+    if other:
+        raise ValueError(f"{origin}: {adapter.key} was made for another transformer: {listed(other)}")
 
 
 @contextmanager

@@ -16,6 +16,11 @@ from svi.backbones.adapters import Adapter, Layer
 
 KEY = "audio"
 LAYER = "audio_cross_attn"  # its name in a block
+PROJECTION = {f"audio_proj.{name}": f"{KEY}.{name}" for name in ("proj1", "proj1_vf", "proj2", "proj3", "norm")}
+IN_BLOCK = {
+    **{f"{LAYER}.{name}": f"{LAYER}.{name}" for name in ("q_linear", "kv_linear", "proj")},
+    "norm_x": f"{LAYER}.norm_x",
+}
 AROUND = 2  # pixel frames on either side
 
 
@@ -44,6 +49,14 @@ def windows(given: Tensor, frames_a_latent: int) -> tuple[Tensor, Tensor]:
     first = given[:, : 1 + 2 * AROUND]
     others = given[:, 1:].unfold(1, frames_a_latent + 2 * AROUND, frames_a_latent)
     return first[:, None], others.movedim(-1, 2)
+
+
+def key_map(blocks: int) -> dict[str, str]:
+    """MultiTalk's name of each tensor -> its name in a transformer of so many blocks that the adapter is attached to."""
+    modules = PROJECTION | {
+        f"blocks.{i}.{theirs}": f"blocks.{i}.{ours}" for i in range(blocks) for theirs, ours in IN_BLOCK.items()
+    }
+    return {f"{theirs}.{kind}": f"{ours}.{kind}" for theirs, ours in modules.items() for kind in ("weight", "bias")}
 
 
 class AudioAdapter(Adapter):
@@ -80,6 +93,10 @@ class AudioAdapter(Adapter):
             block.get_submodule(LAYER).to(wan.device, wan.dtype)
         self.to(wan.device, wan.dtype)
         wan.register_forward_pre_hook(self._look, with_kwargs=True)
+
+    def names(self, wan: Any) -> dict[str, str]:
+        """MultiTalk's."""
+        return key_map(len(wan.blocks))
 
     def shown(self, given: Tensor) -> Tensor:
         """Tokens of each latent frame, [B, T, tokens, width], of clips [B, L + 4, layers, channels].

@@ -27,9 +27,9 @@ class Pose:
     def attach(self, wan: Any, frames_a_latent: int, side: int) -> None:
         """Raises ValueError as `unianimate` does."""
         adapter = PoseAdapter(wan.patch_embedding.out_channels, frames_a_latent, side)
-        if self.weights is not None:
-            unianimate.load(adapter, unianimate.read(self.weights).pose, str(self.weights))
         adapter.to(wan.device, wan.dtype).attach(wan)
+        if self.weights is not None:
+            unianimate.load(wan, self.weights)
 
     def course(self, sample: Path, frames: int, data: DataSettings) -> PoseFilm:
         """Of pose.mp4, or of key points (pose.npz, ...). Raises ValueError as `open_pose` does, and where there is neither."""

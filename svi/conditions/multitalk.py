@@ -9,25 +9,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
-from svi.backbones.wrapped import bare
-from svi.conditions.audio import KEY, LAYER
-
-PROJECTION = {f"audio_proj.{name}": f"{KEY}.{name}" for name in ("proj1", "proj1_vf", "proj2", "proj3", "norm")}
-IN_BLOCK = {
-    **{f"audio_cross_attn.{name}": f"{LAYER}.{name}" for name in ("q_linear", "kv_linear", "proj")},
-    "norm_x": f"{LAYER}.norm_x",
-}
-_SHOWN = 5  # names in a message
-
-
-def key_map(blocks: int) -> dict[str, str]:
-    """MultiTalk's name of each tensor -> its name in a transformer of so many blocks that the adapter is attached to."""
-    modules = PROJECTION | {
-        f"blocks.{i}.{theirs}": f"blocks.{i}.{ours}" for i in range(blocks) for theirs, ours in IN_BLOCK.items()
-    }
-    return {f"{theirs}.{kind}": f"{ours}.{kind}" for theirs, ours in modules.items() for kind in ("weight", "bias")}
+from svi.backbones.adapters import added
+from svi.foreign import listed
 
 
 def load_multitalk(transformer: Any, file: Path) -> None:
@@ -35,9 +19,7 @@ def load_multitalk(transformer: Any, file: Path) -> None:
 
     Raises ValueError, before anything is changed: a damaged file, missing or unexpected keys, or other shapes, by name.
     """
-    wan = bare(transformer)
-    parameters = dict(wan.named_parameters())
-    ours = {key: parameters[name] for key, name in key_map(len(wan.blocks)).items()}
+    ours = added(transformer)
     try:
         with safe_open(file, framework="pt") as tensors, torch.no_grad():
             shapes = {key: tensors.get_slice(key).get_shape() for key in tensors.keys()}  # noqa: SIM118 - it is no dict
@@ -48,13 +30,6 @@ def load_multitalk(transformer: Any, file: Path) -> None:
         raise ValueError(f"{file} is no safetensors file, or is damaged ({error}); download it again") from error
 
 
-def saved(transformer: Any) -> dict[str, Tensor]:
-    """The weights of a transformer's AudioAdapter by MultiTalk's keys, as `load_multitalk` reads them."""
-    wan = bare(transformer)
-    parameters = dict(wan.named_parameters())
-    return {key: parameters[name].detach().cpu() for key, name in key_map(len(wan.blocks)).items()}
-
-
 def _check(file: Path, found: dict[str, list[int]], wanted: dict[str, list[int]]) -> None:
     lacks = [key for key in wanted if key not in found]
     unexpected = [key for key in found if key not in wanted]
@@ -62,15 +37,10 @@ def _check(file: Path, found: dict[str, list[int]], wanted: dict[str, list[int]]
     faults = {"lacks": lacks, "has unexpected": unexpected, "has of another shape": shaped}
     if not any(faults.values()):
         return
-    said = "; ".join(f"{what} {_some(keys)}" for what, keys in faults.items() if keys)
+    said = "; ".join(f"{what} {listed(keys)}" for what, keys in faults.items() if keys)
     whole = (
         "; Wan's own weights belong into the model's folder" if any(".self_attn." in key for key in unexpected) else ""
     )
     raise ValueError(
         f"{file} {said}; expected the {len(wanted)} tensors that MultiTalk adds to this model, alone{whole}"
     )
-
-
-def _some(keys: list[str]) -> str:
-    more = f", ... ({len(keys)} in all)" if len(keys) > _SHOWN else ""
-    return ", ".join(keys[:_SHOWN]) + more

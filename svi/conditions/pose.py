@@ -18,6 +18,7 @@ from svi.settings import DataSettings
 KEY = "pose"
 LAYERS = 7
 WIDTH = 16  # channels between the layers
+MODULE = "dwpose_embedding"  # the encoder in UniAnimate-DiT's and SVI-Dance's files
 
 
 class Source(Protocol):
@@ -120,6 +121,11 @@ class PoseAdapter(Adapter):
             )
         super().attach(wan)
         wan.patch_embedding.register_forward_hook(self._add)
+
+    def names(self, wan: Any) -> dict[str, str]:
+        """UniAnimate-DiT's and SVI-Dance's; the odd numbers are activations, which have no tensors."""
+        layers = [f"{2 * layer}.{kind}" for layer in range(LAYERS) for kind in ("weight", "bias")]
+        return {f"{MODULE}.{layer}": f"{KEY}.encoder.{layer}" for layer in layers}
 
     def shown(self, given: Tensor) -> None:
         """Blocks are shown nothing: tokens carry the pose."""

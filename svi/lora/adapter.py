@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from svi.artifacts import LORA, MODEL_INDEX, TRANSFORMER
-from svi.backbones.adapters import load_like
+from svi.backbones.adapters import adapters_of, added, fill, load_like
 from svi.backbones.backbone import Backbone
 from svi.backbones.catalogue import EXPERT
+from svi.backbones.wrapped import bare
+from svi.foreign import listed
 from svi.lora import files as lora_files
 from svi.lora.files import LoraWeights
-from svi.lora.keys import every_block, in_block, listed
+from svi.lora.keys import every_block, in_block
 from svi.settings import TrainSettings
 
 KNOWN = {(40, 5120): "a Wan 14B", (30, 3072): "Wan 2.2 TI2V-5B", (30, 1536): "Wan 2.1 T2V-1.3B"}  # (blocks, channels)
@@ -25,45 +28,64 @@ Sizes = Mapping[str, tuple[int, int]]  # (out, in) of linear layers by name
 
 
 def adapted(backbone: Backbone, settings: TrainSettings, expert: str = EXPERT) -> nn.Module:
-    """The expert's transformer with what is trained: a new LoRA (A random from settings.seed, B zero), or every parameter.
+    """The expert's transformer with what is trained: a LoRA, or every parameter.
 
-    The LoRA is float32, whatever the transformer is.
+    A new LoRA (A random from settings.seed, B zero), or settings.from_'s, which is at first what it was, whatever its alpha. It is
+    float32, whatever the transformer is. Raises ValueError for one that does not fit the transformer.
     """
     transformer: Any = backbone.transformers[expert]
+    start = None if settings.from_ is None else Path(settings.from_)
     if settings.adapter == "full":
-        whole: nn.Module = transformer.requires_grad_(True)
-        return whole
+        whole = transformer if start is None else load_like(transformer, start / TRANSFORMER)
+        backbone.transformers[expert] = whole.requires_grad_(True)
+        return backbone.transformers[expert]
+    weights = None if start is None else lora_files.read(start)
+    if weights:
+        _check_fit(transformer, weights)
+    targets = list(weights.modules if weights else backbone.lora_targets)
     torch.manual_seed(settings.seed)
-    config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=list(backbone.lora_targets))
+    config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=targets)
     adapter: nn.Module = get_peft_model(transformer, config)
+    if weights:
+        _copy(weights, transformer, times=weights.scale / (settings.alpha / settings.rank))
+    if settings.with_signal:
+        for parameter in added(adapter).values():
+            parameter.requires_grad_(True)
     return adapter
 
 
 def attach(transformer: nn.Module, weights: LoraWeights, share: float = 1.0) -> nn.Module:
     """The transformer with this LoRA at `share` of its strength, frozen and in its numbers, as diffusers loads one.
 
-    Every module must be there and fit, none may be left out.
+    Every module must be there and fit, none may be left out. What signals add, where it lies beside the LoRA, goes into their
+    adapters.
 
     Raises ValueError with the names when nothing matches, modules are missing on either side, or sizes differ.
     """
     _check_fit(transformer, weights)
-    if weights.extra:
-        warnings.warn(f"beside the LoRA and not used: {listed(sorted(weights.extra))}", stacklevel=2)
     alpha: Any = weights.alpha * share  # PEFT takes fractions too
     config = LoraConfig(r=weights.rank, lora_alpha=alpha, target_modules=list(weights.modules), inference_mode=True)
     wrapped: Any = transformer
     with torch.random.fork_rng(devices=[]):  # PEFT draws an A first, which is replaced
         model: nn.Module = get_peft_model(wrapped, config)
-    with torch.no_grad():
-        for name, (a, b) in weights.modules.items():
-            layer: Any = transformer.get_submodule(name)
-            layer.lora_A["default"].weight.copy_(a)
-            layer.lora_B["default"].weight.copy_(b)
-        for name in weights.modules:
-            layer = transformer.get_submodule(name)
-            layer.lora_A.to(wrapped.dtype)
-            layer.lora_B.to(wrapped.dtype)
+    _copy(weights, transformer)
+    for name in weights.modules:
+        layer: Any = transformer.get_submodule(name)
+        layer.lora_A.to(wrapped.dtype)
+        layer.lora_B.to(wrapped.dtype)
     return model.eval()
+
+
+@torch.no_grad()
+def _copy(weights: LoraWeights, transformer: nn.Module, times: float = 1) -> None:
+    """Into PEFT's layers, B so many times as large; and what lay beside the LoRA into adapters of signals."""
+    unused = fill(transformer, weights.extra, "beside the LoRA")
+    if unused:
+        warnings.warn(f"beside the LoRA and not used: {listed(unused)}", stacklevel=4)
+    for name, (a, b) in weights.modules.items():
+        layer: Any = transformer.get_submodule(name)
+        layer.lora_A["default"].weight.copy_(a)
+        layer.lora_B["default"].weight.copy_(b.float() * times)
 
 
 def _check_fit(transformer: nn.Module, weights: LoraWeights) -> None:
@@ -101,19 +123,33 @@ def _looks(sizes: Sizes) -> str:
 
 
 def weights_of(model: nn.Module, whole: bool = True) -> LoraWeights | None:
-    """The LoRA of a PEFT model, float32 on the CPU, as the optimiser has it where DeepSpeed trained the model.
+    """The LoRA of a PEFT model, float32 on the CPU, as the optimiser has it where DeepSpeed trained the model; beside it what
+    signals add, where that was trained too or came with a LoRA.
 
     Collective: all ranks of a DeepSpeed run must call it; those with `whole` False get None and hold no copy.
     """
     peft: Any = model
-    tensors: dict[str, Tensor] = {}
-    for name, parameter in model.named_parameters():
-        if ".lora_" in name:
-            value = _master(parameter)
-            if whole:
-                tensors[name] = value.detach().float().cpu().clone()
+    lora = {name: parameter for name, parameter in model.named_parameters() if ".lora_" in name}
+    tensors, extra = _whole(lora, whole), _whole(_beside(model), whole)
     alpha = float(peft.peft_config["default"].lora_alpha)
-    return lora_files.collect(tensors, "the model", alpha) if whole else None
+    return replace(lora_files.collect(tensors, "the model", alpha), extra=extra) if whole else None
+
+
+def _beside(model: nn.Module) -> dict[str, nn.Parameter]:
+    """What signals add, by its names in files, where the LoRA is not whole without it."""
+    wan = bare(model)
+    belongs = {name for adapter in adapters_of(wan) if adapter.filled for name in adapter.names(wan)}
+    return {name: one for name, one in added(model).items() if one.requires_grad or name in belongs}
+
+
+def _whole(parameters: Mapping[str, nn.Parameter], keep: bool) -> dict[str, Tensor]:
+    """Float32 on the CPU; all ranks take part, those that do not keep it hold no copy."""
+    found: dict[str, Tensor] = {}
+    for name, parameter in parameters.items():
+        value = _master(parameter)
+        if keep:
+            found[name] = value.detach().float().cpu().clone()
+    return found
 
 
 def _master(parameter: nn.Parameter) -> Tensor:

@@ -23,14 +23,24 @@ from torch import Tensor
 
 from svi import disk
 from svi.artifacts import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CHECKPOINTS, LATEST, LORA
-from svi.foreign import data_only, json_object, read_object, reason
-from svi.lora.keys import FORMATS, HALVES, Format, every_block, in_block, key_of, listed, parse
+from svi.backbones.adapters import SIGNAL
+from svi.foreign import data_only, json_object, listed, read_object, reason, tensors_of
+from svi.lora.keys import FORMATS, HALVES, Format, every_block, in_block, key_of, parse
 
 EXTRA = "extra.safetensors"
 DIFFUSERS_WEIGHTS, DIFFUSERS_ALPHA = "pytorch_lora_weights.safetensors", "lora_adapter_metadata"
 _PART = re.compile(r"[_-]\d+[_-]of[_-](\d+)\.safetensors$")
-PICKLES = (".bin", ".pt", ".pth", ".ckpt")
-SET_ASIDE = "dwpose_embedding"  # the pose encoder that SVI-Dance files hold beside the LoRA
+PICKLES = (".bin", ".pt", ".pth")
+SET_ASIDE = {  # parts of names of what lies beside a LoRA in one file: what signals add
+    "dwpose_embedding",  # SVI-Dance's pose encoder, and UniAnimate-DiT's
+    "randomref_embedding_pose",  # another one of UniAnimate-DiT's, which SVI-Dance does not use
+    "audio_proj",  # MultiTalk's
+    "audio_cross_attn",
+    "norm_x",
+    SIGNAL,  # of a signal of one's own
+}
+PEFT = "base_model.model."  # before a model's own names
+TENSORS_ALONE = ".ckpt"  # UniAnimate-DiT's file; nothing in it is run
 OURS = ("format", "lora_format", "rank", "alpha", DIFFUSERS_ALPHA)  # metadata that a file's own contents decide
 # PEFT options that change what a LoRA computes, beyond rank and alpha.
 NOT_PLAIN = ("use_dora", "use_rslora", "lora_bias", "rank_pattern", "alpha_pattern", "modules_to_save", "use_qalora")
@@ -132,6 +142,8 @@ _PICKLE = (
 
 def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a safetensors file."""
+    if file.suffix == TENSORS_ALONE:
+        return tensors_of(file), {}
     if file.suffix in PICKLES:
         raise ValueError(_PICKLE.format(file))
     try:
@@ -146,8 +158,9 @@ def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _with_config(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], file: Path) -> LoraWeights:
     config = Config.read(file)
     aside = file.with_name(EXTRA)
-    extra = _load(aside)[0] if aside.is_file() else {}
-    weights = collect({**tensors, **extra}, str(file.parent), config.alpha, metadata)
+    weights = collect(tensors, str(file.parent), config.alpha, metadata)
+    if aside.is_file():
+        weights = replace(weights, extra={**weights.extra, **_load(aside)[0]})
     if weights.rank != config.rank:
         raise ValueError(
             f"{file} says rank r={config.rank}, but the tensors beside it have rank {weights.rank}: "
@@ -225,7 +238,7 @@ def _sorted_out(tensors: Mapping[str, Tensor], origin: str) -> tuple[Parts, dict
         if key is not None and key.part not in parts.get(key.module, {}):
             parts.setdefault(key.module, {})[key.part] = tensor
             forms.setdefault(key.form, name)
-        elif SET_ASIDE in name.split("."):
+        elif SET_ASIDE & set(name.split(".")):
             extra[name] = tensor
         else:
             unexpected.append(name)
@@ -358,7 +371,10 @@ def from_checkpoint(folder: Path, alpha: float | None = None) -> LoraWeights:
     config = steps / ADAPTER_CONFIG
     if alpha is None and config.is_file():
         alpha = Config.read(config).alpha
-    return replace(collect(tensors, str(steps / name), alpha, {"checkpoint": name}), form="checkpoint")
+    lora = {key: tensor for key, tensor in tensors.items() if ".lora_" in key}
+    beside = {f"{SIGNAL}.{key.removeprefix(PEFT)}": tensors[key] for key in tensors if key not in lora}
+    found = collect(lora, str(steps / name), alpha, {"checkpoint": name})
+    return replace(found, form="checkpoint", extra=beside)
 
 
 def _last_step(folder: Path) -> tuple[Path, str]:

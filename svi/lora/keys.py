@@ -115,8 +115,3 @@ def every_block(module: str, blocks: int) -> list[str]:
     """The module of that name in each of the blocks; itself if it is outside them."""
     block, local = in_block(module)
     return [module] if block is None else [f"blocks.{i}.{local}" for i in range(blocks)]
-
-
-def listed(keys: list[str]) -> str:
-    """The first ten and how many there are, for a message."""
-    return ", ".join(keys[:10]) + (f", ... ({len(keys)} in all)" if len(keys) > 10 else "")

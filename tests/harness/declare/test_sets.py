@@ -29,7 +29,7 @@ def test_every_section_can_be_written_so(section: str) -> None:
     whole = {name: getattr(kind(), name) for name in kind.model_fields}
     given = sets(kind(**whole))
     assert resolve(Settings, [("variant x", given)]).settings == Settings()
-    assert set(given) == {f"{section}.{name}" for name in kind.model_fields}
+    assert set(given) == {f"{section}.{field.alias or name}" for name, field in kind.model_fields.items()}
 
 
 def test_a_wrong_key_or_value_fails_where_it_is_written() -> None:

@@ -76,6 +76,7 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "metrics": "mine.py:Flicker",
         "signal": "another",  # of condition and generate
         "drop_signal": 0.5,
+        "with_signal": True,
         "drop_image": 0.5,
         "signal_guidance": 5.0,
     }

@@ -7,12 +7,11 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
-from svi.backbones.adapters import showing
+from svi.backbones.adapters import added, showing
 from svi.backbones.attention import causal
 from svi.backbones.tiny import TinyBackbone
 from svi.backbones.wrapped import LORA_TARGETS
 from svi.conditions.audio import AudioAdapter, clip, windows
-from svi.conditions.multitalk import saved
 from svi.settings import ConditionSettings
 from tests.svi.conditions.listeners import (
     CHANNELS,
@@ -96,11 +95,11 @@ def test_it_computes_what_multitalk_does(frames_a_latent: int, frames: int, late
     adapter = attached(adapted, frames_a_latent)
     trained(adapted)
     given = speech(frames)
-    plain = written_out(wan(), saved(adapted), given, frames_a_latent)
+    plain = written_out(wan(), added(adapted), given, frames_a_latent)
     torch.testing.assert_close(run(adapted, given, latents), run(plain, None, latents), rtol=1e-4, atol=1e-4)
     tokens = adapter.shown(given)
     assert tokens.shape == (2, latents, TOKENS, WIDTH)
-    torch.testing.assert_close(tokens, tokens_by_hand(saved(adapted), given, frames_a_latent), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(tokens, tokens_by_hand(added(adapted), given, frames_a_latent), rtol=1e-4, atol=1e-4)
 
 
 def test_a_latent_frame_hears_its_own_speech_alone() -> None:

@@ -8,11 +8,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from svi.backbones.adapters import fill
 from svi.conditions.pose import PoseAdapter
-from svi.conditions.unianimate import load, read, saved
-from svi.lora.files import collect
+from svi.conditions.unianimate import load, read
+from svi.lora import files
+from tests.svi.conditions.listeners import CHANNELS, wan
 
-CHANNELS = 24
+torch.set_num_threads(1)
 
 
 def pose_tensors(prefix: str = "") -> dict[str, Tensor]:
@@ -51,43 +53,46 @@ def unianimate(folder: Path) -> Path:
     return file
 
 
+def posed() -> Any:
+    """A transformer with an untrained pose encoder."""
+    transformer = wan()
+    PoseAdapter(CHANNELS, 4, 16).attach(transformer)
+    return transformer
+
+
+def encoder(transformer: Any) -> dict[str, Tensor]:
+    return {key: tensor.clone() for key, tensor in transformer.pose.encoder.state_dict().items()}
+
+
 def test_the_checkpoint_becomes_the_adapters_weights(tmp_path: Path) -> None:
-    found = read(unianimate(tmp_path))
-    assert found.pose.keys() == pose_tensors().keys()
-    assert found.reference.keys() == reference_tensors().keys()
-    assert collect(found.lora, "the file").rank == 2
-    adapter = PoseAdapter(CHANNELS, 4, 16)
-    load(adapter, found.pose, "the file")
-    for n in range(0, 14, 2):
-        for kind in ("weight", "bias"):
-            own = getattr(adapter.encoder[n], kind)
-            assert torch.equal(own, pose_tensors()[f"dwpose_embedding.{n}.{kind}"])
+    transformer = posed()
+    load(transformer, unianimate(tmp_path))
+    found = encoder(transformer)
+    assert len(found) == 14
+    assert all(torch.equal(tensor, pose_tensors()[f"dwpose_embedding.{key}"]) for key, tensor in found.items())
 
 
-def test_svi_dance_holds_lora_and_encoder(tmp_path: Path) -> None:
-    save_file(pose_tensors() | lora_tensors(), tmp_path / "svi-dance.safetensors")
-    found = read(tmp_path / "svi-dance.safetensors")
-    assert not found.reference
-    adapter = PoseAdapter(CHANNELS, 4, 16)
-    load(adapter, collect(pose_tensors() | lora_tensors(), "the file").extra, "the file")
-    assert torch.equal(adapter.encoder[12].bias, pose_tensors()["dwpose_embedding.12.bias"])
-    load(adapter, {key: tensor + 1 for key, tensor in pose_tensors("pipe.").items()}, "the file")
-    assert torch.equal(adapter.encoder[12].bias, pose_tensors()["dwpose_embedding.12.bias"] + 1)
+def test_unianimates_lora_and_encoder_lie_in_one_file(tmp_path: Path) -> None:
+    weights = files.read(unianimate(tmp_path))
+    assert weights.rank == 2
+    assert weights.extra.keys() == pose_tensors().keys() | reference_tensors().keys()
+    transformer = posed()
+    unused = fill(transformer, weights.extra, "the file")
+    assert set(unused) == reference_tensors().keys()
+    assert torch.equal(transformer.pose.encoder[12].bias, pose_tensors()["dwpose_embedding.12.bias"])
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    adapter, other = PoseAdapter(CHANNELS, 4, 16), PoseAdapter(CHANNELS, 1, 8)
-    load(adapter, pose_tensors(), "the file")
-    save_file(saved(adapter), tmp_path / "pose.safetensors")
-    load(other, read(tmp_path / "pose.safetensors").pose, "the file")
-    assert saved(other).keys() == pose_tensors().keys()
-    assert all(torch.equal(tensor, pose_tensors()[key]) for key, tensor in saved(other).items())
+def test_svi_dances_file_and_what_stands_before_its_keys(tmp_path: Path) -> None:
+    file = tmp_path / "svi-dance.safetensors"
+    save_file({key: tensor + 1 for key, tensor in pose_tensors("pipe.").items()} | lora_tensors(), file)
+    transformer = posed()
+    load(transformer, file)
+    assert torch.equal(transformer.pose.encoder[12].bias, pose_tensors()["dwpose_embedding.12.bias"] + 1)
 
 
-def test_keys_that_do_not_fit_are_named_and_nothing_changes() -> None:
-    adapter = PoseAdapter(CHANNELS, 4, 16)
-    before = saved(adapter)
-    tensors = pose_tensors()
+def test_keys_that_do_not_fit_are_named_and_nothing_changes(tmp_path: Path) -> None:
+    transformer, file = posed(), tmp_path / "a.safetensors"
+    before, tensors = encoder(transformer), pose_tensors()
     cases: list[tuple[dict[str, Tensor], str]] = [
         ({k: v for k, v in tensors.items() if "6.weight" not in k}, r"missing are dwpose_embedding.6.weight$"),
         (tensors | {"dwpose_embedding.14.bias": torch.zeros(1)}, "unexpected keys .*: dwpose_embedding.14.bias"),
@@ -97,9 +102,10 @@ def test_keys_that_do_not_fit_are_named_and_nothing_changes() -> None:
         ),
     ]
     for given, said in cases:
+        save_file(given, file)
         with pytest.raises(ValueError, match=said):
-            load(adapter, given, "the file")
-    assert all(torch.equal(tensor, before[key]) for key, tensor in saved(adapter).items())
+            load(transformer, file)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in encoder(transformer).items())
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:

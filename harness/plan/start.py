@@ -1,0 +1,67 @@
+"""What a training goes on from (`train.from`): a file an expert, and whether it can be."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UseError
+from harness.declare.request import MADE
+from harness.declare.settings import Settings
+from svi.artifacts import TRANSFORMER
+from svi.settings import TrainSettings
+
+FROM = "train.from"
+
+
+@dataclass(frozen=True)
+class Start:
+    """Paths and hashes by expert; empty where training starts anew."""
+
+    paths: Mapping[str, str] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, *experts: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Identity and runtime of a stage that starts from those of these experts."""
+        if not self.paths:
+            return {}, {}
+        hashes = [self.hashes[expert] for expert in experts]
+        return {f"{FROM}.fingerprint": hashes}, {FROM: ",".join(self.paths[expert] for expert in experts)}
+
+
+def start_of(settings: Settings, experts: Sequence[str], hash_of: Callable[[str], str]) -> Start:
+    """Raises UseError for what is not there, does not fit, or is no LoRA of this rank."""
+    train, paths = settings.train, settings.train.starts
+    if not paths or settings.generate.method != MADE:
+        return Start()
+    if len(paths) != len(experts):
+        raise UseError(
+            f"{FROM}={train.from_}: received {len(paths)}, and {settings.backbone.name} trains {len(experts)} "
+            f"({', '.join(experts)}); give one for each, joined by commas"
+        )
+    for path in paths:
+        if not Path(path).exists():
+            raise UseError(f"{FROM}={path}: no such file or folder (looked in {Path(path).resolve()})")
+        _check(Path(path), train)
+    return Start(
+        dict(zip(experts, (str(Path(path).absolute()) for path in paths), strict=True)),
+        dict(zip(experts, map(hash_of, paths), strict=True)),
+    )
+
+
+def _check(path: Path, train: TrainSettings) -> None:
+    if train.adapter == "full":
+        if not (path / TRANSFORMER).is_dir():
+            raise UseError(
+                f"{FROM}={path}: train.adapter=full goes on from a folder of a model that was trained here whole, with "
+                f"{TRANSFORMER}/ in it; give one, or set train.adapter=lora"
+            )
+        return
+    from svi.lora.files import read  # torch, which no other plan needs
+
+    try:
+        rank = read(path).rank
+    except ValueError as error:
+        raise UseError(f"{FROM}: {error}") from error
+    if rank != train.rank:
+        raise UseError(f"{FROM}={path}: its rank is {rank}, and train.rank={train.rank}; set train.rank={rank}")
