@@ -6,7 +6,7 @@ from harness.declare.spec import Variant, experiment
 from harness.experiments.ablation_talk import CONTROLS
 
 
-@experiment(tracks=("consistent-50s",), settings={"condition.signal": "pose"}, trivial=False)
+@experiment(tracks=("consistent-50s",), settings={"condition.signal": "pose"}, trivial=False, compare_to="svi-3")
 def ablation_dance() -> Iterator[Variant]:
     """Does a film keep to its skeleton to the end?"""
     yield Variant("base", {"train.enabled": False})

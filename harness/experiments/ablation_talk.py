@@ -11,7 +11,7 @@ CONTROLS = (
 )
 
 
-@experiment(tracks=("consistent-250s",), settings={"condition.signal": "audio"}, trivial=False)
+@experiment(tracks=("consistent-250s",), settings={"condition.signal": "audio"}, trivial=False, compare_to="svi-2")
 def ablation_talk() -> Iterator[Variant]:
     """Does a film keep in step with its sound for minutes?"""
     yield Variant("base", {"train.enabled": False})
