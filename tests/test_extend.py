@@ -15,14 +15,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from harness.cli import cli
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
 from tests.guide import COMMANDS, FILES, blocks, written
+from tests.harness.commands.wan_words import WORDS
 from tests.harness.finished import finished
 from tests.harness.packages import installed
 from tests.harness.small import ONE_TRACK, SMALL, harness
+from tests.harness.wan import wan
 
 PLAIN = "harness run ablation_eimg --only full"
 
@@ -46,6 +51,9 @@ class Lab:
             return CompletedProcess(words, said.exit_code, said.stdout, said.stderr)
         if words[0] in ("run", "plan"):
             words += [*SMALL, *([] if any(word.startswith("tracks=") for word in words) else [ONE_TRACK])]
+        if words[0] == "generate":
+            words = [word for word in words if word not in ("--profile", "wan2.1-i2v-14b-480p")]
+            words += ["--profile", "folder", f"backbone.weights={wan()}", *WORDS, "data.width=48"]
         if words[0] == "score":
             words[words.index("VIDEOS")] = "short" if "my_track.py:SHORT" in words else "videos"
             words.append("score.vbench=none")
@@ -77,8 +85,31 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     for name, frames in (("videos", 100), ("short", 20)):
         (lab.folder / name).mkdir()
         write_video(lab.folder / name / "a.mp4", moving_frames(frames, 32, 64, 0), 2)
+    write_samples(lab.folder)
     assert {"train", "generate"} <= set(lab.plain)
     return lab
+
+
+def write_samples(folder: Path) -> None:
+    """What the signal of the guide is trained on, one of them bad; what films start from; and all that one film takes."""
+    for sample in ("a", "b", "bad"):
+        made = folder / "MADE" / sample
+        made.mkdir(parents=True)
+        write_video(made / "video.mp4", moving_frames(60, 32, 64, 0), 2)
+        (made / "prompt.txt").write_text("a red disc")
+        (made / "level.txt").write_text("loud" if sample == "bad" else "\n".join(str(i % 20) for i in range(300)))
+    for sample in ("one", "two"):
+        start = folder / "SAMPLES" / sample
+        start.mkdir(parents=True)
+        Image.new("RGB", (32, 32), (200, 40, 90)).save(start / "frame.png")
+        (start / "prompt.txt").write_text("a red disc")
+        (start / "level.txt").write_text("\n".join(str(i % 7 + len(sample)) for i in range(500)))
+    Image.new("RGB", (96, 64), (200, 40, 90)).save(folder / "fox.jpg")
+    (folder / "prompts.txt").write_text("a red disc")
+    (folder / "level.txt").write_text("\n".join(map(str, range(50))))
+    sizes = {"weight": (24, 1), "bias": (24,)}  # of the two blocks of the small Wan
+    layers = {f"blocks.{i}.level.spread.{name}": torch.ones(size) for i in range(2) for name, size in sizes.items()}
+    save_file(layers, folder / "level.safetensors")
 
 
 def identity(folder: Path) -> dict[str, Any]:
@@ -161,6 +192,38 @@ def check_cache(lab: Lab, before: set[Path], done: CompletedProcess[str]) -> Non
     assert not np.array_equal(films(folder), films(window))
 
 
+def check_signal(lab: Lab, before: set[Path], done: CompletedProcess[str]) -> None:
+    """The adapter is trained with the embedded model, on whole samples; beside films of that model that follow nothing."""
+    [cache], [trained], [folder] = (new(lab, before, kind) for kind in ("data", "train", "generate"))
+    for one in (cache, trained, folder):
+        assert identity(one)["condition.signal.source"] == source("my_signal.py")
+    footage = json.loads((cache / "footage.json").read_text())
+    [(name, why)] = footage["skipped"]
+    assert (name, footage["videos"]) == ("bad", 2)
+    assert "could not convert string to float: 'loud', expected a file of numbers, 10 a second" in why
+    learned = load_file(next(trained.glob("transformer/*.safetensors")))
+    assert all(x.any() for name, x in learned.items() if ".level.spread." in name)
+    assert (folder / "signals" / "two.level.txt").read_text().split()[:3] == ["3.0", "8.0", "6.0"]
+    so_far, words = lab.before(), "condition.signal=my_signal.py:Level data.path=MADE eval.path=SAMPLES"
+    assert lab.run(f"{PLAIN} {words} generate.signal=none").returncode == 0
+    assert not new(lab, so_far, "train")
+    [nothing] = new(lab, so_far, "generate")
+    assert not np.array_equal(films(folder), films(nothing))
+
+
+def check_single(lab: Lab, before: set[Path], done: CompletedProcess[str]) -> None:
+    """Another film where the file says something else; none where it ends too early, or is no such file."""
+    film = (lab.folder / "film.mp4").read_bytes()
+    [command] = [one for one in COMMANDS if "generate film.mp4" in one]
+    for levels, code in ((["1"] * 50, 0), (["1"] * 9, 2), (["loud"], 2)):
+        (lab.folder / "level.txt").write_text("\n".join(levels))
+        again = lab.run(command)
+        assert again.returncode == code, again.stderr
+        if code:
+            assert ("--seconds 0.75, or give a longer one" in again.stderr) or ("'loud', expected a" in again.stderr)
+    assert (lab.folder / "film.mp4").read_bytes() != film
+
+
 def check_metric(lab: Lab, before: set[Path], done: CompletedProcess[str]) -> None:
     """One suite more, of the films that were there."""
     kinds = sorted(kind for _, kind in made(lab.before() - before))
@@ -197,6 +260,11 @@ def check_shown(lab: Lab, before: set[Path], done: CompletedProcess[str]) -> Non
     assert source("my_objective.py")[:12] in done.stdout
 
 
+def check_signal_shown(lab: Lab, before: set[Path], done: CompletedProcess[str]) -> None:
+    assert done.stdout.startswith("condition.signal=my_signal.py:Level: How much of something there is in every frame.")
+    assert source("my_signal.py")[:12] in done.stdout
+
+
 def check_planned(lab: Lab, before: set[Path], done: CompletedProcess[str]) -> None:
     assert "full" in done.stdout
     assert lab.before() == before
@@ -219,6 +287,9 @@ CHECKS: dict[str, Check] = {
     "method.generation=my_loop.py:Levelled": check_loop,
     "method.memory=my_memory.py:Halfway": check_memory,
     "method.memory=my_cache.py:FirstAndEven": check_cache,
+    "harness show my_signal.py:Level": check_signal_shown,
+    "harness run ablation_eimg --only full condition.signal=my_signal.py:Level": check_signal,
+    "harness generate film.mp4": check_single,
     "score.metrics=my_metric.py:Flicker": check_metric,
     "my_track.py:SHORT": check_track,
     "backbone.name=my_backbone.py:Mosaic": check_backbone,
@@ -252,11 +323,15 @@ def test_the_package_of_the_guide_adds_its_parts(lab: Lab, tmp_path: Path, monke
         f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in one.items())
         for group, one in project["entry-points"].items()
     )
-    modules = {name.removesuffix(".py"): FILES[name] for name in ("my_objective.py", "my_metric.py", "my_track.py")}
+    modules = {
+        name.removesuffix(".py"): FILES[name]
+        for name in ("my_objective.py", "my_signal.py", "my_metric.py", "my_track.py")
+    }
     site = installed(tmp_path, project["name"], points, modules, project["version"])
     monkeypatch.syspath_prepend(site)
     listed = lab.run("harness list")
     assert "my_objective:NoisyPast, of noisy-past 1.0" in listed.stdout
+    assert "my_signal:Level, of noisy-past 1.0" in listed.stdout
     [command] = [one for one in COMMANDS if PACKAGED in one]
     before = lab.before()
     done = lab.run(command)
@@ -266,6 +341,6 @@ def test_the_package_of_the_guide_adds_its_parts(lab: Lab, tmp_path: Path, monke
 
 def test_every_file_and_command_of_the_guide_is_tested() -> None:
     assert set(FILES) == {f"my_{name}.py" for name in
-        ("objective", "experiment", "loop", "memory", "cache", "metric", "track", "backbone", "words")}  # fmt: skip
+        ("objective", "experiment", "loop", "memory", "cache", "signal", "metric", "track", "backbone", "words")}  # fmt: skip
     used = [part for part in CHECKS if any(part in command for command in COMMANDS)]
     assert used == list(CHECKS)

@@ -18,6 +18,7 @@ from harness.core.atomic import replacing
 from harness.core.errors import UseError
 from harness.core.signature import fingerprint
 from harness.core.store import ERROR, Store
+from harness.declare.doors import loaded
 from harness.declare.request import layers_of, resolved
 from harness.declare.settings import Settings
 from harness.declare.spec import parse_overrides
@@ -26,7 +27,11 @@ from harness.plan.method import Method, method_of
 from harness.plan.model import Model
 from harness.plan.pipeline import Builder
 from svi.artifacts import VIDEOS
+from svi.conditions.signal import Signal
 from svi.data.picture import kept, open_upright, same_shape
+from svi.parts import SIGNALS
+
+SECONDS = 50.0  # of a film that follows nothing, as the shorter tracks have
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class FilmRequest:
     image: Path
     prompts: Path
     loras: tuple[Path, ...]
-    seconds: float
+    signal: Path | None
+    seconds: float | None
     target: Path
     profile: str
     recipes: tuple[str, ...]
@@ -57,7 +63,14 @@ class FilmRequest:
     type=click.Path(exists=True, path_type=Path),
     help="LoRA file or folder of any known format; two experts take two",
 )
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=50.0, show_default=True)
+@click.option(
+    "--signal",
+    type=EXISTING_FILE,
+    help="what it follows, as condition.signal says: sound (wav, mp4, ...), skeletons (mp4 or key points), or your own",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), help="without it as long as --signal, or 50 where it has none"
+)
 @click.option(
     "--negative", metavar="TEXT", help="what guidance leads away from; without it the recipe's negative prompt"
 )
@@ -83,13 +96,15 @@ def make_film(request: FilmRequest, store: Path, verbosity: int) -> int:
     opened = Store(store)
     builder = Builder(opened.fingerprints)
     model = builder.model(settings)
-    identity, runtime = _inputs(request, model, opened.fingerprints)
+    method = _method(settings, bool(request.loras), opened.fingerprints)
+    seconds = _seconds(request, method, model)
+    identity, runtime = _inputs(request, model, opened.fingerprints, seconds)
     work = identity["clips"] * settings.generate.steps
     base = builder.trained_here(model)
-    kind, parts, places = _method(settings, bool(request.loras)).films(FILM)
+    kind, parts, places = method.films(FILM)
     signature = builder.add(kind, request.target.stem, model, {**identity, **parts}, base, work, {**runtime, **places})
     console = console_of(builder.graph, opened, 1, settings.backbone.embedded, verbosity)
-    for line in (*_cut(request.image, model), *_ended(request.seconds, identity["frames"], settings)):
+    for line in (*_cut(request.image, model), *_ended(request, seconds, identity["frames"], settings)):
         console.say(line)
     with console, Local(1, facts()) as executor:
         run(builder.graph, opened, executor, console.event, console.tick)
@@ -117,11 +132,7 @@ def _settings(request: FilmRequest) -> Settings:
             raise UseError("--negative and generate.negative_prompt= are the same setting; give one of them")
         values["generate.negative_prompt"] = request.negative
     settings = resolved(layers_of(request.profile, request.recipes, values)).settings
-    if settings.condition.signal is not None:
-        raise UseError(
-            f"condition.signal={settings.condition.signal}: a single film follows none; make it a sample of eval.path=FOLDER, with "
-            "audio.wav or pose.mp4 beside its image, and run an experiment with --only"
-        )
+    _check_signal(request.signal, settings)
     if request.negative and not settings.generate.guided:
         raise UseError(
             f"--negative {request.negative!r:.60} would do nothing, since generate.guidance={settings.generate.guidance:g} turns "
@@ -130,10 +141,44 @@ def _settings(request: FilmRequest) -> Settings:
     return settings
 
 
-def _method(settings: Settings, trained: bool) -> Method:
+def _check_signal(file: Path | None, settings: Settings) -> None:
+    """A film follows a file where condition.signal says what it is."""
+    kind = settings.condition.signal
+    if kind is not None and file is None:
+        raise UseError(f"condition.signal={kind}: the film has nothing to follow; give it a file by --signal FILE")
+    if kind is None and file is not None:
+        raise UseError(
+            f"--signal {file}: nothing says what it is; set condition.signal to {' or '.join(SIGNALS)}, or take a recipe that does "
+            "(svi-talk, svi-dance)"
+        )
+    if settings.generate.signal == "another":
+        raise UseError("generate.signal=another: there is one film alone; give it that signal by --signal FILE")
+
+
+def _method(settings: Settings, trained: bool, cache: Path) -> Method:
     """How the film comes about, with LoRAs that were trained by method.objective. Raises UseError for what does not fit."""
     train = settings.train.model_copy(update={"enabled": trained})
-    return method_of(settings.model_copy(update={"train": train}))
+    return method_of(settings.model_copy(update={"train": train}), hash_of=lambda path: fingerprint(Path(path), cache))
+
+
+def _seconds(request: FilmRequest, method: Method, model: Model) -> float:
+    """How long the film is to be. Raises UseError for a signal that cannot be read or ends before the film."""
+    if request.signal is None or method.signal is None:
+        return SECONDS if request.seconds is None else request.seconds
+    settings = model.settings
+    fps = settings.generate.film_fps(settings.data)
+    try:
+        signal: Signal = loaded(method.signal.part.target).of(settings)
+        lasting = signal.frames(request.signal, settings.data.model_copy(update={"fps": fps}))
+    except (ValueError, OSError) as error:
+        raise UseError(f"--signal: {error}") from error
+    wanted = max(lasting, 1) if request.seconds is None else n_frames(request.seconds, fps)
+    if wanted > lasting:
+        raise UseError(
+            f"--signal {request.signal} lasts for {lasting} frames at {fps:g} a second, and the film would have {wanted}; ask for "
+            f"at most --seconds {int(lasting * 100 / fps) / 100:g}, or give a longer one"
+        )
+    return wanted / fps if request.seconds is None else request.seconds
 
 
 def _cut(file: Path, model: Model) -> Iterator[str]:
@@ -159,14 +204,16 @@ def _cut(file: Path, model: Model) -> Iterator[str]:
                 yield f"for the whole image, make a film of its shape: data.height={size[0]} data.width={size[1]}"
 
 
-def _ended(seconds: float, frames: int, settings: Settings) -> Iterator[str]:
-    """That the film ends with its prompts, where it does."""
+def _ended(request: FilmRequest, seconds: float, frames: int, settings: Settings) -> Iterator[str]:
+    """That the film ends with its prompts, or with its signal, where it does."""
     fps = settings.generate.film_fps(settings.data)
     if frames < n_frames(seconds, fps):
         yield f"the film ends with its prompts, after {frames / fps:.1f} s of {seconds:g} s"
+    elif request.signal is not None and request.seconds is None:
+        yield f"the film ends with {request.signal}, after {frames / fps:.1f} s"
 
 
-def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _inputs(request: FilmRequest, model: Model, cache: Path, seconds: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Identity and runtime of the film beyond its settings."""
     settings = model.settings
     try:
@@ -180,7 +227,7 @@ def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, 
         )
     fps = settings.generate.film_fps(settings.data)
     timing = (fps, settings.data.clip_frames, settings.condition.overlap)
-    clips, frames = n_clips(request.seconds, *timing), n_frames(request.seconds, fps)
+    clips, frames = n_clips(seconds, *timing), n_frames(seconds, fps)
     lasting = clips_per_prompt(*timing)
     told = len(prompts) * lasting
     if settings.generate.after_prompts == "stop" and settings.generate.prompts == "stream" and told < clips:
@@ -192,7 +239,13 @@ def _inputs(request: FilmRequest, model: Model, cache: Path) -> tuple[dict[str, 
         "frames": frames,
         "clips": clips,
     }
-    paths = {"image": str(request.image.absolute()), "loras": [str(path.absolute()) for path in request.loras]}
+    paths: dict[str, Any] = {
+        "image": str(request.image.absolute()),
+        "loras": [str(path.absolute()) for path in request.loras],
+    }
+    if request.signal is not None:
+        identity["signal.fingerprint"] = fingerprint(request.signal, cache)
+        paths["signal"] = str(request.signal.absolute())
     return identity, paths
 
 

@@ -137,8 +137,8 @@ DOORS: Mapping[str, Door] = MappingProxyType(
         "objective": Door("objective", f"{PREFIX}objectives", OBJECTIVE_ASKS),
         "generation": Door("generation loop", f"{PREFIX}generations", ("next",)),
         "metric": Door("metric", f"{PREFIX}metrics", ("metrics", "score")),
+        "signal": Door("signal", f"{PREFIX}signals", ("key", "of", "attach", "frames", "course")),
         "memory": Door("memory", f"{PREFIX}memories", ("keep or reference",)),
-        "signal": Door("signal", f"{PREFIX}signals", ("key", "of", "attach", "course")),
         "track": Door("track", f"{PREFIX}tracks", kind=Track),
     }
 )

@@ -179,11 +179,6 @@ def _check_signal(method: Method, settings: Settings) -> None:
             f"condition.signal={method.signal.name}: the embedded world follows {' or '.join(SIGNALS)} alone; set data.path=FOLDER "
             "and eval.path=FOLDER, of samples that have it"
         )
-    if settings.data.path is not None and settings.eval.path is None:
-        raise UseError(
-            f"condition.signal={method.signal.name}: clips held back from data.path have nothing to follow for a whole film; set "
-            "eval.path=FOLDER, of samples that have it"
-        )
     for one in (method.objective, method.generation):
         if one and FOLLOWS not in one.part.gives:
             names = [name for name, part in BUILT_IN[one.axis].items() if FOLLOWS in part.gives]

@@ -331,6 +331,11 @@ class Builder:
         settings = model.settings
         if settings.eval.path is None:
             if settings.data.path is not None:
+                if settings.condition.signal is not None:
+                    raise UseError(
+                        f"condition.signal={settings.condition.signal}: clips held back from data.path have nothing to follow for "
+                        "a whole film; set eval.path=FOLDER, of samples that have it"
+                    )
                 check_stories(settings, track, {"a clip held back from data.path": 1})
             return {"eval.samples": "scenes" if settings.data.path is None else "held back"}
         try:

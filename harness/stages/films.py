@@ -19,12 +19,13 @@ from harness.core.job import Job
 from harness.declare.request import MADE
 from harness.stages.cost import FilmCost
 from harness.stages.fuller import fuller, take_films
-from harness.stages.loading import backbone_of, part_of, transformers_of
+from harness.stages.loading import backbone_of, part_of, signal_of, transformers_of
 from harness.stages.reading import Reading
 from harness.stages.scripts import scripts_of, write_true_films
 from svi.artifacts import SIGNALS, VIDEOS
 from svi.axes import CLIPS, NO_MEMORY
 from svi.conditions.scenes import scenes_of
+from svi.course import Course
 from svi.data.open_video import fit_frames
 from svi.data.picture import open_upright
 from svi.generation.generator import Generator
@@ -116,11 +117,24 @@ def film(job: Job) -> None:
         image = np.asarray(open_upright(Path(job.settings["image"])))[None]
     except ValueError as error:
         raise UseError(str(error)) from error
-    script = Script(
-        SINGLE_FILM, fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"])
-    )
+    start, prompts = fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"])
+    scripts = [Script(SINGLE_FILM, start, prompts, _course(job, read))]
+    if scripts[0].signal is not None:
+        scripts = _followed(scripts, job.folder)
     maker = _generator(job, read, [Path(path) for path in job.settings["loras"]])
-    maker.films([script], job.settings["frames"], read.generate.film_fps(read.data), job.folder, job.counting("clip"))
+    maker.films(scripts, job.settings["frames"], read.generate.film_fps(read.data), job.folder, job.counting("clip"))
+
+
+def _course(job: Job, read: Reading) -> Course | None:
+    """What a single film follows. Raises UseError for a file that it cannot."""
+    signal = signal_of(job, read)
+    if signal is None:
+        return None
+    data = read.data.model_copy(update={"fps": read.generate.film_fps(read.data)})
+    try:
+        return signal.course(Path(job.settings["signal"]), job.settings["frames"], data)
+    except ValueError as error:
+        raise UseError(f"condition.signal={signal.key}: {error}") from error
 
 
 def _generator(job: Job, read: Reading, trained: Sequence[Path]) -> Generator:

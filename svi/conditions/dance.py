@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from svi.conditions import unianimate
-from svi.conditions.pose import KEY, PoseAdapter, PoseFilm, open_pose
+from svi.conditions.pose import KEY, PoseAdapter, PoseFilm, open_pose, open_source
 from svi.conditions.skeleton import SUFFIXES
 from svi.data.samples import POSE
 from svi.settings import DataSettings
@@ -31,10 +31,21 @@ class Pose:
         if self.weights is not None:
             unianimate.load(wan, self.weights)
 
+    def frames(self, sample: Path, data: DataSettings) -> int:
+        """All those skeletons. Raises ValueError as `open_source` does, and where there are none."""
+        return len(open_source(_skeletons(sample), data))
+
     def course(self, sample: Path, frames: int, data: DataSettings) -> PoseFilm:
-        """Of pose.mp4, or of key points (pose.npz, ...). Raises ValueError as `open_pose` does, and where there is neither."""
-        names = [POSE, *(f"pose{suffix}" for suffix in SUFFIXES)]
-        found = [sample / name for name in names if (sample / name).is_file()]
-        if not found:
-            raise ValueError(f"{sample} has no skeletons; expected one of {', '.join(names)} beside its image")
-        return open_pose(found[0], frames, data)
+        """Of pose.mp4, of key points (pose.npz, ...), or of either that is given alone. Raises ValueError as `open_pose` does, and
+        where there is neither."""
+        return open_pose(_skeletons(sample), frames, data)
+
+
+def _skeletons(sample: Path) -> Path:
+    if sample.is_file():
+        return sample
+    names = [POSE, *(f"pose{suffix}" for suffix in SUFFIXES)]
+    found = [sample / name for name in names if (sample / name).is_file()]
+    if not found:
+        raise ValueError(f"{sample} has no skeletons; expected one of {', '.join(names)} beside its image")
+    return found[0]

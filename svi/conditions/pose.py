@@ -63,15 +63,7 @@ def open_pose(file: Path, frames: int, settings: DataSettings) -> PoseFilm:
     `file`: a video of skeletons of any rate, size and length, cropped and resized as training videos and start images are; or key
     points (skeleton.Skeletons). Raises ValueError for neither of them, and for fewer frames, with the seconds that there are.
     """
-    try:
-        points = file.suffix in SUFFIXES
-        source: Source = Skeletons(file, settings) if points else OpenVideo(file, settings)
-    except ValueError as error:
-        if points:
-            raise
-        raise ValueError(
-            f"{file}: received no readable video ({error}); expected one of skeletons, or key points ({', '.join(SUFFIXES)})"
-        ) from error
+    source = open_source(file, settings)
     if len(source) < frames:
         raise ValueError(
             f"{file} holds skeletons for {len(source)} frames at {settings.fps} a second, and the film has {frames}: "
@@ -79,6 +71,18 @@ def open_pose(file: Path, frames: int, settings: DataSettings) -> PoseFilm:
             "or give a longer one"
         )
     return PoseFilm(file, frames, source, settings.fps)
+
+
+def open_source(file: Path, settings: DataSettings) -> Source:
+    """All skeletons of a file as `open_pose` takes them. Raises ValueError for neither a video nor key points."""
+    if file.suffix in SUFFIXES:
+        return Skeletons(file, settings)
+    try:
+        return OpenVideo(file, settings)
+    except ValueError as error:
+        raise ValueError(
+            f"{file}: received no readable video ({error}); expected one of skeletons, or key points ({', '.join(SUFFIXES)})"
+        ) from error
 
 
 def _seconds(frames: int, fps: int) -> str:

@@ -21,8 +21,12 @@ class Signal(Protocol):
         """Add its adapter to this WanTransformer3DModel, a token of which is so many frames long and pixels wide: one that changes
         no bit until it is trained, or with published weights. Raises ValueError for weights that do not fit."""
 
-    def course(self, sample: Path, frames: int, data: DataSettings) -> Course:
-        """Of a sample's folder, for a film of so many frames at the data's fps and size.
+    def frames(self, sample: Path, data: DataSettings) -> int:
+        """How long a film can follow it, in frames at the data's fps. `sample`: its folder, or the one file (`harness generate
+        --signal`). Raises ValueError for a file that is missing or cannot be read; takes no model to tell."""
 
-        Raises ValueError for a file that is missing or too short.
+    def course(self, sample: Path, frames: int, data: DataSettings) -> Course:
+        """Of a sample, for a film of so many frames at the data's fps and size.
+
+        Raises ValueError for a file that is missing, cannot be read or is too short.
         """

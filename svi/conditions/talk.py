@@ -8,12 +8,14 @@ from torch import Tensor
 
 from svi.conditions.audio import KEY, AudioAdapter, clip
 from svi.conditions.multitalk import load_multitalk
-from svi.conditions.sound import check_length, levelled, read_sound
+from svi.conditions.sound import RATE, check_length, levelled, possible_frames, read_sound
 from svi.conditions.speech import CONFIG, Speech
 from svi.data import talking
 from svi.data.samples import SOUND, SPEECH, read_speech
 from svi.foreign import read_object
 from svi.settings import DataSettings
+
+WAV = ".wav"
 
 
 class Heard:
@@ -29,7 +31,12 @@ class Heard:
         return clip(self._film, start, frames)
 
     def keep(self, file: Path) -> Path:
-        return self._file
+        """A wav is heard as it is, of anything else what was listened to: of a video, the sound from its first picture on."""
+        if self._file.suffix == WAV:
+            return self._file
+        wav = file.with_name(f"{file.name}{WAV}")
+        talking.write_sound(wav, read_sound(self._file), RATE)
+        return wav
 
 
 class Audio:
@@ -56,19 +63,35 @@ class Audio:
         if self.weights is not None:
             load_multitalk(wan, self.weights)
 
+    def frames(self, sample: Path, data: DataSettings) -> int:
+        """All that sound, as `course` finds it. Raises ValueError as `read_sound` and `read_speech` do."""
+        speech = self._speech(sample)
+        return possible_frames(read_sound(_sound(sample)), data.fps) if speech is None else len(read_speech(speech))
+
     def course(self, sample: Path, frames: int, data: DataSettings) -> Heard:
-        """Of audio.wav, or of what `harness data talk` made of it. Raises ValueError for files that are missing, cannot be read, or
-        end before the film."""
-        sound, speech = sample / SOUND, sample / SPEECH
-        if self.encoder is not None and speech.is_file():
-            return Heard(_long_enough(read_speech(speech), frames, speech), sound)
-        if not sound.is_file():
-            raise ValueError(f"{sample} has no sound; expected {SOUND} beside its image")
+        """Of audio.wav, or of what `harness data talk` made of it; of a file with sound that is given alone. Raises ValueError for
+        files that are missing, cannot be read, or end before the film."""
+        speech = self._speech(sample)
+        if speech is not None:
+            return Heard(_long_enough(read_speech(speech), frames, speech), sample / SOUND)
+        sound = _sound(sample)
         samples = read_sound(sound)
         check_length(sound, samples, frames, data.fps)
         if self.encoder is None:
             return Heard(torch.from_numpy(talking.features(samples, data.fps)), sound)
         return Heard(Speech(self.encoder).film(levelled(samples), data.fps), sound)
+
+    def _speech(self, sample: Path) -> Path | None:
+        """What wav2vec2 has heard already."""
+        speech = sample / SPEECH
+        return speech if self.encoder is not None and speech.is_file() else None
+
+
+def _sound(sample: Path) -> Path:
+    sound = sample if sample.is_file() else sample / SOUND
+    if not sound.is_file():
+        raise ValueError(f"{sample} has no sound; expected {SOUND} beside its image")
+    return sound
 
 
 def _long_enough(film: Tensor, frames: int, file: Path) -> Tensor:

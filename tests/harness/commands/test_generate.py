@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import av
 import pytest
 from PIL import Image
 
@@ -13,6 +14,7 @@ from harness.plan.model import Model
 from svi.settings import BackboneSettings, DataSettings
 from tests.harness.finished import finished
 from tests.harness.small import SMALL, harness
+from tests.svi.conditions.sounds import tone, write_sound
 
 
 @pytest.fixture
@@ -45,9 +47,43 @@ def test_what_is_no_image_is_refused_before_anything_is_trained(tmp_path: Path, 
     assert not (tmp_path / "runs" / "artifacts").exists()
 
 
-def test_a_single_film_has_nothing_to_follow(tmp_path: Path, asked: list[str]) -> None:
-    done = harness(*asked, "condition.signal=audio", store=tmp_path / "runs")
-    assert (done.returncode, "make it a sample of eval.path=FOLDER" in done.stderr) == (2, True)
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("condition.signal=audio",), "the film has nothing to follow; give it a file by --signal FILE"),
+        (("--signal", "{sound}"), "nothing says what it is; set condition.signal to audio or pose"),
+        (("--signal", "{sound}", "condition.signal=audio"), "lasts for 3 frames at 2 a second, and the film would have 8; ask for "
+            "at most --seconds 1.5"),
+        (("--signal", "{image}", "condition.signal=audio"), "received a file without sound"),
+        (("--signal", "{sound}", "condition.signal=pose"), "received no readable video"),
+        (("--signal", "{sound}", "condition.signal=audio", "generate.signal=another"), "there is one film alone"),
+    ],
+)  # fmt: skip
+def test_a_signal_that_a_film_cannot_follow_is_refused(
+    tmp_path: Path, asked: list[str], words: tuple[str, ...], said: str
+) -> None:
+    files = {"sound": write_sound(tmp_path / "voice.wav", tone(1.5)), "image": tmp_path / "start.png"}
+    done = harness(*asked, *(word.format(**files) for word in words), store=tmp_path / "runs")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (tmp_path / "runs" / "artifacts").exists()
+
+
+def test_a_film_of_the_embedded_world_follows_a_sound_to_its_end(tmp_path: Path, asked: list[str]) -> None:
+    """What it is called does not matter, what it is does."""
+    without = [word for i, word in enumerate(asked) if "--seconds" not in asked[max(0, i - 1) : i + 1]]
+    films = []
+    for name, loud in (("a", 0.3), ("b", 0.3), ("c", 0.01)):
+        file = write_sound(tmp_path / f"{name}.wav", tone(2.5, loud=loud))
+        done = harness(*without, "condition.signal=audio", "--signal", str(file), store=tmp_path / "runs")
+        assert done.returncode == 0, done.stderr
+        assert f"the film ends with {file}, after 2.5 s" in done.stderr
+        with av.open(str(tmp_path / "out.mp4")) as container:
+            assert container.streams.audio
+            films.append([one.to_ndarray(format="rgb24").tobytes() for one in container.decode(video=0)])
+    assert len(films[0]) == 5
+    assert films[0] == films[1] != films[2]
+    assert len(list(Store(tmp_path / "runs").manifests("film"))) == 2
 
 
 def test_what_is_cut_of_a_portrait_is_said_with_a_size_that_keeps_it(tmp_path: Path) -> None:

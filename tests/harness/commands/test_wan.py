@@ -7,9 +7,11 @@ import av
 import pytest
 from PIL import Image
 
+from svi.conditions.sound import read_sound
 from tests.harness.commands.wan_words import WORDS, write_videos
 from tests.harness.small import harness
 from tests.harness.wan import wan
+from tests.svi.conditions.sounds import tone, write_film, write_wav2vec2
 
 WIDTH = {"wan2.2-ti2v": 64}
 
@@ -122,6 +124,29 @@ def test_a_film_is_led_away_from_the_recipes_negative_prompt_or_from_ones_own(tm
         assert code == 0, said
         made[name] = frames_of(tmp_path / f"{name}.mp4")
     assert made["recipe"] != made["own"] != made["none"] != made["recipe"]
+
+
+def test_a_film_has_the_sound_of_a_video_or_its_skeletons_beside_it(tmp_path: Path, weights: Path) -> None:
+    """Sound that begins half a second after the pictures does so in the film."""
+    (tmp_path / "wav2vec2").mkdir()
+    encoder = write_wav2vec2(tmp_path / "wav2vec2")
+    heard = write_film(tmp_path / "heard.mp4", 3, tone(2.5), late=0.5)
+    drawn = write_film(tmp_path / "drawn.mp4", 3, None)
+    for name, words in {
+        "talk": ("condition.signal=audio", f"condition.encoder={encoder}", "--signal", str(heard)),
+        "dance": ("condition.signal=pose", "--signal", str(drawn)),
+    }.items():
+        code, said = film(tmp_path, weights, *words, target=f"{name}.mp4")
+        assert code == 2
+        assert "lasts for 12 frames at 4 a second, and the film would have 24; ask for at most --seconds 3" in said
+        code, said = film(tmp_path, weights, *words, "--seconds", "2", target=f"{name}.mp4")
+        assert code == 0, said
+        assert len(frames_of(tmp_path / f"{name}.mp4")) == 8
+    sound = read_sound(tmp_path / "talk.mp4")
+    assert abs(sound[:7000]).max() < 0.01 < abs(sound[9000:]).max()
+    with av.open(str(tmp_path / "dance.mp4")) as container:
+        assert not container.streams.audio
+    assert len(frames_of(*(tmp_path / "runs").glob("artifacts/film/*/signals/film.pose.mp4"))) == 8
 
 
 @pytest.mark.parametrize(

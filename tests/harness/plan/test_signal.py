@@ -21,6 +21,9 @@ class Brightness:
     def attach(self, wan, frames_a_latent, side):
         raise NotImplementedError
 
+    def frames(self, sample, data):
+        raise NotImplementedError
+
     def course(self, sample, frames, data):
         raise NotImplementedError
 '''
