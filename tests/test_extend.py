@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import runpy
 import shlex
 import shutil
 import tomllib
@@ -18,9 +19,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from harness.cli import cli
+from svi.backbones.adapters import added
+from svi.backbones.wan import WanBackbone
+from svi.lora.adapter import adapted, save
+from svi.settings import BackboneSettings, DataSettings, TrainSettings
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
 from tests.guide import COMMANDS, FILES, blocks, written
 from tests.harness.commands.wan_words import WORDS
@@ -107,9 +112,13 @@ def write_samples(folder: Path) -> None:
     Image.new("RGB", (96, 64), (200, 40, 90)).save(folder / "fox.jpg")
     (folder / "prompts.txt").write_text("a red disc")
     (folder / "level.txt").write_text("\n".join(map(str, range(50))))
-    sizes = {"weight": (24, 1), "bias": (24,)}  # of the two blocks of the small Wan
-    layers = {f"blocks.{i}.level.spread.{name}": torch.ones(size) for i in range(2) for name, size in sizes.items()}
-    save_file(layers, folder / "level.safetensors")
+    data, settings = DataSettings(height=32, width=48, clip_frames=9), BackboneSettings(name="folder", text_tokens=16)
+    signal = runpy.run_path(str(folder / "my_signal.py"))["Level"]()
+    model = adapted(WanBackbone.load(wan(), settings, data, signal=signal), TrainSettings(rank=4, with_signal=True))
+    for parameter in added(model).values():
+        torch.nn.init.ones_(parameter)
+    save(model, folder)
+    (folder / "lora").rename(folder / "LORA")
 
 
 def identity(folder: Path) -> dict[str, Any]:
