@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
@@ -31,8 +32,8 @@ class Adapter(nn.Module, ABC):
 
     key: str
     """Its place in a `svi.backbones.backbone.Condition`, and its name in the transformer."""
-    filled = False
-    """Whether its weights are those that lay beside a LoRA, and belong with it."""
+    filled: Mapping[str, Tensor] = MappingProxyType({})
+    """What it was filled with, by its names in files: as it came, whatever precision the transformer has."""
 
     def attach(self, wan: Any) -> None:
         """Becomes a module of this WanTransformer3DModel. A subclass adds its hooks."""
@@ -120,19 +121,15 @@ def fill(transformer: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> 
     """
     wan = bare(transformer)
     parameters = dict(wan.named_parameters())
-    given: dict[str, str] = {}
-    filled = []
-    for adapter in adapters_of(wan):
-        found = _found(tensors, adapter.names(wan))
+    given = {adapter: _found(tensors, adapter.names(wan)) for adapter in adapters_of(wan)}
+    for adapter, found in given.items():
+        _check(adapter, wan, found, tensors, origin)
+    for adapter, found in given.items():
+        for ours, key in found.items():
+            parameters[ours].copy_(tensors[key])
         if found:
-            _check(adapter, wan, found, tensors, origin)
-            given |= found
-            filled.append(adapter)
-    for adapter in filled:
-        adapter.filled = True
-    for ours, key in given.items():
-        parameters[ours].copy_(tensors[key])
-    return sorted(set(tensors) - set(given.values()))
+            adapter.filled = {theirs: tensors[found[ours]] for theirs, ours in adapter.names(wan).items()}
+    return sorted(set(tensors).difference(*(found.values() for found in given.values())))
 
 
 def _found(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, str]:
@@ -143,7 +140,7 @@ def _found(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str,
 
 def _check(adapter: Adapter, wan: Any, found: Mapping[str, str], tensors: Mapping[str, Tensor], origin: str) -> None:
     parameters = dict(wan.named_parameters())
-    if missing := [theirs for theirs, ours in adapter.names(wan).items() if ours not in found]:
+    if found and (missing := [theirs for theirs, ours in adapter.names(wan).items() if ours not in found]):
         raise ValueError(f"{origin}: {adapter.key} is incomplete; missing are {listed(missing)}")
     other = [
         f"{key} {list(tensors[key].shape)} (expected {list(parameters[ours].shape)})"

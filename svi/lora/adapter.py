@@ -130,16 +130,13 @@ def weights_of(model: nn.Module, whole: bool = True) -> LoraWeights | None:
     """
     peft: Any = model
     lora = {name: parameter for name, parameter in model.named_parameters() if ".lora_" in name}
-    tensors, extra = _whole(lora, whole), _whole(_beside(model), whole)
+    beside = {name: one for name, one in added(model).items() if one.requires_grad}
+    tensors, trained = _whole(lora, whole), _whole(beside, whole)
+    if not whole:
+        return None
+    came = {name: tensor for adapter in adapters_of(bare(model)) for name, tensor in adapter.filled.items()}
     alpha = float(peft.peft_config["default"].lora_alpha)
-    return replace(lora_files.collect(tensors, "the model", alpha), extra=extra) if whole else None
-
-
-def _beside(model: nn.Module) -> dict[str, nn.Parameter]:
-    """What signals add, by its names in files, where the LoRA is not whole without it."""
-    wan = bare(model)
-    belongs = {name for adapter in adapters_of(wan) if adapter.filled for name in adapter.names(wan)}
-    return {name: one for name, one in added(model).items() if one.requires_grad or name in belongs}
+    return replace(lora_files.collect(tensors, "the model", alpha), extra={**came, **trained})
 
 
 def _whole(parameters: Mapping[str, nn.Parameter], keep: bool) -> dict[str, Tensor]:
