@@ -201,21 +201,26 @@ def _check_files(signal: Chosen, settings: Settings) -> None:
             "condition.signal=audio: nothing hears it; set condition.encoder=FOLDER, a wav2vec2 in transformers' layout (MultiTalk "
             "and SVI-Talk: chinese-wav2vec2-base)"
         )
+    for key in named:
+        if not Path(getattr(condition, key)).exists():
+            raise UseError(f"condition.{key}={getattr(condition, key)}: no such file or folder")
+
+
+def check_training(signal: Chosen | None, settings: Settings) -> None:
+    """Whether what a signal adds is trained, where a training is planned. Raises UseError where it would not be, or badly."""
     train = settings.train
-    frozen = train.enabled and train.adapter == "lora" and not train.with_signal and not settings.backbone.embedded
-    if frozen and signal.found is None and condition.weights is None and not train.starts:
+    frozen = train.adapter == "lora" and not train.with_signal and not settings.backbone.embedded
+    given = settings.condition.weights is not None or train.starts
+    if frozen and signal is not None and signal.found is None and not given:
         raise UseError(
             f"condition.signal={signal.name}: nothing would follow it, since what it adds to the model is untrained and a LoRA "
             "leaves it so; set train.with_signal=true, or condition.weights=FILE, or train.from=FILE of a LoRA with it"
         )
-    if train.enabled and train.with_signal and settings.backbone.dtype == "bfloat16" and train.dtype == "float32":
+    if train.with_signal and settings.backbone.dtype == "bfloat16" and train.dtype == "float32":
         raise UseError(
             "train.with_signal=true would train weights in bfloat16, which loses small steps; set train.dtype=bfloat16, whose "
             "optimiser keeps them in float32"
         )
-    for key in named:
-        if not Path(getattr(condition, key)).exists():
-            raise UseError(f"condition.{key}={getattr(condition, key)}: no such file or folder")
 
 
 def _check_memory(memory: Chosen, condition: ConditionSettings) -> None:

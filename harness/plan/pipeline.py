@@ -20,7 +20,7 @@ from harness.declare.spec import Resolved, Variant
 from harness.declare.tracks import identity_of
 from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN, Kind
 from harness.plan.launch import launcher
-from harness.plan.method import Method, method_of
+from harness.plan.method import Method, check_training, method_of
 from harness.plan.model import Model, Weights, check_stories, model_of
 from harness.plan.scoring import Scoring, scorings
 from harness.plan.start import Start, start_of
@@ -119,6 +119,8 @@ class Builder:
         base, start = self.base(model), self._start(model)
         name = f"{variant.name}, seed {seed}"
         trained: dict[str, str] = {}
+        if settings.train.enabled:
+            check_training(method.signal, settings)
         for expert in model.experts if settings.train.enabled else ():
             label, extra = (f"{name}, {expert}", {"expert": expert}) if many else (name, {})
             kind, parts, places = method.training(TRAIN)

@@ -1,11 +1,12 @@
 """The stages that make films: what their first clips forecast, all films of a track, or one film."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from benchmarks.artifacts import PROBE
 from benchmarks.films.film import Probes
@@ -24,6 +25,8 @@ from harness.stages.reading import Reading
 from harness.stages.scripts import scripts_of, write_true_films
 from svi.artifacts import SIGNALS, VIDEOS
 from svi.axes import CLIPS, NO_MEMORY
+from svi.backbones.adapters import adapters_of
+from svi.backbones.wrapped import bare
 from svi.conditions.scenes import scenes_of
 from svi.course import Course
 from svi.data.open_video import fit_frames
@@ -118,10 +121,11 @@ def film(job: Job) -> None:
     except ValueError as error:
         raise UseError(str(error)) from error
     start, prompts = fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"])
+    maker = _generator(job, read, [Path(path) for path in job.settings["loras"]])
     scripts = [Script(SINGLE_FILM, start, prompts, _course(job, read))]
     if scripts[0].signal is not None:
+        _check_followed(job, read, maker.denoiser.models.values())
         scripts = _followed(scripts, job.folder)
-    maker = _generator(job, read, [Path(path) for path in job.settings["loras"]])
     maker.films(scripts, job.settings["frames"], read.generate.film_fps(read.data), job.folder, job.counting("clip"))
 
 
@@ -135,6 +139,19 @@ def _course(job: Job, read: Reading) -> Course | None:
         return signal.course(Path(job.settings["signal"]), job.settings["frames"], data)
     except ValueError as error:
         raise UseError(f"condition.signal={signal.key}: {error}") from error
+
+
+def _check_followed(job: Job, read: Reading, models: Iterable[nn.Module]) -> None:
+    """Raises UseError where a film would follow nothing: a Wan adds zeros for a signal whose weights it was not given. What one's
+    own class attaches is its own matter."""
+    given = "backbone" in job.inputs or read.condition.weights is not None or "condition.signal.source" in job.settings
+    if given or read.generate.signal == "none":
+        return
+    if not all(adapter.filled for model in models for adapter in adapters_of(bare(model))):
+        raise UseError(
+            f"condition.signal={read.condition.signal}: nothing would follow it, since what it adds to the model is untrained; "
+            "give condition.weights=FILE, or a --lora that has it beside the LoRA"
+        )
 
 
 def _generator(job: Job, read: Reading, trained: Sequence[Path]) -> Generator:

@@ -7,7 +7,13 @@ import av
 import pytest
 from PIL import Image
 
+from svi.backbones.wan import WanBackbone
+from svi.conditions.dance import Pose
+from svi.conditions.signal import Signal
 from svi.conditions.sound import read_sound
+from svi.conditions.talk import Audio
+from svi.lora.adapter import adapted, save
+from svi.settings import BackboneSettings, DataSettings, TrainSettings
 from tests.harness.commands.wan_words import WORDS, write_videos
 from tests.harness.small import harness
 from tests.harness.wan import wan
@@ -67,19 +73,19 @@ def film(
     return done.returncode, done.stderr
 
 
+def small(weights: Path, signal: Signal | None = None) -> WanBackbone:
+    """The model of these films."""
+    settings = BackboneSettings(name="folder", weights=str(weights), text_tokens=16)
+    return WanBackbone.load(weights, settings, DataSettings(height=32, width=48, clip_frames=9), signal=signal)
+
+
 def test_one_film_with_and_without_a_lora(tmp_path: Path, weights: Path) -> None:
     code, said = film(tmp_path, weights)
     assert code == 0, said
     plain = frames_of(tmp_path / "out.mp4")
     assert len(plain) == 24
 
-    from svi.backbones.wan import WanBackbone
-    from svi.lora.adapter import adapted, save
-    from svi.settings import BackboneSettings, DataSettings, TrainSettings
-
-    settings = BackboneSettings(name="folder", weights=str(weights), text_tokens=16)
-    backbone = WanBackbone.load(weights, settings, DataSettings(height=32, width=48, clip_frames=9))
-    model = adapted(backbone, TrainSettings(rank=4, alpha=4))
+    model = adapted(small(weights), TrainSettings(rank=4, alpha=4))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             parameter.data.fill_(0.3)
@@ -127,9 +133,11 @@ def test_a_film_is_led_away_from_the_recipes_negative_prompt_or_from_ones_own(tm
 
 
 def test_a_film_has_the_sound_of_a_video_or_its_skeletons_beside_it(tmp_path: Path, weights: Path) -> None:
-    """Sound that begins half a second after the pictures does so in the film."""
+    """Sound that begins half a second after the pictures does so in the film; without weights nothing would follow either."""
     (tmp_path / "wav2vec2").mkdir()
     encoder = write_wav2vec2(tmp_path / "wav2vec2")
+    for name, signal in {"talk": Audio(encoder), "dance": Pose()}.items():
+        save(adapted(small(weights, signal), TrainSettings(rank=4, with_signal=True)), tmp_path / name)
     heard = write_film(tmp_path / "heard.mp4", 3, tone(2.5), late=0.5)
     drawn = write_film(tmp_path / "drawn.mp4", 3, None)
     for name, words in {
@@ -140,6 +148,9 @@ def test_a_film_has_the_sound_of_a_video_or_its_skeletons_beside_it(tmp_path: Pa
         assert code == 2
         assert "lasts for 12 frames at 4 a second, and the film would have 24; ask for at most --seconds 3" in said
         code, said = film(tmp_path, weights, *words, "--seconds", "2", target=f"{name}.mp4")
+        assert (code, "nothing would follow it" in said) == (2, True)
+        lora = ("--lora", str(tmp_path / name / "lora"))
+        code, said = film(tmp_path, weights, *words, *lora, "--seconds", "2", target=f"{name}.mp4")
         assert code == 0, said
         assert len(frames_of(tmp_path / f"{name}.mp4")) == 8
     sound = read_sound(tmp_path / "talk.mp4")
