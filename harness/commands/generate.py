@@ -18,16 +18,15 @@ from harness.core.atomic import replacing
 from harness.core.errors import UseError
 from harness.core.signature import fingerprint
 from harness.core.store import ERROR, Store
-from harness.declare.doors import loaded
 from harness.declare.request import layers_of, resolved
 from harness.declare.settings import Settings
 from harness.declare.spec import parse_overrides
+from harness.plan.following import lasting
 from harness.plan.kinds import FILM
 from harness.plan.method import Method, method_of
 from harness.plan.model import Model
 from harness.plan.pipeline import Builder
 from svi.artifacts import VIDEOS
-from svi.conditions.signal import Signal
 from svi.data.picture import kept, open_upright, same_shape
 from svi.parts import SIGNALS
 
@@ -165,18 +164,13 @@ def _seconds(request: FilmRequest, method: Method, model: Model) -> float:
     """How long the film is to be. Raises UseError for a signal that cannot be read or ends before the film."""
     if request.signal is None or method.signal is None:
         return SECONDS if request.seconds is None else request.seconds
-    settings = model.settings
-    fps = settings.generate.film_fps(settings.data)
-    try:
-        signal: Signal = loaded(method.signal.part.target).of(settings)
-        lasting = signal.frames(request.signal, settings.data.model_copy(update={"fps": fps}))
-    except (ValueError, OSError) as error:
-        raise UseError(f"--signal: {error}") from error
-    wanted = max(lasting, 1) if request.seconds is None else n_frames(request.seconds, fps)
-    if wanted > lasting:
+    fps = model.settings.generate.film_fps(model.settings.data)
+    possible = lasting(method.signal, request.signal, model.settings)
+    wanted = max(possible, 1) if request.seconds is None else n_frames(request.seconds, fps)
+    if wanted > possible:
         raise UseError(
-            f"--signal {request.signal} lasts for {lasting} frames at {fps:g} a second, and the film would have {wanted}; ask for "
-            f"at most --seconds {int(lasting * 100 / fps) / 100:g}, or give a longer one"
+            f"--signal {request.signal} lasts for {possible} frames at {fps:g} a second, and the film would have {wanted}; ask for "
+            f"at most --seconds {possible * 100 // fps / 100:g}, or give a longer one"
         )
     return wanted / fps if request.seconds is None else request.seconds
 
@@ -228,14 +222,14 @@ def _inputs(request: FilmRequest, model: Model, cache: Path, seconds: float) -> 
     fps = settings.generate.film_fps(settings.data)
     timing = (fps, settings.data.clip_frames, settings.condition.overlap)
     clips, frames = n_clips(seconds, *timing), n_frames(seconds, fps)
-    lasting = clips_per_prompt(*timing)
-    told = len(prompts) * lasting
+    each = clips_per_prompt(*timing)
+    told = len(prompts) * each
     if settings.generate.after_prompts == "stop" and settings.generate.prompts == "stream" and told < clips:
         clips, frames = told, film_frames(told, settings.data.clip_frames, settings.condition.overlap)
     identity = {
         "image.fingerprint": fingerprint(request.image, cache),
         "loras.fingerprint": [fingerprint(path, cache) for path in request.loras],
-        "prompts": [prompts[min(clip // lasting, len(prompts) - 1)] for clip in range(clips)],
+        "prompts": [prompts[min(clip // each, len(prompts) - 1)] for clip in range(clips)],
         "frames": frames,
         "clips": clips,
     }

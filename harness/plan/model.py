@@ -21,7 +21,7 @@ from harness.declare.settings import Settings
 from svi.axes import RESAMPLING, STREAM
 from svi.backbones.catalogue import EXPERT, FOLDER, MODELS, TINY_FRAMES, Geometry, tiny_latent_shape
 from svi.backbones.weights import find_weights, read_geometry, weights_digest
-from svi.parts import CAUSAL
+from svi.parts import CAUSAL, FOLLOWS
 from svi.settings import TINY, BackboneSettings, DataSettings, SpeedSettings, TrainSettings
 
 DOOR, BUILT_IN = DOORS["backbone"], (TINY, *MODELS, FOLDER)
@@ -311,6 +311,11 @@ def _check_own(settings: Settings, shape: Geometry, found: Found) -> None:
         raise UseError(
             f"method.architecture=causal is written for Wan's transformer; where backbone.name={found.name} has one, its class "
             "says gives = (CAUSAL,), of svi.parts"
+        )
+    if settings.condition.signal is not None and FOLLOWS not in getattr(found.value, "gives", ()):
+        raise UseError(
+            f"condition.signal={settings.condition.signal} is attached to Wan's transformer, and backbone.name={found.name} is not "
+            "built in; where it reads clips' condition by the signal's key, its class says gives = (FOLLOWS,), of svi.parts"
         )
     targets = set(found.value.lora_targets)
     if settings.train.enabled and settings.train.adapter == "lora" and not (targets and targets <= set(LORA_TARGETS)):

@@ -18,6 +18,7 @@ from harness.declare.request import MADE, Request, variant_settings
 from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import Resolved, Variant
 from harness.declare.tracks import identity_of
+from harness.plan.following import Lengths, check_films
 from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN, Kind
 from harness.plan.launch import launcher
 from harness.plan.method import Method, check_training, method_of
@@ -109,6 +110,7 @@ class Builder:
         self.notes: list[str] = []
         self._hashes: dict[tuple[str, str], str] = {}
         self._starts: dict[Hashable, Start] = {}
+        self._lengths = Lengths()
         self._weights: dict[tuple[str, str | None], Weights] = {}
         self._lists: dict[tuple[Path, int], tuple[list[Sample], str]] = {}
         self._scorings: dict[tuple[ScoreSettings, Track, str | None], tuple[Scoring, ...]] = {}
@@ -140,8 +142,8 @@ class Builder:
             parts, places = {**parts, **begun}, {**places, **there}
         made, scored, probes = {}, {}, {}
         for track in tracks:
-            _check_films(track, settings)
-            films = {**identity_of(track), **self._samples(model, track), **parts}
+            check_films(track, settings)
+            films = {**identity_of(track), **self._samples(model, track, method), **parts}
             made[track.name] = self.add(
                 kind, f"{name}, {track.name}", model, films, upstream, _film_work(settings, track), places
             )
@@ -328,16 +330,11 @@ class Builder:
 
         return {"data.fingerprint": self._hash("data.path", path, look), "data.reading": READING}
 
-    def _samples(self, model: Model, track: Track) -> dict[str, Any]:
+    def _samples(self, model: Model, track: Track, method: Method) -> dict[str, Any]:
         """What identifies the images and prompts that films of the track are made from. Raises UseError for none."""
         settings = model.settings
         if settings.eval.path is None:
             if settings.data.path is not None:
-                if settings.condition.signal is not None:
-                    raise UseError(
-                        f"condition.signal={settings.condition.signal}: clips held back from data.path have nothing to follow for "
-                        "a whole film; set eval.path=FOLDER, of samples that have it"
-                    )
                 check_stories(settings, track, {"a clip held back from data.path": 1})
             return {"eval.samples": "scenes" if settings.data.path is None else "held back"}
         try:
@@ -345,7 +342,8 @@ class Builder:
             samples, digest = self._list(settings.eval.path, track, settings.generate.samples)
             check_stories(settings, track, {f"sample {one.name}": len(one.prompts) for one in samples})
             known = {"eval.samples": digest}
-            if settings.condition.signal is not None:
+            if method.signal is not None:
+                self._lengths.check(method.signal, samples, track, settings)
                 folders = {sample.image.parent: None for sample in samples}
                 known["eval.signals"] = [fingerprint(folder, self.cache) for folder in folders]
             if settings.eval.size == "profile":
@@ -398,18 +396,3 @@ def _forecast_work(settings: Settings) -> float:
 def _starts_held_back(settings: Settings) -> bool:
     """Whether films start from clips that training did not see."""
     return settings.data.path is not None and settings.eval.path is None
-
-
-def _check_films(track: Track, settings: Settings) -> None:
-    """Raises UseError where the track's films have a rate, or follow what these do not."""
-    fps = settings.generate.film_fps(settings.data)
-    if track.condition not in (None, settings.condition.signal):
-        raise UseError(
-            f"track {track.name}: its films follow {track.condition}, and condition.signal is {settings.condition.signal}; set "
-            f"condition.signal={track.condition}, or another track"
-        )
-    if track.fps not in (None, fps):
-        raise UseError(
-            f"track {track.name}: its films have {track.fps:g} frames a second, these {fps}; set generate.fps={track.fps:g}, or "
-            "fps=None in the track"
-        )

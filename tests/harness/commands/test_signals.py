@@ -1,4 +1,4 @@
-"""Talk and dance on a real Wan of random weights, as commands do it: samples made, trained on, and films that follow."""
+"""Talk, dance and a signal of one's own on a real Wan of random weights, by commands: samples, training, films that follow."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 import av
 import pytest
 from PIL import Image
+from safetensors.torch import load_file
 
 from harness.commands.data import make_dance, make_talk
+from tests.guide import written
 from tests.harness.commands.wan_words import WORDS
 from tests.harness.small import harness
 from tests.harness.wan import wan
@@ -28,7 +30,8 @@ def talk(root: Path) -> list[str]:
     model = write_wav2vec2(root / "wav2vec2")
     make_talk(root / "in", root / "made", model)
     write_sound(root / "samples" / "one" / "audio.wav", tone(3.0, 44_100), 44_100)
-    return ["ablation_talk", "--recipe", "svi-talk", f"condition.encoder={model}"]
+    words = ["--recipe", "svi-talk", f"condition.encoder={model}", "train.with_signal=true"]
+    return ["ablation_talk", "--only", "full,no_signal", *words]
 
 
 def dance(root: Path) -> list[str]:
@@ -37,12 +40,23 @@ def dance(root: Path) -> list[str]:
     write_video(root / "in" / "one" / "dwpose.mp4", greys(40))
     make_dance(root / "in", root / "made", 25)
     write_video(root / "samples" / "one" / "pose.mp4", greys(60))
-    return ["ablation_dance", "--recipe", "svi-dance"]
+    return ["ablation_dance", "--only", "full,no_signal", "--recipe", "svi-dance"]
+
+
+def own(root: Path) -> list[str]:
+    """The signal of docs/extend.md, whose samples are laid out by hand."""
+    (root / "made" / "one").mkdir(parents=True)
+    write_video(root / "made" / "one" / "video.mp4", greys(40))
+    for folder, count in ((root / "made" / "one", 20), (root / "samples" / "one", 25)):
+        (folder / "level.txt").write_text("\n".join(map(str, range(count))))
+    signal = f"condition.signal={written(root, 'my_signal.py') / 'my_signal.py'}:Level"
+    return ["ablation_eimg", "--only", "base,full", signal, "train.with_signal=true"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("made", [talk, dance])
-def test_samples_training_and_films(made: Callable[[Path], list[str]], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("made", "kept"), [(talk, None), (dance, "one.pose.mp4"), (own, "one.level.txt")])
+def test_samples_training_and_films(made: Callable[[Path], list[str]], kept: str | None, tmp_path: Path) -> None:
+    """A LoRA is trained once, with what the signal adds beside it; there are two films, and what they follow beside them."""
     sample = tmp_path / "samples" / "one"
     sample.mkdir(parents=True)
     Image.new("RGB", (96, 64), (90, 120, 40)).save(sample / "frame.png")
@@ -52,7 +66,7 @@ def test_samples_training_and_films(made: Callable[[Path], list[str]], tmp_path:
     words = [*made(tmp_path), *(word for word in WORDS if word != "data.fps=4"), "data.width=48"]
     done = harness(
         "run", *words, "--profile", "folder", "data.fps=25", "generate.fps=25",
-        "--only", "full,no_signal", f"backbone.weights={wan('wan2.1-i2v')}",
+        f"backbone.weights={wan('wan2.1-i2v')}",
         f"tracks={tmp_path / 'track.py'}:SHORT", f"data.path={tmp_path / 'made'}", f"eval.path={tmp_path / 'samples'}",
         store=tmp_path / "runs",
     )  # fmt: skip
@@ -64,7 +78,6 @@ def test_samples_training_and_films(made: Callable[[Path], list[str]], tmp_path:
             assert len([*container.decode(video=0)]) == 50
             assert bool(container.streams.audio) == (made is talk)
     followed = [*(tmp_path / "runs" / "artifacts" / "generate").glob("*/signals/*")]
-    assert all(file.name == "one.pose.mp4" for file in followed)
-    assert bool(followed) == (made is dance)
-    weights = [*(tmp_path / "runs" / "artifacts" / "train").glob("*/lora/adapter_model.safetensors")]
-    assert len(weights) == 1
+    assert [file.name for file in followed] == ([kept] * 2 if kept else [])
+    [weights] = (tmp_path / "runs" / "artifacts" / "train").glob("*/lora/extra.safetensors")
+    assert any(x.any() for x in load_file(weights).values())

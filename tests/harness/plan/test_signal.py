@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from harness.core.errors import UseError
 from harness.declare.request import Request
 from harness.experiments import EXPERIMENTS
 from harness.plan.pipeline import Pipeline, build
+from tests.guide import written
+from tests.svi.conditions.sounds import tone, write_sound
 
 OWN = '''
 class Brightness:
@@ -70,6 +73,41 @@ def test_a_part_that_would_lose_the_signal_is_refused(tmp_path: Path) -> None:
 def test_the_embedded_world_follows_no_signal_of_ones_own(tmp_path: Path, own: str) -> None:
     with pytest.raises(UseError, match=r"Brightness: the embedded world follows .*pose.* alone"):
         built(tmp_path, condition__signal=own)
+
+
+def sample(folder: Path, name: str = "one") -> Path:
+    """The folder of one to start from."""
+    made = folder / "samples" / name
+    made.mkdir(parents=True)
+    Image.new("RGB", (32, 32)).save(made / "frame.png")
+    (made / "prompt.txt").write_text("a red disc")
+    return made
+
+
+def test_a_sample_without_its_signal_or_with_too_little_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    made = sample(tmp_path)
+    asked = {"condition__signal": "audio", "eval__path": str(made.parent)}
+    with pytest.raises(UseError, match=r"samples/one has no sound; expected audio\.wav beside its image"):
+        built(tmp_path, **asked)
+    write_sound(made / "audio.wav", tone(49.5))
+    with pytest.raises(UseError, match=r"has it for 49\.5 s, and films of consistent-50s last for 50 s; give a longer"):
+        built(tmp_path, **asked)
+    write_sound(made / "audio.wav", tone(50))
+    assert [node for node in built(tmp_path, **asked).graph if node.kind == "generate"]
+
+
+def test_clips_held_back_have_nothing_to_follow(tmp_path: Path) -> None:
+    (tmp_path / "made" / "one").mkdir(parents=True)
+    (tmp_path / "made" / "one" / "video.mp4").touch()
+    with pytest.raises(UseError, match=r"held back from data\.path have nothing to follow"):
+        built(tmp_path, condition__signal="pose", data__path=str(tmp_path / "made"))
+
+
+def test_a_backbone_of_ones_own_says_whether_it_takes_signals(tmp_path: Path) -> None:
+    file = written(tmp_path, "my_backbone.py") / "my_backbone.py"
+    asked = {"condition__signal": "pose", "backbone__name": f"{file}:Mosaic", "eval__path": "bundled"}
+    with pytest.raises(UseError, match=r"backbone\.name=Mosaic is not built in; .* gives = \(FOLLOWS,\)"):
+        built(tmp_path, **asked)
 
 
 def test_a_wan_hears_with_a_wav2vec2_and_the_embedded_model_with_none(tmp_path: Path) -> None:
