@@ -68,7 +68,7 @@ class FilmRequest:
     help="what it follows, as condition.signal says: sound (wav, mp4, ...), skeletons (mp4 or key points), or your own",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), help="without it as long as --signal, or 50 where it has none"
+    "--seconds", type=click.FloatRange(0, min_open=True), help="how long; without it as long as --signal, else 50"
 )
 @click.option(
     "--negative", metavar="TEXT", help="what guidance leads away from; without it the recipe's negative prompt"
