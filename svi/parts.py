@@ -160,7 +160,7 @@ GENERATIONS: dict[str, Part] = {
         "svi.generation.anchor_tokens:AnchorTokens",
         "the clip loop with the start image among the text's tokens (StreamingT2V-style, arXiv 2403.14773)",
         needs=(ANCHOR_TOKENS, NO_ANCHOR),
-        gives=(REFERENCE, FRAMES_ON, GAIN, EPS, FOLLOWS),
+        gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
     ),
     "forcing": Part(
         "svi.generation.forcing:ForcingLoop",

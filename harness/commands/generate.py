@@ -26,6 +26,7 @@ from harness.plan.kinds import FILM
 from harness.plan.method import Method, method_of
 from harness.plan.model import Model
 from harness.plan.pipeline import Builder
+from harness.plan.start import whole
 from svi.artifacts import VIDEOS
 from svi.data.picture import kept, open_upright, same_shape
 from svi.parts import SIGNALS
@@ -228,7 +229,7 @@ def _inputs(request: FilmRequest, model: Model, cache: Path, seconds: float) -> 
         clips, frames = told, film_frames(told, settings.data.clip_frames, settings.condition.overlap)
     identity = {
         "image.fingerprint": fingerprint(request.image, cache),
-        "loras.fingerprint": [fingerprint(path, cache) for path in request.loras],
+        "loras.fingerprint": [fingerprint(Path(whole(str(path))), cache) for path in request.loras],
         "prompts": [prompts[min(clip // each, len(prompts) - 1)] for clip in range(clips)],
         "frames": frames,
         "clips": clips,

@@ -165,7 +165,12 @@ class Builder:
         shown: tuple[str, ...] = ()
         if trained and settings.train.show_errors:
             upstream = {**base, "train": tuple(trained.values())}
-            shown = (self.add(ERRORS, name, model, {**method.architecture, **begun}, upstream, paths=there),)
+            kind, parts, places = method.following(ERRORS)
+            shown = (
+                self.add(
+                    kind, name, model, {**method.architecture, **parts, **begun}, upstream, paths={**places, **there}
+                ),
+            )
         forecast = probes if method.foretold else {}
         return Child(variant, seed, resolved, tuple(base.values()), trained, made, scored, forecast, probes, shown)
 
@@ -179,8 +184,8 @@ class Builder:
 
     def _start(self, model: Model) -> Start:
         """Files are read once, however many variants go on from them."""
-        train = model.settings.train
-        key = (train.from_, train.adapter, train.rank, model.experts, model.settings.generate.method)
+        settings = model.settings
+        key = (settings.train, settings.condition, settings.generate.method, model.experts)
         if key not in self._starts:
             self._starts[key] = start_of(
                 model.settings, model.experts, lambda path: fingerprint(Path(path), self.cache)

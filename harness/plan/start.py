@@ -8,8 +8,8 @@ from typing import Any
 from harness.core.errors import UseError
 from harness.declare.request import MADE
 from harness.declare.settings import Settings
-from svi.artifacts import TRANSFORMER
-from svi.settings import TrainSettings
+from svi.artifacts import ADAPTER_WEIGHTS, TRANSFORMER
+from svi.parts import SIGNALS
 
 FROM = "train.from"
 
@@ -42,14 +42,20 @@ def start_of(settings: Settings, experts: Sequence[str], hash_of: Callable[[str]
     for path in paths:
         if not Path(path).exists():
             raise UseError(f"{FROM}={path}: no such file or folder (looked in {Path(path).resolve()})")
-        _check(Path(path), train)
+        _check(Path(path), settings)
     return Start(
         dict(zip(experts, (str(Path(path).absolute()) for path in paths), strict=True)),
-        dict(zip(experts, map(hash_of, paths), strict=True)),
+        dict(zip(experts, (hash_of(whole(path)) for path in paths), strict=True)),
     )
 
 
-def _check(path: Path, train: TrainSettings) -> None:
+def whole(lora: str) -> str:
+    """All that is read of a LoRA: of PEFT's file its folder, where its config and what signals add lie."""
+    return str(Path(lora).parent) if Path(lora).name == ADAPTER_WEIGHTS else lora
+
+
+def _check(path: Path, settings: Settings) -> None:
+    train, signal = settings.train, settings.condition.signal
     if train.adapter == "full":
         if not (path / TRANSFORMER).is_dir():
             raise UseError(
@@ -60,8 +66,15 @@ def _check(path: Path, train: TrainSettings) -> None:
     from svi.lora.files import read  # torch, which no other plan needs
 
     try:
-        rank = read(path).rank
+        weights = read(path)
     except ValueError as error:
         raise UseError(f"{FROM}: {error}") from error
-    if rank != train.rank:
+    rank = weights.rank
+    if train.enabled and rank != train.rank:
         raise UseError(f"{FROM}={path}: its rank is {rank}, and train.rank={train.rank}; set train.rank={rank}")
+    untrained = signal in SIGNALS and not settings.backbone.embedded and settings.condition.weights is None
+    if train.enabled and untrained and not train.with_signal and not weights.extra:
+        raise UseError(
+            f"condition.signal={signal}: nothing would follow it, since {FROM}={path} has nothing of it beside the LoRA; set "
+            "train.with_signal=true, or condition.weights=FILE"
+        )

@@ -91,6 +91,13 @@ class Attached(Protocol):
     def attach(self, wan: Any, frames_a_latent: int, side: int) -> None: ...
 
 
+def within(wan: Any, name: str) -> bool:
+    """Whether this module of a transformer is an adapter's."""
+    above = name.split(".")
+    modules = (wan.get_submodule(".".join(above[: i + 1])) for i in range(len(above)))
+    return any(isinstance(module, (Adapter, Layer)) for module in modules)
+
+
 def adapters_of(wan: Any) -> list[Adapter]:
     """Those that are attached to it."""
     return [module for module in wan.children() if isinstance(module, Adapter)]
@@ -113,11 +120,11 @@ def added(transformer: nn.Module) -> dict[str, nn.Parameter]:
 
 
 @torch.no_grad()
-def fill(transformer: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> list[str]:
+def fill(transformer: nn.Module, tensors: Mapping[str, Tensor], origin: str, share: float = 1.0) -> list[str]:
     """Adapters are given these tensors, whatever stands before their names in files; returns the names that none of them has.
 
-    An adapter is filled whole, or not at all where nothing is its. Raises ValueError, which names `origin`, for missing tensors and
-    other shapes; nothing is changed then.
+    `share` of the way from what they were. An adapter is filled whole, or not at all where nothing is its. Raises ValueError, which
+    names `origin`, for missing tensors and other shapes; nothing is changed then.
     """
     wan = bare(transformer)
     parameters = dict(wan.named_parameters())
@@ -126,7 +133,7 @@ def fill(transformer: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> 
         _check(adapter, wan, found, tensors, origin)
     for adapter, found in given.items():
         for ours, key in found.items():
-            parameters[ours].copy_(tensors[key])
+            parameters[ours].lerp_(tensors[key].to(parameters[ours]), share)
         if found:
             adapter.filled = {theirs: tensors[found[ours]] for theirs, ours in adapter.names(wan).items()}
     return sorted(set(tensors).difference(*(found.values() for found in given.values())))
@@ -161,12 +168,13 @@ def showing(transformer: nn.Module, condition: Mapping[str, Tensor]) -> Iterator
         return
 
     def mark(_: nn.Module, __: tuple[Any, ...], rotary: Any) -> None:
-        found = {a.key: a.shown(a.given) for a in adapters if a.given is not None}
+        device = _first(rotary).device  # an offloaded model is only now where it computes
+        found = {a.key: a.shown(a.given.to(device)) for a in adapters if a.given is not None}
         _first(rotary).shown = {key: x for key, x in found.items() if x is not None}
 
     for adapter in adapters:
         given = condition.get(adapter.key)
-        adapter.given = None if given is None else given.to(wan.device, wan.dtype)
+        adapter.given = None if given is None else given.to(wan.dtype)
     hook = wan.rope.register_forward_hook(mark)
     try:
         yield

@@ -65,7 +65,8 @@ class Backbone(Protocol):
     ) -> Tensor:
         """v = dX/dt at t [B], or at a time for each latent frame [B, T], pointing from noise to data.
 
-        `transformer` may be wrapped (PEFT, DeepSpeed). `branch`, "cond" or "uncond", keeps the states of caching hooks apart.
+        `transformer` may be wrapped (PEFT, DeepSpeed). `branch`, "cond", "uncond" or "silent", keeps the states of caching hooks
+        apart.
         """
 
     def learned(self, condition: Condition) -> Tensor | None:

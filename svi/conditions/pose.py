@@ -137,7 +137,10 @@ class PoseAdapter(Adapter):
     def forward(self, given: Tensor) -> Tensor:
         """[B, L, H, W, 3] of 0 to 255 -> [B, channels, T, h, w], zeros where a clip is black."""
         drawn = given.flatten(1).any(1)
-        x = given.permute(0, 4, 1, 2, 3).to(next(self.encoder.parameters()).dtype) / 255
+        stored = next(self.encoder.parameters()).dtype
+        x = (
+            given.permute(0, 4, 1, 2, 3).to(given.dtype if stored.itemsize == 1 else stored) / 255
+        )  # not in float8's numbers
         x = torch.cat([x[:, :, :1].expand(-1, -1, self.ahead, -1, -1), x], dim=2)
         encoded: Tensor = self.encoder(x)
         return encoded * drawn[:, None, None, None, None]
@@ -145,7 +148,7 @@ class PoseAdapter(Adapter):
     def _add(self, _: nn.Module, __: tuple[Any, ...], tokens: Tensor) -> Tensor:
         if self.given is None:
             return tokens
-        encoded: Tensor = self(self.given).type_as(tokens)
+        encoded: Tensor = self(self.given.to(tokens.device)).type_as(tokens)
         if encoded.shape != tokens.shape:
             raise ValueError(
                 f"received a pose {list(self.given.shape)} [clips, frames, height, width, 3], which gives features "

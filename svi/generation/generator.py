@@ -167,11 +167,13 @@ class Scripted:
         return self._texts[[prompt_of(script, min(clip, self.clips - 1), self._settings) for script in self._scripts]]
 
     def signals(self, clip: int) -> Condition:
-        """Where a film follows one, all do; whatever is before its first frame or behind its last is that one again."""
+        """Where a film follows one, all do; whatever is before its first frame or behind its last is that one again. None is zeros,
+        as training drops it."""
         courses = [script.signal for script in self._scripts if script.signal is not None]
-        if not courses or self._settings.signal == "none":
+        if not courses:
             return {}
-        return {courses[0].key: torch.stack([one.clip(clip * self._step, self._frames) for one in courses])}
+        given = torch.stack([one.clip(clip * self._step, self._frames) for one in courses])
+        return {courses[0].key: torch.zeros_like(given) if self._settings.signal == "none" else given}
 
     def noise(self, clip: int) -> Tensor:
         """Each film's own noise, or the seed's; that of clip i is seed + i * stride (a fixed one accumulates artefacts)."""

@@ -1,7 +1,7 @@
 """LoRA adapters on a backbone's transformers: a new one, one from a file, and what Train writes."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from svi.artifacts import LORA, MODEL_INDEX, TRANSFORMER
-from svi.backbones.adapters import adapters_of, added, fill, load_like
+from svi.backbones.adapters import adapters_of, added, fill, load_like, within
 from svi.backbones.backbone import Backbone
 from svi.backbones.catalogue import EXPERT
 from svi.backbones.wrapped import bare
@@ -42,7 +42,7 @@ def adapted(backbone: Backbone, settings: TrainSettings, expert: str = EXPERT) -
     weights = None if start is None else lora_files.read(start)
     if weights:
         _check_fit(transformer, weights)
-    targets = list(weights.modules if weights else backbone.lora_targets)
+    targets = list(weights.modules) if weights else _targets(transformer, backbone.lora_targets)
     torch.manual_seed(settings.seed)
     config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=targets)
     adapter: nn.Module = get_peft_model(transformer, config)
@@ -52,6 +52,18 @@ def adapted(backbone: Backbone, settings: TrainSettings, expert: str = EXPERT) -
         for parameter in added(adapter).values():
             parameter.requires_grad_(True)
     return adapter
+
+
+def _targets(transformer: Any, endings: Collection[str]) -> list[str]:
+    """The transformer's own linear layers with these endings: what a signal adds may have layers of such names too."""
+    if not adapters_of(transformer):
+        return list(endings)
+    linear = [name for name, module in transformer.named_modules() if isinstance(module, nn.Linear)]
+    return [
+        name
+        for name in linear
+        if any(f".{name}".endswith(f".{ending}") for ending in endings) and not within(transformer, name)
+    ]
 
 
 def attach(transformer: nn.Module, weights: LoraWeights, share: float = 1.0) -> nn.Module:
@@ -68,7 +80,7 @@ def attach(transformer: nn.Module, weights: LoraWeights, share: float = 1.0) -> 
     wrapped: Any = transformer
     with torch.random.fork_rng(devices=[]):  # PEFT draws an A first, which is replaced
         model: nn.Module = get_peft_model(wrapped, config)
-    _copy(weights, transformer)
+    _copy(weights, transformer, share=share)
     for name in weights.modules:
         layer: Any = transformer.get_submodule(name)
         layer.lora_A.to(wrapped.dtype)
@@ -77,9 +89,9 @@ def attach(transformer: nn.Module, weights: LoraWeights, share: float = 1.0) -> 
 
 
 @torch.no_grad()
-def _copy(weights: LoraWeights, transformer: nn.Module, times: float = 1) -> None:
-    """Into PEFT's layers, B so many times as large; and what lay beside the LoRA into adapters of signals."""
-    unused = fill(transformer, weights.extra, "beside the LoRA")
+def _copy(weights: LoraWeights, transformer: nn.Module, times: float = 1, share: float = 1) -> None:
+    """Into PEFT's layers, B so many times as large; and `share` of what lay beside the LoRA into adapters of signals."""
+    unused = fill(transformer, weights.extra, "beside the LoRA", share)
     if unused:
         warnings.warn(f"beside the LoRA and not used: {listed(unused)}", stacklevel=4)
     for name, (a, b) in weights.modules.items():
@@ -134,9 +146,13 @@ def weights_of(model: nn.Module, whole: bool = True) -> LoraWeights | None:
     tensors, trained = _whole(lora, whole), _whole(beside, whole)
     if not whole:
         return None
-    came = {name: tensor for adapter in adapters_of(bare(model)) for name, tensor in adapter.filled.items()}
     alpha = float(peft.peft_config["default"].lora_alpha)
-    return replace(lora_files.collect(tensors, "the model", alpha), extra={**came, **trained})
+    return replace(lora_files.collect(tensors, "the model", alpha), extra={**_came(model), **trained})
+
+
+def _came(model: nn.Module) -> dict[str, Tensor]:
+    """What signals add and a file held, by its names there."""
+    return {name: tensor for adapter in adapters_of(bare(model)) for name, tensor in adapter.filled.items()}
 
 
 def _whole(parameters: Mapping[str, nn.Parameter], keep: bool) -> dict[str, Tensor]:
@@ -187,10 +203,12 @@ def _gathered(model: nn.Module) -> AbstractContextManager[object]:
 
 
 def save_config(model: nn.Module, folder: Path) -> None:
-    """PEFT's adapter_config.json beside checkpoints, so that `lora_files.from_checkpoint` knows alpha. A full model has none."""
+    """Beside checkpoints, for `lora_files.from_checkpoint`: PEFT's adapter_config.json, so that it knows alpha, and what came with
+    the LoRA that training goes on from. A full model has none."""
     if isinstance(model, PeftModel):
         folder.mkdir(parents=True, exist_ok=True)
         model.peft_config["default"].save_pretrained(str(folder))
+        lora_files.write_beside(_came(model), folder)
 
 
 def load(backbone: Backbone, path: Path, expert: str = EXPERT, share: float = 1.0) -> nn.Module:

@@ -157,10 +157,8 @@ def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _with_config(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], file: Path) -> LoraWeights:
     config = Config.read(file)
-    aside = file.with_name(EXTRA)
     weights = collect(tensors, str(file.parent), config.alpha, metadata)
-    if aside.is_file():
-        weights = replace(weights, extra={**weights.extra, **_load(aside)[0]})
+    weights = replace(weights, extra={**weights.extra, **_read_beside(file.parent)})
     if weights.rank != config.rank:
         raise ValueError(
             f"{file} says rank r={config.rank}, but the tensors beside it have rank {weights.rank}: "
@@ -328,11 +326,20 @@ def write(weights: LoraWeights, path: Path, form: Format, metadata: Mapping[str,
         return
     path.mkdir(parents=True, exist_ok=True)
     (path / ADAPTER_CONFIG).unlink(missing_ok=True)  # last to come: without it this is no PEFT folder
-    (path / EXTRA).unlink(missing_ok=True)
-    if weights.extra:
-        _save(dict(weights.extra), path / EXTRA, {})
+    write_beside(weights.extra, path)
     _save(tensors, path / ADAPTER_WEIGHTS, header)
     disk.write_whole(path / ADAPTER_CONFIG, _config_text(weights).encode())
+
+
+def write_beside(extra: Mapping[str, Tensor], folder: Path) -> None:
+    """What lies beside a LoRA, in a file of its own; none where there is nothing."""
+    (folder / EXTRA).unlink(missing_ok=True)
+    if extra:
+        _save(dict(extra), folder / EXTRA, {})
+
+
+def _read_beside(folder: Path) -> dict[str, Tensor]:
+    return _load(folder / EXTRA)[0] if (folder / EXTRA).is_file() else {}
 
 
 def _config_text(weights: LoraWeights) -> str:
@@ -372,9 +379,9 @@ def from_checkpoint(folder: Path, alpha: float | None = None) -> LoraWeights:
     if alpha is None and config.is_file():
         alpha = Config.read(config).alpha
     lora = {key: tensor for key, tensor in tensors.items() if ".lora_" in key}
-    beside = {f"{SIGNAL}.{key.removeprefix(PEFT)}": tensors[key] for key in tensors if key not in lora}
+    trained = {f"{SIGNAL}.{key.removeprefix(PEFT)}": tensors[key] for key in tensors if key not in lora}
     found = collect(lora, str(steps / name), alpha, {"checkpoint": name})
-    return replace(found, form="checkpoint", extra=beside)
+    return replace(found, form="checkpoint", extra=trained or _read_beside(steps))
 
 
 def _last_step(folder: Path) -> tuple[Path, str]:

@@ -58,13 +58,13 @@ def scored(films: FilmFolder, suite: Suite, out: Path) -> tuple[dict[str, Any], 
 
 def test_films_that_follow_a_sound(talk: FilmFolder, tmp_path: Path) -> None:
     record, values = scored(talk, DrivenSuite(LOUDNESS), tmp_path / "scores")
-    assert (record["suite"], record["suite_version"], record["skipped"]) == ("loudness", "1", {})
+    assert (record["suite"], record["suite_version"], record["skipped"]) == ("loudness", "2", {})
     assert {name: rows.shape for name, rows in values.items()} == dict.fromkeys(values, (2, CLIPS))
     own, other = values["sync_correlation"].mean(axis=1)
     assert own > 0.98
     assert other < 0.5
     assert values["sync_slip"][0].tolist() == [0] * CLIPS
-    assert set(talk_metrics(record)) == {"sync_correlation", "sync_lag", "sync_slip"}
+    assert set(talk_metrics(record)) == {"sync_correlation", "sync_lag", "sync_slip", "place_error"}
 
 
 def test_films_that_follow_a_skeleton(dance: FilmFolder, tmp_path: Path) -> None:

@@ -127,3 +127,24 @@ def test_a_transformer_that_follows_nothing_says_what_it_leaves_out(tmp_path: Pa
     lora.save(changed(lora.adapted(backbone(signal=True), settings(with_signal=True))), tmp_path)
     with pytest.warns(UserWarning, match=r"beside the LoRA and not used: dwpose_embedding\.0\.bias"):
         lora.load(backbone(), tmp_path)
+
+
+def test_a_share_of_what_was_trained_along(tmp_path: Path) -> None:
+    lora.save(changed(lora.adapted(backbone(signal=True), settings(with_signal=True))), tmp_path)
+    given = poses()
+    whole, half, none = (lora.load(backbone(signal=True), tmp_path, share=share) for share in (1.0, 0.5, 0.0))
+    assert torch.equal(output(none, given), output(backbone(signal=True).transformers[EXPERT], given))
+    start = backbone(signal=True).transformers[EXPERT]
+    for name, end in added(whole).items():
+        torch.testing.assert_close(added(half)[name], (end + added(start)[name]) / 2)
+
+
+def test_a_lora_stays_out_of_what_a_signal_adds(tmp_path: Path) -> None:
+    """Whose layers may have names that a LoRA's targets end with."""
+    base = backbone(signal=True)
+    base.transformers[EXPERT].pose.to_q = nn.Linear(4, 4)
+    model = changed(lora.adapted(base, settings()))
+    lora.save(model, tmp_path)
+    usual = lora.adapted(backbone(), settings())
+    names = [name for name, parameter in usual.named_parameters() if parameter.requires_grad]
+    assert [name for name, parameter in model.named_parameters() if parameter.requires_grad] == names
