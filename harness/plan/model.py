@@ -307,11 +307,6 @@ def _check_own(settings: Settings, shape: Geometry, found: Found) -> None:
                 f"speed.{key}={getattr(settings.speed, key)} is for Wan's transformer, and backbone.name={found.name} is not "
                 "built in; leave it out"
             )
-    if settings.condition.signal is not None:
-        raise UseError(
-            f"condition.signal={settings.condition.signal}: signals are added to Wan's transformer, and backbone.name={found.name} "
-            "is not built in; leave it out"
-        )
     if settings.method.architecture == "causal" and CAUSAL not in getattr(found.value, "gives", ()):
         raise UseError(
             f"method.architecture=causal is written for Wan's transformer; where backbone.name={found.name} has one, its class "
