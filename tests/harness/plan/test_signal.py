@@ -45,11 +45,14 @@ def own(tmp_path: Path) -> str:
 
 def test_a_signal_reaches_base_model_data_training_and_films(tmp_path: Path) -> None:
     plain, danced = (
-        {node.signature: node for node in built(tmp_path, **more).graph} for more in ({}, {"condition__signal": "pose"})
+        {node.signature: node for node in built(tmp_path, train__show_errors=True, **more).graph}
+        for more in ({}, {"condition__signal": "pose"})
     )
     assert not plain.keys() & {s for s, node in danced.items() if node.kind != "report" and node.kind != "score"}
+    reached = ("backbone", "data", "train", "generate", "errors")
+    assert {node.kind for node in danced.values()} >= set(reached)
     for node in danced.values():
-        if node.kind in ("backbone", "data", "train", "generate"):
+        if node.kind in reached:
             assert node.identity["condition.signal"] == "pose"
             assert node.identity["condition.signal.version"] == 1
             assert node.runtime["condition.signal.target"] == "svi.conditions.dance:Pose"

@@ -73,3 +73,11 @@ def test_what_cannot_be_gone_on_from_is_refused(tmp_path: Path) -> None:
     for overrides, said in cases:
         with pytest.raises(UseError, match=said):
             built(tmp_path, **overrides)
+
+
+def test_what_lies_beside_pefts_file_is_identity_too(tmp_path: Path) -> None:
+    folder = Path(write(tmp_path / "one"))
+    before = built(tmp_path, train__from=str(folder / "adapter_model.safetensors"))
+    files.write_beside({"dwpose_embedding.0.bias": torch.ones(1)}, folder)
+    after = built(tmp_path, train__from=str(folder / "adapter_model.safetensors"))
+    assert stages(before, "train")["full, seed 0"].signature != stages(after, "train")["full, seed 0"].signature
