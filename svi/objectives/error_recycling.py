@@ -207,7 +207,8 @@ class ErrorRecycling:
         condition = batch.condition["latents"]
         x_img = condition[:, -batch.latents.shape[1] :]  # the mask channels stay clean
         drawn = [self._made_by_hand(*one) for one in zip(drawn, batch.latents, x_img, strict=True)]
-        x_img += self._stack([s.e_img for s in drawn])
+        given = condition.flatten(1).any(dim=1)  # an image that is dropped has no error either
+        x_img += self._stack([s.e_img for s in drawn]) * given.view(-1, 1, 1, 1, 1)
         return Inputs(
             x_vid=batch.latents,
             x_vid_in=batch.latents + self._stack([s.e_vid for s in drawn]),

@@ -141,6 +141,20 @@ def test_errors_made_by_hand_leave_the_bank_alone(backbone: TinyBackbone, cache:
     assert torch.equal(objective.prepare(range(8)).x_vid_in, inputs.x_vid_in)
 
 
+def test_an_image_that_is_dropped_has_no_error(backbone: TinyBackbone, cache: LatentCache, tmp_path: Path) -> None:
+    settings = InjectionSettings(p_vid=1, p_img=1, p_noi=1, p_clean=0, source="handcrafted")
+    condition = CONDITION.model_copy(update={"drop_image": 0.5})
+    objective = ErrorRecycling(
+        backbone, cache, FlowSettings(), settings, BankSettings(capacity=3), condition, 0, tmp_path
+    )
+    inputs = objective.prepare(range(16))
+    mask, image = inputs.condition["latents"][:, :4].flatten(1).any(1), inputs.condition["latents"][:, 4:]
+    assert 0 < int(mask.sum()) < 16
+    assert torch.equal(image.flatten(1).any(1), mask)
+    assert (inputs.x_vid_in != inputs.x_vid).flatten(1).any(1).all()
+    objective.close()
+
+
 @pytest.fixture(scope="module")
 def wan(wan_folder: WanFolder, tmp_path_factory: pytest.TempPathFactory) -> Wans:
     """A Wan of that kind with its first expert, and its clips."""
