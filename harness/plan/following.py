@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from benchmarks.samples import Sample
-from benchmarks.track import Track, film_length
+from benchmarks.track import ENOUGH, Track, film_length
 from harness.core.errors import UseError
 from harness.declare.doors import loaded
 from harness.declare.parts import Chosen
@@ -29,10 +29,16 @@ class Lengths:
         self._known: dict[Hashable, int] = {}
 
     def check(self, signal: Chosen, samples: Sequence[Sample], track: Track, settings: Settings) -> None:
-        """Raises UseError for a sample whose signal is missing, cannot be read, or ends before its film."""
+        """Raises UseError for a sample whose signal is missing, cannot be read, or ends before its film, and for one
+        alone where each film is to follow another's."""
         made, condition = settings.generate, settings.condition
         if made.method == COPY_IMAGE:
             return
+        if made.signal == "another" and len(samples) < 2:
+            raise UseError(
+                f"generate.signal=another: each film follows the signal of another sample, and {samples[0].name} is the only one; "
+                "add samples to eval.path, or set generate.samples above 1"
+            )
         fps = made.film_fps(settings.data)
         wanted = film_length(track, fps, settings.data.clip_frames, condition.overlap, made.length).n_frames
         for sample in samples:
@@ -47,7 +53,7 @@ class Lengths:
 
 
 def check_films(track: Track, settings: Settings) -> None:
-    """Raises UseError where the track's films have a rate, or follow what these do not, or nothing that is there."""
+    """Raises UseError where the track's films have a rate or length, or follow what these do not, or nothing that is there."""
     kind, fps = settings.condition.signal, settings.generate.film_fps(settings.data)
     if track.condition not in (None, kind):
         raise UseError(
@@ -58,6 +64,13 @@ def check_films(track: Track, settings: Settings) -> None:
         raise UseError(
             f"track {track.name}: its films have {track.fps:g} frames a second, these {fps}; set generate.fps={track.fps:g}, or "
             "fps=None in the track"
+        )
+    made, clip = settings.generate, settings.data.clip_frames
+    length = film_length(track, fps, clip, settings.condition.overlap, made.length)
+    if track.condition is not None and length.n_frames < round(ENOUGH * track.seconds * fps, 6):
+        raise UseError(
+            f"track {track.name}: its films last for {track.seconds:g} s, these for {length.n_frames / fps:g} s, since "
+            f"generate.length={made.length} makes {length.n_clips} clips of {clip} frames; set generate.length=seconds"
         )
     if kind is not None and settings.data.path is not None and settings.eval.path is None:
         raise UseError(

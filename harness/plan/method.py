@@ -11,6 +11,7 @@ from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.plan.kinds import Kind
 from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY, MethodSettings
+from svi.data.samples import SPEECH_FPS
 from svi.parts import (
     BUILT_IN,
     CAUSAL,
@@ -204,11 +205,24 @@ def _check_files(signal: Chosen, settings: Settings) -> None:
     for key in named:
         if not Path(getattr(condition, key)).exists():
             raise UseError(f"condition.{key}={getattr(condition, key)}: no such file or folder")
+    key = "data.fps" if settings.generate.fps is None else "generate.fps"
+    _check_heard(signal, settings, "films have", key, settings.generate.film_fps(settings.data))
+
+
+def _check_heard(signal: Chosen, settings: Settings, whose: str, key: str, fps: int) -> None:
+    """Raises UseError where speech would be heard at another rate than wav2vec2's features have."""
+    if signal.name == "audio" and settings.condition.encoder is not None and fps != SPEECH_FPS:
+        raise UseError(
+            f"condition.signal=audio: {whose} {fps} frames a second, and MultiTalk and SVI-Talk hear wav2vec2's features at "
+            f"{SPEECH_FPS}, one a frame; set {key}={SPEECH_FPS}"
+        )
 
 
 def check_training(signal: Chosen | None, settings: Settings) -> None:
     """Whether what a signal adds is trained, where a training is planned. Raises UseError where it would not be, or badly."""
     train = settings.train
+    if signal is not None:
+        _check_heard(signal, settings, "training clips have", "data.fps", settings.data.fps)
     frozen = train.adapter == "lora" and not train.with_signal and not settings.backbone.embedded
     given = settings.condition.weights is not None or train.starts
     if frozen and signal is not None and signal.found is None and not given:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 VIDEO, PROMPT = "video.mp4", "prompt.txt"
 SOUND, SPEECH = "audio.wav", "audio.safetensors"
+SPEECH_FPS = 25  # rows a second of those features, one a frame (MultiTalk, SVI-Talk)
 POSE = "pose.mp4"
 RECORD = "made.json"  # what a sample was made of, and how
 FILM = "film"  # the tensor of a file of features

@@ -140,19 +140,25 @@ def test_a_film_has_the_sound_of_a_video_or_its_skeletons_beside_it(tmp_path: Pa
         save(adapted(small(weights, signal), TrainSettings(rank=4, with_signal=True)), tmp_path / name)
     heard = write_film(tmp_path / "heard.mp4", 3, tone(2.5), late=0.5)
     drawn = write_film(tmp_path / "drawn.mp4", 3, None)
-    for name, words in {
-        "talk": ("condition.signal=audio", f"condition.encoder={encoder}", "--signal", str(heard)),
-        "dance": ("condition.signal=pose", "--signal", str(drawn)),
-    }.items():
+    talk = ("condition.signal=audio", f"condition.encoder={encoder}", "--signal", str(heard))
+    code, said = film(tmp_path, weights, *talk)
+    assert (code, "films have 4 frames a second" in said) == (2, True)
+    for name, fps, frames, words in (
+        ("talk", 25, 16, (*talk, "generate.fps=25")),
+        ("dance", 4, 8, ("condition.signal=pose", "--signal", str(drawn))),
+    ):
         code, said = film(tmp_path, weights, *words, target=f"{name}.mp4")
         assert code == 2
-        assert "lasts for 12 frames at 4 a second, and the film would have 24; ask for at most --seconds 3" in said
-        code, said = film(tmp_path, weights, *words, "--seconds", "2", target=f"{name}.mp4")
+        assert (
+            f"lasts for {3 * fps} frames at {fps} a second, and the film would have {6 * fps}; ask for at most --seconds 3"
+            in said
+        )
+        words = (*words, "--seconds", str(frames / fps))
+        code, said = film(tmp_path, weights, *words, target=f"{name}.mp4")
         assert (code, "nothing would follow it" in said) == (2, True)
-        lora = ("--lora", str(tmp_path / name / "lora"))
-        code, said = film(tmp_path, weights, *words, *lora, "--seconds", "2", target=f"{name}.mp4")
+        code, said = film(tmp_path, weights, *words, "--lora", str(tmp_path / name / "lora"), target=f"{name}.mp4")
         assert code == 0, said
-        assert len(frames_of(tmp_path / f"{name}.mp4")) == 8
+        assert len(frames_of(tmp_path / f"{name}.mp4")) == frames
     sound = read_sound(tmp_path / "talk.mp4")
     assert abs(sound[:7000]).max() < 0.01 < abs(sound[9000:]).max()
     with av.open(str(tmp_path / "dance.mp4")) as container:

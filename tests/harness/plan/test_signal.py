@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.track import get_track
 from harness.core.errors import UseError
-from harness.declare.request import Request
+from harness.declare.request import Request, layers_of, resolved
+from harness.declare.settings import Settings
 from harness.experiments import EXPERIMENTS
+from harness.plan.following import check_films
+from harness.plan.method import check_training, method_of
 from harness.plan.pipeline import Pipeline, build
 from tests.guide import written
 from tests.svi.conditions.sounds import tone, write_sound
@@ -116,6 +120,50 @@ def test_a_backbone_of_ones_own_says_whether_it_takes_signals(tmp_path: Path) ->
 def test_a_wan_hears_with_a_wav2vec2_and_the_embedded_model_with_none(tmp_path: Path) -> None:
     with pytest.raises(UseError, match=r"condition\.encoder is for a Wan"):
         built(tmp_path, condition__signal="audio", condition__encoder=str(tmp_path))
+
+
+def recipe(name: str, **overrides: object) -> Settings:
+    """A Wan at 16 frames a second, by a recipe of its own."""
+    return resolved(
+        layers_of("wan2.1-i2v-14b-480p", (name,), {k.replace("__", "."): v for k, v in overrides.items()})
+    ).settings
+
+
+def test_speech_is_heard_at_25_frames_a_second_alone(tmp_path: Path) -> None:
+    """Its features have so many rows a second; a row is shown with a frame."""
+    asked = {"condition__encoder": str(tmp_path), "condition__weights": str(tmp_path)}
+    for given, said in (
+        ({"generate__fps": 24, "data__fps": 25}, r"films have 24 .*; set generate\.fps=25"),
+        ({"generate__fps": None}, r"films have 16 .*; set data\.fps=25"),
+    ):
+        with pytest.raises(UseError, match=said):
+            method_of(recipe("svi-talk", **asked, **given))
+    settings = recipe("svi-talk", **asked)  # its films have 25, the profile's training clips 16
+    with pytest.raises(UseError, match=r"training clips have 16 .*; set data\.fps=25"):
+        check_training(method_of(settings).signal, settings)
+    settings = recipe("svi-talk", **asked, data__fps=25)
+    check_training(method_of(settings).signal, settings)
+
+
+@pytest.mark.parametrize(("name", "track"), [("svi-talk", "talk-300s"), ("svi-dance", "dance-50s")])
+def test_films_last_as_long_as_what_they_follow(name: str, track: str) -> None:
+    check_films(get_track(track), recipe(name))
+    short = recipe(name, generate__length="paper_clips", data__clip_frames=77)
+    said = r"talk-300s.* 300 s, these for 182\.44 s, .* 60 clips of 77 frames; set generate\.length=seconds"
+    with pytest.raises(UseError, match=said if name == "svi-talk" else r"dance-50s.* for 47\.5625 s"):
+        check_films(get_track(track), short)
+
+
+def test_one_sample_alone_has_no_other_to_follow(tmp_path: Path) -> None:
+    made = sample(tmp_path)
+    write_sound(made / "audio.wav", tone(50))
+    asked = {"condition__signal": "audio", "eval__path": str(made.parent), "generate__signal": "another"}
+    with pytest.raises(UseError, match=r"signal of another sample, and one is the only one; add samples"):
+        built(tmp_path, **asked)
+    write_sound(sample(tmp_path, "two") / "audio.wav", tone(50))
+    built(tmp_path, **asked)
+    with pytest.raises(UseError, match=r"set generate\.samples above 1"):
+        built(tmp_path, **asked, generate__samples=1)
 
 
 def test_a_signal_of_ones_own_is_known_by_its_source(tmp_path: Path, own: str) -> None:
