@@ -84,11 +84,31 @@ def test_films_that_differ_in_more_are_not_taken(tmp_path: Path, change: dict[st
     assert found(store, node(store, 4, **change)) is None
 
 
+def samples(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / "samples" / name).mkdir(parents=True)
+        Image.new("RGB", (16, 16), (ord(name[-1]), 0, 0)).save(folder / "samples" / name / "frame.png")
+        (folder / "samples" / name / "prompt.txt").write_text(name)
+    return folder / "samples"
+
+
+def test_films_are_taken_with_what_they_follow_while_it_is_the_same(tmp_path: Path) -> None:
+    sounds = samples(tmp_path, "a", "a.b", "c")
+    store, follows = Store(tmp_path / "runs"), {"condition.signal": "audio", "eval.path": str(sounds)}
+    more = made(store, node(store, 3, **follows))
+    (more / "signals").mkdir()
+    for name in ("a.wav", "a.b.wav", "c.wav"):
+        (more / "signals" / name).write_text(name)
+    one = made(store, node(store, 1, **follows))
+    assert [(file.name, file.read_text()) for file in (one / "signals").iterdir()] == [("a.wav", "a.wav")]
+    (sounds / "c" / "audio.wav").write_bytes(b"of a film that is not asked for")
+    assert found(store, node(store, 2, **follows)) == more
+    (sounds / "a" / "audio.wav").write_bytes(b"of one that is")
+    assert found(store, node(store, 2, **follows)) is None
+
+
 def test_films_of_samples_are_taken_while_the_samples_are_the_same(tmp_path: Path) -> None:
-    for name in ("a", "b", "c"):
-        (tmp_path / "samples" / name).mkdir(parents=True)
-        Image.new("RGB", (16, 16), (ord(name), 0, 0)).save(tmp_path / "samples" / name / "frame.png")
-        (tmp_path / "samples" / name / "prompt.txt").write_text(name)
+    samples(tmp_path, "a", "b", "c")
     store, path = Store(tmp_path / "runs"), {"eval.path": str(tmp_path / "samples")}
     more = made(store, node(store, 3, **path))
     assert found(store, node(store, 2, **path)) == more
