@@ -17,5 +17,6 @@ class Course(Protocol):
         """What a clip of so many frames is given that begins at this frame of the film; before the film's first frame and behind
         its last, that one again."""
 
-    def keep(self, file: Path) -> Path:
-        """The file in which a person can hear or see it; where there is none, `file` with an ending of its own, written now."""
+    def keep(self, file: Path) -> Path | None:
+        """The file in which a person can hear or see it; where there is none, `file` with an ending of its own, written now. None:
+        there is nothing to hear or see."""

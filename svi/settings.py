@@ -283,7 +283,7 @@ class GenerateSettings(Frozen):
         ge=0,
     )
     signal: Literal["own", "another", "none"] = later(
-        "own", "films follow their own signal, that of the film after them (a control), or none"
+        "own", "films follow their own signal, that of another one (a control), or none"
     )
     negative_prompt: str = identity("", "what guidance leads away from")
     prompts: Literal["stream", "first"] = identity("stream", "one prompt a clip (Film), or the first for all (Shot)")

@@ -67,7 +67,8 @@ def generate(job: Job) -> None:
         cost = FilmCost.of(maker.denoiser, job.folder, seconds, job.counting("clip"))
         maker.films(_followed(scripts.films, job.folder), length.n_frames, fps, job.folder, cost)
     else:
-        _repeat(job, read, scripts.films, clip_slices(length.n_frames, length.n_clips, clip_frames, overlap))
+        clips = clip_slices(length.n_frames, length.n_clips, clip_frames, overlap)
+        _repeat(job, read, _followed(scripts.films, job.folder), clips)
     if scripts.stories:
         moved, step = scenes_of(read.condition.signal), clip_frames - overlap
         write_true_films(job.folder, scripts.stories, scripts.films, length.n_frames, step, moved, fps)
@@ -97,6 +98,8 @@ def generate(job: Job) -> None:
 
 def _followed(films: Sequence[Script], folder: Path) -> list[Script]:
     """The same; what each follows lies beside them, and a film has its sound."""
+    if all(script.signal is None for script in films):
+        return list(films)
     (folder / SIGNALS).mkdir(exist_ok=True)
     found = []
     for script in films:

@@ -30,10 +30,11 @@ class Heard:
     def clip(self, start: int, frames: int) -> Tensor:
         return clip(self._film, start, frames)
 
-    def keep(self, file: Path) -> Path:
-        """A wav is heard as it is, of anything else what was listened to: of a video, the sound from its first picture on."""
+    def keep(self, file: Path) -> Path | None:
+        """A wav is heard as it is, of anything else what was listened to: of a video, the sound from its first picture on. The
+        authors' features come without their sound: None."""
         if self._file.suffix == WAV:
-            return self._file
+            return self._file if self._file.is_file() else None
         wav = file.with_name(f"{file.name}{WAV}")
         talking.write_sound(wav, read_sound(self._file), RATE)
         return wav

@@ -19,6 +19,7 @@ from harness.plan import pipeline
 from harness.stages import films as stages
 from tests.harness.wan import wan
 from tests.svi.films import decoded
+from tests.svi.preparation.sources import greys, write_video
 
 SMALL: dict[str, object] = {
     "data.height": 32, "data.width": 48, "data.clip_frames": 9, "data.fps": 1, "backbone.text_tokens": 16,
@@ -228,3 +229,12 @@ def test_a_profiles_size_is_the_same_for_all(weights: Path, tmp_path: Path) -> N
     assert "eval.multiple" not in node.identity
     about = json.loads((run(node, tmp_path / "films") / "film.json").read_text())
     assert [sample["size"] for sample in about["samples"]] == [[32, 48], [32, 48]]
+
+
+def test_repeated_clips_have_what_they_follow_beside_them(weights: Path, tmp_path: Path) -> None:
+    folder = add(tmp_path / "data", "a")
+    write_video(folder / "a" / "pose.mp4", greys(50), rate=1)
+    asked = {"eval.path": str(folder), "condition.signal": "pose", "generate.method": "copy_clips"}
+    (node,) = films(build(tmp_path, weights, **asked))
+    made = run(node, tmp_path / "films")
+    assert decoded(made / "signals" / "a.pose.mp4").shape[0] == decoded(made / "videos" / "a.mp4").shape[0] == 50
