@@ -1,5 +1,6 @@
 """Talk, dance and a signal of one's own on a real Wan of random weights, by commands: samples, training, films that follow."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from tests.guide import written
 from tests.harness.commands.wan_words import WORDS
 from tests.harness.small import harness
 from tests.harness.wan import wan
-from tests.svi.conditions.sounds import tone, write_sound, write_wav2vec2
+from tests.svi.conditions.poses import SHARED as DANCER
+from tests.svi.conditions.sounds import SPEECH, tone, write_sound, write_wav2vec2
 from tests.svi.preparation.sources import greys, write_video
 
+REAL = pytest.mark.skipif(not SPEECH.is_dir(), reason="no sample data beside the checkout")
 SHORT = """
 from harness import Track
 
@@ -43,6 +46,31 @@ def dance(root: Path) -> list[str]:
     return ["ablation_dance", "--only", "full,no_signal", "--recipe", "svi-dance"]
 
 
+def real_talk(root: Path) -> list[str]:
+    """A real video, and real speech: in stereo, and shorter than the video."""
+    [speech], video = SPEECH.glob("*.wav"), next(SPEECH.parent.glob("train/*/*.mp4"))
+    (root / "in").mkdir()
+    shutil.copy(video, root / "in" / "one.mp4")
+    shutil.copy(speech, root / "in" / "one.wav")
+    model = write_wav2vec2(root / "wav2vec2")
+    make_talk(root / "in", root / "made", model)
+    shutil.copy(speech, root / "samples" / "one" / "audio.wav")
+    shutil.copy(SPEECH.parent / "test" / "shot" / "frame.jpg", root / "samples" / "one")
+    words = ["--recipe", "svi-talk", f"condition.encoder={model}", "train.with_signal=true"]
+    return ["ablation_talk", "--only", "full,no_signal", *words]
+
+
+def real_dance(root: Path) -> list[str]:
+    """Real skeletons, of 24 frames a second. Their dancer's own video is not there: they are the pictures, too."""
+    (root / "in" / "one").mkdir(parents=True)
+    for name in ("video.mp4", "dwpose.mp4"):
+        shutil.copy(DANCER / "pose.mp4", root / "in" / "one" / name)
+    make_dance(root / "in", root / "made", 25)
+    shutil.copy(DANCER / "pose.mp4", root / "samples" / "one")
+    shutil.copy(DANCER / "image.png", root / "samples" / "one" / "frame.png")
+    return ["ablation_dance", "--only", "full,no_signal", "--recipe", "svi-dance"]
+
+
 def own(root: Path) -> list[str]:
     """The signal of docs/extend.md, whose samples are laid out by hand."""
     (root / "made" / "one").mkdir(parents=True)
@@ -54,7 +82,16 @@ def own(root: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("made", "kept"), [(talk, None), (dance, "one.pose.mp4"), (own, "one.level.txt")])
+@pytest.mark.parametrize(
+    ("made", "kept"),
+    [
+        (talk, None),
+        (dance, "one.pose.mp4"),
+        (own, "one.level.txt"),
+        pytest.param(real_talk, None, marks=REAL),
+        pytest.param(real_dance, "one.pose.mp4", marks=REAL),
+    ],
+)
 def test_samples_training_and_films(made: Callable[[Path], list[str]], kept: str | None, tmp_path: Path) -> None:
     """A LoRA is trained once, with what the signal adds beside it; there are two films, and what they follow beside them."""
     sample = tmp_path / "samples" / "one"
@@ -76,7 +113,7 @@ def test_samples_training_and_films(made: Callable[[Path], list[str]], kept: str
     for film in films:
         with av.open(str(film)) as container:
             assert len([*container.decode(video=0)]) == 50
-            assert bool(container.streams.audio) == (made is talk)
+            assert bool(container.streams.audio) == (made in (talk, real_talk))
     followed = [*(tmp_path / "runs" / "artifacts" / "generate").glob("*/signals/*")]
     assert [file.name for file in followed] == ([kept] * 2 if kept else [])
     [weights] = (tmp_path / "runs" / "artifacts" / "train").glob("*/lora/extra.safetensors")

@@ -92,11 +92,11 @@ def test_another_grouping_begins_again(tmp_path: Path) -> None:
 
 
 FILM = """
-import resource
 import sys
 from pathlib import Path
 from svi.settings import DataSettings
 from tests.svi.films import SETTINGS, maker, scripts
+from tests.svi.memory import peak
 seconds, side, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 data = DataSettings(clips=1, height=side, width=side)
 clips = -(-(8 * seconds - 1) // 4)
@@ -104,7 +104,7 @@ def tell(done, total):
     print(done, flush=True)
 settings = SETTINGS.model_copy(update={"lossless": sys.argv[4] == "lossless", "steps": 1})
 maker(settings, data=data).films(scripts(clips, 1, data), 8 * seconds, 8, folder, tell)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak())
 """
 
 

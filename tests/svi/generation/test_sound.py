@@ -124,15 +124,15 @@ def test_a_sound_that_cannot_be_is_refused_before_any_clip(tmp_path: Path) -> No
 
 
 JOIN = """
-import resource
 import sys
 from pathlib import Path
 from svi.generation.sound import Sound
 from svi.generation.video import join_mp4
+from tests.svi.memory import peak
 from tests.svi.sounds import segments
 folder, wav, seconds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 join_mp4(folder / "film.mp4", segments(folder, 1) * seconds, Sound(wav))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak())
 """
 
 
