@@ -8,6 +8,7 @@ import pytest
 
 from svi.conditions.sound import RATE, check_length, levelled, possible_frames, read_sound
 from tests.svi.conditions.sounds import SPEECH, tone, write_film, write_sound
+from tests.svi.sounds import write_wav
 
 
 def loudness(samples: np.ndarray) -> float:
@@ -120,6 +121,8 @@ def test_what_is_no_sound_is_refused(tmp_path: Path) -> None:
         read_sound(tmp_path / "text.wav")
     with pytest.raises(ValueError, match="not all of them numbers"):
         read_sound(write_sound(tmp_path / "nan.wav", np.full(RATE, np.nan, dtype=np.float32)))
+    with pytest.raises(ValueError, match=r"empty\.wav: received 0 samples, expected"):
+        read_sound(write_wav(tmp_path / "empty.wav", np.zeros(0), RATE))
     with pytest.raises(ValueError, match=r"received 0\.30 s, expected at least 0\.4 s"):
         levelled(tone(0.3))
     assert np.isfinite(levelled(tone(0.4))).all()

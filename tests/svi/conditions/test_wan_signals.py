@@ -90,6 +90,26 @@ def test_a_step_and_two_clips(
     assert (films[0] != films[1]).any()
 
 
+def test_silence_makes_a_film_without_nan(wan_folder: WanFolder, tmp_path: Path) -> None:
+    """Of layers that do something; every velocity on the way is a number."""
+    signal = talk(tmp_path)
+    write_sound(tmp_path / "audio.wav", np.zeros(44_100, np.float32), 44_100)
+    settings = BackboneSettings(name="folder", text_tokens=16)
+    backbone = WanBackbone.load(wan_folder("wan2.1-i2v"), settings, DATA, signal=signal)
+    wan, seen = backbone.transformers["transformer"], []
+    with torch.no_grad():
+        for name, x in wan.named_parameters():
+            if "audio" in name:
+                x.normal_(std=0.2)
+    wan.register_forward_hook(lambda _, __, out: seen.append(bool(out[0].isfinite().all())))
+    [script] = scripts(2, 1, DATA)
+    script = replace(script, signal=signal.course(tmp_path, 17, DATA))
+    made = sections(SETTINGS.model_copy(update={"guidance": 2.0, "signal_guidance": 5.0}), CONDITION)
+    Generator(backbone, backbone.transformers, made).films([script], 17, 25, tmp_path, quiet)
+    assert seen
+    assert all(seen)
+
+
 def test_too_little_sound_says_how_long_a_film_may_be(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"ask for at most 25 frames"):
         talk(tmp_path).course(tmp_path, 30, DATA)

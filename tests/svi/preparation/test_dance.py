@@ -9,7 +9,8 @@ import pytest
 from svi.data.samples import POSE, VIDEO
 from svi.preparation.dance import dance_sources
 from svi.preparation.source import Made
-from tests.svi.preparation.sources import Runs, greys, jpegs, levels_of, read_video, write_pickle, write_video
+from tests.svi.data.videos import tear
+from tests.svi.preparation.sources import SIZE, Runs, greys, jpegs, levels_of, read_video, write_pickle, write_video
 
 
 def made(root: Path, target: Path, rate: int = 25) -> Made:
@@ -101,6 +102,16 @@ def test_skeletons_of_something_else_are_refused(
     write_video(folder / "video.mp4", greys(50))
     write_video(folder / "dwpose.mp4", greys(count), rate, size)
     with pytest.raises(ValueError, match=said):
+        made(tmp_path / "in", tmp_path / "out")
+
+
+@pytest.mark.parametrize("torn", ["dwpose.mp4", "video.mp4"])
+def test_a_video_that_is_torn_in_its_middle_is_refused_by_name(tmp_path: Path, torn: str) -> None:
+    folder, noise = sample(tmp_path / "in"), np.random.default_rng(0).integers(0, 255, (50, *SIZE, 3), np.uint8)
+    for name in ("video.mp4", "dwpose.mp4"):
+        write_video(folder / name, list(noise))
+    tear(folder / torn, folder / torn, 0.4, 0.6)
+    with pytest.raises(ValueError, match=rf"{torn}: received an unreadable video .*copy it again"):
         made(tmp_path / "in", tmp_path / "out")
 
 
