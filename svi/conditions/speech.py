@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from svi.backbones.speed import default_device
 from svi.conditions.sound import RATE, Samples, possible_frames
+from svi.data.samples import SPEECH_FPS
 from svi.foreign import read_object, reason
 
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
-FPS = 25.0  # what the published weights were trained at
 _PIECE = 500  # columns that are worked out at once: ten seconds
 _OF_TRAINING = {"masked_spec_embed"}  # weights that some files lack, and that only pretraining reads
 
@@ -41,7 +41,7 @@ class Speech:
         self.convolutions, self.model.feature_extractor = self.model.feature_extractor, nn.Identity()
 
     @torch.no_grad()
-    def film(self, samples: Samples, fps: float = FPS) -> Tensor:
+    def film(self, samples: Samples, fps: float = SPEECH_FPS) -> Tensor:
         """Hidden states 1, 2, ... of all frames that the sound lasts: [F, layers, channels] float32, on the CPU.
 
         Raises ValueError for sound that is shorter than a frame, or than what one column sees (0.025 s).

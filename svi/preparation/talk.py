@@ -15,11 +15,11 @@ from svi.conditions.sound import RATE, Samples, levelled, possible_frames, read_
 from svi.conditions.speech import Speech
 from svi.data.folder import VIDEO_SUFFIXES, video_files
 from svi.data.pickles import read_pickled
-from svi.data.samples import SOUND, SPEECH, VIDEO, write_speech
+from svi.data.samples import SOUND, SPEECH, SPEECH_FPS, VIDEO, write_speech
 from svi.preparation.pictures import jpeg_pictures, keep, open_jpegs, open_video
 from svi.preparation.source import CUT, Made, prompt_beside
 
-FPS = Fraction(25)  # of wav2vec2's columns, and so of the pictures (SVI-Talk)
+FPS = Fraction(SPEECH_FPS)  # and so of the pictures
 FRAMES, FEATURES = "frame_data.pkl", "audio_embedding.pkl"
 CAPTION = "the person is speaking"  # SVI-Talk's, for all its samples
 SOUNDS = "audios"  # the authors' folder of sounds, beside that of videos
