@@ -45,8 +45,9 @@ class PoseFilm:
         try:
             return torch.from_numpy(self._source.frames(picks))
         except ValueError as error:
+            which = f"frames {picks[0]} to {picks[-1]}" if picks[0] < picks[-1] else f"frame {picks[0]}"
             raise ValueError(
-                f"{self.file}: frames {picks[0]} to {picks[-1]} of its skeletons cannot be read ({error}); copy the file again"
+                f"{self.file}: {which} of its skeletons cannot be read ({error}); copy the file again"
             ) from error
 
     def keep(self, file: Path) -> Path:

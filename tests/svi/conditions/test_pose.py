@@ -72,6 +72,8 @@ def test_what_is_no_video_is_named(tmp_path: Path) -> None:
     film = open_pose(tmp_path / "torn.mp4", 240, SETTINGS)
     with pytest.raises(ValueError, match=r"torn.mp4: frames .* cannot be read"):
         film.clip(0, 240)
+    with pytest.raises(ValueError, match=r"torn.mp4: frame \d+ of its skeletons cannot be read"):
+        film.keep(tmp_path / "kept")
 
 
 def test_only_a_clip_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
