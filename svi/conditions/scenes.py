@@ -8,6 +8,7 @@ from torch import Tensor
 
 from svi.artifacts import POSE
 from svi.conditions.audio import clip
+from svi.conditions.sound import write_sound
 from svi.data import dancing, talking
 from svi.data.footage import Arrays, Scenes
 from svi.data.world import Floats, Scene
@@ -62,7 +63,7 @@ class Voice:
 
     def keep(self, file: Path) -> Path:
         wav = file.with_name(f"{file.name}.wav")
-        talking.write_sound(wav, self.samples)
+        write_sound(wav, self.samples)
         return wav
 
 

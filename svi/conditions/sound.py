@@ -9,6 +9,7 @@ import pyloudnorm
 from av.container import InputContainer
 from av.stream import Disposition
 from numpy.typing import NDArray
+from scipy.io import wavfile  # type: ignore[import-untyped]
 
 RATE = 16_000
 LOUDNESS = -23.0  # LUFS, by ITU-R BS.1770
@@ -16,6 +17,11 @@ _BLOCK = 0.4  # seconds that BS.1770 needs to tell how loud something is
 
 Samples = NDArray[np.float32]
 """Mono, RATE of them a second; full scale is 1. [S]"""
+
+
+def write_sound(file: Path, samples: Samples) -> None:
+    """As a wav of 16 bits; what is louder than full scale is clipped."""
+    wavfile.write(file, RATE, np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16))
 
 
 def read_sound(path: Path) -> Samples:

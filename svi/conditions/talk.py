@@ -8,7 +8,7 @@ from torch import Tensor
 
 from svi.conditions.audio import KEY, AudioAdapter, clip
 from svi.conditions.multitalk import load_multitalk
-from svi.conditions.sound import RATE, check_length, levelled, possible_frames, read_sound
+from svi.conditions.sound import check_length, levelled, possible_frames, read_sound, write_sound
 from svi.conditions.speech import CONFIG, Speech
 from svi.data import talking
 from svi.data.samples import SOUND, SPEECH, read_speech
@@ -36,7 +36,7 @@ class Heard:
         if self._file.suffix == WAV:
             return self._file if self._file.is_file() else None
         wav = file.with_name(f"{file.name}{WAV}")
-        talking.write_sound(wav, read_sound(self._file), RATE)
+        write_sound(wav, read_sound(self._file))
         return wav
 
 

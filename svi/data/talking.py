@@ -6,12 +6,10 @@ to a fraction of a pixel, and it cannot be lost by leaving. Loudness is a level:
 
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import rfft  # type: ignore[import-untyped]
-from scipy.io import wavfile  # type: ignore[import-untyped]
 from scipy.signal import lfilter  # type: ignore[import-untyped]
 
 from svi.data import world
@@ -78,11 +76,6 @@ def sound(envelope: Floats, fps: float, rate: int = RATE) -> Floats:
     power = sum(0.5 / k**2 for k in range(1, _HARMONICS + 1)) + _BREATH**2
     samples: Floats = (level * voice / np.sqrt(power)).astype(np.float32)
     return samples
-
-
-def write_sound(file: Path, samples: Floats, rate: int = RATE) -> None:
-    """Mono samples [S] in -1..1 as a wav of 16 bits."""
-    wavfile.write(file, rate, np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16))
 
 
 def features(samples: Floats, fps: float, rate: int = RATE) -> Floats:

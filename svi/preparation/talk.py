@@ -1,6 +1,5 @@
 """Samples of talking people: pictures at 25 a second, the sound, and what wav2vec2 makes of it."""
 
-import wave
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from svi.conditions.sound import RATE, Samples, levelled, possible_frames, read_sound
+from svi.conditions.sound import RATE, levelled, possible_frames, read_sound, write_sound
 from svi.conditions.speech import Speech
 from svi.data.folder import VIDEO_SUFFIXES, video_files
 from svi.data.pickles import read_pickled
@@ -53,7 +52,7 @@ class TalkVideo:
         film = self.speech.film(levelled(samples), float(FPS))[:count].clone()
         keep(pictures, count, FPS, folder / VIDEO)
         write_speech(folder / SPEECH, film)
-        write_wav(folder / SOUND, samples[: count * RATE // int(FPS)])
+        write_sound(folder / SOUND, samples[: count * RATE // int(FPS)])
         return _made(count, pictures.count, len(samples) / RATE)
 
 
@@ -143,15 +142,6 @@ def authors_features(file: Path) -> Tensor:
 def convert(source: Path, target: Path) -> None:
     """The authors' audio_embedding.pkl as the file of features that training reads. Raises ValueError, OSError."""
     write_speech(target, authors_features(source))
-
-
-def write_wav(file: Path, samples: Samples) -> None:
-    """16-bit mono; what is louder than full scale is clipped."""
-    with wave.open(str(file), "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(RATE)
-        sound.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
 
 
 def _sound_of(video: Path) -> Path:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pyloudnorm
 import pytest
 
+from svi.conditions import sound
 from svi.conditions.sound import RATE, check_length, levelled, possible_frames, read_sound
 from tests.svi.conditions.sounds import SPEECH, tone, write_film, write_sound
 from tests.svi.sounds import write_wav
@@ -89,9 +91,9 @@ def test_sound_of_a_video_keeps_its_place_beside_the_pictures(tmp_path: Path, la
 
 def test_loudness_is_the_standards() -> None:
     speechlike = tone(3) * np.repeat([1.0, 0.01, 0.6], RATE).astype(np.float32)  # the gate leaves the middle out
-    for sound in (tone(2), speechlike, tone(1, loud=0.01)):
-        assert loudness(levelled(sound)) == pytest.approx(-23, abs=0.1)
-        assert pyloudnorm.Meter(RATE).integrated_loudness(levelled(sound)) == pytest.approx(-23, abs=1e-3)
+    for one in (tone(2), speechlike, tone(1, loud=0.01)):
+        assert loudness(levelled(one)) == pytest.approx(-23, abs=0.1)
+        assert pyloudnorm.Meter(RATE).integrated_loudness(levelled(one)) == pytest.approx(-23, abs=1e-3)
         assert np.corrcoef(sound, levelled(sound))[0, 1] == pytest.approx(1)
 
 
@@ -146,3 +148,10 @@ def test_real_speech() -> None:
     sound = read_sound(path)
     assert len(sound) > RATE
     assert loudness(levelled(sound)) == pytest.approx(-23, abs=0.1)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    sound.write_sound(tmp_path / "a.wav", 1.5 * tone(1))
+    with av.open(str(tmp_path / "a.wav")) as file:
+        assert (file.streams.audio[0].rate, file.streams.audio[0].channels) == (RATE, 1)
+    assert np.abs(read_sound(tmp_path / "a.wav") - np.clip(1.5 * tone(1), -1, 1)).max() <= 1 / 32767

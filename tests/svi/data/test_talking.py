@@ -1,8 +1,5 @@
 """The voice is like speech, the features are of its samples, and the object grows with it."""
 
-from pathlib import Path
-
-import av
 import numpy as np
 import pytest
 from scipy.signal import find_peaks
@@ -76,16 +73,6 @@ def test_a_rate_that_no_whole_number_of_samples_fits() -> None:
     samples = talking.sound(envelope, 30)
     assert len(samples) == round(50 * talking.RATE / 30)
     assert correlation(talking.features(samples, 30)[:, 0, 0], envelope) > 0.95
-
-
-def test_the_wav_is_the_sound(tmp_path: Path) -> None:
-    samples = talking.sound(talking.loudness((3,), 16, 8), 8)
-    talking.write_sound(tmp_path / "sound.wav", samples)
-    with av.open(str(tmp_path / "sound.wav")) as file:
-        stream = file.streams.audio[0]
-        assert (stream.rate, stream.channels) == (talking.RATE, 1)
-        heard = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
-    assert np.abs(heard / 32767 - samples).max() < 1 / 32767
 
 
 def test_the_object_stands_still_and_grows() -> None:

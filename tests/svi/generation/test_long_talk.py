@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from svi.conditions.sound import RATE
+from svi.conditions.sound import RATE, write_sound
 from svi.conditions.talk import Audio
 from svi.data import talking
 from svi.data.samples import SOUND
@@ -30,7 +30,7 @@ DATA = DataSettings(clips=1, clip_frames=CLIP, fps=FPS)
 def voice(sample: Path, seconds: int) -> Path:
     """A sample's folder, with speech of so many seconds."""
     sample.mkdir()
-    talking.write_sound(sample / SOUND, talking.sound(talking.loudness(("voice",), FPS * seconds, FPS), FPS))
+    write_sound(sample / SOUND, talking.sound(talking.loudness(("voice",), FPS * seconds, FPS), FPS))
     return sample
 
 
