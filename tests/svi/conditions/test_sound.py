@@ -94,7 +94,7 @@ def test_loudness_is_the_standards() -> None:
     for one in (tone(2), speechlike, tone(1, loud=0.01)):
         assert loudness(levelled(one)) == pytest.approx(-23, abs=0.1)
         assert pyloudnorm.Meter(RATE).integrated_loudness(levelled(one)) == pytest.approx(-23, abs=1e-3)
-        assert np.corrcoef(sound, levelled(sound))[0, 1] == pytest.approx(1)
+        assert np.corrcoef(one, levelled(one))[0, 1] == pytest.approx(1)
 
 
 @pytest.mark.filterwarnings("error")
@@ -147,7 +147,7 @@ def test_real_speech() -> None:
     [path] = SPEECH.glob("*.wav")
     sound = read_sound(path)
     assert len(sound) > RATE
-    assert loudness(levelled(sound)) == pytest.approx(-23, abs=0.1)
+    assert loudness(levelled(one)) == pytest.approx(-23, abs=0.1)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
