@@ -147,7 +147,7 @@ def test_real_speech() -> None:
     [path] = SPEECH.glob("*.wav")
     sound = read_sound(path)
     assert len(sound) > RATE
-    assert loudness(levelled(one)) == pytest.approx(-23, abs=0.1)
+    assert loudness(levelled(sound)) == pytest.approx(-23, abs=0.1)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
