@@ -1,6 +1,6 @@
 """From a declared experiment to its graph of stages: what each stage reads, and what it stands on."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from harness.plan.launch import launcher
 from harness.plan.method import Method, check_training, method_of
 from harness.plan.model import Model, Weights, check_stories, model_of
 from harness.plan.scoring import Scoring, scorings
-from harness.plan.start import Start, start_of
+from harness.plan.start import Starts
 from reports.tables.sources import ordering_lists, table_names
 from svi.data.folder import READING, video_files
 from svi.data.samples import sample_files
@@ -109,7 +109,7 @@ class Builder:
         self.graph, self.cache = Graph(), cache
         self.notes: list[str] = []
         self._hashes: dict[tuple[str, str], str] = {}
-        self._starts: dict[Hashable, Start] = {}
+        self._starts = Starts(self._fingerprint)
         self._lengths = Lengths()
         self._weights: dict[tuple[str, str | None], Weights] = {}
         self._lists: dict[tuple[Path, int], tuple[list[Sample], str]] = {}
@@ -118,7 +118,7 @@ class Builder:
     def child(self, variant: Variant, seed: int, resolved: Resolved[Settings], tracks: Sequence[Track]) -> Child:
         model = self.model(resolved.settings)
         settings, many, method = model.settings, len(model.experts) > 1, self._method(model)
-        base, start = self.base(model), self._start(model)
+        base, start = self.base(model), self._starts.start(settings, model.experts)
         name = f"{variant.name}, seed {seed}"
         trained: dict[str, str] = {}
         if settings.train.enabled:
@@ -182,18 +182,11 @@ class Builder:
             self._weights[wanted.name, wanted.weights] = weights
         return model_of(settings, weights)
 
-    def _start(self, model: Model) -> Start:
-        """Files are read once, however many variants go on from them."""
-        settings = model.settings
-        key = (settings.train, settings.condition, settings.generate.method, model.experts)
-        if key not in self._starts:
-            self._starts[key] = start_of(
-                model.settings, model.experts, lambda path: fingerprint(Path(path), self.cache)
-            )
-        return self._starts[key]
-
     def _method(self, model: Model) -> Method:
-        return method_of(model.settings, len(model.experts), lambda path: fingerprint(Path(path), self.cache))
+        return method_of(model.settings, len(model.experts), self._fingerprint)
+
+    def _fingerprint(self, path: str) -> str:
+        return fingerprint(Path(path), self.cache)
 
     def base(self, model: Model) -> dict[str, str]:
         """What variants share: the embedded model, and the latent cache where anything reads it."""

@@ -29,52 +29,64 @@ class Start:
         return {f"{FROM}.fingerprint": hashes}, {FROM: ",".join(self.paths[expert] for expert in experts)}
 
 
-def start_of(settings: Settings, experts: Sequence[str], hash_of: Callable[[str], str]) -> Start:
-    """Raises UseError for what is not there, does not fit, or is no LoRA of this rank."""
-    train, paths = settings.train, settings.train.starts
-    if not paths or settings.generate.method != MADE:
-        return Start()
-    if len(paths) != len(experts):
-        raise UseError(
-            f"{FROM}={train.from_}: received {len(paths)}, and {settings.backbone.name} trains {len(experts)} "
-            f"({', '.join(experts)}); give one for each, joined by commas"
+class Starts:
+    """What trainings of a plan go on from; each file is read once, however many variants and seeds do."""
+
+    def __init__(self, hash_of: Callable[[str], str]) -> None:
+        self._hash_of = hash_of
+        self._found: dict[Path, tuple[int, bool]] = {}
+
+    def start(self, settings: Settings, experts: Sequence[str]) -> Start:
+        """Raises UseError for what is not there, does not fit, or is no LoRA of this rank."""
+        train, paths = settings.train, settings.train.starts
+        if not paths or settings.generate.method != MADE:
+            return Start()
+        if len(paths) != len(experts):
+            raise UseError(
+                f"{FROM}={train.from_}: received {len(paths)}, and {settings.backbone.name} trains {len(experts)} "
+                f"({', '.join(experts)}); give one for each, joined by commas"
+            )
+        for path in paths:
+            if not Path(path).exists():
+                raise UseError(f"{FROM}={path}: no such file or folder (looked in {Path(path).resolve()})")
+            self._check(Path(path), settings)
+        return Start(
+            dict(zip(experts, (str(Path(path).absolute()) for path in paths), strict=True)),
+            dict(zip(experts, (self._hash_of(whole(path)) for path in paths), strict=True)),
         )
-    for path in paths:
-        if not Path(path).exists():
-            raise UseError(f"{FROM}={path}: no such file or folder (looked in {Path(path).resolve()})")
-        _check(Path(path), settings)
-    return Start(
-        dict(zip(experts, (str(Path(path).absolute()) for path in paths), strict=True)),
-        dict(zip(experts, (hash_of(whole(path)) for path in paths), strict=True)),
-    )
+
+    def _check(self, path: Path, settings: Settings) -> None:
+        train, signal = settings.train, settings.condition.signal
+        if train.adapter == "full":
+            if not (path / TRANSFORMER).is_dir():
+                raise UseError(
+                    f"{FROM}={path}: train.adapter=full goes on from a folder of a model that was trained here whole, with "
+                    f"{TRANSFORMER}/ in it; give one, or set train.adapter=lora"
+                )
+            return
+        rank, beside = self._read(path)
+        if train.enabled and rank != train.rank:
+            raise UseError(f"{FROM}={path}: its rank is {rank}, and train.rank={train.rank}; set train.rank={rank}")
+        untrained = signal in SIGNALS and not settings.backbone.embedded and settings.condition.weights is None
+        if train.enabled and untrained and not train.with_signal and not beside:
+            raise UseError(
+                f"condition.signal={signal}: nothing would follow it, since {FROM}={path} has nothing of it beside the LoRA; set "
+                "train.with_signal=true, or condition.weights=FILE"
+            )
+
+    def _read(self, path: Path) -> tuple[int, bool]:
+        """Its rank, and whether anything lies beside it."""
+        from svi.lora.files import read  # torch, which no other plan needs
+
+        if path not in self._found:
+            try:
+                weights = read(path)
+            except ValueError as error:
+                raise UseError(f"{FROM}: {error}") from error
+            self._found[path] = weights.rank, bool(weights.extra)
+        return self._found[path]
 
 
 def whole(lora: str) -> str:
     """All that is read of a LoRA: of PEFT's file its folder, where its config and what signals add lie."""
     return str(Path(lora).parent) if Path(lora).name == ADAPTER_WEIGHTS else lora
-
-
-def _check(path: Path, settings: Settings) -> None:
-    train, signal = settings.train, settings.condition.signal
-    if train.adapter == "full":
-        if not (path / TRANSFORMER).is_dir():
-            raise UseError(
-                f"{FROM}={path}: train.adapter=full goes on from a folder of a model that was trained here whole, with "
-                f"{TRANSFORMER}/ in it; give one, or set train.adapter=lora"
-            )
-        return
-    from svi.lora.files import read  # torch, which no other plan needs
-
-    try:
-        weights = read(path)
-    except ValueError as error:
-        raise UseError(f"{FROM}: {error}") from error
-    rank = weights.rank
-    if train.enabled and rank != train.rank:
-        raise UseError(f"{FROM}={path}: its rank is {rank}, and train.rank={train.rank}; set train.rank={rank}")
-    untrained = signal in SIGNALS and not settings.backbone.embedded and settings.condition.weights is None
-    if train.enabled and untrained and not train.with_signal and not weights.extra:
-        raise UseError(
-            f"condition.signal={signal}: nothing would follow it, since {FROM}={path} has nothing of it beside the LoRA; set "
-            "train.with_signal=true, or condition.weights=FILE"
-        )
