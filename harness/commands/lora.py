@@ -81,11 +81,12 @@ def _checked_format(form: str, target: Path) -> Format:
 def _weights_of(source: Path, alpha: float | None) -> "LoraWeights":
     """The LoRA of a file, a folder or a checkpoint. Raises UseError for one without any, ValueError for a damaged one."""
     from svi.lora import files as lora_files
+    from svi.lora.checkpoints import from_checkpoint
 
     trained = (source / LORA).is_dir()
     unfinished = (source / CHECKPOINTS / LATEST).is_file() and not trained
     if unfinished or (source / LATEST).is_file() or any(source.glob("*_model_states.pt")):
-        return lora_files.from_checkpoint(source, alpha)
+        return from_checkpoint(source, alpha)
     if alpha is not None:
         raise UseError(
             f"--alpha {alpha:g}: alpha is for checkpoints; {source} is none, and says its alpha itself; leave it out"

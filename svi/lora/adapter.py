@@ -203,7 +203,7 @@ def _gathered(model: nn.Module) -> AbstractContextManager[object]:
 
 
 def save_config(model: nn.Module, folder: Path) -> None:
-    """Beside checkpoints, for `lora_files.from_checkpoint`: PEFT's adapter_config.json, so that it knows alpha, and what came with
+    """Beside checkpoints, for `svi.lora.checkpoints`: PEFT's adapter_config.json, so that it knows alpha, and what came with
     the LoRA that training goes on from. A full model has none."""
     if isinstance(model, PeftModel):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,10 @@
-"""LoRA files: PEFT folders, the authors' v1 and 2.0 files, ComfyUI's, diffusers', kohya's, and DeepSpeed checkpoints.
+"""LoRA files: PEFT folders, the authors' v1 and 2.0 files, ComfyUI's, diffusers' and kohya's.
 
 Reading is strict: what is not a plain LoRA of a Wan transformer is an error that names the keys, never left out in silence.
 Tensors keep their bits and their dtype; only where a format holds no alpha and alpha / rank is not 1, B is multiplied by it
 (exact for powers of two, else rounded once to float32).
 """
 
-import contextlib
-import io
 import json
 import math
 import re
@@ -16,15 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from svi import disk
-from svi.artifacts import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CHECKPOINTS, LATEST, LORA
+from svi.artifacts import ADAPTER_CONFIG, ADAPTER_WEIGHTS, LORA
 from svi.backbones.adapters import SIGNAL
-from svi.foreign import data_only, json_object, listed, read_object, reason, tensors_of
+from svi.foreign import json_object, listed, read_object, tensors_of
 from svi.lora.keys import FORMATS, HALVES, Format, every_block, in_block, key_of, parse
 
 EXTRA = "extra.safetensors"
@@ -39,7 +36,6 @@ SET_ASIDE = {  # parts of names of what lies beside a LoRA in one file: what sig
     "norm_x",
     SIGNAL,  # of a signal of one's own
 }
-PEFT = "base_model.model."  # before a model's own names
 TENSORS_ALONE = ".ckpt"  # UniAnimate-DiT's file; nothing in it is run
 OURS = ("format", "lora_format", "rank", "alpha", DIFFUSERS_ALPHA)  # metadata that a file's own contents decide
 # PEFT options that change what a LoRA computes, beyond rank and alpha.
@@ -158,7 +154,7 @@ def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _with_config(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], file: Path) -> LoraWeights:
     config = Config.read(file)
     weights = collect(tensors, str(file.parent), config.alpha, metadata)
-    weights = replace(weights, extra={**weights.extra, **_read_beside(file.parent)})
+    weights = replace(weights, extra={**weights.extra, **read_beside(file.parent)})
     if weights.rank != config.rank:
         raise ValueError(
             f"{file} says rank r={config.rank}, but the tensors beside it have rank {weights.rank}: "
@@ -338,7 +334,8 @@ def write_beside(extra: Mapping[str, Tensor], folder: Path) -> None:
         _save(dict(extra), folder / EXTRA, {})
 
 
-def _read_beside(folder: Path) -> dict[str, Tensor]:
+def read_beside(folder: Path) -> dict[str, Tensor]:
+    """What `write_beside` wrote; empty where there is none. Raises ValueError for a damaged file."""
     return _load(folder / EXTRA)[0] if (folder / EXTRA).is_file() else {}
 
 
@@ -357,56 +354,3 @@ def _save(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     with disk.replacing(path) as fresh:
         save_file(whole, fresh, header)
-
-
-def from_checkpoint(folder: Path, alpha: float | None = None) -> LoraWeights:
-    """The LoRA in Train's last checkpoint, float32 as the optimiser has it (ZeRO 0, 2 and 3).
-
-    `folder` is Train's, its `checkpoints`, or one step's. The rank is that of the tensors; alpha is `alpha`, else that of
-    adapter_config.json beside the steps, else the rank. Raises ValueError when there is no complete checkpoint, it is not of a
-    LoRA, or its files, which are pickles, hold more than data; nothing in them is run.
-    """
-    steps, name = _last_step(folder)
-    try:
-        with data_only():
-            tensors = {key: value.float().clone() for key, value in _state(steps, name).items()}
-    except Exception as error:  # a damaged checkpoint fails in many ways: pickle, zip, keys, shapes
-        raise ValueError(
-            f"{steps / name}: received {reason(error)}; expected a whole checkpoint as Train writes it; copy or train it again, "
-            "or get the LoRA as safetensors"
-        ) from error
-    config = steps / ADAPTER_CONFIG
-    if alpha is None and config.is_file():
-        alpha = Config.read(config).alpha
-    lora = {key: tensor for key, tensor in tensors.items() if ".lora_" in key}
-    trained = {f"{SIGNAL}.{key.removeprefix(PEFT)}": tensors[key] for key in tensors if key not in lora}
-    found = collect(lora, str(steps / name), alpha, {"checkpoint": name})
-    return replace(found, form="checkpoint", extra=trained or _read_beside(steps))
-
-
-def _last_step(folder: Path) -> tuple[Path, str]:
-    for steps in (folder / CHECKPOINTS, folder):
-        if (steps / LATEST).is_file():
-            name = read_object(steps / LATEST).get("name")
-            if not isinstance(name, str) or Path(name).name != name:
-                raise ValueError(f"{steps / LATEST}: received name {name!r}, expected that of a folder beside it")
-            return steps, name
-    if any(folder.glob("*_model_states.pt")):
-        return folder.parent, folder.name
-    raise ValueError(f"{folder} holds no complete checkpoint; expected {CHECKPOINTS}/{LATEST}, as Train writes it")
-
-
-def _state(steps: Path, name: str) -> dict[str, Tensor]:
-    """By parameter; with ZeRO, joined of the pieces that the ranks hold."""
-    if not any((steps / name).glob("*zero_pp_rank_*_optim_states.pt")):
-        file = steps / name / "mp_rank_00_model_states.pt"
-        whole: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)["module"]
-        return whole
-    from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
-
-    talk = io.StringIO()  # it prints every file it opens
-    with contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
-        state: dict[str, Tensor] = get_fp32_state_dict_from_zero_checkpoint(
-            str(steps), tag=name, exclude_frozen_parameters=True
-        )
-    return state

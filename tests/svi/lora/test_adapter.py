@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from svi.lora import adapter as lora
 from svi.lora import files as lora_files
+from svi.lora.checkpoints import from_checkpoint
 from svi.lora.files import LoraWeights
 from svi.lora.keys import Format
 from svi.settings import TrainSettings
@@ -309,7 +310,7 @@ def run(folder: Path, stage: int, dtype: str, world: int) -> None:
 
 def check(folder: Path) -> None:
     """The checkpoint holds the very LoRA that was saved, and it was trained."""
-    saved, found = lora_files.read(folder), lora_files.from_checkpoint(folder)
+    saved, found = lora_files.read(folder), from_checkpoint(folder)
     assert (found.alpha, found.rank, found.metadata) == (2, 4, {"checkpoint": "step-0000003"})
     assert found.modules.keys() == saved.modules.keys()
     for name, (a, b) in saved.modules.items():
@@ -317,7 +318,7 @@ def check(folder: Path) -> None:
         assert torch.equal(found.modules[name][1], b)
         assert b.abs().sum() > 0
     for checkpoint in (folder / "checkpoints", folder / "checkpoints" / "step-0000003"):
-        assert torch.equal(lora_files.from_checkpoint(checkpoint).modules[name][1], b)
+        assert torch.equal(from_checkpoint(checkpoint).modules[name][1], b)
 
 
 def test_a_checkpoint_becomes_a_lora(tmp_path: Path) -> None:
@@ -325,13 +326,13 @@ def test_a_checkpoint_becomes_a_lora(tmp_path: Path) -> None:
     lora_run.main(tmp_path, 0, "float32")
     check(tmp_path)
     (tmp_path / "checkpoints" / "adapter_config.json").unlink()
-    assert lora_files.from_checkpoint(tmp_path).alpha == 4  # the rank, unless it is said
-    assert lora_files.from_checkpoint(tmp_path, alpha=2).alpha == 2
+    assert from_checkpoint(tmp_path).alpha == 4  # the rank, unless it is said
+    assert from_checkpoint(tmp_path, alpha=2).alpha == 2
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds no complete checkpoint; expected checkpoints/latest\.json"):
-        lora_files.from_checkpoint(tmp_path)
+        from_checkpoint(tmp_path)
 
 
 @pytest.mark.slow
