@@ -99,7 +99,7 @@ def test_deepspeed_loads_data_alone() -> None:
     assert [call for source in sources().values() for call in deepspeed_calls(source)] == []
     assert list(deepspeed_calls("engine.load_checkpoint(folder)")) == ["engine.load_checkpoint(folder)"]
     assert list(deepspeed_calls("with data_only():\n    engine.load_checkpoint(folder)")) == []
-    assert [path for path, source in sources().items() if "zero_to_fp32" in source] == ["svi/lora/files.py"]
+    assert [path for path, source in sources().items() if "zero_to_fp32" in source] == ["svi/lora/checkpoints.py"]
 
 
 # Hostile files
