@@ -61,9 +61,12 @@ def main(program: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, lambda *_: None)  # a terminal's Ctrl-C is for the command, which lets go of this
     signal.signal(signal.SIGTERM, _terminated)
     child = subprocess.Popen(program, stdin=subprocess.DEVNULL)
-    threading.Thread(target=_end_with_input, daemon=True).start()
+    let_go = threading.Event()
+    threading.Thread(target=_end_with_input, args=(let_go,), daemon=True).start()
     code = child.wait()
     end_descendants()  # it may be the first of them to end
+    if let_go.is_set():  # a shell whose last child was ended may call that a success
+        return 1
     return code if code >= 0 else 128 - code
 
 
@@ -73,8 +76,9 @@ def _terminated(number: int, _: object) -> None:
     os.kill(os.getpid(), number)
 
 
-def _end_with_input() -> None:
+def _end_with_input(let_go: threading.Event) -> None:
     os.read(0, 1)  # nothing is ever written: it returns at the end
+    let_go.set()
     end_descendants()
     os._exit(1)
 
