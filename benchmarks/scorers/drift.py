@@ -6,13 +6,13 @@ import numpy as np
 
 from benchmarks.arrays import Array, Floats
 from benchmarks.films.film import Film
-from benchmarks.scorers.metric import Metric
+from benchmarks.scorers.metric import FrameScorer, Metric
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, R G B
 _FLAT = 1e-6
 
 
-class DriftScorer:
+class DriftScorer(FrameScorer):
     """colour_drift, contrast_drift, sharpness_drift and motion, each a mean over the clip's frames."""
 
     metrics = (
@@ -34,15 +34,15 @@ class DriftScorer:
         ),
     )  # fmt: skip
 
-    def score(self, film: Film) -> Mapping[str, Floats]:
-        """[n_clips] for each metric; relative changes from a flat first frame and motion in one frame are NaN."""
+    def frames(self, film: Film) -> Mapping[str, Floats]:
+        """[F] for each metric; relative changes from a flat first frame and motion in one frame are NaN."""
         blocks = [_statistics(film.frames[block]) for block in film.blocks()]
         colour, contrast, sharpness = (np.concatenate(column) for column in zip(*blocks, strict=True))
         return {
-            "colour_drift": film.clip_means(np.abs(colour - colour[0]).mean(axis=1)),
-            "contrast_drift": film.clip_means(_relative_change(contrast)),
-            "sharpness_drift": film.clip_means(_relative_change(sharpness)),
-            "motion": film.clip_means(_motion(film)),
+            "colour_drift": np.abs(colour - colour[0]).mean(axis=1),
+            "contrast_drift": _relative_change(contrast),
+            "sharpness_drift": _relative_change(sharpness),
+            "motion": _motion(film),
         }
 
 

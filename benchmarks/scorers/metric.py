@@ -3,6 +3,7 @@
 A metric whose needs are missing is skipped with the reason; it is never given as zero.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -34,3 +35,17 @@ class Scorer(Protocol):
     def metrics(self) -> tuple[Metric, ...]: ...
 
     def score(self, film: Film) -> Mapping[str, Floats | float]: ...
+
+
+class FrameScorer(ABC):
+    """A scorer whose metrics are means over each clip's frames; the frames' values are kept as well (frames.npz)."""
+
+    metrics: tuple[Metric, ...]
+
+    @abstractmethod
+    def frames(self, film: Film) -> Mapping[str, Floats]:
+        """[F] for each metric, NaN where a frame has no value."""
+
+    def score(self, film: Film) -> Mapping[str, Floats]:
+        """[n_clips] for each metric."""
+        return {name: film.clip_means(values) for name, values in self.frames(film).items()}

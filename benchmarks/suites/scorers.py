@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from benchmarks.arrays import Floats
 from benchmarks.films.film import Film
-from benchmarks.scorers.metric import Metric, Scorer
+from benchmarks.scorers.metric import FrameScorer, Metric, Scorer
 from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film
 
 
@@ -34,8 +34,15 @@ class ScorerSuite:
         runnable = [s for s in self.scorers if not any(metric.name in missing for metric in s.metrics)]
 
         def of_film(index: int) -> FilmScores:
-            film = films.film(index)
-            return FilmScores({name: value for one in runnable for name, value in self.scored(one, film).items()})
+            film, found = films.film(index), FilmScores()
+            for one in runnable:
+                if isinstance(one, FrameScorer):
+                    frames = one.frames(film)
+                    found.frames |= frames
+                    found.values |= {name: film.clip_means(values) for name, values in frames.items()}
+                else:
+                    found.values |= self.scored(one, film)
+            return found
 
         return film_by_film(films, work, progress, of_film)
 

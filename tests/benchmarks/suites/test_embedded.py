@@ -82,6 +82,15 @@ def test_the_scores_belong_to_their_film_and_clip(films: Path) -> None:
     assert scores["forecast_plateau"] == pytest.approx([0.2, 0.2])
 
 
+def test_the_frames_values_that_clips_are_means_of_are_kept(films: Path) -> None:
+    _, scores = scored(films)
+    with np.load(films.parent / "scores" / "frames.npz") as kept:
+        assert {"colour_drift", "contrast_drift", "sharpness_drift", "motion"} <= set(kept)
+        for name, values in kept.items():
+            clips = np.nanmean(values.reshape(2, 10, 4), axis=2)
+            np.testing.assert_allclose(scores[name], clips, atol=1e-12)
+
+
 def test_scoring_twice_gives_the_same_bytes(films: Path) -> None:
     scored(films)
     first = [(films.parent / "scores" / name).read_bytes() for name in ("scores.npz", "scores.json")]

@@ -1,0 +1,1 @@
+"""Published definitions of drift under their owners' names, of the values of frames that suites keep."""
