@@ -1,11 +1,10 @@
 """Films to score: what the frames are, what is known about their world, and how they are read from a folder.
 
-Shapes: F frames, S samples, P positions of the object, H x W pixels, C x h x w latents.
+Shapes: F frames, S samples, H x W pixels, C x h x w latents.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -16,38 +15,12 @@ from benchmarks.artifacts import CONTINUATION, FILM_INFO, FRAMES, TRUTH
 from benchmarks.films.info import FilmInfo
 from benchmarks.films.mp4 import Mp4Frames
 from benchmarks.films.reference import ReferenceFolder
+from benchmarks.films.truth import NEEDED, OBJECTS, STAMPS, Truth, truth_of
 from benchmarks.track import clip_slices
 
-Need = Literal["truth", "continuation", "probe", "loudness", "pose"]
+Need = Literal["truth", "course", "continuation", "probe", "loudness", "pose"]
 BLOCK_BYTES = 4 * 2**20
-_TRUTH_KEYS = ("background", "object_renders", "object_masks")
-_DRIVES: dict[Need, tuple[str, ...]] = {
-    "loudness": ("loudness", "object_sizes", "object_distances"),
-    "pose": ("joints", "part_colours", "part_masks"),
-}
 _PROBE_KEYS = ("condition", "perturbation", "output_clean", "output_perturbed")
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """The true scene: background uint8 [H, W, 3]; with the object at each grid position, object_renders [P, H, W, 3]
-    in 0..1; object_masks [P, H, W], the object's coverage of each pixel, 0..1.
-
-    Of a film that follows a sound: loudness [F] in 0..1, and of each position object_sizes [P], the object's size, and
-    object_distances [P], how many pixels it is from the object's true place. Of one that follows a skeleton: joints [F, J, 2],
-    the true (x, y) of each part in pixels; part_colours [J, 3] in 0..1; and part_masks [J, S, S, H, W], in [j, a, b] what part j
-    covers with its centre a / S pixels below the frame's corner and b / S right of it, around the borders.
-    """
-
-    background: Array
-    object_renders: Array
-    object_masks: Array
-    loudness: Array | None = None
-    object_sizes: Array | None = None
-    object_distances: Array | None = None
-    joints: Array | None = None
-    part_colours: Array | None = None
-    part_masks: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +124,7 @@ class FilmFolder:
         self._shape = self._frames(0).shape
         self._shapes = [self._frames(row).shape if own_sizes else self._shape for row in range(len(self.names))]
         self.clips = clip_slices(self._shape[0], info.n_clips, info.clip_frames, info.overlap, info.overlap_from)
-        self._truth = _read_arrays(folder / TRUTH, _TRUTH_KEYS, len(self.names), tuple(chain(*_DRIVES.values())))
+        self._truth = _read_truth(folder / TRUTH, len(self.names))
         true_films = folder / CONTINUATION
         self._continuation: Array | None = np.load(true_films, mmap_mode="r") if true_films.is_file() else None
         self._enlarged = self._lossless is None and any(
@@ -198,8 +171,9 @@ class FilmFolder:
             return f"needs the true film ({CONTINUATION}), which is not known of these films"
         if need == "truth" and not self._truth:
             return f"needs the true scene ({TRUTH}), which these films do not have: their world is not known"
-        if any(key not in self._truth for key in _DRIVES.get(need, ())):
-            return f"needs the {need} that the films follow ({TRUTH}), which these films do not have"
+        if any(key not in self._truth for key in NEEDED.get(need, ())):
+            what = "course of its objects" if need == "course" else f"{need} that the films follow"
+            return f"needs the {what} ({TRUTH}), which these films do not have"
         return None
 
     def film(self, index: int) -> Film:
@@ -209,7 +183,7 @@ class FilmFolder:
             frames=self._frames(index),
             fps=self.fps,
             clips=self.clips,
-            truth=Truth(**truth) if truth else None,
+            truth=truth_of(truth) if truth else None,
             continuation=self._true_film(index),
             probe=self._probes[index] if self._probes else None,
         )
@@ -226,6 +200,15 @@ def _read_frames(path: Path, samples: int) -> Array | None:
     return frames
 
 
+def _read_truth(path: Path, samples: int) -> dict[str, Array]:
+    """What is known of all films, one row a sample; empty when there is no such file."""
+    arrays = _read_arrays(path, ("background",), samples, tuple(one.name for one in fields(Truth)))
+    absent = [name for name in OBJECTS if name not in arrays]
+    if arrays and absent and STAMPS not in arrays:
+        raise ValueError(f"{path.name}: received no {', '.join(absent)}, expected them or {STAMPS}")
+    return arrays
+
+
 def _read_arrays(path: Path, keys: tuple[str, ...], samples: int, more: tuple[str, ...] = ()) -> dict[str, Array]:
     """The arrays of an .npz file, and those of `more` that it has, one row a sample; empty when there is no such file."""
     if not path.is_file():
@@ -234,7 +217,7 @@ def _read_arrays(path: Path, keys: tuple[str, ...], samples: int, more: tuple[st
         absent = [key for key in keys if key not in file]
         if absent:
             raise ValueError(f"{path.name}: received no {', '.join(absent)}, expected {', '.join(keys)}")
-        arrays = {key: file[key] for key in (*keys, *more) if key in file}
+        arrays = {key: file[key] for key in dict.fromkeys((*keys, *more)) if key in file}
     for key, array in arrays.items():
         if len(array) != samples:
             raise ValueError(f"{path.name}: received {key} {array.shape}, expected {samples} samples on its first axis")

@@ -104,14 +104,18 @@ def _known(film: Film) -> tuple[Floats, Floats, Floats]:
         raise ValueError(
             "truth: received no loudness, object_sizes and object_distances, expected those of a film that follows a sound"
         )
-    wanted = (len(film.frames), len(truth.object_renders))
+    wanted = (len(film.frames), truth.object_renders.shape[1])
     if (received := (len(truth.loudness), len(truth.object_sizes))) != wanted:
         raise ValueError(f"truth: received loudness and object_sizes of {received}, expected {wanted}")
     found = [scene.find(film.frames[block]) for block in film.blocks()]
-    at, kept = (np.concatenate(column) for column in zip(*found, strict=True))
+    at, kept = (np.concatenate(column)[:, 0] for column in zip(*found, strict=True))
     lost = FAR * min(film.frames.shape[1:3])
-    size = np.where(kept, truth.object_sizes[at], np.nan).astype(np.float64)
-    return truth.loudness.astype(np.float64), size, np.where(kept, truth.object_distances[at], lost).astype(np.float64)
+    size = np.where(kept == 1, truth.object_sizes[at], np.nan).astype(np.float64)
+    return (
+        truth.loudness.astype(np.float64),
+        size,
+        np.where(kept == 1, truth.object_distances[at], lost).astype(np.float64),
+    )
 
 
 def _later(values: Floats, lag: int) -> Floats:

@@ -27,6 +27,7 @@ from svi.settings import COPY_IMAGE
 
 Start = tuple[str, Frames, tuple[str, ...]]  # name, image [H, W, 3], prompts
 Story = list[world.Scene]  # the scenes of one film, a prompt each
+STEPS = 8  # places a pixel at which the truth knows an object
 
 
 class Scripts(NamedTuple):
@@ -137,14 +138,13 @@ def write_true_films(
 ) -> None:
     """Write what is known of the embedded world's films; clip i gives frames i * step onwards.
 
-    truth.npz has every scene without its object, and with it at every position; continuation.npy [S, n_frames, H, W, 3] the
-    true films, frame by frame into an array on disk. `moved`: what these scenes follow, each film its own, at `fps`.
+    truth.npz has every scene without its object, and with it at every position, and where the object should be in every frame;
+    continuation.npy [S, n_frames, H, W, 3] the true films, frame by frame into an array on disk. `moved`: what these scenes
+    follow, each film its own, at `fps`.
     """
     if moved is None:
-        truths = [_truth(story[0]) for story in stories]
-        plays = [
-            world.play(_scenes(story, script, n_frames, step)) for story, script in zip(stories, films, strict=True)
-        ]
+        scenes = [_scenes(story, script, n_frames, step) for story, script in zip(stories, films, strict=True)]
+        truths, plays = [_truth(one) for one in scenes], [world.play(one) for one in scenes]
     else:
         own = [(story[0], script.name, n_frames, fps) for story, script in zip(stories, films, strict=True)]
         truths, plays = [moved.truth(*one) for one in own], [moved.play(*one) for one in own]
@@ -157,10 +157,25 @@ def write_true_films(
             frame[:] = image
 
 
-def _truth(scene: world.Scene) -> Mapping[str, Any]:
-    renders, masks = world.placements(scene)
-    background = np.round(world.background(scene) * 255).astype(np.uint8)
-    return {"background": background, "object_renders": renders, "object_masks": masks}
+def _truth(scenes: Story) -> Mapping[str, Any]:
+    """Of a film whose frames are of these scenes, named as in benchmarks.films.truth.Truth."""
+    first = scenes[0]
+    height, width = first.height, first.width
+    renders, masks = world.placements(first)
+    steps = np.arange(STEPS) / STEPS
+    coverage = np.stack([[world.mask(first, x, y) for x in steps] for y in steps])
+    colour = np.broadcast_to(world.PAINT[first.object], (*coverage.shape, 3))
+    velocities = np.array([scene.velocity for scene in scenes])
+    places = np.array([first.x, first.y]) + np.concatenate([np.zeros((1, 2)), velocities[:-1].cumsum(axis=0)])
+    return {
+        "background": np.round(world.background(first) * 255).astype(np.uint8),
+        "object_renders": renders[None],
+        "object_masks": masks[None],
+        "object_stamps": np.concatenate([colour, coverage[..., None]], axis=-1)[None].astype(np.float16),
+        "grid": np.array([(x, y) for y in range(height) for x in range(width)], np.float64),
+        "places": places[:, None] % (width, height),
+        "velocities": velocities[:, None],
+    }
 
 
 def _scenes(story: Story, script: Script, n_frames: int, step: int) -> Story:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from benchmarks.arrays import Array
-from benchmarks.films.film import Film, Truth
+from benchmarks.films.film import Film
+from benchmarks.films.truth import Truth, painted, truth_of
 from benchmarks.track import clip_slices
 
 SIZE = 16
@@ -48,6 +49,42 @@ class World:
         return Film(frames, fps=8, clips=clips, truth=self.truth)
 
 
+class Pair:
+    """Two plain objects, a disc and in front of it a square, over a textured background; they move and meet."""
+
+    def __init__(self) -> None:
+        self.background: Array = np.random.default_rng(2).integers(60, 181, (SIZE, SIZE, 3), dtype=np.uint8)
+        self.stamps = np.stack([self._stamps(kind) for kind in (0, 1)])
+
+    def _stamps(self, kind: int) -> Array:
+        """[S, S, H, W, 4]"""
+        around = (np.arange(8 * SIZE) + 0.5) / 8
+        around = (around + SIZE / 2) % SIZE - SIZE / 2  # distance of each subpixel from the corner
+        y, x = around[:, None], around[None]
+        inside = np.hypot(x, y) <= RADIUS if kind == 0 else np.maximum(abs(x), abs(y)) <= 2.5
+        moved = np.stack([[np.roll(inside, (a, b), (0, 1)) for b in range(8)] for a in range(8)])
+        covered = moved.reshape(8, 8, SIZE, 8, SIZE, 8).mean(axis=(3, 5))[..., None]
+        colour = np.broadcast_to([COLOUR, [0.1, 0.15, 0.95]][kind], (*covered.shape[:-1], 3))
+        return np.concatenate([colour, covered], axis=-1)
+
+    def frames(self, places: Array, shown: Sequence[int] = (0, 1)) -> Array:
+        """The true frames with the objects of `shown` at places [F, K, 2], each eighth of a pixel another. uint8 [F, H, W, 3]"""
+        images = np.repeat(self.background[None] / 255, len(places), axis=0)
+        eighths = np.rint(np.asarray(places) * 8).astype(int)
+        for k in shown:
+            for image, (x, y) in zip(images, eighths[:, k], strict=True):
+                stamp = np.roll(self.stamps[k, y % 8, x % 8], (y // 8, x // 8), axis=(0, 1))
+                image[:] = painted(image, stamp)
+        return to_uint8(images)
+
+    def film(self, frames: Array, places: Array, velocities: Array | None = None) -> Film:
+        """Whose objects should be at `places` [F, K, 2], with clips of 5 frames that overlap by 1."""
+        clips = clip_slices(len(frames), max(1, -(-(len(frames) - 1) // 4)), clip_frames=5, overlap=1)
+        known = {"background": self.background, "object_stamps": self.stamps, "places": np.asarray(places) % SIZE}
+        known["velocities"] = np.gradient(places, axis=0) if velocities is None else velocities
+        return Film(frames, fps=8, clips=clips, truth=truth_of(known))
+
+
 def to_uint8(images: Array) -> Array:
     return np.asarray(np.rint(255 * images), dtype=np.uint8)
 
@@ -55,6 +92,11 @@ def to_uint8(images: Array) -> Array:
 @pytest.fixture(scope="session")
 def world() -> World:
     return World()
+
+
+@pytest.fixture(scope="session")
+def pair() -> Pair:
+    return Pair()
 
 
 @pytest.fixture(scope="module", autouse=True)

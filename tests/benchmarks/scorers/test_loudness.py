@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.arrays import Array, Floats
-from benchmarks.films.film import Film, Truth
+from benchmarks.films.film import Film
+from benchmarks.films.truth import Truth
 from benchmarks.scorers.loudness import MOST, LoudnessScorer
 from benchmarks.scorers.truth import TruthScorer
 from benchmarks.track import clip_slices

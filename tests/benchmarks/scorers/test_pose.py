@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.arrays import Array, Floats
 from benchmarks.films import film as film_module
-from benchmarks.films.film import Film, Truth
+from benchmarks.films.film import Film
+from benchmarks.films.truth import Truth
 from benchmarks.scorers.pose import PoseScorer
 from benchmarks.scorers.truth import TruthScorer
 from benchmarks.track import clip_slices

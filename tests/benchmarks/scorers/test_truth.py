@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.arrays import Floats
+from benchmarks.arrays import Array, Floats
 from benchmarks.films import film as film_module
-from benchmarks.films.film import Film, Truth
-from benchmarks.scorers.truth import TruthScorer
-from tests.benchmarks.conftest import World
+from benchmarks.films.film import Film
+from benchmarks.films.truth import Truth
+from benchmarks.scorers.truth import KnownScene, TruthScorer
+from tests.benchmarks.conftest import Pair, World
 
 PATH = [(4.0, 4.0), (4.0, 5.0), (5.0, 6.0), (6.0, 7.0), (7.0, 8.0), (8.0, 9.0), (9.0, 10.0), (10.0, 11.0), (11.0, 12.0)]
 
@@ -95,7 +96,7 @@ def test_a_ghost_is_alike_but_kept_only_if_it_explains_half_of_the_energy(
 
 def test_the_opposite_of_the_object_is_clipped_at_zero() -> None:
     truth = disc_truth()
-    added = truth.object_renders[0] - truth.background / 255
+    added = truth.object_renders[0, 0] - truth.background / 255
     frame = np.rint(255 * (truth.background / 255 - added)).astype(np.uint8)
     film = Film(frame[None], 8, (slice(0, 1),), truth=truth)
     _, similarity, kept = scores(film)
@@ -134,3 +135,49 @@ def test_a_missing_or_misfit_truth_is_refused(world: World) -> None:
         TruthScorer().score(replace(film, truth=None))
     with pytest.raises(ValueError, match="expected frames of"):
         TruthScorer().score(replace(film, truth=disc_truth()))
+
+
+def meeting(frames: int = 17) -> Array:
+    """Two objects on courses that cross: in the middle one hides much of the other. [F, 2, 2]"""
+    t = np.arange(frames)[:, None] - frames // 2
+    return np.stack([8 + t * [1.0, 0.0], 8 + t * [0.0, 1.0]], axis=1)
+
+
+def test_two_objects_are_found_apart_and_together(pair: Pair) -> None:
+    places = meeting()
+    film = pair.film(pair.frames(places), places)
+    psnr, similarity, kept = scores(film)
+    assert (psnr.tolist(), kept.tolist()) == ([100] * 4, [1] * 4)
+    assert similarity == pytest.approx([1] * 4, abs=0.03)  # soft rims share pixels
+    found, _ = KnownScene(film).find(film.frames[:])
+    assert film.truth is not None
+    assert film.truth.grid is not None
+    apart = [0, 1, 2, 3, 13, 14, 15, 16]
+    assert film.truth.grid[found][apart].tolist() == (places % 16)[apart].tolist()
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_of_two_objects_the_lost_one_counts_half(pair: Pair, left: int) -> None:
+    places = meeting() + np.array([[0.0, 0.0], [8.0, 0.0]])  # they pass, and do not meet
+    psnr, similarity, kept = scores(pair.film(pair.frames(places, [left]), places))
+    assert (psnr.tolist(), kept.tolist()) == ([100] * 4, [0.5] * 4)
+    assert similarity == pytest.approx([0.5] * 4, abs=0.2)  # what is left resembles the other a little
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_an_object_is_not_taken_to_be_lost_because_it_would_hide_the_other(pair: Pair, left: int) -> None:
+    places = meeting()
+    film = pair.film(pair.frames(places, [left]), places)
+    _, kept = KnownScene(film).find(film.frames[:])
+    assert kept[:, left].tolist() == [1] * 17
+    assert kept[:, 1 - left].tolist() == [0] * 17
+
+
+def test_what_another_object_hides_is_not_lost(pair: Pair) -> None:
+    places = np.full((5, 2, 2), 8.0)
+    places[:, 0, 0] += 2
+    frames = pair.frames(places)
+    _, _, kept = scores(pair.film(frames, places))
+    assert kept.tolist() == [1]
+    uncovered = pair.frames(places, [1])
+    assert np.mean(frames != uncovered) > 0.02  # some of the disc is seen beside the square
