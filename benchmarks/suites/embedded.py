@@ -4,11 +4,12 @@ from benchmarks.scorers.drift import DriftScorer
 from benchmarks.scorers.fidelity import FidelityScorer
 from benchmarks.scorers.forecast import ForecastScorer
 from benchmarks.scorers.metric import Scorer
+from benchmarks.scorers.placed import PlacedScorer
 from benchmarks.scorers.truth import TruthScorer
 from benchmarks.suites import EMBEDDED, VERSIONS
 from benchmarks.suites.scorers import ScorerSuite
 
-SCORERS: tuple[Scorer, ...] = (TruthScorer(), FidelityScorer(), DriftScorer(), ForecastScorer())
+SCORERS: tuple[Scorer, ...] = (PlacedScorer(), TruthScorer(), FidelityScorer(), DriftScorer(), ForecastScorer())
 METRICS = {metric.name: metric for scorer in SCORERS for metric in scorer.metrics}
 
 

@@ -27,7 +27,21 @@ class World:
         self.grid: list[Point] = [(float(y), float(x)) for y in range(4, 13) for x in range(4, 13)]
         masks = np.stack([self.mask(point) for point in self.grid]).astype(np.float32)
         renders = np.stack([self.scene(point) for point in self.grid]).astype(np.float32)
-        self.truth = Truth(self.background, renders, masks)
+        self.truth = Truth(
+            self.background, renders, masks, object_stamps=self._stamps(), grid=np.array(self.grid)[:, ::-1]
+        )
+
+    def _stamps(self) -> Array:
+        """[1, S, S, H, W, 4]"""
+        middle, eighths = SIZE // 2, np.arange(8) / 8
+        masks = np.stack([[self.mask((middle + y, middle + x)) for x in eighths] for y in eighths])
+        covered = np.roll(masks, (-middle, -middle), axis=(2, 3))[None, ..., None]
+        return np.concatenate([np.broadcast_to(COLOUR, (*covered.shape[:-1], 3)), covered], axis=-1)
+
+    def course(self, path: Sequence[Point]) -> dict[str, Array]:
+        """Places and velocities of a disc that moves through these (y, x)."""
+        places = np.array(path)[:, None, ::-1]
+        return {"places": places, "velocities": np.gradient(places, axis=0)}
 
     def mask(self, centre: Point) -> Array:
         """Coverage [H, W], soft at the rim."""

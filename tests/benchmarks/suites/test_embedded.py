@@ -40,10 +40,9 @@ def films(world: World, tmp_path: Path) -> Path:
 
 
 def write_truth(folder: Path, world: World) -> None:
-    rows = {
-        name: np.stack([getattr(world.truth, name)] * 2) for name in ("background", "object_renders", "object_masks")
-    }
-    np.savez(folder / "truth.npz", **rows)
+    names = ("background", "object_renders", "object_masks", "object_stamps", "grid")
+    known = {name: getattr(world.truth, name) for name in names} | world.course(PATH)
+    np.savez(folder / "truth.npz", **{name: np.stack([array] * 2) for name, array in known.items()})
 
 
 def scored(films: Path, progress: Progress = lambda done, total: None) -> tuple[dict[str, Any], dict[str, Floats]]:
