@@ -65,14 +65,15 @@ def compared(store: Store, experiments: Sequence[str], scored: Sequence[str]) ->
     info = replace(_joint_info(parts, tracks), experiment=" + ".join(experiments))
     joint = _without_repeats(joined(_frame_of(part, tracks) for part in parts))
     joint, info = on_shared_samples(joint, info, jobs)
-    frames = [joint]
+    frames, drifts = [joint], [_drifts_of(part) for part in parts]
     if scored:
         info = replace(info, caption=_caption_beside_seeds(info.caption, parts[0].info.seeds))
     for one in _chosen_videos(store, scored, info):
         # Once, and not beside each seed: films that are the same for all seeds would show no spread at all.
         frames.append(one.rows(store, parts[0].info.seeds[0]))
         info = _info_with_videos(info, one)
-    info = replace(info, experiment=" + ".join([*experiments, *scored]))
+        drifts.append(one.drifts(store, parts[0].info.seeds[0]))
+    info = replace(info, experiment=" + ".join([*experiments, *scored]), drifts=joined(drifts))
     frame = joined(frame.assign(experiment=info.experiment) for frame in frames)
     try:
         return validated(frame, info), info
@@ -178,6 +179,12 @@ def _frame_of(part: _Part, tracks: Sequence[str]) -> "pd.DataFrame":
     frame = results_frame(part.job)
     frame = frame[frame["track"].isin(tracks)]
     return frame.assign(variant=frame["variant"].map(part.names))
+
+
+def _drifts_of(part: _Part) -> "pd.DataFrame":
+    assert part.info.drifts is not None  # report_info has them
+    drifts = part.info.drifts[part.info.drifts["variant"].isin(part.names)]
+    return drifts.assign(variant=drifts["variant"].map(part.names))
 
 
 def _without_repeats(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -17,6 +17,7 @@ from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.declare.spec import TRIVIAL
 from harness.plan.kinds import FORECAST, GENERATE, REPORT, SCORE
+from harness.results.drifts import drifts_of
 from harness.results.made_of import made_of, meanings
 from harness.results.reports import REPORTS
 from harness.results.spent import spent
@@ -86,7 +87,13 @@ def report_info(job: Job) -> ReportInfo:
         orderings=settings.get("orderings"),
         spent=spent(job),
         meanings=meanings(),
+        drifts=drifts_of(_scored(job)),
     )
+
+
+def _scored(job: Job) -> Iterator[tuple[tuple[str, str, int], Path]]:
+    for (variant, seed, track), folder in zip(job.settings["scored"], job.inputs["score"], strict=True):
+        yield (variant, track, seed), folder
 
 
 def _backbone(job: Job, profile: Profile) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Tables of scored videos side by side: those that were made and scored alike."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.track import PAPER_CLIP_SECONDS
@@ -19,20 +20,22 @@ def scored_table(store: Store, record: ScoredVideos, others: Sequence[ScoredVide
     """Markdown: the record's row, and those of `others` that were made and scored alike; says which were not, and why."""
     from reports.statistics.view import ReportView
     from reports.tables.agreement import agreement
-    from reports.tables.text import markdown
+    from reports.tables.owners import owners_grids
+    from reports.tables.text import markdown, markdown_grid
 
     own = record.rows(store)
-    rows, kept, notes = own, [record.name], []
+    rows, kept, notes, drifts = own, [record.name], [], [record.drifts(store)]
     for other in others:
         more = joined([rows, other.rows(store)])
         if reason := _why_refused(more, [*kept, other.name], record):
             notes.append(f"{other.name} is left out. {reason}")
         else:
-            rows, kept = more, [*kept, other.name]
+            rows, kept, drifts = more, [*kept, other.name], [*drifts, other.drifts(store)]
     if record.by_name:
         notes.append("Nothing says which samples these are (--samples): lists compare by the files' names alone.")
-    info = _table_info(rows, kept, record)
-    parts = [markdown(ReportView.of(rows, info)), agreement(own), "\n".join(f"- {note}" for note in notes)]
+    view = ReportView.of(rows, replace(_table_info(rows, kept, record), drifts=joined(drifts)))
+    owners = [f"{markdown_grid(grid)}\n" for one in view.tracks for grid in owners_grids(one)]
+    parts = [markdown(view), *owners, agreement(own), "\n".join(f"- {note}" for note in notes)]
     return "\n".join(part for part in parts if part)
 
 

@@ -40,6 +40,13 @@ class ScoredVideos:
         keys = {"experiment": RECORDS, "variant": self.name, "track": self.track, "seed": seed}
         return joined(score_rows(store.artifact(VIDEO_SCORES.name, one), **keys) for one in self.scores.values())
 
+    def drifts(self, store: Store, seed: int = 0) -> "pd.DataFrame":
+        """Their drift by each published definition."""
+        from harness.results.drifts import drifts_of
+
+        keys = (self.name, self.track, seed)
+        return drifts_of((keys, store.artifact(VIDEO_SCORES.name, one)) for one in self.scores.values())
+
     def write(self, store: Store) -> None:
         """Keep it in the store, in place of an earlier one of its name and track."""
         file = store.root / RECORDS / self.track / f"{self.name}.json"

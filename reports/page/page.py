@@ -27,6 +27,7 @@ from reports.statistics.view import ReportView, TrackView
 from reports.tables.answer import answer
 from reports.tables.cost_table import cost_grid, fairness
 from reports.tables.forecast_table import forecast_grid
+from reports.tables.owners import owners_grids
 from reports.tables.published import CAPTION, published_grids
 from reports.tables.settings_table import settings_grid
 from reports.tables.text import track_grids
@@ -83,7 +84,7 @@ def _track(view: TrackView) -> dict[str, object]:
         "name": view.track,
         "answer": answer(view),
         "grids": track_grids(view),
-        "further": further_grids(view),
+        "further": [*further_grids(view), *owners_grids(view)],
         "deltas": inline(delta_figure(view)),
         "panels": panels,
         "bands": len(info.compared) <= LABELLED and view.scored["sample"].nunique() * len(info.seeds) >= FEWEST,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 
 @dataclass(frozen=True)
 class ReportInfo:
@@ -21,7 +23,7 @@ class ReportInfo:
     `yes_if`: a variant and how it must end beside the baseline (worse, better, different) for the question to be answered by
     yes; None for a question that asks for more than yes or no. `truth`: where the world is known, the true films of a track,
     an array uint8 [S, F, H, W, 3] in a file, in the order of the baseline's videos. `still`: a variant that repeats the start
-    image. `meanings`: what a setting is, in words.
+    image. `meanings`: what a setting is, in words. `drifts`: drift under its owners' names, as `reports.tables.owners` reads it.
 
     Raises:
         ValueError: no variants, a baseline that is not one of them, or trivial ones that are not or are the baseline.
@@ -55,6 +57,7 @@ class ReportInfo:
     meanings: Mapping[str, str] = field(default_factory=dict)
     orderings: str | None = None
     spent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    drifts: pd.DataFrame | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.baseline not in self.variants:

@@ -14,6 +14,7 @@ from reports.tables.drift_and_cost import drift_and_cost_grid
 from reports.tables.grid import NONE, Cell, Grid
 from reports.tables.numbers import MINUS
 from reports.tables.orderings import ordering_grid
+from reports.tables.owners import owners_grids
 from reports.tables.published import CAPTION, published_grids
 from reports.tables.track_tables import further_grids, main_grids
 
@@ -63,7 +64,7 @@ def _with_notes_once(grids: Sequence[Grid]) -> list[str]:
 
 def markdown_further(report: ReportView) -> str:
     """The measures that the main tables leave out."""
-    grids = [grid for view in report.tracks for grid in further_grids(view)]
+    grids = [grid for view in report.tracks for grid in (*further_grids(view), *owners_grids(view))]
     return "\n\n".join(map(markdown_grid, grids)) + "\n" if grids else ""
 
 
