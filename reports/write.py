@@ -24,8 +24,8 @@ from reports.tables.forecast_table import forecast_grid
 from reports.tables.settings_table import settings_grid
 
 
-def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path, link: Link) -> None:
-    """Write all of `reports.artifacts` into `folder`.
+def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path, link: Link) -> ReportView:
+    """Write all of `reports.artifacts` into `folder`; returns what it was made from.
 
     `link` says where the page finds films that are too large for it.
 
@@ -45,6 +45,7 @@ def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path, link: Link
         (artifacts.PAGE, page(report, link)),
     ):
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    return report
 
 
 def _write_figures(report: ReportView, folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from harness.results.info import SEEDS, costs, forecast_share, report_info, sett
 from harness.results.reports import report_job
 from harness.results.scored_videos import ScoredVideos, scored_videos
 from harness.results.shared_samples import on_shared_samples
+from harness.results.trainings import with_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +66,7 @@ def compared(store: Store, experiments: Sequence[str], scored: Sequence[str]) ->
     info = replace(_joint_info(parts, tracks), experiment=" + ".join(experiments))
     joint = _without_repeats(joined(_frame_of(part, tracks) for part in parts))
     joint, info = on_shared_samples(joint, info, jobs)
+    info = with_known(info, jobs[0], joint)
     frames, drifts = [joint], [_drifts_of(part) for part in parts]
     if scored:
         info = replace(info, caption=_caption_beside_seeds(info.caption, parts[0].info.seeds))
@@ -148,6 +150,7 @@ def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         frames={
             track: _first_of_each(part.renamed(part.info.frames.get(track, {})) for part in parts) for track in tracks
         },
+        untrained=tuple(dict.fromkeys(part.names[name] for part in parts for name in part.info.untrained)),
         trivial=tuple(dict.fromkeys(row for row in _trivial_rows(parts) if row != first.names[first.info.baseline])),
     )
 
@@ -235,7 +238,8 @@ def _info_with_videos(info: "ReportInfo", record: ScoredVideos) -> "ReportInfo":
     shown = {record.name: films[first]} if first in films else {}
     frames = {**info.frames, record.track: {**info.frames.get(record.track, {}), **shown}}
     reproduce = "\n".join(dict.fromkeys([*info.reproduce.splitlines(), record.command]))
-    return replace(info, variants={**info.variants, record.name: {}}, videos=videos, frames=frames, reproduce=reproduce)
+    variants, untrained = {**info.variants, record.name: {}}, (*info.untrained, record.name)
+    return replace(info, variants=variants, untrained=untrained, videos=videos, frames=frames, reproduce=reproduce)
 
 
 def _first_of_each(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from harness.results.drifts import drifts_of
 from harness.results.made_of import made_of, meanings
 from harness.results.reports import REPORTS
 from harness.results.spent import spent
+from harness.results.trainings import trained
 from reports.statistics.info import ReportInfo
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def report_info(job: Job) -> ReportInfo:
             for name, sets in settings["variants"].items()
             if sets.get("generate.method", MADE) != MADE and name != settings["baseline"]  # with --only copy_image
         ),
+        untrained=untrained(job),
         errors=errors,
         settings=_settings(job),
         yes_if=tuple(settings["yes_if"]) if settings.get("yes_if") else None,
@@ -94,6 +96,12 @@ def report_info(job: Job) -> ReportInfo:
 def _scored(job: Job) -> Iterator[tuple[tuple[str, str, int], Path]]:
     for (variant, seed, track), folder in zip(job.settings["scored"], job.inputs["score"], strict=True):
         yield (variant, track, seed), folder
+
+
+def untrained(job: Job) -> tuple[str, ...]:
+    """The variants that nothing was trained for."""
+    rows = zip(job.settings["rows"], job.inputs["generate"], strict=True)
+    return tuple(dict.fromkeys(variant for (variant, _, _), folder in rows if not trained(folder)))
 
 
 def _backbone(job: Job, profile: Profile) -> tuple[str, str]:

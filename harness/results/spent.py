@@ -7,8 +7,8 @@ from typing import Any
 
 from harness.core.artifacts import COST
 from harness.core.job import Job
-from harness.core.store import MANIFEST, SIGNATURE_DIGITS
-from harness.plan.kinds import TRAIN
+from harness.core.store import MANIFEST
+from harness.results.trainings import trained
 
 Spent = dict[str, float]
 
@@ -23,9 +23,7 @@ def spent(job: Job) -> dict[str, Spent]:
 
 def _film(folder: Path) -> Spent:
     """Of one seed and track: of its films, and of the trainings that they were made with."""
-    manifest = _manifest(folder)
-    signatures: Sequence[str] = manifest["upstream"].get("train", ())
-    trainings = [folder.parents[1] / TRAIN.name / signature[:SIGNATURE_DIGITS] for signature in signatures]
+    trainings = trained(folder)
     counted = [_counted(one) for one in trainings]
     known = set.intersection(*(set(one) for one in counted)) if counted else {"parameters", "clips", "training_tokens"}
     seconds = sum(float(_manifest(one)["seconds"]) for one in (folder, *trainings))

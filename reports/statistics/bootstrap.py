@@ -12,19 +12,24 @@ Phi(-sqrt(n / (n - 1)) t(.975, n - 1)) and one minus that instead (the expanded 
 The two-sided p is that of the same interval: p < .05 where it excludes 0. Where fewer than ten draws fall beyond 0, too few
 to count by, the normal curve with the draws' mean and spread says how many would.
 
-Of two or three seeds the draws have a handful of means, and no percentile of them is wide enough. With several seeds the interval
-is therefore Student's t about the mean, its standard error that of the draws, its degrees of freedom Satterthwaite's: near the
-number of seeds where trainings differ more than films, near that of samples where they hardly do.
+Of two or three seeds the draws have a handful of means, and no percentile of them is wide enough. What trainings differ by is
+therefore pooled over the rows of a run (`reports.statistics.trainings`), and the interval is Student's t about the mean: its
+variance is that of the films' differences, over n, plus the trainings' of both rows, over the seeds; its degrees of freedom are
+Satterthwaite's. One seed has such an interval too where the trainings' spread is known from elsewhere. Where it is known
+from nowhere, several seeds are drawn again with the samples, and one seed says nothing of other trainings.
 
 Draws are the same in every process: the same films give the same interval.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtr, stdtrit  # type: ignore[import-untyped]
+
+from reports.statistics.trainings import Trainings
 
 DRAWS = 10_000
 FEWEST = 6
@@ -36,7 +41,8 @@ Floats = npt.NDArray[np.float64]
 
 
 class Difference(NamedTuple):
-    """A mean difference over n samples, its standard error, 95 % interval and two-sided p; NaN where none can be given."""
+    """A mean difference over n samples, its standard error, interval and two-sided p, and the degrees of freedom that these go
+    by; NaN where none can be given."""
 
     mean: float
     se: float
@@ -44,6 +50,7 @@ class Difference(NamedTuple):
     low: float
     high: float
     p: float
+    freedom: float = float("nan")
 
     @property
     def significant(self) -> bool:
@@ -51,26 +58,49 @@ class Difference(NamedTuple):
         return bool(self.low > 0 or self.high < 0)
 
 
-def paired_difference(differences: Floats) -> Difference:
-    """Of differences [seeds, samples], NaN where a pair is missing; sets of films are samples too, one a seed."""
-    differences = differences[:, ~np.isnan(differences).all(axis=0)]
-    differences = differences[~np.isnan(differences).all(axis=1)]
+def paired_difference(
+    differences: Floats, trainings: Trainings | None = None, sides: int = 2, level: float = LEVEL
+) -> Difference:
+    """Of differences [seeds, samples], NaN where a pair is missing; sets of films are samples too, one a seed.
+
+    `trainings`: how far these shift a mean, None where nothing tells; `sides`: of how many of the two rows they do, as nobody
+    trains a base model. `level`: of the interval.
+    """
+    differences = defined(differences)
     n = differences.shape[1]
     if not differences.size:
         return Difference(np.nan, np.nan, 0, np.nan, np.nan, np.nan)
     mean = float(np.nanmean(differences))
     if n < FEWEST:
         return Difference(mean, np.nan, n, np.nan, np.nan, np.nan)
-    drawn = drawn_means(differences)
-    widen = np.sqrt(n / (n - 1))
-    se = float(drawn.std()) * widen
-    if len(differences) > 1:
-        freedom = _freedom(differences)
-        half = -float(stdtrit(freedom, (1 - LEVEL) / 2)) * se
-        p = float(2 * stdtr(freedom, -abs(mean) / se)) if se else float(mean == 0)
-        return Difference(mean, se, n, mean - half, mean + half, p)
-    p = float(2 * stdtr(n - 1, _beyond(drawn) / widen))
-    return Difference(mean, se, n, *ends(drawn, n), p)
+    if len(differences) == 1 and (trainings is None or not sides):
+        drawn, widen = drawn_means(differences), np.sqrt(n / (n - 1))
+        p = float(2 * stdtr(n - 1, _beyond(drawn) / widen))
+        return Difference(mean, float(drawn.std()) * widen, n, *ends(drawn, n, level), p, n - 1)
+    if trainings is None:
+        se, freedom = float(drawn_means(differences).std()) * np.sqrt(n / (n - 1)), _freedom(differences)
+    else:
+        se, freedom = student(
+            np.nanmean(differences, axis=0).var(ddof=1) / n, n, trainings.parts(len(differences), sides)
+        )
+    half = -float(stdtrit(freedom, (1 - level) / 2)) * se
+    p = float(2 * stdtr(freedom, -abs(mean) / se)) if se else float(mean == 0)
+    return Difference(mean, se, n, mean - half, mean + half, p, freedom)
+
+
+def defined(differences: Floats) -> Floats:
+    """Without samples and seeds that have no pair at all."""
+    differences = differences[:, ~np.isnan(differences).all(axis=0)]
+    return differences[~np.isnan(differences).all(axis=1)]
+
+
+def student(films: float, n: int, parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Standard error and Satterthwaite's degrees of freedom of a mean difference over n films, whose variance is `films` and
+    the other parts, each with its own degrees of freedom."""
+    parts = [(float(films), n - 1), *parts]
+    variance = sum(part for part, _ in parts)
+    below = sum(part**2 / freedom for part, freedom in parts)
+    return float(np.sqrt(variance)), variance**2 / below if below else float(n - 1)
 
 
 def drawn_means(values: Floats) -> Floats:
@@ -78,11 +108,11 @@ def drawn_means(values: Floats) -> Floats:
     return _drawn_means(_spread(values))
 
 
-def ends(drawn: Floats, n: int) -> tuple[float, float]:
-    """The expanded 95 % percentile interval of draws from n samples; NaN below `FEWEST`. Infinite draws may be its end."""
+def ends(drawn: Floats, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """The expanded percentile interval of draws from n samples; NaN below `FEWEST`. Infinite draws may be its end."""
     if n < FEWEST:
         return np.nan, np.nan
-    edge = float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - LEVEL) / 2)))
+    edge = float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - level) / 2)))
     low, high = np.quantile(drawn, [edge, 1 - edge], method="inverted_cdf")
     return float(low), float(high)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from reports.statistics.trainings import Trainings
+
 
 @dataclass(frozen=True)
 class ReportInfo:
@@ -19,7 +21,9 @@ class ReportInfo:
     number of clips there has clips of clip_seconds x clips of the baseline / its own clips. `trivial`: variants that only
     repeat what they are given (copy_image, copy_clips, ping_pong); they stand in tables, below the others, and nowhere
     else. `trained`: whether anything was trained for these films here; videos that were only scored have no variation
-    between trainings to speak of. `errors`: folders of decoded errors by variant (reports/figures/errors.py), of the first seed.
+    between trainings to speak of. `untrained`: the variants that nothing was trained for, such as the base model. `known`: how far
+    trainings like these differ, by track, metric and statistic, as earlier runs of several seeds found. `errors`: folders of
+    decoded errors by variant (reports/figures/errors.py), of the first seed.
     `yes_if`: a variant and how it must end beside the baseline (worse, better, different) for the question to be answered by
     yes; None for a question that asks for more than yes or no. `truth`: where the world is known, the true films of a track,
     an array uint8 [S, F, H, W, 3] in a file, in the order of the baseline's videos. `still`: a variant that repeats the start
@@ -48,6 +52,8 @@ class ReportInfo:
     clip_seconds: float
     trivial: tuple[str, ...] = ()
     trained: bool = True
+    untrained: tuple[str, ...] = ()
+    known: Mapping[tuple[str, str, str], Trainings] = field(default_factory=dict)
     forecast_share: float = 0.0
     errors: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)

@@ -12,10 +12,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
-from reports.statistics.bootstrap import FEWEST, Difference, Floats, holm, paired_difference
+from reports.statistics.bootstrap import FEWEST, LEVEL, holm
 from reports.statistics.drift import CURVE_STATISTICS, curve_statistics
-from reports.statistics.frame import FILM, SET, WINDOW, validated
+from reports.statistics.frame import FILM, WINDOW, validated
 from reports.statistics.info import ReportInfo
+from reports.statistics.paired import Pairs, films_of, of_set, pairs
+from reports.statistics.power import detectable
+from reports.statistics.run_trainings import run_trainings, sides
+from reports.statistics.trainings import Trainings
 
 UNDEFINED = "undefined for every sample"
 _FILM = ["track", "variant", "metric", "seed", "sample"]
@@ -40,9 +44,9 @@ def estimate(values: "pd.Series[float]") -> Estimate:
     if values.empty:
         return Estimate(np.nan, np.nan, 0, "")
     found = values.to_numpy(dtype=np.float64)
-    seeds = _films(values).codes[values.index.names.index("seed")]
+    seeds = films_of(values).codes[values.index.names.index("seed")]
     several = len(set(seeds.tolist())) > 1
-    if several or _of_set(values):
+    if several or of_set(values):
         # Of each seed, in the order in which they are known.
         units, over = np.array([found[seeds == seed].mean() for seed in np.unique(seeds)]), "seeds"
     else:
@@ -59,11 +63,7 @@ def half_width(se: float, n: int) -> float:
 def too_few(values: "pd.Series[float]") -> bool:
     """Whether these, indexed by (seed, sample), are of too few films for any interval; what a set of films has is of many."""
     values = values.dropna()
-    return len(values) < FEWEST and not _of_set(values)
-
-
-def _of_set(values: "pd.Series[float]") -> bool:
-    return bool((values.index.get_level_values("sample") == SET).all())
+    return len(values) < FEWEST and not of_set(values)
 
 
 def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
@@ -72,9 +72,13 @@ def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     Columns: mean, se, n and over (`seeds` or `samples`), low and high: the mean's 95 % interval by Student's t, of six films at
     least. delta,
     delta_se, delta_n, delta_low, delta_high and delta_p: the difference to the baseline, of films paired by seed and
-    sample, by the bootstrap of `reports.statistics.bootstrap`; delta_holm: that p, corrected for as many variants as are compared.
+    sample, as `reports.statistics.bootstrap` says; delta_holm: that p, corrected for as many variants as are compared;
+    delta_detectable: the smallest difference that so many films and seeds would have shown, see `reports.statistics.power`.
+    delta_seeds: seeds that are paired; trainings_sd: how far trainings of one row differ, NaN where nothing tells or nothing
+    was trained; delta_one_training: of one training each, and nothing tells.
     best: whether it is better than every other compared variant, each paired interval excluding 0 (all must, so that this
-    needs no correction). direction (of better, for that statistic), unit, version, status, reason and note (what a reader
+    needs no correction), and known to outlast another training.
+    direction (of better, for that statistic), unit, version, status, reason and note (what a reader
     must know). A skipped metric keeps its rows, without numbers. clips and clip_seconds: how many clips the variant's films
     have on the track (0 without any curve there) and how much film each adds, which the slope goes by: films of a track
     last equally long, see `ReportInfo`.
@@ -89,6 +93,7 @@ def summary_of(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     """`summarise`, of a frame that `validated` has returned."""
     counts, seconds = clip_counts(frame), film_seconds(frame, info)
     values = values_by_statistic(sample_statistics(frame, seconds))
+    trainings = run_trainings(values, info)
     # Scored rows first: a skipped one may know less of its metric.
     kinds = frame[["metric", "direction", "unit", "version", "status"]].drop_duplicates()
     known = kinds.sort_values("status", kind="stable").drop_duplicates("metric")
@@ -98,7 +103,7 @@ def summary_of(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     for track in info.tracks:
         statistics = statistics_of(frame.loc[frame["track"] == track, ["metric", "view", "status"]])
         best = {
-            pair: _best(values, track, pair, _direction(about[pair[0]]["direction"], pair[1]), info)
+            pair: _best(values, trainings, track, pair, _direction(about[pair[0]]["direction"], pair[1]), info)
             for pair in statistics
         }
         for variant, (metric, statistic) in itertools.product(info.rows, statistics):
@@ -107,7 +112,9 @@ def summary_of(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
             if own is None and reason is None:
                 continue
             base = values.get((track, info.baseline, metric, statistic)) if variant != info.baseline else None
-            row = _numbers(_NO_VALUES if own is None else own, _NO_VALUES if base is None else base)
+            shift = trainings.get((track, metric, statistic))
+            row = _numbers(_NO_VALUES if own is None else own)
+            row |= _delta(pairs(own, base), shift, sides(info, variant, info.baseline))
             row |= {"track": track, "variant": variant, "metric": metric, "statistic": statistic}
             row |= {"unit": _unit(about[metric]["unit"], statistic), "version": about[metric]["version"]}
             row["direction"] = _direction(about[metric]["direction"], statistic)
@@ -123,8 +130,9 @@ def summary_of(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
 
 _SUMMARY_COLUMNS = (
     "track", "variant", "metric", "statistic", "direction", "unit", "version", "mean", "se", "n", "over",
-    "low", "high", "delta", "delta_se", "delta_n", "delta_low", "delta_high", "delta_p", "delta_holm", "best",
-    "status", "reason", "note", "clips", "clip_seconds",
+    "low", "high",
+    "delta", "delta_se", "delta_n", "delta_low", "delta_high", "delta_p", "delta_freedom", "delta_holm", "delta_detectable",
+    "delta_seeds", "delta_one_training", "trainings_sd", "best", "status", "reason", "note", "clips", "clip_seconds",
 )  # fmt: skip
 
 
@@ -205,64 +213,61 @@ def values_by_statistic(statistics: pd.DataFrame) -> dict[tuple[str, ...], "pd.S
     return {tuple(map(str, key)): group for key, group in groups}
 
 
-def _numbers(own: "pd.Series[float]", base: "pd.Series[float]") -> dict[str, object]:
-    found, delta = estimate(own), difference(own, base)
+def _numbers(own: "pd.Series[float]") -> dict[str, object]:
+    found = estimate(own)
     width = float("nan") if too_few(own) else half_width(found.se, found.n)
-    return {
-        **found._asdict(),
-        "low": found.mean - width,
-        "high": found.mean + width,
-        **{"delta" if name == "mean" else f"delta_{name}": value for name, value in delta._asdict().items()},
+    return {**found._asdict(), "low": found.mean - width, "high": found.mean + width}
+
+
+def _delta(paired: Pairs, trainings: Trainings | None, trained: int) -> dict[str, object]:
+    """The difference to the baseline, and what it knows of trainings."""
+    delta = paired.difference(trainings, trained)
+    told = {"delta" if name == "mean" else f"delta_{name}": value for name, value in delta._asdict().items()}
+    return told | {
+        "delta_seeds": paired.seeds,
+        "trainings_sd": trainings.sd if trainings and trained else np.nan,
+        "delta_one_training": _told_by_one(paired, trainings, trained),
     }
-
-
-def difference(own: "pd.Series[float]", other: "pd.Series[float]") -> Difference:
-    """Of values indexed by (seed, sample), those that both have; what a set of films has is paired by seed."""
-    if own.empty or other.empty:
-        return paired_difference(np.empty((0, 0)))
-    if all(one.equals(another) for one, another in zip(_films(own).levels, _films(other).levels, strict=True)):
-        table = _table(own) - _table(other)
-    else:
-        table = (own - other).dropna().unstack("sample").to_numpy()
-    return paired_difference(table.T if _of_set(own) else table)
-
-
-def _table(values: "pd.Series[float]") -> Floats:
-    """[seeds, samples], NaN where there is no film; of an index by (seed, sample)."""
-    films = _films(values)
-    table = np.full([len(level) for level in films.levels], np.nan)
-    table[tuple(films.codes)] = values.to_numpy()
-    return table
-
-
-def _films(values: "pd.Series[float]") -> pd.MultiIndex:
-    assert isinstance(values.index, pd.MultiIndex)
-    return values.index
 
 
 def _best(
     values: Mapping[tuple[str, ...], "pd.Series[float]"],
+    trainings: Mapping[tuple[str, str, str], Trainings],
     track: str,
     pair: tuple[str, str],
     direction: str,
     info: ReportInfo,
 ) -> str | None:
-    """The compared variant that is better than each other one, or None where no such can be shown."""
+    """The compared variant that is better than each other one, or None where no such can be shown: of one training each, not
+    unless it is known how far trainings differ."""
     found = {name: own for name in info.compared if (own := values.get((track, name, *pair))) is not None}
     means = {name: own.mean() for name, own in found.items() if own.notna().any()}
     if direction == "none" or len(means) < 2:
         return None
     sign = 1 if direction == "higher" else -1
     best = max(means, key=lambda name: sign * means[name])
-    others = (difference(found[best], found[name]) for name in means if name != best)
-    return best if all(other.significant and other.mean * sign > 0 for other in others) else None
+    shift = trainings.get((track, *pair))
+    for other in means.keys() - {best}:
+        paired, trained = pairs(found[best], found[other]), sides(info, best, other)
+        delta = paired.difference(shift, trained)
+        if not (delta.significant and delta.mean * sign > 0) or _told_by_one(paired, shift, trained):
+            return None
+    return best
+
+
+def _told_by_one(paired: Pairs, trainings: Trainings | None, trained: int) -> bool:
+    """Whether one training a row is all that is known of how trainings differ."""
+    return trainings is None and bool(trained) and paired.seeds == 1 and not paired.of_set
 
 
 def _corrected(summary: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     """With delta_holm, over the compared variants of each track, metric and statistic."""
     compared = summary[summary["variant"].isin(info.compared)]
     for _, rows in compared.groupby(["track", "metric", "statistic"], observed=True):
-        summary.loc[rows.index, "delta_holm"] = holm(rows["delta_p"].to_numpy(dtype=np.float64))
+        p, se, freedom = (rows[f"delta_{name}"].to_numpy(dtype=np.float64) for name in ("p", "se", "freedom"))
+        summary.loc[rows.index, "delta_holm"] = holm(p)
+        level = (1 - LEVEL) / max(int((~np.isnan(p)).sum()), 1)
+        summary.loc[rows.index, "delta_detectable"] = detectable(se, freedom, level)
     return summary
 
 

@@ -1,7 +1,7 @@
 """What a report is made from: its results frame, the summary of it and its info together, and the same for one track."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -10,7 +10,16 @@ import pandas as pd
 from reports.statistics.frame import validated
 from reports.statistics.info import ReportInfo
 from reports.statistics.measures import Measure, lead_measure, measured
-from reports.statistics.summary import clip_counts, curves, film_seconds, summary_of
+from reports.statistics.run_trainings import run_trainings
+from reports.statistics.summary import (
+    clip_counts,
+    curves,
+    film_seconds,
+    sample_statistics,
+    summary_of,
+    values_by_statistic,
+)
+from reports.statistics.trainings import Trainings
 
 Asked = TypeVarTuple("Asked")
 Found = TypeVar("Found")
@@ -46,6 +55,12 @@ class ReportView:
         """
         frame = validated(frame, info)
         return cls(frame, summary_of(frame, info), info)
+
+    @cached_property
+    def trainings(self) -> dict[tuple[str, str, str], Trainings]:
+        """(track, metric, statistic) -> how far trainings differ in it, as this report's own seeds say."""
+        values = values_by_statistic(sample_statistics(self.frame, film_seconds(self.frame, self.info)))
+        return run_trainings(values, replace(self.info, known={}))
 
     @cached_property
     def tracks(self) -> "list[TrackView]":

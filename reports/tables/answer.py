@@ -1,30 +1,33 @@
 """The answer to an experiment's question, in one sentence a track, computed from the differences to the baseline."""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from reports.statistics.bootstrap import FEWEST
+from reports.statistics.lead_pairs import hanging
 from reports.statistics.measures import decimals
 from reports.statistics.view import TrackView
 from reports.tables.labels import measure_label, unit_suffix
-from reports.tables.numbers import signed
+from reports.tables.numbers import between, number, signed
 
 LEVEL = 0.05
 NAMED = 6  # variants that one clause names
+ONCE = "each trained once, and nothing tells how far another training would end: more seeds do"
 
 
 def answer(view: TrackView) -> str:
-    """Which variants end worse or better than the baseline on the lead measure, and which show no difference, with intervals.
+    """Which variants end worse or better than the baseline on the lead measure, and which are undecided, with intervals.
 
     Trivial baselines are left out: what stands still does not drift.
 
     Empty where only one variant was scored, and nothing trained: nothing was asked.
 
     A difference is claimed where its paired 95 % interval (`reports.statistics.bootstrap`) excludes 0, and it does so still
-    once the number of variants is accounted for (Holm).
+    once the number of variants is accounted for (Holm). Where nothing tells how far trainings differ, the sentence says that
+    each variant was trained once; where a claim hangs on two films, it names them.
     """
     info, lead = view.info, view.lead
     if not info.trained and view.rows["variant"].nunique() < 2:
@@ -39,7 +42,8 @@ def answer(view: TrackView) -> str:
         return f"{subject}, only trivial baselines stand beside {name}: there is nothing to compare it with."
     if compared.empty:
         return f"{subject}, no variant shares a scored film with {name}: no difference can be stated."
-    return f"{subject}, {'; '.join(_clauses(compared, decimals(view.summary, lead.metric), name))}."
+    clauses = "; ".join(_clauses(compared, decimals(view.summary, lead.metric), name))
+    return " ".join([f"{subject}, {clauses}{_once(compared)}.", *_hanging(view, kinds(compared))])
 
 
 class Kinds(NamedTuple):
@@ -76,11 +80,12 @@ def _clauses(rows: pd.DataFrame, digits: int, name: str) -> list[str]:
     """What is said of each kind of difference that there is."""
     found = kinds(rows)
     unsure = f"from {name}, but not once {len(rows) - len(found.few)} comparisons are accounted for"
+    undecided = f"undecided: the smallest difference these films could have shown is {_detectable(found.alike, digits)}"
     told = [
         (found.worse, ("ends", "end"), f"worse than {name}"),
         (found.better, ("ends", "end"), f"better than {name}"),
         (found.unsure, ("differs", "differ"), unsure),
-        (found.alike, ("makes", "make"), "no difference that these films can show"),
+        (found.alike, ("is", "are"), undecided),
         (found.few, ("cannot be", "cannot be"), f"told apart from {name}: an interval needs {FEWEST} samples"),
     ]
     return [_clause(kind, digits, verb, says) for kind, verb, says in told if len(kind)]
@@ -90,6 +95,30 @@ def _clause(rows: pd.DataFrame, digits: int, verb: tuple[str, str], says: str) -
     """`a (-3.1 dB, 95 % interval -3.6 to -2.7) and b (...) end worse than ...`, the largest first; the table has all."""
     named = [_named(row, digits, first=rank == 0) for rank, row in enumerate(rows[:NAMED].to_dict("records"))]
     return f"{in_words(named, len(rows))} {verb[len(rows) > 1]} {says}"
+
+
+def _detectable(rows: pd.DataFrame, digits: int) -> str:
+    """0.9 dB, or 0.9 to 1.4 dB where rows differ."""
+    if rows.empty:
+        return ""
+    ends = dict.fromkeys(
+        number(end, digits) for end in (rows["delta_detectable"].min(), rows["delta_detectable"].max())
+    )
+    return f"{' to '.join(ends)}{unit_suffix(rows['unit'].iloc[0])}"
+
+
+def _once(rows: pd.DataFrame) -> str:
+    """What one training each leaves open."""
+    told_once = rows["delta_one_training"].astype(bool) & rows["delta_low"].notna()
+    return f" ({ONCE})" if told_once.any() else ""
+
+
+def _hanging(view: TrackView, found: Kinds) -> Iterator[str]:
+    """Which claims hang on two films."""
+    claimed = [*found.worse["variant"], *found.better["variant"]]
+    for name, two in hanging(view).items():
+        if name in claimed:
+            yield f"The difference of {name} hangs on two films: without {two[0]} and {two[1]} it would be undecided."
 
 
 def in_words(names: Sequence[str], count: int) -> str:
@@ -103,5 +132,5 @@ def _named(row: Mapping[Hashable, Any], digits: int, first: bool) -> str:
     delta = f"{signed(row['delta'], digits)}{unit_suffix(row['unit'])}"
     if math.isnan(row["delta_low"]):
         return f"{row['variant']} ({delta} over {row['delta_n']} sample{'s' * (row['delta_n'] > 1)})"
-    between = f"{signed(row['delta_low'], digits)} to {signed(row['delta_high'], digits)}"
-    return f"{row['variant']} ({delta}, {'95 % interval ' * first}{between})"
+    interval = between(row["delta_low"], row["delta_high"], digits)
+    return f"{row['variant']} ({delta}, {'95 % interval ' * first}{interval})"

@@ -5,17 +5,28 @@ import math
 from reports.statistics.forecast import Interval
 
 MINUS = "\N{MINUS SIGN}"
+_MOST_MORE = 4  # digits, after which an end is as good as zero
 
 
 def with_interval(mean: float, low: float, high: float, digits: int) -> str:
     """`mean (low to high)`, or the mean alone where there is no interval."""
     text = signed(mean, digits)
-    return text if math.isnan(low) else f"{text} ({signed(low, digits)} to {signed(high, digits)})"
+    return text if math.isnan(low) else f"{text} ({between(low, high, digits)})"
+
+
+def between(low: float, high: float, digits: int) -> str:
+    """`+0.1 to +0.9`: an end that would read as zero and is none has as many digits more as show on which side it lies."""
+    return " to ".join(signed(end, _telling(end, digits)) for end in (low, high))
 
 
 def signed(value: float, digits: int) -> str:
     """With its sign, which of zero is plus."""
     return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", MINUS)
+
+
+def _telling(value: float, digits: int) -> int:
+    more = (n for n in range(digits, digits + _MOST_MORE) if round(value, n))
+    return next(more, digits)
 
 
 def with_error(text: str, se: float, digits: int) -> str:

@@ -1,6 +1,7 @@
 """Orderings that papers published of two variants, written down before the run, and whether these films agree."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +9,10 @@ import pandas as pd
 
 from reports.statistics.bootstrap import LEVEL, Difference, holm
 from reports.statistics.measures import Measure, decimals
+from reports.statistics.paired import pairs
+from reports.statistics.run_trainings import measure_trainings, sides
 from reports.statistics.spending import unequal
-from reports.statistics.summary import difference, sample_statistics, values_by_statistic
+from reports.statistics.summary import sample_statistics, values_by_statistic
 from reports.statistics.view import TrackView, once_a_view
 from reports.tables.grid import NONE, Cell, Grid
 from reports.tables.labels import column_label
@@ -76,7 +79,7 @@ def judged(view: TrackView) -> list[Judged]:
         [one for one in orderings(view.info.orderings) if one.track in ("", view.track)] if view.info.orderings else []
     )
     values = _values(view, {one.measure for one in listed})
-    found = [_found(one, values) for one in listed]
+    found = [_found(view, one, values.get(one.measure, {})) for one in listed]
     p = holm(np.array([np.nan if one is None else one.p for one in found]))
     return [
         Judged(one, of, _says(of, corrected, _sign(view, one.measure)))
@@ -118,18 +121,21 @@ def _count(rows: list[Judged]) -> str:
     )
 
 
-def _values(view: TrackView, measures: set[Measure]) -> dict[tuple[str, ...], "pd.Series[float]"]:
-    """(variant, metric, statistic) -> the values of all films, of the metrics that are asked for."""
+def _values(view: TrackView, measures: set[Measure]) -> dict[Measure, dict[str, "pd.Series[float]"]]:
+    """Measure -> variant -> the values of all films, of the metrics that are asked for."""
     rows = view.scored[view.scored["metric"].isin({measure.metric for measure in measures})]
-    found = values_by_statistic(sample_statistics(rows, {view.track: view.seconds}))
-    return {key[1:]: values for key, values in found.items()}
+    found: dict[Measure, dict[str, pd.Series[float]]] = {}
+    for (_, variant, *measure), values in values_by_statistic(
+        sample_statistics(rows, {view.track: view.seconds})
+    ).items():
+        found.setdefault(Measure(*measure), {})[variant] = values
+    return found
 
 
-def _found(one: Ordering, values: dict[tuple[str, ...], "pd.Series[float]"]) -> Difference | None:
-    pair = [values.get((variant, *one.measure)) for variant in (one.better, one.worse)]
-    if pair[0] is None or pair[1] is None:
-        return None
-    found = difference(pair[0], pair[1])
+def _found(view: TrackView, one: Ordering, values: Mapping[str, "pd.Series[float]"]) -> Difference | None:
+    paired = pairs(values.get(one.better), values.get(one.worse))
+    shift = measure_trainings(values, view.info, (view.track, *one.measure))
+    found = paired.difference(shift, sides(view.info, one.better, one.worse))
     return found if found.n else None
 
 

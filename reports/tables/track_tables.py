@@ -10,6 +10,7 @@ import pandas as pd
 from reports.statistics.bootstrap import DRAWS, FEWEST
 from reports.statistics.drift import CONTRAST_SHARE, LATE_SHARE
 from reports.statistics.info import ReportInfo
+from reports.statistics.lead_pairs import SameFate, same_fate
 from reports.statistics.measures import (
     Measure,
     decimals,
@@ -27,7 +28,8 @@ from reports.tables.notes import INTERVAL, VDE, flat_note, lengths_note, weighte
 from reports.tables.numbers import MINUS, number, signed, with_error, with_interval
 
 ABSENT = "no result"
-BOLD = f"Bold: better than every other variant, the {INTERVAL} of each paired difference excluding 0 (bootstrap)."
+BOLD = f"Bold: better than every other variant, the {INTERVAL} of each paired difference excluding 0."
+FATES = "Same fate: Δ over the pairs of films that both kept their object to the end or both lost it, and how many they are."
 SummaryRow = Mapping[Hashable, Any]
 
 
@@ -116,7 +118,12 @@ def _grid(view: TrackView, measures: list[Measure], title: str, with_delta: bool
         if measure == lead:
             heads.append(f"Δ to {info.baseline}")
             columns.append([_delta_cell(found.get(variant), digits) for variant in info.rows])
+            if fates := same_fate(view):
+                heads.append("Δ, same fate")
+                columns.append([_fate_cell(fates.get(variant), digits) for variant in info.rows])
     notes = _notes(rows, info, measures, lead is not None)
+    if lead and same_fate(view):
+        notes.append(FATES)
     wholes = [measure.metric for measure in measures if measure.statistic == "value"]
     notes += [*weighted_note(wholes), *flat_note(metric for metric in wholes if metric not in _curved(rows))]
     if rewards_stillness(measures):
@@ -155,6 +162,14 @@ def _delta_cell(row: SummaryRow | None, digits: int) -> Cell:
 def slope_cell(row: SummaryRow | None, digits: int) -> Cell:
     """The slope with its interval."""
     return _cell(row, lambda found: with_interval(found["mean"], found["low"], found["high"], digits))
+
+
+def _fate_cell(fate: SameFate | None, digits: int) -> Cell:
+    if fate is None:
+        return Cell(NONE)
+    count = f"({fate.pairs} of {fate.of})"
+    delta = fate.difference
+    return Cell(f"{with_error(signed(delta.mean, digits), delta.se, digits)} {count}" if fate.pairs else count)
 
 
 def _cell(row: SummaryRow | None, text: Callable[[SummaryRow], str]) -> Cell:
@@ -200,10 +215,19 @@ def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_d
 
 
 def _delta_note(rows: pd.DataFrame, info: ReportInfo) -> str:
-    drawn = "samples and of seeds, intervals by Student's t" if len(info.seeds) > 1 else "samples"
-    note = f"Δ: to {info.baseline}, of films paired by seed and sample; ± by {DRAWS:,} bootstrap draws of {drawn}"
-    few = bool(rows["delta_n"].between(1, FEWEST - 1).any())
-    return f"{note}; none from fewer than {FEWEST} samples, too few to trust." if few else f"{note}."
+    tested = rows[rows["delta_low"].notna()]
+    told = [f"Δ: to {info.baseline}, of films paired by seed and sample"]
+    if tested["trainings_sd"].notna().any():
+        whence = "pooled over rows" if tested["delta_seeds"].max() > 1 else "as earlier runs of several seeds found it"
+        told.append(f"± has the spread of trainings in it, {whence}")
+    if tested["delta_one_training"].any():
+        told.append(
+            f"± by {DRAWS:,} bootstrap draws of samples; each variant was trained once, and how far another training would end "
+            "is not in it, so nothing is bold"
+        )
+    if rows["delta_n"].between(1, FEWEST - 1).any():
+        told.append(f"none from fewer than {FEWEST} samples, too few to trust")
+    return f"{'; '.join(told)}."
 
 
 def _skipped_of(rows: pd.DataFrame, used: pd.DataFrame) -> list[str]:

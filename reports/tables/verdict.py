@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from reports.statistics.bootstrap import FEWEST
 from reports.statistics.view import ReportView, TrackView
-from reports.tables.answer import NAMED, differences, in_words, kinds
+from reports.tables.answer import NAMED, ONCE, differences, in_words, kinds
 
 TOO_FEW = "Too few films to say."
 
@@ -37,13 +37,15 @@ def _head(view: TrackView) -> str:
         return ""
     variant, wanted = view.info.yes_if
     kind = next((kind for kind, rows in found._asdict().items() if variant in set(rows["variant"])), None)
-    return {
+    told = {
         None: "Not answered: its variant was not run.",
         "few": TOO_FEW,
         "unsure": "Perhaps.",
-        "alike": "No, as far as these films can show.",
+        "alike": "Undecided.",
         wanted: "Yes.",
     }.get(kind, "Yes." if wanted == "different" else "No.")
+    once = rows.loc[rows["variant"] == variant, "delta_one_training"].any()
+    return told.replace(".", ", by one training each.") if once and kind in ("worse", "better") else told
 
 
 def _says(view: TrackView) -> str:
@@ -57,7 +59,7 @@ def _says(view: TrackView) -> str:
         "worse": ("ends", "end", f"worse than {name}"),
         "better": ("ends", "end", f"better than {name}"),
         "unsure": ("may differ", "may differ", f"from {name}"),
-        "alike": ("makes", "make", "no difference that these films can show"),
+        "alike": ("is", "are", "undecided"),
         "few": ("has", "have", "too few films to say"),
     }
     clauses = [
@@ -65,4 +67,5 @@ def _says(view: TrackView) -> str:
         for kind, rows in found._asdict().items()
         if len(rows)
     ]
-    return f"{'; '.join(clauses)}." if clauses else ""
+    once = f" ({ONCE})" if rows["delta_one_training"].any() else ""
+    return f"{'; '.join(clauses)}{once}." if clauses else ""

@@ -103,5 +103,5 @@ def test_few_trainings_that_differ_by_chance_are_seldom_called_different(
 
 
 def test_seeds_that_agree_to_the_digit_have_no_spread() -> None:
-    assert paired_difference(np.full((3, 8), 2.0))[3:] == (2.0, 2.0, 0.0)
+    assert paired_difference(np.full((3, 8), 2.0))[3:6] == (2.0, 2.0, 0.0)
     assert paired_difference(np.zeros((3, 8))).p == 1

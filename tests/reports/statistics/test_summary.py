@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from reports.statistics.summary import curves, estimate, half_width, summarise
-from tests.reports.report_frames import info, judged, judged_info, rows, skipped, study, study_summary, whole
+from reports.statistics.trainings import Trainings
+from tests.reports.report_frames import VARIANTS, info, judged, judged_info, rows, skipped, study, study_summary, whole
 
 FALLING = [float(value) for value in range(20, 0, -1)]  # 20 clips: 20, 19, ... 1
 
@@ -100,16 +101,51 @@ def best(frame: pd.DataFrame, **changes: Any) -> list[str]:
 
 
 def test_the_best_is_better_than_each_other_one_or_there_is_none() -> None:
-    assert best(gains(full=0.3, base=0.9, no_e_img=0.5)) == ["full"]
-    assert best(gains(full=0.3, base=0.9, no_e_img=0.301)) == []  # not told apart from the runner-up
-    assert best(gains(base=0.3, no_e_img=0.5)) == ["base"]  # whether the baseline is there or not
-    assert best(gains(base=0.3)) == []
+    known = {"known": {("consistent-50s", "gain", "value"): Trainings(1e-6, 8, 1e-6, 120, 8)}}
+    assert best(gains(full=0.3, base=0.9, no_e_img=0.5), **known) == ["full"]
+    assert best(gains(full=0.3, base=0.9, no_e_img=0.301), **known) == []  # not told apart from the runner-up
+    assert best(gains(base=0.3, no_e_img=0.5), **known) == ["base"]  # whether the baseline is there or not
+    assert best(gains(base=0.3), **known) == []
+
+
+def test_of_one_training_each_none_is_best_unless_it_is_known_how_far_trainings_differ() -> None:
+    frame = gains(full=0.3, base=0.9, no_e_img=0.5)
+    assert best(frame) == []
+    assert best(frame, untrained=tuple(VARIANTS)) == ["full"]  # nothing was trained
+    far = Trainings(0.2**2, 8, 1e-6, 120, 8)
+    assert best(frame, known={("consistent-50s", "gain", "value"): far}) == []
+
+
+def test_what_is_known_of_trainings_widens_the_interval_of_one_seed() -> None:
+    frame, known = gains(full=0.3, no_e_img=0.5), Trainings(0.1**2, 8, 1e-6, 120, 8)
+    alone = row(summarise(frame, info()), "no_e_img", "gain", "value")
+    told = row(summarise(frame, info(known={("consistent-50s", "gain", "value"): known})), "no_e_img", "gain", "value")
+    assert (alone["delta_one_training"], told["delta_one_training"]) == (True, False)
+    assert alone["delta_low"] > 0 > told["delta_low"]
+    assert told["trainings_sd"] == pytest.approx(0.1, rel=0.01)
+    assert told["delta_detectable"] > 2 * alone["delta_detectable"]
+
+
+def test_several_seeds_pool_how_far_trainings_differ_over_the_trained_rows() -> None:
+    def film(variant: str, seed: int, shift: float) -> list[pd.DataFrame]:
+        return [
+            rows(variant, "gain", [shift + index % 3], seed=seed, sample=name) for index, name in enumerate("abcdefgh")
+        ]
+
+    shifts = {"full": (0.0, 0.2), "no_e_img": (1.0, 1.4), "base": (5.0, 5.0)}
+    frame = pd.concat(part for name, two in shifts.items() for seed in (0, 1) for part in film(name, seed, two[seed]))
+    found = row(summarise(frame, info(untrained=("base",))), "no_e_img", "gain", "value")
+    assert found["trainings_sd"] == pytest.approx(math.sqrt((0.02 + 0.08) / 2))
+    with_base = row(summarise(frame, info()), "no_e_img", "gain", "value")
+    assert with_base["trainings_sd"] < found["trainings_sd"]  # base was trained once, and is no evidence of trainings
+    of_base = row(summarise(frame, info(untrained=("base",))), "base", "gain", "value")
+    assert of_base["delta_se"] == pytest.approx(found["delta_se"] / math.sqrt(2), rel=0.1)
 
 
 def test_a_trivial_baseline_is_never_best_and_keeps_no_other_from_it() -> None:
     frame = gains(full=0.3, base=0.9, no_e_img=0.1)
-    assert best(frame) == ["no_e_img"]
-    assert best(frame, trivial=("no_e_img",)) == ["full"]
+    assert best(frame, trained=False) == ["no_e_img"]
+    assert best(frame, trained=False, trivial=("no_e_img",)) == ["full"]
 
 
 def test_p_is_corrected_for_as_many_variants_as_are_compared() -> None:

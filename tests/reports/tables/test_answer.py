@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from reports.tables.answer import answer
+from reports.tables.answer import ONCE, answer
+from reports.tables.numbers import between
 from reports.tables.track_tables import main_grids
 from tests.reports.report_frames import judged, judged_view, rows, study, study_summary, study_view, view
 
@@ -16,13 +17,38 @@ def test_the_answer_says_which_end_worse_with_their_intervals() -> None:
     text = answer(view(study(seeds=(0,))))
     number = r"[+\N{MINUS SIGN}][\d.]+"
     told = rf"\({number} dB, 95 % interval {number} to {number}\)"
-    worse, same = text.split("; ")
+    worse, same, once = re.split(r"; | \(each ", text)
     assert re.fullmatch(
         rf"On late background PSNR \(consistent-50s\), base {told} and no_e_img "
         rf"\({number} dB, {number} to {number}\) end worse than full",
         worse,
     )
-    assert re.fullmatch(rf"no_e_vid {told} makes no difference that these films can show\.", same)
+    smallest = r"undecided: the smallest difference these films could have shown is [\d.]+ dB"
+    assert re.fullmatch(rf"no_e_vid {told} is {smallest}", same)
+    assert once == f"{ONCE.removeprefix('each ')})."
+
+
+def test_several_trainings_need_no_caveat() -> None:
+    text = answer(study_view())
+    assert "end worse than full" in text
+    assert ONCE not in text
+
+
+def test_a_difference_that_hangs_on_two_films_names_them() -> None:
+    more = dict(zip("abcdefgh", (0.05, -0.1, 1.2, 0.0, 0.3, 1.1, 0.4, 0.35), strict=True))
+    films = [
+        rows(name, "background_psnr", [30 + (name == "base") * more[sample]] * 5, sample=sample)
+        for name in ("full", "base")
+        for sample in more
+    ]
+    text = answer(view(pd.concat(films), variants={"full": {}, "base": {}}))
+    assert "ends better than full" in text
+    assert re.search(r"The difference of base hangs on two films: without \w and \w it would be undecided\.", text)
+
+
+def test_an_end_that_would_read_as_zero_has_another_digit() -> None:
+    assert between(0.004, 1.26, 1) == "+0.004 to +1.3"
+    assert between(-0.04, 0.0, 1) == "\N{MINUS SIGN}0.04 to +0.0"
 
 
 def test_the_answer_names_the_largest_differences_where_there_are_many() -> None:
