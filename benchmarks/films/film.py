@@ -18,7 +18,7 @@ from benchmarks.films.reference import ReferenceFolder
 from benchmarks.films.truth import NEEDED, OBJECTS, STAMPS, Truth, truth_of
 from benchmarks.track import clip_slices
 
-Need = Literal["truth", "course", "continuation", "probe", "loudness", "pose"]
+Need = Literal["truth", "course", "switches", "continuation", "probe", "loudness", "pose"]
 BLOCK_BYTES = 4 * 2**20
 _PROBE_KEYS = ("condition", "perturbation", "output_clean", "output_perturbed")
 
@@ -151,6 +151,11 @@ class FilmFolder:
         return Mp4Frames(self._videos[index]) if self._lossless is None else self._lossless[index]
 
     @property
+    def _switches(self) -> bool:
+        asked = self._truth.get("velocities")
+        return asked is not None and bool((asked[:, 1:] != asked[:, :-1]).any())
+
+    @property
     def resolutions(self) -> list[tuple[int, int]]:
         """Heights and widths in pixels, of each film."""
         return [(shape[1], shape[2]) for shape in self._shapes]
@@ -171,6 +176,8 @@ class FilmFolder:
             return f"needs the true film ({CONTINUATION}), which is not known of these films"
         if need == "truth" and not self._truth:
             return f"needs the true scene ({TRUTH}), which these films do not have: their world is not known"
+        if need == "switches" and not self._switches:
+            return "needs prompts that change what they ask for within a film, which these do not"
         if any(key not in self._truth for key in NEEDED.get(need, ())):
             what = "course of its objects" if need == "course" else f"{need} that the films follow"
             return f"needs the {what} ({TRUTH}), which these films do not have"

@@ -1,4 +1,4 @@
-"""Drift from the film's own first frame, and motion: what can be said of any film without knowing its world."""
+"""Drift from the film's own first frame: what can be said of any film without knowing its world."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ _FLAT = 1e-6
 
 
 class DriftScorer(FrameScorer):
-    """colour_drift, contrast_drift, sharpness_drift and motion, each a mean over the clip's frames."""
+    """colour_drift, contrast_drift and sharpness_drift, each a mean over the clip's frames."""
 
     metrics = (
         Metric(
@@ -28,21 +28,16 @@ class DriftScorer(FrameScorer):
             "sharpness_drift", "lower", "1", "relative", "clip", (),
             "Absolute relative change of the luma's mean absolute Laplacian from the first frame's.",
         ),
-        Metric(
-            "motion", "none", "1", "0..1", "clip", (),
-            "Mean absolute difference of neighbouring frames within the clip; a still film flatters every drift.",
-        ),
     )  # fmt: skip
 
     def frames(self, film: Film) -> Mapping[str, Floats]:
-        """[F] for each metric; relative changes from a flat first frame and motion in one frame are NaN."""
+        """[F] for each metric; relative changes from a flat first frame are NaN."""
         blocks = [_statistics(film.frames[block]) for block in film.blocks()]
         colour, contrast, sharpness = (np.concatenate(column) for column in zip(*blocks, strict=True))
         return {
             "colour_drift": np.abs(colour - colour[0]).mean(axis=1),
             "contrast_drift": _relative_change(contrast),
             "sharpness_drift": _relative_change(sharpness),
-            "motion": _motion(film),
         }
 
 
@@ -61,14 +56,3 @@ def _relative_change(per_frame: Floats) -> Floats:
         return np.full(len(per_frame), np.nan)
     change: Floats = np.abs(per_frame / per_frame[0] - 1)
     return change
-
-
-def _motion(film: Film) -> Floats:
-    """[F]: mean absolute difference from the frame before; NaN for a clip's first frame, whose pair spans two clips."""
-    motion = np.full(len(film.frames), np.nan)
-    for block in film.blocks():
-        frames = film.frames[max(block.start - 1, 0) : block.stop].astype(np.float32)
-        steps = np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3), dtype=np.float64) / 255
-        motion[block.stop - len(steps) : block.stop] = steps
-    motion[[clip.start for clip in film.clips]] = np.nan
-    return motion

@@ -1,15 +1,28 @@
 """The embedded suite: what can be said of a film with numpy alone, and with what is known of its world."""
 
+from benchmarks.scorers.course import CourseScorer, SwitchScorer
 from benchmarks.scorers.drift import DriftScorer
+from benchmarks.scorers.exposure import ExposureScorer
 from benchmarks.scorers.fidelity import FidelityScorer
 from benchmarks.scorers.forecast import ForecastScorer
 from benchmarks.scorers.metric import Scorer
 from benchmarks.scorers.placed import PlacedScorer
+from benchmarks.scorers.steps import StepScorer
 from benchmarks.scorers.truth import TruthScorer
 from benchmarks.suites import EMBEDDED, VERSIONS
 from benchmarks.suites.scorers import ScorerSuite
 
-SCORERS: tuple[Scorer, ...] = (PlacedScorer(), TruthScorer(), FidelityScorer(), DriftScorer(), ForecastScorer())
+SCORERS: tuple[Scorer, ...] = (
+    PlacedScorer(),
+    TruthScorer(),
+    CourseScorer(),
+    SwitchScorer(),
+    FidelityScorer(),
+    DriftScorer(),
+    StepScorer(),
+    ExposureScorer(),
+    ForecastScorer(),
+)
 METRICS = {metric.name: metric for scorer in SCORERS for metric in scorer.metrics}
 
 

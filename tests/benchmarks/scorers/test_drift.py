@@ -7,6 +7,7 @@ import pytest
 from benchmarks.arrays import UInt8
 from benchmarks.films.film import Film
 from benchmarks.scorers.drift import DriftScorer
+from benchmarks.scorers.steps import StepScorer
 from benchmarks.track import clip_slices
 
 
@@ -25,7 +26,6 @@ def test_a_still_film_does_not_drift_and_does_not_move() -> None:
         "colour_drift": [0, 0],
         "contrast_drift": [0, 0],
         "sharpness_drift": [0, 0],
-        "motion": [0, 0],
     }
 
 
@@ -59,18 +59,10 @@ def test_blur_is_sharpness_drift_before_it_is_contrast_drift() -> None:
     assert scores["sharpness_drift"][0] > 0.7 > 0.2 > scores["contrast_drift"][0]
 
 
-def test_motion_is_counted_within_the_clip_and_not_across_clips() -> None:
-    levels = np.array([100, 100, 100, 100, 151, 151, 100, 151, 151], np.uint8)
-    frames = np.zeros((9, 4, 4, 3), np.uint8) + levels[:, None, None, None]
-    assert DriftScorer().score(film_of(frames))["motion"] == pytest.approx([0, 2 * 0.2 / 4])
-
-
 def test_the_undefined_is_nan() -> None:
     flat = DriftScorer().score(film_of(np.full((5, 4, 4, 3), 9, np.uint8)))
     assert np.isnan([flat["contrast_drift"], flat["sharpness_drift"]]).all()
     assert flat["colour_drift"].tolist() == [0]
-    one_frame = DriftScorer().score(film_of(first_frame()[None]))
-    assert np.isnan(one_frame["motion"]).all()
 
 
 def test_a_long_film_streams_from_disk(tmp_path: Path) -> None:
@@ -81,14 +73,14 @@ def test_a_long_film_streams_from_disk(tmp_path: Path) -> None:
     stored.flush()
     film = film_of(np.load(tmp_path / "frames.npy", mmap_mode="r"))
     tracemalloc.start()
-    scores = DriftScorer().score(film)
+    scores = DriftScorer().score(film) | StepScorer().score(film)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 24 * 2**20 < film.frames.nbytes  # the uint8 film itself has 40 MiB, as float64 316 MiB
     assert scores["motion"][0] == pytest.approx(1 / 255)
 
 
-def test_motion_and_statistics_agree_across_block_borders(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_agree_across_block_borders(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (9, 6, 6, 3), dtype=np.uint8)
     whole = DriftScorer().score(film_of(frames))
     monkeypatch.setattr("benchmarks.films.film.BLOCK_BYTES", 1)

