@@ -34,6 +34,7 @@ GROUPS = {
     "Films and weights": {
         "generate": "harness.commands.generate:generate",
         "score": "harness.commands.score:score",
+        "validate": "harness.commands.validate:validate",
         "prompts": "harness.commands.prompts:prompts",
         "lora": "harness.commands.lora:lora",
         "data": "harness.commands.data:data",

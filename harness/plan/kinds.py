@@ -46,6 +46,8 @@ FORECAST = Kind("forecast", "films", 1, GENERATE.reads, 25)
 COPY = replace(
     GENERATE, reads=(*SIZE, "data.fps", *CONDITION, *(f"generate.{key}" for key in ("method", *LAYOUT)), "eval")
 )
+# The truth about the same films, as films.
+TRUE_FILMS = replace(COPY, name="true_films")
 # Pictures of errors, beside the films.
 ERRORS = Kind(
     "errors",

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from benchmarks.artifacts import PROBE
+from benchmarks.artifacts import CONTINUATION, FRAMES, PROBE
 from benchmarks.films.film import Probes
 from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.samples import starts_hash
 from benchmarks.scorers.forecast import gain_and_eps
-from benchmarks.track import Neighbour, clip_slices
+from benchmarks.track import clip_slices
 from harness.core.artifacts import GAIN_AND_EPS, SINGLE_FILM
 from harness.core.errors import UseError
 from harness.core.job import Job
@@ -22,7 +22,7 @@ from harness.stages.cost import FilmCost
 from harness.stages.fuller import fuller, take_films
 from harness.stages.loading import backbone_of, part_of, signal_of, transformers_of
 from harness.stages.reading import Reading
-from harness.stages.scripts import scripts_of, write_true_films
+from harness.stages.scripts import Scripts, scripts_of, write_true_films
 from svi.artifacts import SIGNALS, VIDEOS
 from svi.axes import CLIPS, NO_MEMORY
 from svi.backbones.adapters import adapters_of
@@ -59,7 +59,6 @@ def generate(job: Job) -> None:
     scripts = scripts_of(job, read)
     length, fps = scripts.length, read.generate.film_fps(read.data)
     clip_frames, overlap = read.data.clip_frames, read.condition.overlap
-    overlap_from: Neighbour = read.generate.overlap_from if read.generate.method == MADE else "next"
     if more := fuller(job, read):
         take_films(more, len(scripts.films), job.folder)
     elif read.generate.method == MADE:
@@ -69,6 +68,23 @@ def generate(job: Job) -> None:
     else:
         clips = clip_slices(length.n_frames, length.n_clips, clip_frames, overlap)
         _repeat(job, read, _followed(scripts.films, job.folder), clips)
+    _describe(job, read, scripts)
+
+
+def true_films(job: Job) -> None:
+    """The true films of the embedded world, as if a model had made them. Raises UseError for another world."""
+    read = Reading(job.settings)
+    scripts = scripts_of(job, read)
+    if not scripts.stories:
+        raise UseError("received films that start from images, expected those of the embedded world: only it is known")
+    _describe(job, read, scripts)
+    (job.folder / FRAMES).hardlink_to(job.folder / CONTINUATION)
+
+
+def _describe(job: Job, read: Reading, scripts: Scripts) -> None:
+    """What is known of the films' world where it is, and film.json."""
+    length, fps = scripts.length, read.generate.film_fps(read.data)
+    clip_frames, overlap = read.data.clip_frames, read.condition.overlap
     if scripts.stories:
         moved, step = scenes_of(read.condition.signal), clip_frames - overlap
         write_true_films(job.folder, scripts.stories, scripts.films, length.n_frames, step, moved, fps)
@@ -80,7 +96,7 @@ def generate(job: Job) -> None:
         fps=fps,
         clip_frames=clip_frames,
         overlap=overlap,
-        overlap_from=overlap_from,
+        overlap_from=read.generate.overlap_from if read.generate.method == MADE else "next",
         n_clips=length.n_clips,
         n_frames=length.n_frames,
         samples=tuple(

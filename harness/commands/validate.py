@@ -1,0 +1,174 @@
+"""`harness validate`: are the metrics worth quoting? Drifts of known size on true films, and what every metric says of them."""
+
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.commands.options import JOBS, overrides_argument
+from harness.commands.printing import print_markdown
+from harness.core.errors import UseError
+from harness.core.registry import suggestion
+from harness.core.store import Store
+from harness.core.text import duration
+from harness.declare.profiles import DEFAULT
+from harness.declare.request import Request
+from harness.declare.spec import Experiment, Variant, parse_overrides
+from harness.plan.kinds import TRUE_FILMS
+
+if TYPE_CHECKING:
+    from benchmarks.arrays import Floats
+    from benchmarks.films.film import FilmFolder
+    from benchmarks.suites.suite import Suite
+    from benchmarks.validation.readings import Reading
+    from benchmarks.validation.study import Study
+    from harness.results.validation import Validation
+
+TRACK = "consistent-50s"
+SCENES = 50_000  # eval.seed of seed 0: no experiment has these
+_ALLOWED = ("score.metrics", "score.vbench")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asked for."""
+
+    overrides: Sequence[str]
+    films: int
+    drifts: Sequence[str]
+    seed: int
+
+    @property
+    def command(self) -> str:
+        """The command that finds the same again."""
+        words = ["harness", "validate", *self.overrides, "--films", str(self.films), "--seed", str(self.seed)]
+        return shlex.join([*words, *(word for name in self.drifts for word in ("--drift", name))])
+
+
+@click.command()
+@overrides_argument()
+@click.option("--films", type=click.IntRange(1), default=16, show_default=True, help="true films shown in every dose")
+@click.option("--drift", "drifts", multiple=True, help="only this one; may be given again  [default: all twelve]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of scenes, and of what is ordinary")
+@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), help="the file to write, such as metrics.md")
+@JOBS
+def validate(write: Path | None, jobs: int, **asked: Any) -> None:
+    """Test the metrics themselves: damage true films by known doses of drift, and ask every metric.
+
+    score.metrics=FILE.py:NAME adds a metric of yours, score.vbench=all those of VBench (their weights are needed, and long hours).
+    """
+    page = validation(Asked(**asked), jobs).page()
+    if write is None:
+        print_markdown(page)
+        return
+    write.write_text(page + "\n", encoding="utf-8")
+    click.echo(f"written to {write}")
+
+
+def validation(asked: Asked, jobs: int) -> "Validation":
+    """Make the films and ask all metrics. Raises UseError."""
+    from benchmarks.validation.drifts import DRIFTS
+    from benchmarks.validation.study import PARTS, Study
+    from benchmarks.validation.verdicts import verdicts
+    from benchmarks.validation.visible import doses
+    from harness.results.validation import Validation
+
+    if unknown := [name for name in asked.drifts if name not in DRIFTS]:
+        raise UseError(f"--drift {unknown[0]!r}: {suggestion(unknown[0], DRIFTS)}")
+    began, names = time.monotonic(), [name for name in DRIFTS if name in asked.drifts or not asked.drifts]
+    with tempfile.TemporaryDirectory() as scratch:
+        task = _Task.make(asked, asked.films * sum(PARTS.values()), Path(scratch))
+        films, suites = task.films, task.suites
+        shown = [films.film(scene) for scene in range(asked.films)]
+        study = Study(asked.films, {name: doses(DRIFTS[name], shown) for name in names})
+        found = study.gather(list(_measured(task, study, jobs)))
+        missing = {name: _why(name, why) for suite in suites for name, why in suite.missing(films).items()}
+    (height, width), frames = films.resolutions[0], len(shown[0].frames)
+    about = (
+        f"{study.scenes} scenes of {frames / films.fps:g} s at {width} x {height} pixels and {films.fps:g} frames a second, in "
+        f"{study.shown} versions; suites: {', '.join(f'{suite.name} {suite.version}' for suite in suites)}; "
+        f"{duration(time.monotonic() - began)} in {jobs} process{'es' if jobs > 1 else ''}."
+    )
+    return Validation(study, verdicts(found), missing, asked.command, about)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Where true films are, how they are to be scored (a mapping a suite), and the seed and the folder of what is made of them."""
+
+    folder: Path
+    scorings: tuple[Mapping[str, Any], ...]
+    seed: int
+    work: Path
+
+    @classmethod
+    def make(cls, asked: Asked, scenes: int, scratch: Path) -> "_Task":
+        """The true films of so many scenes. Raises UseError for settings that they cannot be scored by."""
+        from harness.plan.pipeline import build
+        from harness.run.worker import run_job
+
+        settings = parse_overrides(asked.overrides)
+        if wrong := [key for key in settings if key not in _ALLOWED]:
+            raise UseError(f"{wrong[0]}: true films are scored as they are; expected {' or '.join(_ALLOWED)} alone")
+        true = Variant(
+            "true", {"generate.method": "copy_image"}
+        )  # no frame of theirs is made: the truth needs no model
+        experiment = Experiment(
+            name="validate", question="Do metrics see it?", variants=(true,), baseline="true", tracks=(TRACK,)
+        )
+        own = {"generate.samples": scenes, "eval.seed": SCENES + asked.seed}
+        store = Store(scratch / "store")
+        pipeline = build(Request(experiment, "validate", DEFAULT, overrides={**settings, **own}), store.fingerprints)
+        row, graph = pipeline.children[0], pipeline.graph
+        films = replace(graph[row.generate[TRACK]], kind=TRUE_FILMS.name, target=TRUE_FILMS.target)
+        run_job(str(store.root), films.fields(), {})
+        scores = [graph[signature] for signature in row.score[TRACK].values()]
+        scorings = tuple({**node.identity, **node.runtime} for node in scores)
+        return cls(store.artifact(films.kind, films.signature), scorings, asked.seed, scratch / "work")
+
+    @property
+    def films(self) -> "FilmFolder":
+        return _opened(self.folder)
+
+    @property
+    def suites(self) -> "list[Suite]":
+        from harness.plan.scoring import suite_of
+
+        return [suite_of(scoring) for scoring in self.scorings]
+
+    def measure(self, study: "Study", scene: int) -> "dict[Reading, Floats]":
+        """Every reading of a scene's versions."""
+        return study.measure(self.films, scene, self.suites, self.seed, self.work / str(scene))
+
+
+def _why(metric: str, reason: str) -> str:
+    """Without the folders of this machine."""
+    from benchmarks.vbench.files import FILES
+
+    return "its weights are missing (`harness doctor weights`)" if metric in FILES else reason
+
+
+@cache
+def _opened(folder: Path) -> "FilmFolder":
+    """Read once in each process."""
+    from benchmarks.films.film import FilmFolder
+
+    return FilmFolder(folder)
+
+
+def _measured(task: _Task, study: "Study", jobs: int) -> "Iterator[dict[Reading, Floats]]":
+    """Of every scene, in order; says how far it is where somebody watches."""
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        measured = pool.map(task.measure, repeat(study), range(study.scenes))
+        with click.progressbar(measured, study.scenes, "scenes", file=sys.stderr) as bar:
+            yield from bar
