@@ -109,6 +109,21 @@ def get_track(name: str) -> Track:
     raise ValueError(f"track: received {name!r}; {guess}expected one of {', '.join(TRACKS)}")
 
 
+def track_of_length(seconds: float) -> Track:
+    """The consistent track of films that last so long, or one of their own: of as many whole 5 s as they last, or of less than 5 s.
+
+    Raises:
+        ValueError: `seconds` is not positive and finite.
+    """
+    _require_positive("seconds", seconds)
+    for track in TRACKS.values():
+        if track.kind == "consistent" and ENOUGH * track.seconds <= seconds <= track.seconds / ENOUGH:
+            return track
+    whole = PAPER_CLIP_SECONDS * int(seconds / (ENOUGH * PAPER_CLIP_SECONDS))
+    length = whole or math.floor(100 * seconds) / 100
+    return Track(f"videos-{length:g}s", "consistent", max(length, 0.01), 1, f"Videos of {length:g} s.")
+
+
 def n_frames(seconds: float, fps: float) -> int:
     """Frames of a film of `seconds` at `fps`, rounded up so that it lasts at least that long.
 

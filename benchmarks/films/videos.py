@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.films.film import Film, Need
-from benchmarks.films.mp4 import Mp4Frames, mp4s
+from benchmarks.films.layouts import videos_of
+from benchmarks.films.mp4 import Mp4Frames
 from benchmarks.films.reference import ReferenceFolder
 from benchmarks.films.video_file import VideoFile
-from benchmarks.track import Track, windows
+from benchmarks.track import Track, track_of_length, windows
 
 _SHOWN = 5
 _OTHER_VIDEOS = (".mov", ".webm", ".mkv", ".avi")
@@ -18,10 +19,13 @@ _OTHER_VIDEOS = (".mov", ".webm", ".mkv", ".avi")
 
 class VideoFolder:
     """The mp4s of a folder in windows of 5 s: those of `samples`, by the names and the content hash of a sample list, or all
-    of them, sorted by name, whose list is then known by the names alone.
+    of them, sorted by name, whose list is then known by the names alone. An output folder of a project that `layouts` knows is
+    taken as it is; of several sizes and rates in it the most frequent ones are.
 
-    Those of named samples may differ in size, as the samples' images do. `by_name` is whether the names alone tell this list
-    from another, `notes` what is unusual about the videos, but can be scored.
+    Those of named samples may differ in size, as the samples' images do. Without a `track` they are films of the one that they
+    last as long as (`track_of_length`): `scored_as`. `by_name` is whether the names alone tell this list from another, `project`
+    whose folder it was recognised as, `prompts` what is known of its samples' prompts, `notes` what is unusual about the videos,
+    but can be scored.
 
     Raises:
         ValueError: videos that cannot be scored together, with everything that is off: no video, one that is cut off or too
@@ -31,13 +35,18 @@ class VideoFolder:
     def __init__(
         self,
         folder: Path,
-        track: Track,
+        track: Track | None,
         samples: tuple[Sequence[str], str] | None = None,
         reference: ReferenceFolder | None = None,
     ) -> None:
         if not folder.is_dir():
             raise ValueError(f"videos: received {str(folder)!r}, expected a folder of mp4 files")
-        found = mp4s(folder)
+        found, known = videos_of(folder, None if samples is None else samples[0])
+        told = list(known.told()) if known else []
+        if known and samples is None:
+            found, unlike = _most_alike(found)
+            told += unlike
+        self.project, self.prompts = known.project if known and not known.alike else "", known.prompts if known else {}
         self.names, self.samples_hash, self.by_name = list(found), _hash_of_names(list(found)), samples is None
         if samples is not None:
             self.names, self.samples_hash = list(samples[0]), samples[1]
@@ -47,12 +56,17 @@ class VideoFolder:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             self._files = _opened(folder, found, self.names, track, one_size=self.by_name)
+            if track is None:
+                track = track_of_length(min(file.seconds for file in self._files))
+                told.append(f"scored as {track.name}, which they last as long as (--track names another)")
             if reference is not None:
                 shapes = [(file.frames, file.height, file.width, 3) for file in self._files]
                 reference.check(dict(zip(self.names, shapes, strict=True)), self._files[0].fps)
+        self.scored_as = track
         self.track, self.track_version, self.fps = track.name, track.version, self._files[0].fps
         self._clips = [windows(track, file.frames, file.fps) for file in self._files]
         self.notes = [
+            *told,
             *_longer(self._files, track),
             *_names(self.by_name, sorted(set(found) - set(self.names))),
             *_not_mp4(folder),
@@ -85,7 +99,7 @@ class VideoFolder:
 
 
 def _opened(
-    folder: Path, found: Mapping[str, Path], names: Sequence[str], track: Track, one_size: bool
+    folder: Path, found: Mapping[str, Path], names: Sequence[str], track: Track | None, one_size: bool
 ) -> list[VideoFile]:
     """The video of every name. Raises ValueError with all that is off."""
     faults = [f"{name}: no {name}.mp4 for this sample" for name in names if name not in found]
@@ -96,11 +110,34 @@ def _opened(
         except ValueError as error:
             faults.append(str(error))
     faults += _unlike(files, one_size)
-    faults += [fault for file in files for fault in _off(file, track)]
+    faults += [fault for file in files if track is not None for fault in _off(file, track)]
     if faults:
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise ValueError(f"videos in {folder}: {'; '.join(faults[:_SHOWN])}{more}")
     return files
+
+
+def _most_alike(found: Mapping[str, Path]) -> tuple[dict[str, Path], list[str]]:
+    """The videos of the most frequent size and rate, and what is said of the others; one that cannot be read is kept, for it is
+    refused later."""
+    kinds: dict[str, list[str]] = {}
+    unreadable = []
+    for name, path in found.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                file = VideoFile.open(path)
+            kinds.setdefault(f"{file.width}x{file.height} at {file.fps:g} fps", []).append(name)
+        except ValueError:
+            unreadable.append(name)
+    most = max(kinds, key=lambda kind: len(kinds[kind]), default="")
+    said = [
+        f"{len(names)} left out, {kind}, where most are {most}: {', '.join(found[name].name for name in names[:_SHOWN])}"
+        for kind, names in kinds.items()
+        if kind != most
+    ]
+    kept = {*kinds.get(most, ()), *unreadable}
+    return {name: path for name, path in found.items() if name in kept}, said
 
 
 def _unlike(files: Sequence[VideoFile], one_size: bool) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`harness score`: videos that any method made, checked, scored, logged and compared."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from harness.core.credentials import repeated
 from harness.core.errors import UseError
 from harness.core.gpus import visible_gpus
 from harness.core.graph import Graph
+from harness.core.names import LONGEST
 from harness.core.store import Store
 from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import SECRET, parse_overrides, resolve
@@ -40,11 +42,11 @@ _ALLOWED = ("score.", "tracking.uri")
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What a person asked for: the videos of `folder`, as films of a track, under a name."""
+    """What a person asked for: the videos of `folder`, as films of a track, under a name; None: as the videos tell."""
 
     folder: Path
-    track: str
-    name: str
+    track: str | None
+    name: str | None
     samples: Path | None
     limit: int | None
     judge: bool
@@ -54,8 +56,10 @@ class ScoreRequest:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.argument("overrides", nargs=-1, metavar="[score.KEY=VALUE]...")
-@click.option("--track", required=True, help="how long the videos are and what they show: see `harness list`")
-@click.option("--name", required=True, help="what their row is called, such as FramePack")
+@click.option("--track", default=None, help="what they show: see `harness list`  [default: by how long they last]")
+@click.option(
+    "--name", default=None, help="what their row is called  [default: the project whose folder it is, or the folder]"
+)
 @click.option("--samples", type=click.Path(path_type=Path), default=None, help="the samples they were made from")
 @LIMIT
 @click.option("--judge", is_flag=True, help="score by the official VBench package as well, and print the differences")
@@ -63,7 +67,11 @@ class ScoreRequest:
 @JOBS
 @verbosity_options
 def score(store: Path, jobs: int, verbosity: int, **request: Any) -> None:
-    """Score the mp4s of a folder, whatever made them; says first what is off about them."""
+    """Score the mp4s of a folder, whatever made them; says first what is off about them.
+
+    The output folders of SVI, Helios, LongLive, Rolling Forcing, Self-Forcing, FramePack, FastVideo, LightX2V, Wan2GP and ComfyUI
+    are taken as they are.
+    """
     sys.exit(score_videos(ScoreRequest(**request), store, jobs, verbosity))
 
 
@@ -73,13 +81,15 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int) -
     from harness.run.local import Local
     from harness.run.schedule import run
 
-    check_scored("the row of --name", request.name)
-    track, settings = _checked_track(request.track), _score_settings(request)
-    samples = _sample_list(request, track)
-    videos = _checked_videos(request.folder, track, samples, settings.score)
+    if request.name is not None:
+        check_scored("the row of --name", request.name)
+    asked = None if request.track is None else _checked_track(request.track)
+    settings, samples = _score_settings(request), _sample_list(request, asked)
+    videos = _checked_videos(request.folder, asked, samples, settings.score)
+    track = videos.scored_as
     notes = [*videos.notes, *_notes_of_sound(videos.names, track, settings.score)]
     store = Store(root)
-    scored_videos(store)  # a damaged one is said now
+    name = request.name or _name(request.folder, track.name, videos.project, scored_videos(store))
     builder = Builder(store.fingerprints)
     identity = {
         "videos.fingerprint": contents(videos, store.fingerprints),
@@ -87,7 +97,7 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int) -
         "samples": samples,
     }
     paths = {"videos": str(request.folder.absolute())}
-    label = f"{request.name}, {track.name}"
+    label = f"{name}, {track.name}"
     signatures = builder.scores(settings.score, track, label, {}, VIDEO_SCORES, identity, paths)
     console = console_of(builder.graph, store, jobs, False, verbosity)
     for note in notes:
@@ -97,9 +107,7 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int) -
         outcome = run(builder.graph, store, executor, console.event, console.tick)
     for event in [*outcome.failed.values(), *outcome.blocked.values()]:
         raise UseError(event.message)
-    record = ScoredVideos(
-        request.name, track.name, paths["videos"], signatures, _command_again(request), videos.by_name
-    )
+    record = ScoredVideos(name, track.name, paths["videos"], signatures, _command_again(request), videos.by_name)
     record.write(store)
     _log(record, videos, settings, store, console.say)
     _show(record, store)
@@ -123,12 +131,23 @@ def _score_settings(request: ScoreRequest) -> Settings:
     return resolve(Settings, [("command line", values)]).settings
 
 
-def _sample_list(request: ScoreRequest, track: Track) -> list[Any] | None:
-    """Names and content hash of the sample list; None where none was given."""
+def _name(folder: Path, track: str, project: str, known: Sequence[ScoredVideos]) -> str:
+    """What videos are called of which nothing is said: as the project, and as the folder too where it has another row there."""
+    place = re.sub(r"[^A-Za-z0-9_.+() -]", "-", folder.absolute().name).lstrip("_.+() -")[: LONGEST // 2] or "videos"
+    path = str(folder.absolute())
+    taken = {one.name for one in known if one.track == track and one.videos != path}
+    named = [project, f"{project} ({place})"] if project else [place]
+    return next((name for name in named if name not in taken), named[-1])
+
+
+def _sample_list(request: ScoreRequest, track: Track | None) -> list[Any] | None:
+    """Names and content hash of the sample list; None where none was given. Raises UseError."""
     if request.samples is None:
         if request.limit is not None:
             raise UseError(f"--limit {request.limit} goes with --samples, the list whose first ones it takes")
         return None
+    if track is None:
+        raise UseError("--samples goes with --track, whose samples they are: see `harness list`")
     try:
         samples = load_samples(request.samples, track)[0][: request.limit]
     except ValueError as error:
@@ -136,7 +155,9 @@ def _sample_list(request: ScoreRequest, track: Track) -> list[Any] | None:
     return [[sample.name for sample in samples], content_hash(samples)]
 
 
-def _checked_videos(folder: Path, track: Track, samples: list[Any] | None, settings: ScoreSettings) -> "VideoFolder":
+def _checked_videos(
+    folder: Path, track: Track | None, samples: list[Any] | None, settings: ScoreSettings
+) -> "VideoFolder":
     """The videos, which fit the track and the samples. Raises UseError for those that do not, and for a missing reference."""
     from benchmarks.films.reference import ReferenceFolder
     from benchmarks.films.videos import VideoFolder
@@ -179,7 +200,9 @@ def _share_cores(graph: Graph, store: Store, jobs: int) -> None:
 
 def _command_again(request: ScoreRequest) -> str:
     """The command that scores them again, to be pasted into a shell, and what it leaves out."""
-    words = ["harness", "score", str(request.folder), "--track", request.track, "--name", request.name]
+    words = ["harness", "score", str(request.folder)]
+    words += ["--track", request.track] if request.track else []
+    words += ["--name", request.name] if request.name else []
     words += ["--samples", str(request.samples)] if request.samples else []
     words += ["--limit", str(request.limit)] if request.limit else []
     given = parse_overrides(request.overrides)
@@ -205,7 +228,14 @@ def _log(record: ScoredVideos, videos: "VideoFolder", settings: Settings, store:
     info = RunInfo(
         name=f"{record.name} · {record.track}",
         params=about,
-        config={**about, "samples": videos.names, "folder": record.videos, "scores": record.scores},
+        config={
+            **about,
+            "samples": videos.names,
+            "project": videos.project,
+            "prompts": videos.prompts,
+            "folder": record.videos,
+            "scores": record.scores,
+        },
         tags={**git_state(), "variant": record.name, "track": record.track},
         description=f"Videos of **{record.name}**, scored on {record.track}.\n\n`{record.command}`",
     )

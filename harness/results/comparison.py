@@ -227,12 +227,16 @@ def _chosen_videos(store: Store, names: Sequence[str], info: "ReportInfo") -> It
 
 def _info_with_videos(info: "ReportInfo", record: ScoredVideos) -> "ReportInfo":
     """With a row of scored videos, which play beside the variants' films of the same names if they are still there."""
-    from benchmarks.films.mp4 import mp4s
+    from benchmarks.films.layouts import videos_of
 
-    folder = Path(record.videos)
-    films = {name: str(path.resolve()) for name, path in mp4s(folder).items()} if folder.is_dir() else {}
-    beside = info.videos.get(record.track, {})
-    videos = {**info.videos, record.track: {**beside, record.name: list(films.values())}}
+    folder, beside = Path(record.videos), info.videos.get(record.track, {})
+    samples = None if record.by_name else [Path(film).stem for film in beside.get(info.baseline, ())]
+    found = videos_of(folder, samples)[0] if folder.is_dir() else {}
+    films = {name: str(path.resolve()) for name, path in found.items()}
+    played = [
+        film for name, film in films.items() if Path(film).stem == name
+    ]  # the player knows a sample by its file's name
+    videos = {**info.videos, record.track: {**beside, record.name: played}}
     # The sample that the variants' frames show.
     first = next((Path(film).stem for film in beside.get(info.baseline, ())), "")
     shown = {record.name: films[first]} if first in films else {}

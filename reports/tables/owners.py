@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -122,7 +123,7 @@ def _ratings(view: TrackView, found: pd.DataFrame) -> Grid | None:
 
 def _cells(rows: pd.DataFrame, column: str, view: TrackView) -> tuple[Cells, str]:
     """(metric/variant, value of the column) -> mean with standard error; and what ± and n are."""
-    means = [
+    means: list[dict[str, Any]] = [
         {"metric": metric, "variant": variant, "key": key, **_estimate(films)}
         for (metric, variant, key), films in rows.groupby(["metric", "variant", column], observed=True, sort=False)
     ]
@@ -137,7 +138,7 @@ def _cells(rows: pd.DataFrame, column: str, view: TrackView) -> tuple[Cells, str
     return cells, population_note(table, view.info.trained)
 
 
-def _estimate(films: pd.DataFrame) -> dict[str, object]:
+def _estimate(films: pd.DataFrame) -> dict[str, Any]:
     """`estimate` of their values; infinite and without an error where one of them is."""
     values = films.set_index(["seed", "sample"])["value"]
     if (values.abs() < math.inf).all():

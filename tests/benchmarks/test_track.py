@@ -16,6 +16,7 @@ from benchmarks.track import (
     n_clips,
     n_frames,
     prompts_for,
+    track_of_length,
     windows,
 )
 
@@ -187,3 +188,23 @@ def test_tracks_and_scorers_load_no_torch() -> None:
         "assert 'torch' not in sys.modules, 'scorers'"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "name", "number"),
+    [
+        (49.06, "consistent-50s", 10),
+        (50.9, "consistent-50s", 10),
+        (248.0, "consistent-250s", 50),
+        (300.0, "consistent-300s", 60),
+        (81 / 16, "videos-5s", 1),
+        (501 / 16, "videos-30s", 6),
+        (60.5, "videos-60s", 12),
+        (121.0, "videos-120s", 24),
+        (2.062, "videos-2.06s", 1),
+    ],
+)
+def test_videos_of_any_length_have_a_track_whose_windows_they_fill(seconds: float, name: str, number: int) -> None:
+    track = track_of_length(seconds)
+    assert (track.name, track.kind) == (name, "consistent")
+    assert len(windows(track, round(seconds * 16), 16.0)) == number

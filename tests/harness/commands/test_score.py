@@ -18,6 +18,7 @@ from harness.core.errors import UseError
 from harness.core.graph import Graph, Node
 from harness.core.store import Store
 from harness.declare.settings import ScoreSettings
+from harness.results.scored_videos import ScoredVideos
 from harness.run.local import THREADS
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
 from tests.benchmarks.vbench.vbench_weights import write_clip_b
@@ -179,6 +180,7 @@ def test_without_a_gpu_the_stages_share_the_cores(tmp_path: Path, monkeypatch: p
         (("--name", "x", "--limit", "3"), "goes with --samples"),
         (("--name", "x", "--judge"), "harness doctor --install vbench"),
         (("--name", "x", "--samples", "nowhere"), "--samples: samples: received"),
+        (("--name", "x", "--track", "", "--samples", "nowhere"), "--track"),
         (("--name", "x", "--track", "creative-250s"), "at least 491 frames"),
         (("--name", "x", "--track", "talk-300s"), "expected 25"),
     ],
@@ -208,6 +210,39 @@ def test_a_samples_list_ties_videos_to_it(scored: tuple[Path, str], weights: Pat
         weights, "score", str(folder), *TRACK, "--name", "Mine", *listed, "--limit", "1", store=tmp_path / "runs"
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_another_projects_folder_is_scored_without_any_option(weights: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for number in range(2):
+        write_video(folder / f"rank0-{number}-0_lora.mp4", moving_frames(11, 32, 48, number), 2)
+    (folder / "rank0-0-0_lora_prompts.txt").write_text("A fox runs.\n")
+    done = run(weights, "score", str(folder), "score.vbench=none", store=tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    assert "2 videos of LongLive, each called by its prompt's number or beginning" in done.stderr
+    assert "scored as videos-5s, which they last as long as" in done.stderr
+    assert "| LongLive |" in done.stdout
+    assert "**videos-5s, drift under its owners' names**" in done.stdout
+    record = json.loads((tmp_path / "runs" / "scored" / "videos-5s" / "LongLive.json").read_text())
+    assert record["command"] == f"harness score {folder} score.vbench=none"
+    kept = tmp_path / "runs" / "artifacts" / "video_scores" / record["scores"]["embedded"][:16]
+    assert json.loads((kept / "scores.json").read_text())["samples"] == ["0", "1"]
+
+
+def test_a_row_that_is_not_named_does_not_take_the_place_of_another_folders(tmp_path: Path) -> None:
+    def name(folder: str, project: str) -> str:
+        known = [ScoredVideos("LongLive", "consistent-50s", str(tmp_path / "first"), {}, "", True)]
+        return score_command._name(tmp_path / folder, "consistent-50s", project, known)
+
+    assert name("first", "LongLive") == "LongLive"
+    assert name("second", "LongLive") == "LongLive (second)"
+    assert name("LongLive", "") == "LongLive"
+    assert name("my films, v2!", "") == "my films- v2-"
+    assert name("__", "") == "videos"
+    request = score_command.ScoreRequest(tmp_path, None, None, tmp_path, None, False, ())
+    with pytest.raises(UseError, match="--samples goes with --track"):
+        score_command._sample_list(request, None)
 
 
 def test_the_papers_table_takes_rows_that_were_made_alike(scored: tuple[Path, str], weights: Path) -> None:
