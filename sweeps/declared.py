@@ -21,7 +21,7 @@ INJECTION = Sweep(
     space=_PROBABILITIES,
     known=_KNOWN,
     track="consistent-50s",
-    objectives=(Objective("background_psnr", "maximize"),),
+    objectives=(Objective("placed_psnr", "maximize"),),
 )
 
 # Fidelity alone rewards standing still. Motion is what neighbouring frames differ by, so flicker counts as well.
@@ -30,7 +30,7 @@ INJECTION_FRONT = Sweep(
     space=_PROBABILITIES,
     known=_KNOWN,
     track="consistent-50s",
-    objectives=(Objective("background_psnr", "maximize"), Objective("motion", "maximize")),
+    objectives=(Objective("placed_psnr", "maximize"), Objective("motion", "maximize")),
 )
 
 BANK = Sweep(
@@ -45,5 +45,5 @@ BANK = Sweep(
         {"bank.capacity": 500, "bank.replacement": "l2", "bank.p_clean_update": 1.0},  # the notes
     ),
     track="consistent-50s",
-    objectives=(Objective("background_psnr", "maximize"),),
+    objectives=(Objective("placed_psnr", "maximize"),),
 )

@@ -47,7 +47,7 @@ class Objective:
 
     @property
     def name(self) -> str:
-        """Such as "background_psnr late"."""
+        """Such as "placed_psnr late"."""
         return f"{self.metric} {self.statistic}"
 
 

@@ -34,34 +34,37 @@ def _values(names: Iterable[str], label: str = "") -> tuple[Measure, ...]:
 
 
 _JUDGED = (*_values((*CONSISTENCIES, *_MOVES)), _MOTION, *_values(_LOOKS), *_values(VBENCH, OFFICIAL))
-_WITH_TRUTH = (
-    Measure("background_psnr", "first"),
-    Measure("background_psnr", "late"),
-    Measure("background_psnr", "drop"),
-    Measure("subject_similarity", "late"),
-    Measure("object_kept", "late"),
-    _MOTION,
-    *_PROBE,
-    Measure("ssim", "late"),
-    Measure("psnr", "late"),
-    Measure("colour_drift", "contrast"),
-    *_DRIFT,
-    *_JUDGED,
-)
+# A film that loses its object has the better background, so the whole frame leads; older scores have the background alone.
+_TRUE = ("placed_psnr", "background_psnr")
+
+
+def _with_truth(lead: str) -> tuple[Measure, ...]:
+    return (
+        *(Measure(lead, statistic) for statistic in ("first", "late", "drop")),
+        Measure("subject_similarity", "late"),
+        Measure("object_kept", "late"),
+        _MOTION,
+        *_PROBE,
+        *(Measure(name, "late") for name in (*_TRUE, "ssim", "psnr")),
+        Measure("colour_drift", "contrast"),
+        *_DRIFT,
+        *_JUDGED,
+    )
+
+
 # Of films that follow a signal: whether they do says more than whether their background is still there.
 _FOLLOWS = tuple(
     Measure(name, statistic) for name in ("sync_correlation", "pose_error") for statistic in ("first", "late")
 )
-_FOLLOWED = (
-    *_FOLLOWS,
-    Measure("sync_slip", "late"),
-    Measure("place_error", "late"),
-    *_WITH_TRUTH[1:2],
-    *_WITH_TRUTH[4:6],
-    *_WITH_TRUTH,
-)
+
+
+def _followed(lead: str) -> tuple[Measure, ...]:
+    told = (Measure("sync_slip", "late"), Measure("place_error", "late"), Measure(lead, "late"))
+    return (*_FOLLOWS, *told, Measure("object_kept", "late"), _MOTION, *_with_truth(lead))
+
+
 _WITHOUT_TRUTH = (_DRIFT[0], *_JUDGED, *_DRIFT[1:], *_PROBE, Measure("colour_drift", "contrast"))
-_LEADS = ("sync_correlation", "pose_error", "background_psnr", "colour_drift", "imaging_quality", "aesthetic_quality")
+_LEADS = ("sync_correlation", "pose_error", *_TRUE, "colour_drift", "imaging_quality", "aesthetic_quality")
 
 _LEVELS = ("first", "late", "drop", "value")  # statistics on the scale of the metric itself
 _WIDEST = 8
@@ -129,8 +132,9 @@ def rewards_stillness(measures: Iterable[Measure]) -> bool:
 def _found(summary: pd.DataFrame, track: str) -> list[Measure]:
     rows = summary[(summary["track"] == track) & (summary["status"] == "ok")]
     found = list(dict.fromkeys(Measure(*pair) for pair in rows[["metric", "statistic"]].itertuples(index=False)))
-    preferred = _WITH_TRUTH if Measure("background_psnr", "late") in found else _WITHOUT_TRUTH
-    preferred = _FOLLOWED if set(_FOLLOWS) & set(found) else preferred
+    true = next((name for name in _TRUE if Measure(name, "late") in found), None)
+    preferred = _with_truth(true) if true else _WITHOUT_TRUTH
+    preferred = _followed(true or _TRUE[0]) if set(_FOLLOWS) & set(found) else preferred
     known = [measure for measure in dict.fromkeys(preferred) if measure in found]
     known_metrics = {measure.metric for measure in known}
     others = [measure for measure in found if measure.metric not in known_metrics]

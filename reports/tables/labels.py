@@ -3,6 +3,7 @@
 from reports.statistics.measures import OFFICIAL, Measure
 
 _METRIC_LABELS = {
+    "placed_psnr": "placed PSNR",
     "background_psnr": "background PSNR",
     "psnr": "PSNR",
     "ssim": "SSIM",

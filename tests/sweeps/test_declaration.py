@@ -125,7 +125,7 @@ def test_a_users_file(tmp_path: Path) -> None:
         (["injection", "--sampler", "cmaes"], "pip install cmaes"),
         (["injection", "--sampler", "bruteforce"], "cannot search this space"),
         (["injection", "--storage", "nonsense"], "journal:PATH"),
-        (["injection", "--profile", "wan2.1-i2v-14b-480p"], "background_psnr"),
+        (["injection", "--profile", "wan2.1-i2v-14b-480p"], "placed_psnr"),
         (["my_sweep.py:wide"], "injection.p_img=1.5"),
         (["my_sweep.py:blind"], "'psnr'"),
         (["my_sweep.py:wrong"], "eps: maximize"),
