@@ -13,6 +13,7 @@ from benchmarks.films.mp4 import mp4s
 
 _PROMPT = r"(?=(?:[^ ]+ +){3})"  # a name of four words or more is a prompt's beginning
 _DAY = r"\d{8}_\d{6}"
+_OTHERS = "another that names films by prompts"
 _SHOWN = 3
 
 
@@ -23,7 +24,8 @@ class Layout:
 
     Files lie up to `depth` folders deep. More than half of a folder's files must be named so, or all of them (`every`) where
     that says little; `by_folder`: and the folder must be called as the project. Where several projects name alike, the folder's
-    name decides, or nothing does. `samples`: what a sample is called by, `caution` what a reader of the scores must know.
+    name decides, or nothing does. `proof`: at least one name of a file beside the films, or of theirs, with its ending. `samples`:
+    what a sample is called by, `caution` what a reader of the scores must know.
     """
 
     projects: tuple[str, ...]
@@ -33,6 +35,7 @@ class Layout:
     others: str = ""
     every: bool = False
     by_folder: bool = False
+    proof: str = ""
     caution: str = ""
 
 
@@ -71,13 +74,14 @@ LAYOUTS = (
     ),
     Layout(
         ("ComfyUI",), r"(?P<sample>.+_\d{5})(?:_|(?P<order>-audio))?", "its file's name", depth=2,
-        others="the same film without its sound",
+        others="the same film without its sound", proof=r".+_\d{5}(_\.mp4|\.png)",
     ),
     Layout(
         ("Self-Forcing", "Rolling Forcing"), rf"{_PROMPT}(?P<sample>.{{1,100}})-(?P<seed>\d+)", "its prompt's beginning",
     ),
     Layout(
-        ("FastVideo",), rf"{_PROMPT}(?P<sample>[^\\/:*?\"<>|]{{1,100}}?)(?:_(?P<seed>\d+))?", "its prompt's beginning", every=True,
+        ("FastVideo", _OTHERS), rf"{_PROMPT}(?P<sample>[^\\/:*?\"<>|]{{1,100}}?)(?:_(?P<seed>\d+))?", "its prompt's beginning",
+        every=True,
     ),
 )  # fmt: skip
 
@@ -144,7 +148,7 @@ def recognised(folder: Path) -> Recognised | None:
         named = {path: found for path in files if (found := re.fullmatch(layout.named, path.stem, re.DOTALL))}
         project = _project(layout, folder)
         enough = len(named) == len(files) if layout.every else 2 * len(named) > len(files)
-        if named and enough and project:
+        if named and enough and project and _proved(layout, named):
             videos, left_out = _films(layout, named)
             strange = [path.relative_to(folder).as_posix() for path in files if path not in named]
             if strange:
@@ -160,6 +164,11 @@ def _files(folder: Path, depth: int) -> list[Path]:
     ]
     hidden = [path for path in found if any(part.startswith(".") for part in path.relative_to(folder).parts)]
     return sorted(set(found) - set(hidden))
+
+
+def _proved(layout: Layout, named: Mapping[Path, re.Match[str]]) -> bool:
+    places = {path.parent for path in named}
+    return not layout.proof or any(re.fullmatch(layout.proof, one.name) for place in places for one in place.iterdir())
 
 
 def _project(layout: Layout, folder: Path) -> str:

@@ -4,7 +4,9 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from statistics import median
 
 from benchmarks.films.film import Film, Need
 from benchmarks.films.layouts import videos_of
@@ -20,7 +22,7 @@ _OTHER_VIDEOS = (".mov", ".webm", ".mkv", ".avi")
 class VideoFolder:
     """The mp4s of a folder in windows of 5 s: those of `samples`, by the names and the content hash of a sample list, or all
     of them, sorted by name, whose list is then known by the names alone. An output folder of a project that `layouts` knows is
-    taken as it is; of several sizes and rates in it the most frequent ones are.
+    taken as it is; of several sizes and rates in it the most frequent ones are, and without a `track` none that is far too short.
 
     Those of named samples may differ in size, as the samples' images do. Without a `track` they are films of the one that they
     last as long as (`track_of_length`): `scored_as`. `by_name` is whether the names alone tell this list from another, `project`
@@ -44,7 +46,7 @@ class VideoFolder:
         found, known = videos_of(folder, None if samples is None else samples[0])
         told = list(known.told()) if known else []
         if known and samples is None:
-            found, unlike = _most_alike(found)
+            found, unlike = _most_alike(found, any_length=track is None)
             told += unlike
         self.project, self.prompts = known.project if known and not known.alike else "", known.prompts if known else {}
         self.names, self.samples_hash, self.by_name = list(found), _hash_of_names(list(found)), samples is None
@@ -117,27 +119,28 @@ def _opened(
     return files
 
 
-def _most_alike(found: Mapping[str, Path]) -> tuple[dict[str, Path], list[str]]:
-    """The videos of the most frequent size and rate, and what is said of the others; one that cannot be read is kept, for it is
-    refused later."""
-    kinds: dict[str, list[str]] = {}
-    unreadable = []
+def _most_alike(found: Mapping[str, Path], any_length: bool) -> tuple[dict[str, Path], list[str]]:
+    """The videos of the most frequent size and rate, with `any_length` those that last at least half as long as their median; and
+    what is said of the others. One that cannot be read is kept, for it is refused later."""
+    files: dict[str, VideoFile] = {}
     for name, path in found.items():
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                file = VideoFile.open(path)
-            kinds.setdefault(f"{file.width}x{file.height} at {file.fps:g} fps", []).append(name)
-        except ValueError:
-            unreadable.append(name)
+        with warnings.catch_warnings(), suppress(ValueError):
+            warnings.simplefilter("ignore")
+            files[name] = VideoFile.open(path)
+    kinds: dict[str, list[str]] = {}
+    for name, file in files.items():
+        kinds.setdefault(f"{file.width}x{file.height} at {file.fps:g} fps", []).append(name)
     most = max(kinds, key=lambda kind: len(kinds[kind]), default="")
+    out = {f"{kind}, where most are {most}": names for kind, names in kinds.items() if kind != most}
+    alike = {name: files[name].seconds for name in kinds.get(most, ())}
+    half = median(alike.values()) / 2 if any_length and alike else 0.0
+    if short := [name for name, seconds in alike.items() if seconds < half]:
+        out[f"shorter than {half:.1f} s, half of the median"] = short
     said = [
-        f"{len(names)} left out, {kind}, where most are {most}: {', '.join(found[name].name for name in names[:_SHOWN])}"
-        for kind, names in kinds.items()
-        if kind != most
+        f"{len(names)} left out, {why}: {', '.join(found[name].name for name in names[:_SHOWN])}"
+        for why, names in out.items()
     ]
-    kept = {*kinds.get(most, ()), *unreadable}
-    return {name: path for name, path in found.items() if name in kept}, said
+    return {name: path for name, path in found.items() if not any(name in names for names in out.values())}, said
 
 
 def _unlike(files: Sequence[VideoFile], one_size: bool) -> Iterator[str]:

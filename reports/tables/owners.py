@@ -48,9 +48,9 @@ def _of_scored_films(view: TrackView) -> pd.DataFrame:
     drifts = view.info.drifts
     if drifts is None:
         return pd.DataFrame()
-    drifts, films = drifts[drifts["track"] == view.track], view.scored[["variant", "seed", "sample"]].astype(str)
-    known = set(films.itertuples(index=False, name=None))
-    own = drifts[["variant", "seed", "sample"]].astype(str).apply(tuple, axis=1).isin(known)
+    drifts, films = drifts[drifts["track"] == view.track], view.scored[["variant", "seed", "sample"]].drop_duplicates()
+    known = pd.MultiIndex.from_frame(films.astype({"variant": str, "sample": str}))
+    own = pd.Series(pd.MultiIndex.from_frame(drifts[["variant", "seed", "sample"]]).isin(known), index=drifts.index)
     of_sets = drifts["sample"] == SET
     return drifts[own | of_sets] if (own | of_sets).all() else drifts[own]
 

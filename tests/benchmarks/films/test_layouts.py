@@ -160,12 +160,14 @@ def test_framepack(write: Write, tmp_path: Path) -> None:
 
 def test_fastvideo(write: Write, tmp_path: Path) -> None:
     """video_generator.py: the prompt's first 100 letters without those that no file may have, and a number if taken."""
-    for prompt in PROMPTS:
-        write(f"{prompt[:100].strip().strip('.')}.mp4")
-    write(f"{PROMPTS[0][:100].strip().strip('.')}_1.mp4")
-    project, videos, _ = found(tmp_path / "out")
-    first, second = (prompt[:100] for prompt in PROMPTS)
+    first, second = (prompt[:100].strip().strip(".") for prompt in PROMPTS)
+    for name in (first, second, f"{first}_1"):
+        write(f"{name}.mp4", "fastvideo_outputs")
+        write(f"{name}.mp4", "mine")
+    project, videos, _ = found(tmp_path / "fastvideo_outputs")
     assert (project, set(videos)) == ("FastVideo", {first, second, f"{first}-1"})
+    assert VideoFolder(tmp_path / "mine", None).project == ""
+    assert found(tmp_path / "mine")[:2] == ("FastVideo or another that names films by prompts", videos)
 
 
 def test_lightx2v(write: Write, tmp_path: Path) -> None:
@@ -195,6 +197,7 @@ def test_comfyui(write: Write, tmp_path: Path) -> None:
         write(f"video/ComfyUI_{counter:05}_.mp4", "output")
         write(f"AnimateDiff_{counter:05}.mp4", "output")
     write("AnimateDiff_00002-audio.mp4", "output")
+    (tmp_path / "output" / "AnimateDiff_00002.png").touch()  # the first frame, with the workflow
     project, videos, left_out = found(tmp_path / "output")
     assert project == "ComfyUI"
     assert videos["ComfyUI_00001"] == "video/ComfyUI_00001_.mp4"
@@ -205,7 +208,8 @@ def test_comfyui(write: Write, tmp_path: Path) -> None:
 
 def test_every_project_is_built_above() -> None:
     tests = " ".join(name.replace("_", "") for name in globals() if name.startswith("test_"))
-    projects = {project for layout in LAYOUTS for project in layout.projects} - {"SVI-Talk", "SVI-Dance"}
+    projects = {layout.projects[0] for layout in LAYOUTS} | {"Rolling Forcing"}
+    projects -= {"SVI-Talk", "SVI-Dance"}
     assert len(projects) == 11  # ten projects, and HeliosBench
     assert [one for one in projects if one.lower().replace("-", "").replace(" ", "") not in tests] == []
 
@@ -213,6 +217,7 @@ def test_every_project_is_built_above() -> None:
 def unknown() -> Iterator[tuple[str, ...]]:
     yield ("fox.mp4", "hare.mp4")
     yield ("clip-1.mp4", "clip-2.mp4")
+    yield ("scene_00001.mp4", "scene_00002.mp4")
     yield ("A fox.mp4", "A stylish woman walks.mp4")
     yield ("rank0-0-0_lora.mp4", "fox.mp4", "hare.mp4")
 
@@ -245,12 +250,14 @@ def test_what_was_recognised_and_left_out_is_told_first(write: Write, tmp_path: 
         write(f"rank0-{number}-0_lora.mp4")
     write("comparison.mp4")
     write_video(tmp_path / "out" / "rank0-3-0_lora.mp4", moving_frames(100, 48, 64), FPS)
+    write_video(tmp_path / "out" / "rank0-4-0_lora.mp4", moving_frames(20, 32, 48), FPS)
     films = VideoFolder(tmp_path / "out", None)
     assert films.names == ["0", "1", "2"]
     assert (films.project, films.scored_as) == ("LongLive", get_track("consistent-50s"))
-    assert films.notes[:4] == [
-        "4 videos of LongLive, each called by its prompt's number or beginning (rank0-0-0_lora.mp4 is '0')",
+    assert films.notes[:5] == [
+        "5 videos of LongLive, each called by its prompt's number or beginning (rank0-0-0_lora.mp4 is '0')",
         "1 left out, not named as LongLive names films: comparison.mp4",
         "1 left out, 64x48 at 2 fps, where most are 48x32 at 2 fps: rank0-3-0_lora.mp4",
+        "1 left out, shorter than 25.0 s, half of the median: rank0-4-0_lora.mp4",
         "scored as consistent-50s, which they last as long as (--track names another)",
     ]
