@@ -9,6 +9,7 @@ LORA = "lora"  # folder in PEFT's layout:
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 TRANSFORMER = "transformer"  # folder in diffusers' layout: the embedded backbone's, or one that was trained in full
 CODEC = "codec.safetensors"  # the embedded backbone's
+VAE = "vae"  # the same, where it is an AutoencoderKLWan, a folder in diffusers' layout
 MODEL_INDEX = "model_index.json"  # of a whole model in diffusers' layout
 
 VIDEOS = "videos"  # folder, an mp4 a film

@@ -73,7 +73,16 @@ class TinySettings(Frozen):
     head_dim: int = identity(24, "channels a head", ge=6, multiple_of=2)
     ffn_dim: int = identity(256, "hidden channels of the feed-forward layer", ge=1)
     latent_channels: int = identity(8, "channels of the codec (principal components a patch)", ge=1)
-    codec_patch: int = identity(4, "side of a codec patch, pixels", ge=1)
+    codec_patch: int = identity(4, "side of a codec patch, pixels: of a latent's", ge=1)
+    codec: Literal["components", "wan"] = later(
+        "components",
+        "components: principal components of each frame's patches; wan: an AutoencoderKLWan, which loses detail and makes "
+        "one latent frame of four",
+    )
+    codec_width: int = later(16, "wan: channels of the codec at full size", ge=4)
+    codec_steps: int = later(6000, "wan: training steps of the codec, the first half on single frames", ge=2)
+    codec_batch: int = later(16, "wan: clips a training step of the codec", ge=1)
+    codec_lr: float = later(4e-3, "wan: learning rate of the codec (AdamW, cosine)", gt=0)
     text_tokens: int = identity(6, "text tokens a prompt (with one, cross-attention has no gradient)", ge=4)
     text_dim: int = identity(16, "channels a text token", ge=1)
     steps: int = identity(2500, "pretraining steps", ge=1)
@@ -89,6 +98,9 @@ class DataSettings(Frozen):
 
     path: str | None = runtime(
         None, "folder of real videos with a csv of captions, or of such folders; none: the embedded world", min_length=1
+    )
+    world: Literal["shapes", "landscapes"] = later(
+        "shapes", "the embedded world: one shape on stripes or checks, or two textured objects that cross a landscape"
     )
     clips: int = identity(6144, "clips rendered from the embedded world", ge=1)
     seed: int = identity(7, "seed of the embedded world's training clips", ge=0)

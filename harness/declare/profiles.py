@@ -52,6 +52,38 @@ PROFILES.add(
     ),
 )
 
+PROFILES.add(
+    "small",
+    Profile(
+        about="CPU, an hour or two: a larger one at 32 x 32 pixels, two objects in a landscape, a codec that loses detail, LoRA",
+        backbone="small Wan (WanTransformer3DModel and AutoencoderKLWan, trained from scratch)",
+        recipe="svi-small",
+        caption=(
+            "A model of two million parameters at 32 x 32 pixels, fine-tuned by LoRA. All variants start from one base model and "
+            "are scored on the same scenes. These rows may show which injected error stops drift here, with every other thing "
+            "equal; they say nothing of how large the effect is on Wan 2.1 14B, nor of visual quality."
+        ),
+        values={
+            "data.world": "landscapes",
+            "data.height": 32,
+            "data.width": 32,
+            "data.fps": 8,
+            "data.clip_frames": 5,
+            "data.clips": 8192,
+            "tiny.codec": "wan",
+            "tiny.layers": 6,
+            "tiny.head_dim": 32,
+            "tiny.ffn_dim": 512,
+            "tiny.text_tokens": 7,
+            "tiny.steps": 16000,
+            "tiny.lr": 1.5e-3,
+            "generate.lossless": True,
+            "score.vbench": "none",  # made for photographs, not for 32 pixels
+        },
+        real_videos={},
+    ),
+)
+
 AT_SIZE: dict[str, Any] = {
     "backbone.dtype": "bfloat16",
     "data.dtype": "bfloat16",

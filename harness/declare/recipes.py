@@ -22,31 +22,36 @@ class Recipe:
 
 RECIPES: Registry[Recipe] = Registry("recipe")
 
+_TINY: dict[str, Any] = {
+    "condition.motion_frames": 1,
+    "condition.p_motion": 1.0,
+    "condition.padding": "repeat",
+    "injection.p_vid": 0.9,
+    "injection.p_img": 0.9,
+    "injection.p_noi": 0.01,
+    "injection.p_clean": 0.2,
+    "injection.img_run": 1,
+    "injection.img_spread": "tile",
+    "bank.capacity": 64,
+    "bank.warmup": 20,
+    "train.adapter": "full",
+    "train.steps": 3000,
+    "train.batch": 16,
+    "train.lr": 1.5e-3,
+    "train.schedule": "cosine",
+    "generate.steps": 8,
+    "generate.shift": 3.0,
+    "generate.guidance": 1.0,
+}
 RECIPES.add(
     "svi-tiny",
+    Recipe("Film-like error recycling on the embedded world (docs/toy-world.md says how its values were found)", _TINY),
+)
+RECIPES.add(
+    "svi-small",
     Recipe(
-        "Film-like error recycling on the embedded world (docs/toy-world.md says how its values were found)",
-        {
-            "condition.motion_frames": 1,
-            "condition.p_motion": 1.0,
-            "condition.padding": "repeat",
-            "injection.p_vid": 0.9,
-            "injection.p_img": 0.9,
-            "injection.p_noi": 0.01,
-            "injection.p_clean": 0.2,
-            "injection.img_run": 1,
-            "injection.img_spread": "tile",
-            "bank.capacity": 64,
-            "bank.warmup": 20,
-            "train.adapter": "full",
-            "train.steps": 3000,
-            "train.batch": 16,
-            "train.lr": 1.5e-3,
-            "train.schedule": "cosine",
-            "generate.steps": 8,
-            "generate.shift": 3.0,
-            "generate.guidance": 1.0,
-        },
+        "the same by LoRA, on the larger embedded world",
+        {**_TINY, "train.adapter": "lora", "train.rank": 64, "train.alpha": 64, "train.lr": 2e-3},
     ),
 )
 

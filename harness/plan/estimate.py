@@ -57,8 +57,9 @@ class Estimate:
 
 
 def measured(manifest: Mapping[str, Any], shipped: bool = False) -> Measured | None:
-    """What a manifest says of time; None for one of an earlier version, which does not tell fixed costs from others."""
-    if "fixed" not in manifest:
+    """What a manifest says of time; None for one of an earlier version, which does not tell fixed costs from others, and for
+    a stage that was no work."""
+    if "fixed" not in manifest or not manifest["work"]:
         return None
     return Measured(items(manifest["identity"]), manifest["seconds"], manifest["fixed"], manifest["work"], shipped)
 

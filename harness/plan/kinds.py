@@ -9,7 +9,7 @@ CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor",
 ENCODERS = tuple(f"backbone.{key}" for key in ("name", "weights", "dtype", "clip_image", "text_tokens", "vae_tiling"))
 MODEL = ("tiny", *ENCODERS, "backbone.boundary")
 LAYOUT = ("samples", "length", "fps", "after_prompts", "lossless", "together")
-FOOTAGE = (*SIZE, *(f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back")))
+FOOTAGE = (*SIZE, *(f"data.{key}" for key in ("path", "world", "clips", "seed", "fps", "hop", "hold_back")))
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,15 @@ TRAIN = Kind(
     (*MODEL, *SIZE, "condition", "flow", "injection", "bank", "train", "speed.attention", "speed.compile"),
     30,
 )
-GENERATE = Kind("generate", "films", 5, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed", "eval"), 20)
+GENERATE = Kind(
+    "generate", "films", 5, (*MODEL, *SIZE, "data.fps", "data.world", *CONDITION, "generate", "speed", "eval"), 20
+)
 # Reads what the films will be made with, since it makes their first clip.
 FORECAST = Kind("forecast", "films", 1, GENERATE.reads, 25)
 # Of the start image alone: no model, and nothing that depends on the seed.
 COPY = replace(
-    GENERATE, reads=(*SIZE, "data.fps", *CONDITION, *(f"generate.{key}" for key in ("method", *LAYOUT)), "eval")
+    GENERATE,
+    reads=(*SIZE, "data.fps", "data.world", *CONDITION, *(f"generate.{key}" for key in ("method", *LAYOUT)), "eval"),
 )
 # The truth about the same films, as films.
 TRUE_FILMS = replace(COPY, name="true_films")

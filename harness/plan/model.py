@@ -19,7 +19,15 @@ from harness.declare.files import of_file
 from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from svi.axes import RESAMPLING, STREAM
-from svi.backbones.catalogue import EXPERT, FOLDER, MODELS, TINY_FRAMES, Geometry, tiny_latent_shape
+from svi.backbones.catalogue import (
+    EXPERT,
+    FOLDER,
+    MODELS,
+    TINY_FRAMES,
+    Geometry,
+    tiny_frames_a_latent,
+    tiny_latent_shape,
+)
 from svi.backbones.weights import find_weights, read_geometry, weights_digest
 from svi.parts import CAUSAL, FOLLOWS
 from svi.settings import TINY, BackboneSettings, DataSettings, SpeedSettings, TrainSettings
@@ -129,7 +137,7 @@ def model_of(settings: Settings, weights: Weights | None) -> Model:
     _check(settings)
     if weights is None:
         _check_tiny(settings)
-        return Model(_remembering(settings, settings.data.clip_frames, TINY_FRAMES))
+        return Model(_remembering(settings, _tiny_shape(settings)[1], TINY_FRAMES))
     if weights.found is None:
         _check_wan(settings, weights.shape)
     else:
@@ -147,6 +155,8 @@ def settled(settings: Settings) -> Settings:
     if start.path is None and data.path is None and settings.backbone.name in (*MODELS, FOLDER):
         # The world's scenes are for the model that was trained on it.
         start = start.model_copy(update={"path": BUNDLED})
+    if data.path is not None:
+        data = data.model_copy(update={"world": DataSettings().world})
     if data.path is None:  # the world has no end that could be kept from training: whatever is said, it is one world
         data = data.model_copy(update={"hold_back": DataSettings().hold_back})
     elif start.path is not None:  # films start from there: nothing need be kept from training
@@ -260,10 +270,24 @@ def _check_run(settings: Settings, latent_frames: int) -> None:
             settings.injection.check_scope(settings.bank.scope)
 
 
-def _check_tiny(settings: Settings) -> None:
-    _check_run(settings, settings.data.clip_frames)
+def _tiny_shape(settings: Settings) -> tuple[int, int, int, int]:
     with _use_errors():
-        tiny_latent_shape(settings.tiny, settings.data)
+        return tiny_latent_shape(settings.tiny, settings.data)
+
+
+def _check_tiny(settings: Settings) -> None:
+    _check_run(settings, _tiny_shape(settings)[1])
+    frames, motion = tiny_frames_a_latent(settings.tiny), settings.condition.motion_frames
+    if (motion - 1) % frames:
+        raise UseError(
+            f"condition.motion_frames is {motion}; with tiny.codec={settings.tiny.codec} whole latents are handed on, of "
+            f"{frames} k + 1 frames: set 1, or {frames + 1}"
+        )
+    if settings.data.world != DataSettings().world and settings.condition.signal is not None:
+        raise UseError(
+            f"data.world={settings.data.world}: nothing there follows condition.signal={settings.condition.signal}; leave one of "
+            "the two out"
+        )
 
 
 def _check_shape(settings: Settings, shape: Geometry) -> None:

@@ -24,6 +24,7 @@ from harness.plan.launch import launcher
 from harness.plan.method import Method, check_training, method_of
 from harness.plan.model import Model, Weights, check_stories, model_of
 from harness.plan.scoring import Scoring, scorings
+from harness.plan.shipped import taken
 from harness.plan.start import Starts
 from reports.tables.sources import ordering_lists, table_names
 from svi.data.folder import READING, video_files
@@ -313,7 +314,7 @@ class Builder:
             work=work,
             launcher=launcher(ranks, runtime["train.hostfile"], len(self.graph)) if ranks > 1 else None,
         )
-        self.graph.add(node)
+        self.graph.add(taken(node) if kind is BACKBONE else node)
         return node.signature
 
     def _footage(self, settings: Settings) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from svi.conditions.scenes import scenes_of
 from svi.course import Course
 from svi.data.open_video import fit_frames
 from svi.data.picture import open_upright
+from svi.data.worlds import WORLDS
 from svi.generation.generator import Generator
 from svi.generation.probe import probe
 from svi.generation.reel import Script
@@ -87,7 +88,9 @@ def _describe(job: Job, read: Reading, scripts: Scripts) -> None:
     clip_frames, overlap = read.data.clip_frames, read.condition.overlap
     if scripts.stories:
         moved, step = scenes_of(read.condition.signal), clip_frames - overlap
-        write_true_films(job.folder, scripts.stories, scripts.films, length.n_frames, step, moved, fps)
+        write_true_films(
+            job.folder, scripts.stories, scripts.films, length.n_frames, step, WORLDS[read.data.world], moved, fps
+        )
     FilmInfo(
         track=scripts.track.name,
         track_version=scripts.track.version,

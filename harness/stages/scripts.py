@@ -18,15 +18,16 @@ from harness.stages.loading import signal_of
 from harness.stages.reading import Reading
 from svi.conditions.scenes import scenes_of
 from svi.course import Course
-from svi.data import world
+from svi.data import world as shapes
 from svi.data.footage import Scenes
 from svi.data.open_video import fit_frames
+from svi.data.worlds import WORLDS, World
 from svi.frames import Frames
 from svi.generation.reel import Script
 from svi.settings import COPY_IMAGE
 
 Start = tuple[str, Frames, tuple[str, ...]]  # name, image [H, W, 3], prompts
-Story = list[world.Scene]  # the scenes of one film, a prompt each
+Story = list[Any]  # the scenes of one film, a prompt each
 STEPS = 8  # places a pixel at which the truth knows an object
 
 
@@ -66,6 +67,7 @@ def _starts(job: Job, read: Reading, track: Track, n_prompts: int) -> tuple[list
             pairs = list(zip(held["images"], held["prompts"].tolist(), strict=True))[:count]
         return [(f"held-back-{i:02d}", image, (prompt,)) for i, (image, prompt) in enumerate(pairs)], []
     rng, moved = np.random.default_rng(read.eval.seed), scenes_of(read.condition.signal)
+    world = WORLDS[read.data.world]
     stories = [
         world.storyline(world.draw_scene(rng, height, width), n_prompts if track.kind == "creative" else 1, rng)
         for _ in range(count)
@@ -133,18 +135,18 @@ def write_true_films(
     films: Sequence[Script],
     n_frames: int,
     step: int,
+    world: World = shapes,
     moved: Scenes | None = None,
     fps: int = 0,
 ) -> None:
     """Write what is known of the embedded world's films; clip i gives frames i * step onwards.
 
-    truth.npz has every scene without its object, and with it at every position, and where the object should be in every frame;
-    continuation.npy [S, n_frames, H, W, 3] the true films, frame by frame into an array on disk. `moved`: what these scenes
+    truth.npz has every scene without its objects, what they look like, and where they should be in every frame; continuation.npy [S, n_frames, H, W, 3] the true films, frame by frame into an array on disk. `moved`: what these scenes
     follow, each film its own, at `fps`.
     """
     if moved is None:
         scenes = [_scenes(story, script, n_frames, step) for story, script in zip(stories, films, strict=True)]
-        truths, plays = [_truth(one) for one in scenes], [world.play(one) for one in scenes]
+        truths, plays = [world.truth(one, STEPS) for one in scenes], [world.play(one) for one in scenes]
     else:
         own = [(story[0], script.name, n_frames, fps) for story, script in zip(stories, films, strict=True)]
         truths, plays = [moved.truth(*one) for one in own], [moved.play(*one) for one in own]
@@ -155,27 +157,6 @@ def write_true_films(
     for true_film, play in zip(true_films, plays, strict=True):
         for frame, image in zip(true_film, play, strict=True):
             frame[:] = image
-
-
-def _truth(scenes: Story) -> Mapping[str, Any]:
-    """Of a film whose frames are of these scenes, named as in benchmarks.films.truth.Truth."""
-    first = scenes[0]
-    height, width = first.height, first.width
-    renders, masks = world.placements(first)
-    steps = np.arange(STEPS) / STEPS
-    coverage = np.stack([[world.mask(first, x, y) for x in steps] for y in steps])
-    colour = np.broadcast_to(world.PAINT[first.object], (*coverage.shape, 3))
-    velocities = np.array([scene.velocity for scene in scenes])
-    places = np.array([first.x, first.y]) + np.concatenate([np.zeros((1, 2)), velocities[:-1].cumsum(axis=0)])
-    return {
-        "background": np.round(world.background(first) * 255).astype(np.uint8),
-        "object_renders": renders[None],
-        "object_masks": masks[None],
-        "object_stamps": np.concatenate([colour, coverage[..., None]], axis=-1)[None].astype(np.float16),
-        "grid": np.array([(x, y) for y in range(height) for x in range(width)], np.float64),
-        "places": places[:, None] % (width, height),
-        "velocities": velocities[:, None],
-    }
 
 
 def _scenes(story: Story, script: Script, n_frames: int, step: int) -> Story:

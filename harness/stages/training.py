@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from harness.core.job import Job
 from harness.stages.cost import trained_parameters, watching, write_training_cost
 from harness.stages.loading import attend, backbone_of, footage_of, part_of, signal_of, transformers_of
 from harness.stages.reading import Reading
-from svi.artifacts import BANK, CHECKPOINTS
+from svi.artifacts import BANK, CHECKPOINTS, VAE
 from svi.artifacts import ERRORS as KEPT_ERRORS
 from svi.axes import ERROR_RECYCLING
 from svi.backbones import speed
@@ -29,24 +30,29 @@ from svi.objectives.error_recycling import bank_folder
 from svi.objectives.error_sheets import injected_sheet, own_errors, own_sheet
 from svi.objectives.objective import Setup
 from svi.objectives.pretraining import Pretraining
-from svi.settings import ConditionSettings, DataSettings, TrainSettings
+from svi.objectives.reconstruction import Reconstruction
+from svi.settings import ConditionSettings, DataSettings, TinySettings, TrainSettings
 from svi.training import ranks
 from svi.training.budget import Budget
 from svi.training.loop import train as fit
 from svi.training.objective import tokens_of
 
+if TYPE_CHECKING:
+    from svi.backbones.tiny import Codec
+    from svi.backbones.wan_codec import WanCodec
+
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
 CODEC_CLIPS = 1000  # about so many clips fit the embedded model's codec
+CODEC_FOLDER = "codec"  # of its training, beside the base model's
 
 
 def backbone(job: Job) -> None:
     """PrepareBackbone: fit the codec, train the base model from scratch; keeps the moving average of its weights."""
-    from svi.backbones.tiny import Codec, TinyBackbone
+    from svi.backbones.tiny import TinyBackbone
 
     read = Reading(job.settings)
     footage, tiny = footage_of(job, read), read.tiny
-    codec = Codec.fit(torch.from_numpy(_frames_for_codec(footage)), tiny.codec_patch, tiny.latent_channels)
-    base = TinyBackbone.create(codec, tiny, read.data, signal_of(job, read))
+    base = TinyBackbone.create(_codec(job, tiny, footage), tiny, read.data, signal_of(job, read))
     condition = ConditionSettings(motion_frames=1, padding="repeat", drop_signal=read.condition.drop_signal)
     with tempfile.TemporaryDirectory(dir=job.folder) as clips:
         write_cache(base, footage, condition, DataSettings(), Path(clips), lambda done, total: None)
@@ -57,15 +63,45 @@ def backbone(job: Job) -> None:
         model = base.transformers[EXPERT]
         base.transformers[EXPERT] = fit(model, objective, settings, job.folder, job.counting("step"), ema=tiny.ema)
     base.save(job.folder)
+    shutil.rmtree(job.folder / CODEC_FOLDER / VAE, ignore_errors=True)  # what a resume needed
 
 
-def _frames_for_codec(footage: Footage) -> Frames:
-    """[N, H, W, 3] uint8"""
+def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec":
+    """Principal components at once; an AutoencoderKLWan in a folder of its own, which keeps what a resume needs."""
+    from svi.backbones.tiny import Codec
+    from svi.backbones.wan_codec import TrainedCodec, WanCodec
+
+    folder = job.folder / CODEC_FOLDER
+    if (folder / VAE).is_dir():
+        return WanCodec.load(folder)
+    clips = torch.from_numpy(_clips_for_codec(footage))
+    if tiny.codec == "components":
+        return Codec.fit(clips.flatten(0, 1), tiny.codec_patch, tiny.latent_channels)
+    settings = TrainSettings(
+        steps=tiny.codec_steps,
+        batch=tiny.codec_batch,
+        lr=tiny.codec_lr,
+        schedule="cosine",
+        adapter="full",
+        seed=tiny.seed,
+    )
+    objective = Reconstruction(clips, tiny.codec_steps, tiny.seed)
+    folder.mkdir(exist_ok=True)
+    trained = fit(TrainedCodec(tiny), objective, settings, folder, job.counting("codec step"), ema=tiny.ema)
+    codec = WanCodec(trained.vae)  # type: ignore[arg-type]
+    codec.standardise(clips)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    codec.save(folder)
+    return codec
+
+
+def _clips_for_codec(footage: Footage) -> Frames:
+    """[N, L, H, W, 3] uint8"""
     found = []
     for i in range(0, len(footage), max(1, len(footage) // CODEC_CLIPS)):
         with suppress(Unreadable):  # the latent cache lists it
             found.append(footage.read(i).frames)
-    return np.concatenate(found)
+    return np.stack(found)
 
 
 def data(job: Job) -> None:

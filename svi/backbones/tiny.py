@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from svi.artifacts import CODEC, TRANSFORMER
 from svi.backbones.adapters import Attached, load_like, showing
 from svi.backbones.backbone import Condition
-from svi.backbones.catalogue import EXPERT, TINY_FRAMES, TINY_PATCH, tiny_latent_shape
+from svi.backbones.catalogue import EXPERT, TINY_FRAMES, TINY_PATCH, tiny_frames_a_latent, tiny_latent_shape
 from svi.backbones.padding import masked, padded
+from svi.backbones.wan_codec import WanCodec
 from svi.backbones.wrapped import LORA_TARGETS, a_token, bare, branch_of
 from svi.method.flow import EVERYWHERE, TIMESTEPS
 from svi.settings import ConditionSettings, DataSettings, TinySettings
@@ -63,8 +64,13 @@ class Codec:
         x = x.add(1).mul(127.5)
         return (x if truncate else x.round()).clamp(0, 255).to(torch.uint8)
 
-    def state(self) -> dict[str, Tensor]:
-        return {"mean": self.mean, "basis": self.basis.contiguous(), "scale": self.scale}
+    @classmethod
+    def load(cls, folder: Path, patch: int) -> "Codec":
+        """From a folder that `save` wrote."""
+        return cls(patch, **load_file(folder / CODEC))
+
+    def save(self, folder: Path) -> None:
+        save_file({"mean": self.mean, "basis": self.basis.contiguous(), "scale": self.scale}, folder / CODEC)
 
 
 class TinyBackbone:
@@ -73,7 +79,7 @@ class TinyBackbone:
     lora_targets: tuple[str, ...] = LORA_TARGETS
 
     def __init__(
-        self, transformer: WanTransformer3DModel, codec: Codec, settings: TinySettings, data: DataSettings
+        self, transformer: WanTransformer3DModel, codec: Codec | WanCodec, settings: TinySettings, data: DataSettings
     ) -> None:
         """A transformer and a codec for clips of the data's size. Raises ValueError as `tiny_latent_shape` does."""
         self.transformers: dict[str, nn.Module] = {EXPERT: transformer}
@@ -84,7 +90,7 @@ class TinyBackbone:
 
     @classmethod
     def create(
-        cls, codec: Codec, settings: TinySettings, data: DataSettings, signal: Attached | None = None
+        cls, codec: Codec | WanCodec, settings: TinySettings, data: DataSettings, signal: Attached | None = None
     ) -> "TinyBackbone":
         """With random weights from `settings.seed`; it takes a signal where one is given."""
         torch.manual_seed(settings.seed)
@@ -103,7 +109,7 @@ class TinyBackbone:
             rope_max_seq_len=TINY_FRAMES,
         )
         if signal is not None:
-            signal.attach(transformer, 1, settings.codec_patch * TINY_PATCH)
+            signal.attach(transformer, tiny_frames_a_latent(settings), settings.codec_patch * TINY_PATCH)
         return cls(transformer, codec, settings, data)
 
     @classmethod
@@ -115,10 +121,10 @@ class TinyBackbone:
             transformer = WanTransformer3DModel.from_pretrained(folder / TRANSFORMER)
         else:
             transformer = WanTransformer3DModel.from_config(WanTransformer3DModel.load_config(folder / TRANSFORMER))
-            signal.attach(transformer, 1, settings.codec_patch * TINY_PATCH)
+            signal.attach(transformer, tiny_frames_a_latent(settings), settings.codec_patch * TINY_PATCH)
             transformer = load_like(transformer, folder / TRANSFORMER).eval()
-        state = load_file(folder / CODEC)
-        return cls(transformer, Codec(settings.codec_patch, **state), settings, data)
+        codec = WanCodec.load(folder) if settings.codec == "wan" else Codec.load(folder, settings.codec_patch)
+        return cls(transformer, codec, settings, data)
 
     def resize(self, height: int, width: int) -> None:
         """Raises ValueError for another size than the one that codec and transformer were trained at."""
@@ -133,15 +139,15 @@ class TinyBackbone:
     def save(self, folder: Path) -> None:
         """Transformer in diffusers' layout, codec beside it."""
         self.transformers[EXPERT].save_pretrained(folder / TRANSFORMER)  # type: ignore[operator]
-        save_file(self.codec.state(), folder / CODEC)
+        self.codec.save(folder)
         (folder / "backbone.json").write_text(json.dumps(self.settings.model_dump(), indent=2))
 
     def encode(self, frames: Tensor) -> Tensor:
-        """[B, F, H, W, 3] uint8 -> [B, C, F, h, w]; no compression in time."""
+        """[B, F, H, W, 3] uint8 -> [B, C, T, h, w]; T = F where the codec does not compress time."""
         return self.codec.encode(frames)
 
     def decode(self, latents: Tensor, *, truncate: bool = False) -> Tensor:
-        """[B, C, F, h, w] -> [B, F, H, W, 3] uint8"""
+        """[B, C, T, h, w] -> [B, F, H, W, 3] uint8"""
         return self.codec.decode(latents, truncate=truncate)
 
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
@@ -175,8 +181,8 @@ class TinyBackbone:
         return {"latents": masked(latents, MASK_CHANNELS, 1)}
 
     def latent_frames(self, frames: int) -> int:
-        """The codec does not compress time."""
-        return frames
+        """Latent frames that hold the last `frames` pixel frames of a clip."""
+        return -(-frames // tiny_frames_a_latent(self.settings))
 
     def learned(self, condition: Condition) -> None: ...
 

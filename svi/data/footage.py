@@ -17,6 +17,7 @@ from svi.course import Course
 from svi.data import world
 from svi.data.folder import LAYOUT, VideoFile, video_files
 from svi.data.open_video import OpenVideo
+from svi.data.worlds import WORLDS
 from svi.frames import Frames
 from svi.method.draws import keyed
 from svi.settings import DataSettings
@@ -120,8 +121,8 @@ class WorldFootage:
         self.skipped: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self.files = 0
-        rng = np.random.default_rng(settings.seed)
-        self.scenes = [world.draw_scene(rng, settings.height, settings.width) for _ in range(settings.clips)]
+        rng, self.world = np.random.default_rng(settings.seed), WORLDS[settings.world]
+        self.scenes = [self.world.draw_scene(rng, settings.height, settings.width) for _ in range(settings.clips)]
         world_of = () if moved is None else (type(moved).__qualname__,)
         self.fingerprint = _digest("world", settings.clip_frames, self.scenes, *world_of)
 
@@ -134,7 +135,7 @@ class WorldFootage:
     def read(self, i: int) -> Clip:
         length = self.settings.clip_frames
         if self.moved is None:
-            return Clip(world.render([self.scenes[i]] * length), self.prompt(i))
+            return Clip(self.world.render([self.scenes[i]] * length), self.prompt(i))
         film = (self.scenes[i], f"{self.settings.seed} clip {i}", 3 * length, self.settings.fps)
         frames = islice(self.moved.play(*film), length, 2 * length)  # most clips have neighbours on both sides
         course = self.moved.course(*film)
@@ -143,7 +144,7 @@ class WorldFootage:
     def references(self, i: int) -> Frames:
         """[K, H, W, 3]"""
         length = self.settings.clip_frames
-        return world.render([self.scenes[i]] * ((self.settings.references - 1) * length + 1))[::length]
+        return self.world.render([self.scenes[i]] * ((self.settings.references - 1) * length + 1))[::length]
 
     def room(self, i: int) -> int:
         """A scene has no end."""
@@ -151,7 +152,7 @@ class WorldFootage:
 
     def later(self, i: int, frames: int) -> Clip:
         """The object where it is by then."""
-        return Clip(world.render([self.scenes[i].later(frames)] * self.settings.clip_frames), self.prompt(i))
+        return Clip(self.world.render([self.scenes[i].later(frames)] * self.settings.clip_frames), self.prompt(i))
 
     def reversed_prompt(self, i: int) -> str:
         """The opposite direction, all else as it is."""

@@ -168,6 +168,27 @@ def placements(scene: Scene, step: float = 1.0) -> tuple[Floats, Floats]:
     return painted(background(scene), masks, PAINT[scene.object]), masks
 
 
+def truth(scenes: Sequence[Scene], steps: int) -> dict[str, NDArray[np.generic]]:
+    """What scores of a film whose frames are of these scenes need to know, named as in benchmarks.films.truth.Truth; stamps in
+    so many steps a pixel."""
+    first = scenes[0]
+    renders, masks = placements(first)
+    parts = np.arange(steps) / steps
+    coverage = np.stack([[mask(first, x, y) for x in parts] for y in parts])
+    colour = np.broadcast_to(PAINT[first.object], (*coverage.shape, 3))
+    velocities = np.array([scene.velocity for scene in scenes])
+    places = np.array([first.x, first.y]) + np.concatenate([np.zeros((1, 2)), velocities[:-1].cumsum(axis=0)])
+    return {
+        "background": to_uint8(background(first)),
+        "object_renders": renders[None],
+        "object_masks": masks[None],
+        "object_stamps": np.concatenate([colour, coverage[..., None]], axis=-1)[None].astype(np.float16),
+        "grid": np.array([(x, y) for y in range(first.height) for x in range(first.width)], np.float64),
+        "places": places[:, None] % (first.width, first.height),
+        "velocities": velocities[:, None],
+    }
+
+
 def storyline(scene: Scene, length: int, rng: np.random.Generator) -> list[Scene]:
     """A prompt stream: the scene, then `length - 1` further scenes, each turned to another velocity."""
     scenes = [scene]
