@@ -1,6 +1,6 @@
 """What the films of a track start from: images and prompts, and for the embedded world the truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,7 +141,8 @@ def write_true_films(
 ) -> None:
     """Write what is known of the embedded world's films; clip i gives frames i * step onwards.
 
-    truth.npz has every scene without its objects, what they look like, and where they should be in every frame; continuation.npy [S, n_frames, H, W, 3] the true films, frame by frame into an array on disk. `moved`: what these scenes
+    truth.npz has every scene without its objects, what they look like, and where they should be in every frame;
+    continuation.npy [S, n_frames, H, W, 3] the true films, frame by frame into an array on disk. `moved`: what these scenes
     follow, each film its own, at `fps`.
     """
     if moved is None:
@@ -149,7 +150,7 @@ def write_true_films(
         truths, plays = [world.truth(one, STEPS) for one in scenes], [world.play(one) for one in scenes]
     else:
         own = [(story[0], script.name, n_frames, fps) for story, script in zip(stories, films, strict=True)]
-        truths, plays = [moved.truth(*one) for one in own], [moved.play(*one) for one in own]
+        truths, plays = [dict(moved.truth(*one)) for one in own], [moved.play(*one) for one in own]
     stacked = {name: np.stack([truth[name] for truth in truths]) for name in truths[0]}
     np.savez_compressed(folder / TRUTH, allow_pickle=False, **stacked)
     shape = (len(films), n_frames, *films[0].image.shape)

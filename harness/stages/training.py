@@ -88,7 +88,7 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     objective = Reconstruction(clips, tiny.codec_steps, tiny.seed)
     folder.mkdir(exist_ok=True)
     trained = fit(TrainedCodec(tiny), objective, settings, folder, job.counting("codec step"), ema=tiny.ema)
-    codec = WanCodec(trained.vae)  # type: ignore[arg-type]
+    codec = WanCodec(trained.vae)
     codec.standardise(clips)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     codec.save(folder)

@@ -38,14 +38,16 @@ class WanCodec:
     def encode(self, frames: Tensor) -> Tensor:
         """[B, F, H, W, 3] uint8 -> [B, C, T, h, w], the distribution's mode."""
         mean, std = self._statistics
-        mode: Tensor = torch.cat([self.vae.encode(_pixels(some)).latent_dist.mode() for some in frames.split(_AT_ONCE)])
+        mode: Tensor = torch.cat(
+            [self.vae.encode(_pixels(some)).latent_dist.mode() for some in torch.split(frames, _AT_ONCE)]
+        )
         return (mode - mean) / std
 
     @torch.no_grad()
     def decode(self, latents: Tensor, *, truncate: bool = False) -> Tensor:
         """[B, C, T, h, w] -> [B, F, H, W, 3] uint8"""
         mean, std = self._statistics
-        x = torch.cat([self.vae.decode(some).sample for some in (latents * std + mean).split(_AT_ONCE)])
+        x = torch.cat([self.vae.decode(some).sample for some in torch.split(latents * std + mean, _AT_ONCE)])
         x = x.permute(0, 2, 3, 4, 1).add(1).mul(127.5)
         return (x if truncate else x.round()).clamp(0, 255).to(torch.uint8)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -122,7 +122,9 @@ class WorldFootage:
         self.notes: list[str] = []
         self.files = 0
         rng, self.world = np.random.default_rng(settings.seed), WORLDS[settings.world]
-        self.scenes = [self.world.draw_scene(rng, settings.height, settings.width) for _ in range(settings.clips)]
+        self.scenes: list[Any] = [
+            self.world.draw_scene(rng, settings.height, settings.width) for _ in range(settings.clips)
+        ]
         world_of = () if moved is None else (type(moved).__qualname__,)
         self.fingerprint = _digest("world", settings.clip_frames, self.scenes, *world_of)
 
@@ -156,7 +158,8 @@ class WorldFootage:
 
     def reversed_prompt(self, i: int) -> str:
         """The opposite direction, all else as it is."""
-        return self.scenes[i].reversed.prompt
+        prompt: str = self.scenes[i].reversed.prompt
+        return prompt
 
     def held_back(self) -> list[Still]:
         """None: the films of the embedded world start from scenes of their own."""

@@ -241,13 +241,14 @@ def _landscape(name: str, height: int, width: int) -> Floats:
     y, x = ((np.arange(side * _FINE) + 0.5) / (side * _FINE) for side in (height, width))
     image = LANDSCAPES[name](*np.meshgrid(x, y))
     shares = image.reshape(height, _FINE, width, _FINE, 3).mean(axis=(1, 3)).clip(0, 1)
-    shares.setflags(write=False)
     found: Floats = shares.astype(np.float32)
+    found.setflags(write=False)  # it is kept
     return found
 
 
 def _blend(top: Colour, bottom: Colour, share: Grid) -> Grid:
-    return np.asarray(top) + share[..., None] * (np.asarray(bottom) - np.asarray(top))
+    mixed: Grid = np.asarray(top) + share[..., None] * (np.asarray(bottom) - np.asarray(top))
+    return mixed
 
 
 def _lay(image: Grid, where: NDArray[np.bool_], what: Grid | Colour) -> Grid:
