@@ -23,10 +23,10 @@ from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan.kinds import BACKBONE
 from harness.plan.pipeline import build
-from harness.plan.shipped import shipped_folder
+from harness.plan.shipped import CARD, shipped_folder
 from harness.run.worker import LOG, run_job
-from harness.stages.shipped import CARD, copy
 from svi.artifacts import METRICS
+from svi.backbones.packed import copy
 
 POINTS = 50  # of a loss curve that is kept
 
@@ -45,10 +45,8 @@ def ship(profile: str, store: Store, folder: Path | None = None, overrides: Mapp
     run_job(str(store.root), node.fields(), facts())
     folder = folder or shipped_folder(node.kind, node.signature)
     shutil.rmtree(folder, ignore_errors=True)
-    copy(store.artifact(node.kind, node.signature), folder, torch.float16)
+    copy(store.artifact(node.kind, node.signature), folder, torch.float16, without=(MANIFEST, LOG))
     manifest = store.manifest(node.kind, node.signature)
-    for name in (MANIFEST, LOG):
-        (folder / name).unlink(missing_ok=True)
     for file in folder.rglob(METRICS):
         lines = file.read_text().splitlines(keepends=True)
         file.write_text("".join(lines[-1 :: -max(1, len(lines) // POINTS)][::-1]))

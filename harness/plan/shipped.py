@@ -7,6 +7,8 @@ from pathlib import Path
 from harness.core.graph import Node
 from harness.core.store import stage_name
 
+ROOT = Path(str(resources.files("harness.shipped")))
+CARD = "card.md"  # of a shipped stage: how it was made
 FOLDER, UNPACK = (
     "shipped",
     "harness.stages.shipped:unpack",
@@ -15,7 +17,7 @@ FOLDER, UNPACK = (
 
 def shipped_folder(kind: str, signature: str) -> Path:
     """Where the result of that stage is, or would be."""
-    return Path(str(resources.files("harness.shipped"))) / stage_name(kind, signature)
+    return ROOT / stage_name(kind, signature)
 
 
 def taken(node: Node) -> Node:

@@ -79,6 +79,12 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "with_signal": True,
         "drop_image": 0.5,
         "signal_guidance": 5.0,
+        "codec": "wan",
+        "codec_width": 8,
+        "codec_steps": 10,
+        "codec_batch": 4,
+        "codec_lr": 1e-3,
+        "world": "landscapes",
     }
     changed = Settings.model_validate({section: {key: others[key]}})
     for kind in KINDS:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -60,12 +61,19 @@ def test_ti2v_takes_whole_latents_and_no_padding() -> None:
         ({"height": 20}, {}, "20 x 16; the tiny backbone needs multiples of 8"),
         ({"clip_frames": 65}, {}, "data.clip_frames is 65; .* at most 64 frames"),
         ({}, {"latent_channels": 49}, "tiny.latent_channels is 49, but a patch of the codec has 48 components"),
+        (
+            {"clip_frames": 7},
+            {"codec": "wan"},
+            "data.clip_frames is 7; with tiny.codec=wan a clip has 4 k . 1 frames, such as 9",
+        ),
+        ({}, {"codec": "wan", "codec_patch": 2}, "tiny.codec_patch is 2; with tiny.codec=wan set 4 or 8"),
     ],
 )
 def test_what_the_embedded_backbone_cannot_make_is_refused(
-    data: dict[str, int], tiny: dict[str, int], message: str
+    data: dict[str, int], tiny: dict[str, Any], message: str
 ) -> None:
     assert tiny_latent_shape(TinySettings(), DataSettings()) == (8, 5, 4, 4)
+    assert tiny_latent_shape(TinySettings(codec="wan"), DataSettings(clip_frames=9)) == (8, 3, 4, 4)
     with pytest.raises(ValueError, match=message):
         tiny_latent_shape(TinySettings(**tiny), DataSettings(**data))
 
