@@ -13,6 +13,7 @@ from benchmarks.films.film import Film
 from benchmarks.films.truth import Truth
 from benchmarks.scorers.metric import FrameScorer, Metric
 from benchmarks.scorers.places import found_places
+from benchmarks.scorers.truth import known_mean
 
 AROUND = 0.5  # seconds
 ASTRAY = 90.0  # degrees: what chance gives, of an object that is lost or stands still
@@ -37,7 +38,7 @@ class CourseScorer(FrameScorer):
     )  # fmt: skip
 
     def frames(self, film: Film) -> Mapping[str, Floats]:
-        """[F] for each metric; NaN where the prompt asks for no motion. Raises ValueError as `found_places`."""
+        """[F] for each metric; NaN where nothing asks for motion or can be seen. Raises ValueError as `found_places`."""
         truth, found = _require_velocities(film), found_places(film)
         found_velocity = velocities(film, prompt_of(truth))
         speed, asked = (np.linalg.norm(of, axis=-1) for of in (found_velocity, truth))
@@ -46,10 +47,10 @@ class CourseScorer(FrameScorer):
         angle = np.where(moves, np.degrees(np.arccos(np.clip(cosine, -1, 1))), ASTRAY)
         larger = np.where(moves, np.maximum(speed, asked), 1)
         kept = np.where(moves, np.minimum(speed, asked) / larger, 0)
-        asks = asked > 0
+        judged = (asked > 0) & ~found.hidden
         return {
-            "heading_error": _mean(np.where(asks, angle, np.nan)),
-            "speed_kept": _mean(np.where(asks, kept, np.nan)),
+            "heading_error": known_mean(np.where(judged, angle, np.nan)),
+            "speed_kept": known_mean(np.where(judged, kept, np.nan)),
         }
 
 
@@ -77,7 +78,7 @@ class SwitchScorer(FrameScorer):
                 if change @ change > 0:
                     way = (found[start:stop, k] - old) @ change / (change @ change)
                     latency[start, k] = _until((way > _HALF_WAY) & kept[start:stop, k], hold) / film.fps
-        return {"switch_latency": _mean(latency)}
+        return {"switch_latency": known_mean(latency)}
 
 
 def velocities(film: Film, stretch: npt.NDArray[np.int64]) -> Floats:
@@ -123,14 +124,6 @@ def _until(follows: Bools, hold: int) -> int:
         if follows[frame : frame + hold].all():
             return frame
     return len(follows)
-
-
-def _mean(values: Floats) -> Floats:
-    """Over objects, of those that have a value. [F, K] -> [F]"""
-    known = ~np.isnan(values)
-    mean: Floats = np.full(len(values), np.nan)
-    np.divide(np.where(known, values, 0).sum(axis=1), known.sum(axis=1), out=mean, where=known.any(axis=1))
-    return mean
 
 
 def _require_velocities(film: Film) -> Floats:

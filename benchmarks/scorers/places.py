@@ -12,17 +12,21 @@ from benchmarks.films.truth import Truth, painted
 from benchmarks.scorers.truth import KnownScene
 
 _ROUNDS = 2  # in which each of several objects is placed beside the others
+Bools = npt.NDArray[np.bool_]
 Steps = npt.NDArray[np.int64]  # places in units of 1 / S pixel
 
 
 @dataclass(frozen=True, eq=False)
 class FoundPlaces:
-    """Of each frame: the (x, y) of each object in pixels [F, K, 2], wherever it fits best; whether it is kept there [F, K]; and
-    the mean squared error on 0..1 [F] of the whole frame from the true scene with each object where it was found if it is kept
-    there, else at its true place."""
+    """Of each frame: the (x, y) of each object in pixels [F, K, 2], wherever it fits best; whether it is kept there [F, K], and
+    whether the true film hides it, so that nothing can be said of it [F, K]; how alike it is to the true one there [F, K], 0 to
+    1; and the mean squared error on 0..1 [F] of the whole frame from the true scene with each object where it was found if it is
+    kept there, else at its true place."""
 
     places: Floats
-    kept: npt.NDArray[np.bool_]
+    kept: Bools
+    hidden: Bools
+    likeness: Floats
     error: Floats
 
 
@@ -31,8 +35,7 @@ def found_places(film: Film) -> FoundPlaces:
     """Raises ValueError for a truth without the course of its objects, or of another size or length than the film."""
     scene, painter = KnownScene(film), _Painter(film)
     blocks = [painter.found(scene, film.frames[block], block) for block in film.blocks()]
-    places, kept, error = (np.concatenate(column) for column in zip(*blocks, strict=True))
-    return FoundPlaces(places, kept, error)
+    return FoundPlaces(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
 
 
 class _Painter:
@@ -42,8 +45,8 @@ class _Painter:
         self.background, self.stamps, self.grid, self.places = _require_course(film)
         self.steps = self.stamps.shape[1]
 
-    def found(self, scene: KnownScene, frames: Array, block: slice) -> tuple[Floats, npt.NDArray[np.bool_], Floats]:
-        """The frames of a block, uint8 [B, H, W, 3] -> places, kept and error, as in FoundPlaces."""
+    def found(self, scene: KnownScene, frames: Array, block: slice) -> tuple[Floats, Bools, Bools, Floats, Floats]:
+        """The frames of a block, uint8 [B, H, W, 3] -> what FoundPlaces has of them."""
         shown = frames.astype(np.float32) / np.float32(255)
         best, share = scene.find(frames)
         kept = share == 1
@@ -55,9 +58,25 @@ class _Painter:
         scenes = self._scene(np.where(kept[..., None], at, true))
         error: Floats = np.mean((shown - scenes) ** 2, axis=(1, 2, 3), dtype=np.float64)
         height, width = shown.shape[1:3]
-        return at / self.steps % (width, height), kept, error
+        likeness = np.stack([self._likeness(shown, at, kept, k) for k in range(at.shape[1])], axis=1)
+        return at / self.steps % (width, height), kept, scene.hidden[block], likeness, error
 
-    def _nearer(self, shown: Singles, at: Steps, kept: npt.NDArray[np.bool_], k: int) -> Steps:
+    def _likeness(self, shown: Singles, at: Steps, kept: Bools, k: int) -> Floats:
+        """2 s a / (s s + a a) of what frames and the true scene add to the scene without object k, at its place and around it:
+        1 for the same, 0 for nothing in common, less for an object that is fainter, larger, or of another colour. [B]"""
+        without, with_it = kept.copy(), kept.copy()
+        without[:, k], with_it[:, k] = False, True
+        empty = self._scene(at, without)
+        added, found = self._scene(at, with_it) - empty, shown - empty
+        near = _grown(self._stamp(k, at[:, k])[..., 3] > 0)[..., None]
+        sums = [
+            np.sum(near * one * other, axis=(1, 2, 3))
+            for one, other in ((found, added), (found, found), (added, added))
+        ]
+        like: Floats = np.clip(2 * sums[0] / np.maximum(sums[1] + sums[2], 1e-8), 0, 1).astype(np.float64)
+        return like
+
+    def _nearer(self, shown: Singles, at: Steps, kept: Bools, k: int) -> Steps:
         """Where object k fits best within a pixel, beside the others that are kept. [B, 2]"""
         best, step = at[:, k], self.steps // 2
         there = kept.copy()
@@ -72,7 +91,7 @@ class _Painter:
             step //= 2
         return best
 
-    def _scene(self, at: Steps, there: npt.NDArray[np.bool_] | None = None) -> Singles:
+    def _scene(self, at: Steps, there: Bools | None = None) -> Singles:
         """The true scene with the objects that are there [..., K], or all, at places [..., K, 2]. [..., H, W, 3]"""
         image: Singles = np.broadcast_to(self.background, (*at.shape[:-2], *self.background.shape)).astype(np.float32)
         for k in range(at.shape[-2]):
@@ -90,6 +109,13 @@ class _Painter:
         columns = (np.arange(width) - right[..., None])[..., None, :] % width
         found: Singles = self.stamps[k][below[..., None, None], across[..., None, None], rows, columns]
         return found
+
+
+def _grown(masks: Bools) -> Bools:
+    """By two pixels, around the borders. [B, H, W]"""
+    for axis in (1, 2):
+        masks = np.any([np.roll(masks, off, axis) for off in range(-2, 3)], axis=0)
+    return masks
 
 
 def _require_course(film: Film) -> tuple[Singles, Singles, Floats, Floats]:

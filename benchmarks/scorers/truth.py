@@ -58,7 +58,8 @@ class TruthScorer:
 
 
 class KnownScene:
-    """A film's truth as matrices, D = 3 H W: background [D], what an object adds to it [K, P, D], and weights [K, P, D]."""
+    """A film's truth as matrices, D = 3 H W: background [D], what an object adds to it [K, P, D], and weights [K, P, D]; and which
+    objects another one hides in the true film, where that is known: hidden [F, K]."""
 
     def __init__(self, film: Film) -> None:
         """Raises ValueError for a truth that is missing or of another size than the film."""
@@ -73,7 +74,7 @@ class KnownScene:
         self._shared = {
             (j, k): 2 * self.added[j] @ self.added[k].T for j in range(grid[0]) for k in range(grid[0]) if j != k
         }
-        self._hidden = self._hidden_in(truth, len(film.frames))
+        self.hidden = self._hidden_in(truth, len(film.frames))
 
     def score(self, frames: Array, block: slice) -> tuple[Floats, Floats, Floats]:
         """The frames of a block, uint8 [B, H, W, 3] -> background PSNR, similarity and kept, each [B]; NaN where undefined."""
@@ -85,8 +86,8 @@ class KnownScene:
         weight = outside.sum(axis=1, dtype=np.float64)
         error = np.sum(outside * shown**2, axis=1, dtype=np.float64)
         mse = np.divide(error, weight, out=np.full(len(best), np.nan), where=weight > 0)
-        similarity, kept = (np.where(self._hidden[block], np.nan, one) for one in found)
-        return decibels(mse), _known_mean(similarity), _known_mean(kept)
+        similarity, kept = (np.where(self.hidden[block], np.nan, one) for one in found)
+        return decibels(mse), known_mean(similarity), known_mean(kept)
 
     def find(self, frames: Array) -> tuple[Places, Floats]:
         """Frames uint8 [B, H, W, 3] -> each object's best place and whether it is kept there, 0 or 1; NaN where it cannot be
@@ -124,7 +125,7 @@ class KnownScene:
         return similarity, kept
 
     def _hidden_in(self, truth: Truth, frames: int) -> npt.NDArray[np.bool_]:
-        """Which objects another one hides in the true film, where that is known. [F, K]"""
+        """Which objects another one hides in the true film: more of them than what must be seen. [F, K]"""
         objects = len(self.added)
         if objects == 1 or truth.places is None or truth.grid is None:
             return np.zeros((frames, objects), np.bool_)
@@ -195,8 +196,8 @@ def _outside(masks: Array) -> Singles:
     return np.asarray(~grown, dtype=np.float32)
 
 
-def _known_mean(values: Floats) -> Floats:
-    """The mean over objects of those that can be seen. [B, K] -> [B]"""
+def known_mean(values: Floats) -> Floats:
+    """The mean over objects of those that have a value. [B, K] -> [B]"""
     seen = ~np.isnan(values)
     mean: Floats = np.full(len(values), np.nan)
     np.divide(np.where(seen, values, 0.0).sum(axis=1), seen.sum(axis=1), out=mean, where=seen.any(axis=1))

@@ -5,8 +5,10 @@ from benchmarks.scorers.drift import DriftScorer
 from benchmarks.scorers.exposure import ExposureScorer
 from benchmarks.scorers.fidelity import FidelityScorer
 from benchmarks.scorers.forecast import ForecastScorer
+from benchmarks.scorers.identity import IdentityScorer
 from benchmarks.scorers.metric import Scorer
 from benchmarks.scorers.placed import PlacedScorer
+from benchmarks.scorers.repetition import RepetitionScorer
 from benchmarks.scorers.steps import StepScorer
 from benchmarks.scorers.truth import TruthScorer
 from benchmarks.suites import EMBEDDED, VERSIONS
@@ -17,10 +19,12 @@ SCORERS: tuple[Scorer, ...] = (
     TruthScorer(),
     CourseScorer(),
     SwitchScorer(),
+    IdentityScorer(),
     FidelityScorer(),
     DriftScorer(),
     StepScorer(),
     ExposureScorer(),
+    RepetitionScorer(),
     ForecastScorer(),
 )
 METRICS = {metric.name: metric for scorer in SCORERS for metric in scorer.metrics}
