@@ -89,7 +89,8 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int) -
     track = videos.scored_as
     notes = [*videos.notes, *_notes_of_sound(videos.names, track, settings.score)]
     store = Store(root)
-    name = request.name or _name(request.folder, track.name, videos.project, scored_videos(store))
+    known = scored_videos(store)  # a damaged one is said now
+    name = request.name or _name(request.folder, track.name, videos.project, known)
     builder = Builder(store.fingerprints)
     identity = {
         "videos.fingerprint": contents(videos, store.fingerprints),
