@@ -14,11 +14,13 @@ from harness.commands.session import Session, experiment_options
 @click.option("--long", is_flag=True, help="a row a stage")
 @JSON
 def plan(long: bool, as_json: bool, **options: Any) -> None:
-    """What a run would do: for each variant what is done, how long the rest may take, and why; and what forecasts advise."""
+    """What a run would do: for each variant what is done, how long the rest may take, and why; which differences it will
+    show; and what forecasts advise."""
     from harness.plan.estimate import shipped_about
     from harness.plan.matrix import matrix
     from harness.plan.plan import Plan, render, totals
     from harness.results.forecast import advice
+    from harness.results.foreseen import foreseen_lines
 
     session = Session.open(**options)
     pipeline = session.pipeline
@@ -32,4 +34,5 @@ def plan(long: bool, as_json: bool, **options: Any) -> None:
         if planned.shipped
         else []
     )
-    click.echo("\n\n".join(("\n".join([shown, "", totals(planned), *note]), *advice(pipeline, session.store, planned))))
+    told = [shown, "", totals(planned), *note, *foreseen_lines(pipeline, session.store)]
+    click.echo("\n\n".join(("\n".join(told), *advice(pipeline, session.store, planned))))

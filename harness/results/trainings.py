@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reports.statistics.view import ReportView
 
 RECORD = "trainings.json"  # in the root of a store
+TOY = Path(__file__).with_name("toy_trainings.json")
 SEED = "train.seed"
 Measure = tuple[str, str, str, str]
 """Track, metric, statistic, and the metric's version."""
@@ -54,12 +55,26 @@ def with_known(info: "ReportInfo", job: Job, frame: "pd.DataFrame") -> "ReportIn
 
 
 def known(root: Path, name: str) -> dict[Measure, Trainings]:
-    """What a store keeps of trainings of that name; nothing where its record cannot be read."""
+    """What a store keeps of trainings of that name, or what comes with the harness; a record that cannot be read is none."""
+    return {**shipped().get(name, {}), **kept(root, name)}
+
+
+def kept(root: Path, name: str) -> dict[Measure, Trainings]:
+    """The store's own part of it."""
+    return _rows(_read(root / RECORD).get(name, ()))
+
+
+def shipped() -> dict[str, dict[Measure, Trainings]]:
+    """By name what runs of the toy world found elsewhere: a store's record, as it was kept there."""
+    return {name: _rows(rows) for name, rows in _read(TOY).items()}
+
+
+def _rows(rows: Iterable[Mapping[str, Any]]) -> dict[Measure, Trainings]:
     return {
         (row["track"], row["metric"], row["statistic"], row["version"]): Trainings(
             *(math.nan if row[field] is None else row[field] for field in Trainings._fields)
         )
-        for row in _read(root / RECORD).get(name, ())
+        for row in rows
     }
 
 
@@ -71,7 +86,7 @@ def keep(job: Job, report: "ReportView") -> None:
     root, version = _root(job), dict(zip(report.frame["metric"], report.frame["version"].astype(str), strict=True))
     (root / "locks").mkdir(exist_ok=True)
     with FileLock(root / "locks" / f"{RECORD}.lock"):
-        before = known(root, name)
+        before = kept(root, name)
         now = {(track, metric, of, version[metric]): one for (track, metric, of), one in found.items()}
         new = {key: one for key, one in now.items() if key not in before or before[key].freedom <= one.freedom}
         rows = [

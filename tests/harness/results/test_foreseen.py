@@ -1,0 +1,57 @@
+"""What a plan says of the differences that a run will show."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.core.atomic import write_json
+from harness.core.store import Store
+from harness.declare.spec import select
+from harness.experiments import EXPERIMENTS
+from harness.plan.pipeline import Pipeline, Request, build
+from harness.results.foreseen import HERE, TOY, foreseen_lines, trained_alike
+from harness.results.trainings import RECORD
+from reports.statistics.power import foreseen
+from reports.statistics.trainings import Trainings
+
+TRACK = "consistent-50s"
+SPREAD = Trainings(0.3, 8, 1.0, 120, 16, paired=0.4)
+
+
+def planned(
+    tmp_path: Path, only: str = "full,no_*", seeds: tuple[int, ...] = (0, 1, 2), **overrides: object
+) -> Pipeline:
+    chosen = select(EXPERIMENTS.get("ablation_eimg"), only).model_copy(update={"tracks": (TRACK,), "seeds": seeds})
+    return build(Request(chosen, "ablation_eimg", "tiny", overrides=overrides), tmp_path / "f.json")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "runs")
+
+
+def test_the_spreads_of_this_store_say_what_a_run_will_show(tmp_path: Path, store: Store) -> None:
+    pipeline = planned(tmp_path)
+    row = {"track": TRACK, "metric": "placed_psnr", "statistic": "late", "version": "1", **SPREAD._asdict()}
+    write_json(store.root / RECORD, {trained_alike(pipeline): [row]})
+    (line,) = foreseen_lines(pipeline, store)
+    rows, films = 3, pipeline.children[0].resolved.settings.generate.samples
+    assert f"{TRACK}: 3 seeds and {films} films will show differences from about" in line
+    assert f"{foreseen(SPREAD, 3, films, rows, 4):.2g} dB on in late placed PSNR" in line
+    assert line.endswith(f"by {HERE}.")
+
+
+def test_without_any_those_of_the_toy_stand_in_and_are_named(tmp_path: Path, store: Store) -> None:
+    (line,) = foreseen_lines(planned(tmp_path, **{"train.steps": 7}), store)
+    assert line.endswith(f"by {TOY}.")
+
+
+def test_few_films_or_one_row_foresee_nothing(tmp_path: Path, store: Store) -> None:
+    assert list(foreseen_lines(planned(tmp_path, **{"generate.samples": 5}), store)) == []
+    assert list(foreseen_lines(planned(tmp_path, only="full"), store)) == []
+
+
+def test_the_name_of_trainings_knows_their_settings_and_no_seed(tmp_path: Path) -> None:
+    usual = trained_alike(planned(tmp_path))
+    assert usual == trained_alike(planned(tmp_path, seeds=(4,), only="full"))
+    assert usual != trained_alike(planned(tmp_path, **{"train.steps": 7}))
