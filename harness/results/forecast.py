@@ -11,8 +11,11 @@ from harness.core.store import Store
 from harness.core.text import duration, markdown_table, table
 from harness.plan.kinds import FORECAST
 from harness.plan.plan import Plan
+from harness.results.foreseen import trained_alike
+from harness.results.trainings import forecast_measure, known
 
 if TYPE_CHECKING:
+    from benchmarks.arrays import Floats
     from harness.plan.pipeline import Child, Pipeline
     from reports.statistics.forecast import Forecast, Interval
 
@@ -27,12 +30,17 @@ def forecast_of(store: Store, signatures: Sequence[str], clips: int) -> "Forecas
     """
     from reports.statistics.forecast import forecast
 
+    return forecast(*_measured(store, signatures), clips)
+
+
+def _measured(store: Store, signatures: Sequence[str]) -> "tuple[Floats, Floats]":
+    """Gain and eps of finished Forecast stages, [seeds, films] each."""
     found = []
     for signature in signatures:
         with np.load(store.artifact(FORECAST.name, signature) / GAIN_AND_EPS) as measured:
             found.append((measured["gain"], measured["eps"]))
     gain, eps = (np.stack(parts) for parts in zip(*found, strict=True)) if found else (np.empty(0), np.empty(0))
-    return forecast(gain, eps, clips)
+    return gain, eps
 
 
 def clips_of(pipeline: "Pipeline", child: "Child", track: str) -> int:
@@ -56,10 +64,38 @@ def forecasts(pipeline: "Pipeline", store: Store, track: str) -> dict[str, "Fore
     return dict(sorted(found.items(), key=lambda pair: pair[1].late.value))
 
 
-def clearly_worse(found: Mapping[str, "Forecast"]) -> list[str]:
-    """Those whose interval of the late error lies above the best one's; none where intervals are unknown."""
-    best = min(found.values(), key=lambda one: one.late.value)
-    return [name for name, one in found.items() if one.late.low > best.late.high]
+def clearly_worse(
+    pipeline: "Pipeline", store: Store, track: str, found: Mapping[str, "Forecast"]
+) -> tuple[list[str], bool]:
+    """The variants whose forecast is worse than the best one's by the rules of every difference, and whether that has the
+    spread of trainings in it: films paired, the trainings' spread pooled over variants or as the store knows it, and Holm's
+    correction. `found`: `forecasts` of the track, the best first.
+    """
+    from reports.statistics.bootstrap import LEVEL, holm
+    from reports.statistics.forecast import late_by_film
+    from reports.statistics.paired import Pairs
+    from reports.statistics.trainings import Trainings
+
+    tables, trained = {}, set()
+    for name in found:
+        children = [child for child in pipeline.children if child.variant.name == name and track in child.forecast]
+        measured = _measured(store, [child.forecast[track] for child in children])
+        tables[name] = late_by_film(*measured, clips_of(pipeline, children[0], track))
+        trained |= {name} if children[0].train else set()
+    shift = Trainings.pooled(tables[name] for name in found if name in trained)
+    shift = shift or known(store.root, trained_alike(pipeline)).get(forecast_measure(track))
+    best, *others = found
+    sides = [len({best, name} & trained) for name in others]
+    differences = [
+        Pairs(tables[name] - tables[best], ()).difference(shift, side) for name, side in zip(others, sides, strict=True)
+    ]
+    corrected = holm(np.array([one.p for one in differences]))
+    worse = [
+        name
+        for name, one, p in zip(others, differences, corrected, strict=True)
+        if one.significant and one.mean > 0 and p < 1 - LEVEL
+    ]
+    return worse, shift is not None or not any(sides)
 
 
 def render(found: Mapping[str, "Forecast"]) -> str:
@@ -99,10 +135,16 @@ def advice(pipeline: "Pipeline", store: Store, plan: Plan) -> Iterator[str]:
             continue
         if len(found) < 2:
             continue
-        worse = clearly_worse(found)
+        worse, spread_known = clearly_worse(pipeline, store, track, found)
         yield f"{track}: forecasts from one clip, in units of the latents\n{render(found)}"
         if not worse:
             yield "No forecast is clearly worse than the best: only the long films can tell these apart."
+            continue
+        if not spread_known:
+            yield (
+                f"Of one training each, {', '.join(worse)} look worse by one clip; nothing here tells how far another training "
+                "would end, so none is clearly worse: --seeds 2 tells."
+            )
             continue
         spared = sum(_cost(child, track, estimates) for child in probed if child.variant.name in worse)
         kept = [name for name in found if name not in worse]

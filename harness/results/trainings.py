@@ -33,6 +33,11 @@ Measure = tuple[str, str, str, str]
 """Track, metric, statistic, and the metric's version."""
 
 
+def forecast_measure(track: str) -> Measure:
+    """Under what the spread of forecasts is kept: of the logarithm of the late error."""
+    return track, "forecast_error", "late", "1"
+
+
 def alike(trainings: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> str:
     """A name for all trainings of these settings, whatever their seed: of each expert's what it depends on (identity, upstream).
 
@@ -80,6 +85,8 @@ def _rows(rows: Iterable[Mapping[str, Any]]) -> dict[Measure, Trainings]:
 
 def keep(job: Job, report: "ReportView") -> None:
     """Note what a report's several seeds say, where no more is known already."""
+    from reports.statistics.variant_forecasts import forecast_trainings
+
     name, found = _baseline(job), report.trainings
     if not name or not found:
         return
@@ -88,6 +95,8 @@ def keep(job: Job, report: "ReportView") -> None:
     with FileLock(root / "locks" / f"{RECORD}.lock"):
         before = kept(root, name)
         now = {(track, metric, of, version[metric]): one for (track, metric, of), one in found.items()}
+        foretold = {view.track: forecast_trainings(view) for view in report.tracks}
+        now |= {forecast_measure(track): one for track, one in foretold.items() if one}
         new = {key: one for key, one in now.items() if key not in before or before[key].freedom <= one.freedom}
         rows = [
             dict(zip(("track", "metric", "statistic", "version"), key, strict=True)) | _plain(one)

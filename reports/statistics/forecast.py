@@ -69,6 +69,30 @@ def forecast(gain: Floats, eps: Floats, clips: int) -> Forecast:
     return Forecast(ratio, new, plateau, constant, end, clips, int(defined.sum()))
 
 
+def late_by_film(gain: Floats, eps: Floats, clips: int) -> Floats:
+    """The logarithm of the late error of [seeds, films], shared out among the films: the mean over a seed's films is its own.
+
+    Pseudo-values of the jackknife (Tukey 1958), n log e - (n - 1) log e without the film, of each seed's means: what `forecast`
+    says is of means, and these make it as good as a score of every film, so that two models' can be paired. NaN where a film
+    has none, and of a seed of one film.
+    """
+    gain, eps = np.atleast_2d(np.asarray(gain, np.float64)), np.atleast_2d(np.asarray(eps, np.float64))
+    defined = np.isfinite(gain) & np.isfinite(eps)
+    n = defined.sum(axis=1, keepdims=True)
+    sums = [np.where(defined, values, 0).sum(axis=1, keepdims=True) for values in (gain, eps)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = _log_late(sums[0] / n, sums[1] / n, clips)
+        without = _log_late((sums[0] - gain) / (n - 1), (sums[1] - eps) / (n - 1), clips)
+        found: Floats = np.where(defined & (n > 1), n * whole - (n - 1) * without, np.nan)
+    return found
+
+
+def _log_late(gain: Floats, eps: Floats, clips: int) -> Floats:
+    late = errors(gain.ravel(), eps.ravel(), clips)[:, -late_clips(clips) :].mean(axis=1)
+    found: Floats = np.log(np.where(late > 0, late, np.nan)).reshape(gain.shape)
+    return found
+
+
 def errors(gain: Floats, eps: Floats, clips: int) -> Floats:
     """The error after each clip, [N, clips], of N pairs of gain and eps."""
     powers: Floats = gain[:, None] ** np.arange(clips)

@@ -4,14 +4,31 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from reports.statistics.forecast import Forecast, forecast
+from reports.statistics.bootstrap import Floats
+from reports.statistics.forecast import Forecast, forecast, late_by_film
 from reports.statistics.frame import FILM
+from reports.statistics.trainings import Trainings
 from reports.statistics.view import TrackView, once_a_view
 
 
 @once_a_view
 def variant_forecasts(view: TrackView) -> Mapping[str, Forecast]:
     """By variant, of those with gain and eps, the films of all seeds together."""
+    return {name: forecast(gain, eps, view.clips[name]) for name, (gain, eps) in _probes(view).items()}
+
+
+def forecast_trainings(view: TrackView) -> Trainings | None:
+    """How far trainings differ in the forecast, the logarithm of the late error, over the trained rows; None with one seed."""
+    tables = [
+        late_by_film(gain, eps, view.clips[name])
+        for name, (gain, eps) in _probes(view).items()
+        if name not in view.info.untrained
+    ]
+    return Trainings.pooled(tables)
+
+
+def _probes(view: TrackView) -> dict[str, tuple[Floats, Floats]]:
+    """Variant -> gain and eps, [seeds, films] each."""
     probed = view.scored[(view.scored["view"] == FILM) & view.scored["metric"].isin(["gain", "eps"])]
     if probed.empty:
         return {}
@@ -24,7 +41,7 @@ def variant_forecasts(view: TrackView) -> Mapping[str, Forecast]:
         if {"gain", "eps"} <= set(films.columns.get_level_values("metric")):
             gain, eps = films["gain"].align(films["eps"])
             if (gain.notna() & eps.notna()).to_numpy().any():
-                found[name] = forecast(gain.to_numpy(), eps.to_numpy(), view.clips[name])
+                found[name] = (gain.to_numpy(), eps.to_numpy())
     return found
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.core.artifacts import GAIN_AND_EPS
+from harness.core.atomic import write_json
 from harness.core.store import Store
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
@@ -15,6 +16,9 @@ from harness.plan import pipeline
 from harness.plan.kinds import FORECAST
 from harness.plan.plan import Plan
 from harness.results.forecast import advice, clips_of, forecasts
+from harness.results.foreseen import trained_alike
+from harness.results.trainings import RECORD, forecast_measure
+from reports.statistics.trainings import Trainings
 from tests.harness.small import ONE_TRACK, SMALL, harness
 
 
@@ -76,6 +80,28 @@ def test_one_missing_seed_is_no_forecast(planned: tuple[pipeline.Pipeline, Store
     built_advice = list(advice(built, store, Plan.of(built.graph, store)))
     assert len(built_advice) == 2  # a track
     assert "5 of 6 forecasts are missing" in built_advice[0]
+
+
+def test_of_one_training_each_none_is_clearly_worse_until_it_is_known_how_far_trainings_differ(
+    planned: tuple[pipeline.Pipeline, Store],
+) -> None:
+    both, store = planned
+    asked = both.request.experiment.model_copy(update={"seeds": (0,)})
+    built = pipeline.build(pipeline.Request(asked, "ablation_eimg", "tiny"), store.root / "f.json")
+    measured = {"base": (0.95, 0.046), "full": (0.19, 0.17), "no_e_img": (0.94, 0.04)}
+    for child in built.children:
+        for track in child.forecast:
+            put(store, child.forecast[track], *measured[child.variant.name])
+    said = list(advice(built, store, Plan.of(built.graph, store)))[-1]
+    assert said.startswith("Of one training each, no_e_img, base look worse by one clip")
+    assert "--only" not in said
+    spreads = {0.05: "Clearly worse already by one clip: no_e_img, base.", 3.0: "No forecast is clearly worse"}
+    for sd, expected in spreads.items():
+        track, metric, statistic, version = forecast_measure("consistent-250s")
+        spread = Trainings(sd**2, 8, 1e-4, 100, 8)._replace(paired=0.0)._asdict()
+        row = {"track": track, "metric": metric, "statistic": statistic, "version": version, **spread}
+        write_json(store.root / RECORD, {trained_alike(built): [row]})
+        assert expected in list(advice(built, store, Plan.of(built.graph, store)))[-1]
 
 
 def test_equal_forecasts_leave_the_decision_to_the_films(planned: tuple[pipeline.Pipeline, Store]) -> None:

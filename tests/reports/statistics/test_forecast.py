@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.statistics.forecast import errors, forecast, rank_correlation
+from reports.statistics.forecast import errors, forecast, late_by_film, rank_correlation
 
 
 def test_the_error_is_the_recursions() -> None:
@@ -75,3 +75,16 @@ def test_rank_correlation_is_spearmans() -> None:
     assert found.low < found.value < found.high
     assert rank_correlation(x, np.exp(x)) == pytest.approx((1, 1, 1))
     assert np.isnan(rank_correlation(x[:4], y[:4]).low)
+
+
+def test_the_late_error_is_shared_out_among_films() -> None:
+    random = np.random.default_rng(0)
+    gain, eps = random.normal(0.5, 0.05, (2, 40)), random.normal(0.1, 0.005, (2, 40))
+    shared = late_by_film(gain, eps, 100)
+    for seed in range(2):
+        assert shared[seed].mean() == pytest.approx(np.log(forecast(gain[seed], eps[seed], 100).late.value), abs=0.01)
+    found = forecast(gain[0], eps[0], 100).late
+    spread = shared[0].std(ddof=1) / np.sqrt(40)
+    assert np.log(found.high / found.low) / 2 == pytest.approx(2.02 * spread, rel=0.15)  # as drawing films anew says
+    holes = np.where(np.arange(40) == 3, np.nan, gain)
+    assert np.isnan(late_by_film(holes, eps, 100)).sum() == 2
