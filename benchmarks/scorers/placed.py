@@ -1,7 +1,8 @@
 """How far is the whole frame from the true scene, wherever its objects have got to?
 
 The lead metric where the world is known. Background alone would reward a film for losing its objects: their pixels are the
-hardest to keep. Here an object that is kept is compared with itself where it is, and one that is lost is missing at its true place.
+hardest to keep. Here an object that is kept is compared with itself where it is, which costs less than half of what it adds to the
+scene there, and one that is lost costs all that it adds where it can be seen best: more, wherever the two are.
 """
 
 from collections.abc import Mapping
@@ -19,14 +20,14 @@ class PlacedScorer(FrameScorer):
     metrics = (
         Metric(
             "placed_psnr", "higher", "1", "dB", "clip", ("truth", "course"),
-            "PSNR of the whole frame against the true scene with each object where it is found; at its true place if it is lost.",
+            "PSNR of the whole frame against the true scene with its objects where they are found; a lost one costs its all.",
         ),
     )  # fmt: skip
 
     def frames(self, film: Film) -> Mapping[str, Floats]:
-        """[F]
+        """[F]; NaN where the true film hides an object behind another.
 
         Raises:
-            ValueError: the truth is missing, lacks the course of its objects, or is of another size or length than the film.
+            ValueError: the truth is missing, lacks its objects' stamps, or is of another size than the film.
         """
         return {"placed_psnr": decibels(found_places(film).error)}

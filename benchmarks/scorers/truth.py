@@ -58,8 +58,9 @@ class TruthScorer:
 
 
 class KnownScene:
-    """A film's truth as matrices, D = 3 H W: background [D], what an object adds to it [K, P, D], and weights [K, P, D]; and which
-    objects another one hides in the true film, where that is known: hidden [F, K]."""
+    """A film's truth as matrices, D = 3 H W: background [D], what an object adds to it [K, P, D], and weights [K, P, D]; which
+    objects another one hides in the true film, where that is known, hidden [F, K]; and the mean squared difference that each
+    object makes where it is seen best, most [K]."""
 
     def __init__(self, film: Film) -> None:
         """Raises ValueError for a truth that is missing or of another size than the film."""
@@ -71,6 +72,7 @@ class KnownScene:
         outside = np.stack([_outside(masks) for masks in truth.object_masks])
         self.outside: Singles = np.repeat(outside.reshape(*grid, -1), 3, axis=2)
         self._sizes: Singles = np.sum(self.added**2, axis=2)
+        self.most: Singles = self._sizes.max(axis=1) / np.float32(self.added.shape[-1])
         self._shared = {
             (j, k): 2 * self.added[j] @ self.added[k].T for j in range(grid[0]) for k in range(grid[0]) if j != k
         }
