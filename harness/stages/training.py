@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
 CODEC_CLIPS = 1000  # about so many clips fit the embedded model's codec
-CODEC_FOLDER = "codec"  # of its training, beside the base model's
+CODEC_FOLDER, CLIPS = "codec", "clips"  # of the codec's training, and of what the base model is trained on
 
 
 def backbone(job: Job) -> None:
@@ -54,16 +53,18 @@ def backbone(job: Job) -> None:
     footage, tiny = footage_of(job, read), read.tiny
     base = TinyBackbone.create(_codec(job, tiny, footage), tiny, read.data, signal_of(job, read))
     condition = ConditionSettings(motion_frames=1, padding="repeat", drop_signal=read.condition.drop_signal)
-    with tempfile.TemporaryDirectory(dir=job.folder) as clips:
-        write_cache(base, footage, condition, DataSettings(), Path(clips), lambda done, total: None)
-        objective = Pretraining(base, LatentCache.open(Path(clips)), tiny.shift, tiny.seed, condition)
-        settings = TrainSettings(
-            steps=tiny.steps, batch=tiny.batch, lr=tiny.lr, schedule="cosine", adapter="full", seed=tiny.seed
-        )
-        model = base.transformers[EXPERT]
-        base.transformers[EXPERT] = fit(model, objective, settings, job.folder, job.counting("step"), ema=tiny.ema)
+    clips = job.folder / CLIPS
+    shutil.rmtree(clips, ignore_errors=True)  # of an attempt that was killed
+    write_cache(base, footage, condition, DataSettings(), clips, lambda done, total: None)
+    objective = Pretraining(base, LatentCache.open(clips), tiny.shift, tiny.seed, condition)
+    settings = TrainSettings(
+        steps=tiny.steps, batch=tiny.batch, lr=tiny.lr, schedule="cosine", adapter="full", seed=tiny.seed
+    )
+    model = base.transformers[EXPERT]
+    base.transformers[EXPERT] = fit(model, objective, settings, job.folder, job.counting("step"), ema=tiny.ema)
     base.save(job.folder)
-    shutil.rmtree(job.folder / CODEC_FOLDER / VAE, ignore_errors=True)  # what a resume needed
+    for needed in (clips, job.folder / CHECKPOINTS, job.folder / CODEC_FOLDER / VAE):  # no longer: all is done
+        shutil.rmtree(needed, ignore_errors=True)
 
 
 def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec":
