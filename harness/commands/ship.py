@@ -58,7 +58,7 @@ def _card(profile: str, manifest: Mapping[str, Any], folder: Path) -> Iterator[s
     made, identity = manifest["facts"], manifest["identity"]
     yield f"# The base model of `--profile {profile}`\n"
     spent = duration(manifest["seconds"])
-    yield f"Made by `python -m harness.commands.ship {profile}` in {spent} on one processor thread, at commit"
+    yield f"Made by `python -m harness.commands.ship {profile}` in {spent} by the clock, at commit"
     yield f"{made['git.commit']}, with torch {made['torch']} and diffusers {made['diffusers']}; seed {identity['tiny.seed']}."
     yield "Weights are kept in half precision. All of it was drawn, trained and written by this project; licence: Apache-2.0.\n"
     yield "Settings: " + ", ".join(f"{key}={value}" for key, value in identity.items()) + "\n"

@@ -3,7 +3,6 @@
 import json
 import shutil
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +53,6 @@ def backbone(job: Job) -> None:
     base = TinyBackbone.create(_codec(job, tiny, footage), tiny, read.data, signal_of(job, read))
     condition = ConditionSettings(motion_frames=1, padding="repeat", drop_signal=read.condition.drop_signal)
     clips = job.folder / CLIPS
-    shutil.rmtree(clips, ignore_errors=True)  # of an attempt that was killed
     write_cache(base, footage, condition, DataSettings(), clips, lambda done, total: None)
     objective = Pretraining(base, LatentCache.open(clips), tiny.shift, tiny.seed, condition)
     settings = TrainSettings(
