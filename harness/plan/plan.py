@@ -143,6 +143,8 @@ def _row(node: Node, labels: tuple[str, ...], store: Store, past: _Past) -> Plan
     times = [(differing, seen.measured) for differing, seen in here if seen.measured is not None]
     found = estimate(node.work, [*times, *((one.differs(mine), one) for one in past.shipped)])
     seconds, elsewhere = (found.seconds, found.shipped) if found else (None, False)
+    if not node.work:  # it is shipped
+        seconds, elsewhere = 0.0, False
     if store.partial(node.kind, node.signature).is_dir():
         why, remaining = _so_far(node, store, seconds)
         return PlannedStage(node, labels, "partial", why, remaining, elsewhere and remaining == seconds)
