@@ -38,11 +38,16 @@ _JUDGED = (*_values((*CONSISTENCIES, *_MOVES)), _MOTION, *_values(_LOOKS), *_val
 _TRUE = ("placed_psnr", "background_psnr")
 
 
+SEEN = ("speed_kept", "heading_error", "switch_latency", "identity", "seam", "repetition", "overexposed")
+"""What people see and complain of, in one table: prompts that are not followed, seams, loops, glare."""
+
+
 def _with_truth(lead: str) -> tuple[Measure, ...]:
     return (
         *(Measure(lead, statistic) for statistic in ("first", "late", "drop")),
         Measure("subject_similarity", "late"),
         Measure("object_kept", "late"),
+        Measure("speed_kept", "late"),  # the lead metric forgives a film that stands still
         _MOTION,
         *_PROBE,
         *(Measure(name, "late") for name in (*_TRUE, "ssim", "psnr")),
@@ -111,11 +116,13 @@ def split_measures(summary: pd.DataFrame, track: str) -> tuple[list[Measure], li
 
 
 def further_chunks(summary: pd.DataFrame, track: str) -> list[list[Measure]]:
-    """The further measures in chunks of one table each, VBench's dimensions in tables of their own."""
+    """The further measures in chunks of one table each: what people see, the others, and VBench's dimensions."""
     _, measures = split_measures(summary, track)
+    seen = sorted((measure for measure in measures if measure.metric in SEEN), key=lambda one: SEEN.index(one.metric))
     chunks: list[list[Measure]] = []
     for kind in (
-        [measure for measure in measures if not _of_vbench(measure) and not _official(measure)],
+        seen,
+        [one for one in measures if one not in seen and not _of_vbench(one) and not _official(one)],
         [measure for measure in measures if _of_vbench(measure)],
         [measure for measure in measures if _official(measure)],
     ):

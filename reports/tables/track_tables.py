@@ -12,6 +12,7 @@ from reports.statistics.drift import CONTRAST_SHARE, LATE_SHARE
 from reports.statistics.info import ReportInfo
 from reports.statistics.lead_pairs import SameFate, same_fate
 from reports.statistics.measures import (
+    SEEN,
     Measure,
     decimals,
     digits_of,
@@ -43,11 +44,15 @@ def main_grids(view: TrackView) -> list[Grid]:
     return _with_drift(view, measures, title=view.track, main=True)
 
 
+def _kind_of(chunk: Sequence[Measure]) -> str:
+    return "what people see" if all(measure.metric in SEEN for measure in chunk) else "further"
+
+
 @once_a_view
 def further_grids(view: TrackView) -> list[Grid]:
     """The measures that the main table leaves out, at most eight a grid, and their drift as behind the main table."""
     grids = [
-        _with_drift(view, chunk, title=f"{view.track}, further", main=False)
+        _with_drift(view, chunk, title=f"{view.track}, {_kind_of(chunk)}", main=False)
         for chunk in further_chunks(view.summary, view.track)
     ]
     return [grid for together in grids for grid in together]

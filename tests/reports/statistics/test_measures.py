@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from reports.statistics.measures import Measure, lead_measure, split_measures
+from reports.statistics.measures import Measure, further_chunks, lead_measure, split_measures
 from reports.statistics.summary import summarise
 from tests.reports.report_frames import KINDS, info, rows, study_summary
 
@@ -31,3 +31,18 @@ def test_the_lead_is_background_psnr_or_else_the_first_curve_with_a_direction() 
     assert lead_measure(summary, "consistent-50s") == Measure("colour_drift", "late")
     main, _ = split_measures(summary, "consistent-50s")
     assert main[:2] == [Measure("colour_drift", "late"), Measure("motion", "late")]
+
+
+def test_what_people_see_stands_in_a_table_of_its_own_and_speed_beside_the_lead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named = ("placed_psnr", "motion", "colour_drift", "seam", "heading_error", "speed_kept", "repetition")
+    for name in named:
+        monkeypatch.setitem(KINDS, name, ("lower", ""))
+    films = [rows("full", metric, [0.3] * 5) for metric in named]
+    summary = summarise(pd.concat([*films, rows("full", "gain", [0.2]), rows("full", "eps", [0.2])]), info())
+    main, _ = split_measures(summary, "consistent-50s")
+    assert Measure("speed_kept", "late") in main
+    seen, further = further_chunks(summary, "consistent-50s")
+    assert seen == [Measure(name, "late") for name in ("heading_error", "seam", "repetition")]
+    assert Measure("colour_drift", "late") in further
