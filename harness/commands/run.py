@@ -12,9 +12,11 @@ from harness.commands.plan import plan
 from harness.commands.printing import print_report
 from harness.commands.progress import console_of
 from harness.commands.session import Session, experiment_options
+from harness.commands.until import AT_MOST, run_until
 from harness.core.artifacts import FOOTAGE
 from harness.core.errors import UseError
 from harness.core.text import duration
+from harness.declare.request import FIRST_LOOK
 from harness.plan.kinds import DATA, REPORT
 from harness.results.reports import finish_run
 from harness.results.runs import RunRecord, begin, introduction
@@ -34,22 +36,46 @@ if TYPE_CHECKING:
     help="where stages run: this machine, or jobs of a Slurm cluster (docs/slurm.md)",
 )
 @click.option("--detach", is_flag=True, help="slurm: submit all stages with their dependencies, and return")
+@click.option(
+    "--until",
+    type=click.Choice(["decided"]),
+    default=None,
+    help="add seeds until every variant ends better or worse than the baseline beyond chance, or --at-most-seeds are there",
+)
+@click.option("--at-most-seeds", type=click.IntRange(FIRST_LOOK), default=None, help="with --until  [default: 5]")
 @click.option("--dry-run", is_flag=True, help="say what would be done, as `harness plan` does, and do nothing")
 @verbosity_options
-def run(executor: str, detach: bool, dry_run: bool, verbosity: int, **options: Any) -> None:
+def run(
+    executor: str,
+    detach: bool,
+    until: str | None,
+    at_most_seeds: int | None,
+    dry_run: bool,
+    verbosity: int,
+    **options: Any,
+) -> None:
     """Train, generate, score and report; what is done already is not done again, what was cut short goes on.
 
     \b
     Examples:
       harness run ablation_eimg --seeds 3
+      harness run ablation_eimg --until decided --at-most-seeds 8
       harness run ablation_eimg --only 'full,no_*' tracks=consistent-250s
       harness run my_ablation.py:my_ablation --executor slurm --detach
     """
     if detach and executor != "slurm":
         raise UseError("--detach goes with --executor slurm: stages on this machine end with the command")
+    if detach and until:
+        raise UseError("--until looks at each report before it goes on; leave --detach out")
+    if at_most_seeds and not until:
+        raise UseError(
+            f"--at-most-seeds {at_most_seeds} goes with --until decided; for so many seeds say --seeds {at_most_seeds}"
+        )
     if dry_run:
         click.get_current_context().invoke(plan, **options)
         return
+    if until:
+        sys.exit(run_until(options, at_most_seeds or AT_MOST, lambda one: run_experiment(one, executor, verbosity)))
     session = Session.open(**options)
     if detach:
         begin(RunRecord.of(session.pipeline), session.store.root)

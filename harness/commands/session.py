@@ -68,6 +68,7 @@ class Session:
         jobs: int,
         limit: int | None = None,
         called: str | None = None,
+        at_most_seeds: int | None = None,
     ) -> "Session":
         """Resolve names, settings and inputs; every fault is a UseError before anything is computed."""
         declared = load_experiment(name, EXPERIMENTS)
@@ -88,7 +89,7 @@ class Session:
             experiment = select(experiment, only)
         check_no_clash(values, experiment.variants)
         opened = Store(store)
-        request = Request(experiment, name, profile, tuple(recipes), values, only, called)
+        request = Request(experiment, name, profile, tuple(recipes), values, only, called, at_most_seeds)
         return cls(build(named(request, declared, opened.root), opened.fingerprints), opened, jobs)
 
     @property

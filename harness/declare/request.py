@@ -14,12 +14,16 @@ from harness.declare.spec import SECRET, Experiment, Resolved, Variant, resolve
 
 Layer = tuple[str, Mapping[str, object]]  # where settings come from, and what it sets
 TYPED = "command line"
+FIRST_LOOK = 2  # seeds, with which trainings can be seen to differ
 MADE = "model"  # how films are made (generate.method), unless by a trivial method
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asked for. `reference` is the experiment as typed: a name, or file.py:name; `called`: the run's name."""
+    """What a person asked for. `reference` is the experiment as typed: a name, or file.py:name; `called`: the run's name.
+
+    `at_most_seeds`: of a run that adds seeds until every row is decided; None for one that has those of its experiment.
+    """
 
     experiment: Experiment
     reference: str
@@ -28,6 +32,12 @@ class Request:
     overrides: Mapping[str, object] = field(default_factory=dict)
     only: str | None = None
     called: str | None = None
+    at_most_seeds: int | None = None
+
+    @property
+    def looks(self) -> int:
+        """How many times the run looks at most whether all is decided: at `FIRST_LOOK` seeds, and at each more."""
+        return self.at_most_seeds - FIRST_LOOK + 1 if self.at_most_seeds else 1
 
     @property
     def name(self) -> str:
@@ -42,6 +52,7 @@ class Request:
         words += ["--only", self.only] if self.only else []
         words += ["--name", self.name] if self.name != self.experiment.name else []
         words += ["--seeds", ",".join(map(str, self.experiment.seeds)) + ","]
+        words += ["--until", "decided", "--at-most-seeds", str(self.at_most_seeds)] if self.at_most_seeds else []
         words += ["tracks=" + ",".join(self._track_words)]
         words += [f"{key}={value}" for key, value in self.overrides.items()]
         return repeated(shlex.join(words), self.overrides.get(SECRET))

@@ -213,7 +213,7 @@ class Builder:
 
     def report(self, request: Request, children: Sequence[Child]) -> str:
         experiment = request.experiment
-        identity = {
+        identity: dict[str, Any] = {
             "experiment": request.name,
             "question": experiment.question,
             "baseline": experiment.baseline,
@@ -229,6 +229,8 @@ class Builder:
         }
         if experiment.orderings is not None:  # younger than reports
             identity["orderings"] = experiment.orderings
+        if request.looks > 1:
+            identity["looks"] = request.looks
         upstream = {
             "base": tuple(dict.fromkeys(s for c in children for s in c.base)),
             "train": tuple(s for c in children for s in c.train.values()),

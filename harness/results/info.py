@@ -81,6 +81,7 @@ def report_info(job: Job) -> ReportInfo:
             if sets.get("generate.method", MADE) != MADE and name != settings["baseline"]  # with --only copy_image
         ),
         untrained=untrained(job),
+        looks=settings.get("looks", 1),
         errors=errors,
         settings=_settings(job),
         yes_if=tuple(settings["yes_if"]) if settings.get("yes_if") else None,

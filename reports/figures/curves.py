@@ -15,6 +15,7 @@ from reports.figures.style import LABELLED, MUTED, colour, dashes, evenly, figur
 from reports.statistics.frame import PREFIX, WINDOW
 from reports.statistics.view import TrackView
 from reports.tables.labels import ARROWS, measure_label, metric_label
+from reports.tables.notes import interval_name
 
 DELTAS = 40
 """Most variants whose differences are drawn: what a page can hold."""
@@ -113,7 +114,7 @@ def delta_figure(view: TrackView) -> Figure | None:
         axes.spines["left"].set_visible(False)
         unit = rows["unit"].iloc[0]
         within = f"{measure_label(lead)}{f', {unit}' if unit else ''}"
-        paired = ", paired 95 % interval" if rows["delta_low"].notna().any() else ", paired"
+        paired = f", paired {interval_name(info.alpha)}" if rows["delta_low"].notna().any() else ", paired"
         axes.set_xlabel(f"difference to {info.baseline} in {within}{paired}")
         if len(rows) < count:
             axes.set_title(f"{len(rows)} of {count}, evenly from the best to the worst")

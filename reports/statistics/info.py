@@ -7,6 +7,8 @@ import pandas as pd
 
 from reports.statistics.trainings import Trainings
 
+ALPHA = 0.05
+
 
 @dataclass(frozen=True)
 class ReportInfo:
@@ -22,7 +24,8 @@ class ReportInfo:
     repeat what they are given (copy_image, copy_clips, ping_pong); they stand in tables, below the others, and nowhere
     else. `trained`: whether anything was trained for these films here; videos that were only scored have no variation
     between trainings to speak of. `untrained`: the variants that nothing was trained for, such as the base model. `known`: how far
-    trainings like these differ, by track, metric and statistic, as earlier runs of several seeds found. `errors`: folders of
+    trainings like these differ, by track, metric and statistic, as earlier runs of several seeds found. `looks`: how many times
+    at most the run looks whether all is decided, each time at its share of the 5 % that it may err by. `errors`: folders of
     decoded errors by variant (reports/figures/errors.py), of the first seed.
     `yes_if`: a variant and how it must end beside the baseline (worse, better, different) for the question to be answered by
     yes; None for a question that asks for more than yes or no. `truth`: where the world is known, the true films of a track,
@@ -54,6 +57,7 @@ class ReportInfo:
     trained: bool = True
     untrained: tuple[str, ...] = ()
     known: Mapping[tuple[str, str, str], Trainings] = field(default_factory=dict)
+    looks: int = 1
     forecast_share: float = 0.0
     errors: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -73,6 +77,12 @@ class ReportInfo:
         if unknown:
             expected = ", ".join(name for name in self.variants if name != self.baseline) or "none"
             raise ValueError(f"trivial: received {unknown[0]!r}, expected variants beside the baseline: {expected}")
+
+    @property
+    def alpha(self) -> float:
+        """How often a claim may be false: 5 %, or each look's equal share of it (alpha spending, Lan and DeMets 1983, every look
+        tested at what it spends, which holds however the looks depend on each other)."""
+        return ALPHA / self.looks
 
     @property
     def compared(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.statistics.bootstrap import LEVEL, Difference
+from reports.statistics.bootstrap import Difference
 from reports.statistics.fragile import hangs_on
 from reports.statistics.paired import Pairs, pairs
 from reports.statistics.run_trainings import measure_trainings, sides
@@ -48,7 +48,9 @@ def same_fate(view: TrackView) -> Mapping[str, SameFate]:
         table = np.where(apart.table == 0, paired.table, np.nan)
         both = ~np.isnan(paired.table) & ~np.isnan(apart.table)
         found[name] = SameFate(
-            Pairs(table, paired.samples).difference(lead_trainings(view), sides(view.info, name, view.info.baseline)),
+            Pairs(table, paired.samples).difference(
+                lead_trainings(view), sides(view.info, name, view.info.baseline), 1 - view.info.alpha
+            ),
             int((~np.isnan(table)).sum()),
             int(both.sum()),
         )
@@ -66,11 +68,10 @@ def hanging(view: TrackView) -> Mapping[str, tuple[str, str]]:
     )
     for name, paired in _paired(view).items():
         p, corrected = p_of[name], holm_of[name]
-        if paired.of_set or not corrected < 1 - LEVEL:
+        if paired.of_set or not corrected < view.info.alpha:
             continue
-        two = hangs_on(
-            paired.table, lead_trainings(view), sides(view.info, name, view.info.baseline), corrected / p if p else 1.0
-        )
+        factor = view.info.looks * (corrected / p if p else 1.0)
+        two = hangs_on(paired.table, lead_trainings(view), sides(view.info, name, view.info.baseline), factor)
         if two:
             found[name] = (paired.samples[two[0]], paired.samples[two[1]])
     return found

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
-from reports.statistics.bootstrap import FEWEST, LEVEL, holm
+from reports.statistics.bootstrap import FEWEST, holm
 from reports.statistics.drift import CURVE_STATISTICS, curve_statistics
 from reports.statistics.frame import FILM, WINDOW, validated
 from reports.statistics.info import ReportInfo
@@ -75,7 +75,8 @@ def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     sample, as `reports.statistics.bootstrap` says; delta_holm: that p, corrected for as many variants as are compared;
     delta_detectable: the smallest difference that so many films and seeds would have shown, see `reports.statistics.power`.
     delta_seeds: seeds that are paired; trainings_sd: how far trainings of one row differ, NaN where nothing tells or nothing
-    was trained; delta_one_training: of one training each, and nothing tells.
+    was trained; delta_one_training: of one training each, and nothing tells. alpha:
+    how often a claim may be false; intervals of differences are of 1 - alpha.
     best: whether it is better than every other compared variant, each paired interval excluding 0 (all must, so that this
     needs no correction), and known to outlast another training.
     direction (of better, for that statistic), unit, version, status, reason and note (what a reader
@@ -114,7 +115,8 @@ def summary_of(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
             base = values.get((track, info.baseline, metric, statistic)) if variant != info.baseline else None
             shift = trainings.get((track, metric, statistic))
             row = _numbers(_NO_VALUES if own is None else own)
-            row |= _delta(pairs(own, base), shift, sides(info, variant, info.baseline))
+            row |= _delta(pairs(own, base), shift, sides(info, variant, info.baseline), info.alpha)
+            row["alpha"] = info.alpha
             row |= {"track": track, "variant": variant, "metric": metric, "statistic": statistic}
             row |= {"unit": _unit(about[metric]["unit"], statistic), "version": about[metric]["version"]}
             row["direction"] = _direction(about[metric]["direction"], statistic)
@@ -132,7 +134,7 @@ _SUMMARY_COLUMNS = (
     "track", "variant", "metric", "statistic", "direction", "unit", "version", "mean", "se", "n", "over",
     "low", "high",
     "delta", "delta_se", "delta_n", "delta_low", "delta_high", "delta_p", "delta_freedom", "delta_holm", "delta_detectable",
-    "delta_seeds", "delta_one_training", "trainings_sd", "best", "status", "reason", "note", "clips", "clip_seconds",
+    "delta_seeds", "delta_one_training", "trainings_sd", "alpha", "best", "status", "reason", "note", "clips", "clip_seconds",
 )  # fmt: skip
 
 
@@ -219,9 +221,9 @@ def _numbers(own: "pd.Series[float]") -> dict[str, object]:
     return {**found._asdict(), "low": found.mean - width, "high": found.mean + width}
 
 
-def _delta(paired: Pairs, trainings: Trainings | None, trained: int) -> dict[str, object]:
+def _delta(paired: Pairs, trainings: Trainings | None, trained: int, alpha: float) -> dict[str, object]:
     """The difference to the baseline, and what it knows of trainings."""
-    delta = paired.difference(trainings, trained)
+    delta = paired.difference(trainings, trained, 1 - alpha)
     told = {"delta" if name == "mean" else f"delta_{name}": value for name, value in delta._asdict().items()}
     return told | {
         "delta_seeds": paired.seeds,
@@ -249,7 +251,7 @@ def _best(
     shift = trainings.get((track, *pair))
     for other in means.keys() - {best}:
         paired, trained = pairs(found[best], found[other]), sides(info, best, other)
-        delta = paired.difference(shift, trained)
+        delta = paired.difference(shift, trained, 1 - info.alpha)
         if not (delta.significant and delta.mean * sign > 0) or _told_by_one(paired, shift, trained):
             return None
     return best
@@ -266,7 +268,7 @@ def _corrected(summary: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     for _, rows in compared.groupby(["track", "metric", "statistic"], observed=True):
         p, se, freedom = (rows[f"delta_{name}"].to_numpy(dtype=np.float64) for name in ("p", "se", "freedom"))
         summary.loc[rows.index, "delta_holm"] = holm(p)
-        level = (1 - LEVEL) / max(int((~np.isnan(p)).sum()), 1)
+        level = info.alpha / max(int((~np.isnan(p)).sum()), 1)
         summary.loc[rows.index, "delta_detectable"] = detectable(se, freedom, level)
     return summary
 

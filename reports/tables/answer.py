@@ -11,9 +11,9 @@ from reports.statistics.lead_pairs import hanging
 from reports.statistics.measures import decimals
 from reports.statistics.view import TrackView
 from reports.tables.labels import measure_label, unit_suffix
+from reports.tables.notes import interval_name
 from reports.tables.numbers import between, number, signed
 
-LEVEL = 0.05
 NAMED = 6  # variants that one clause names
 ONCE = "each trained once, and nothing tells how far another training would end: more seeds do"
 
@@ -70,7 +70,7 @@ def kinds(rows: pd.DataFrame) -> Kinds:
     """`differences`, told apart."""
     few = rows["delta_low"].isna()
     above, below = rows["delta_low"] > 0, rows["delta_high"] < 0
-    shown = (above | below) & (rows["delta_holm"] < LEVEL)
+    shown = (above | below) & (rows["delta_holm"] < rows["alpha"])
     worse, better = (below, above) if (rows["direction"] == "higher").all() else (above, below)
     masks = (worse & shown, better & shown, (above | below) & ~shown, ~(above | below | few), few)
     return Kinds(*(rows[mask] for mask in masks))
@@ -133,4 +133,5 @@ def _named(row: Mapping[Hashable, Any], digits: int, first: bool) -> str:
     if math.isnan(row["delta_low"]):
         return f"{row['variant']} ({delta} over {row['delta_n']} sample{'s' * (row['delta_n'] > 1)})"
     interval = between(row["delta_low"], row["delta_high"], digits)
-    return f"{row['variant']} ({delta}, {'95 % interval ' * first}{interval})"
+    called = f"{interval_name(row['alpha'])} " if first else ""
+    return f"{row['variant']} ({delta}, {called}{interval})"

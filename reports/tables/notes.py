@@ -15,6 +15,11 @@ WEIGHTED = (
 )
 
 
+def interval_name(alpha: float) -> str:
+    """95 % interval, or that of a look which may err less often."""
+    return f"{100 * (1 - alpha):.4g} % interval"
+
+
 def weighted_note(metrics: Iterable[str]) -> list[str]:
     """How the consistencies among them are averaged, where VBench does otherwise."""
     found = [metric for metric in metrics if metric.removesuffix(OFFICIAL) in CONSISTENCIES]

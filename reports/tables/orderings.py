@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.statistics.bootstrap import LEVEL, Difference, holm
+from reports.statistics.bootstrap import Difference, holm
 from reports.statistics.measures import Measure, decimals
 from reports.statistics.paired import pairs
 from reports.statistics.run_trainings import measure_trainings, sides
@@ -16,6 +16,7 @@ from reports.statistics.summary import sample_statistics, values_by_statistic
 from reports.statistics.view import TrackView, once_a_view
 from reports.tables.grid import NONE, Cell, Grid
 from reports.tables.labels import column_label
+from reports.tables.notes import interval_name
 from reports.tables.numbers import with_interval
 from reports.tables.sources import ordering_lists, ordering_rows
 
@@ -82,7 +83,7 @@ def judged(view: TrackView) -> list[Judged]:
     found = [_found(view, one, values.get(one.measure, {})) for one in listed]
     p = holm(np.array([np.nan if one is None else one.p for one in found]))
     return [
-        Judged(one, of, _says(of, corrected, _sign(view, one.measure)))
+        Judged(one, of, _says(of, corrected, view.info.alpha, _sign(view, one.measure)))
         for one, of, corrected in zip(listed, found, p, strict=True)
     ]
 
@@ -92,7 +93,14 @@ def ordering_grid(view: TrackView) -> Grid | None:
     rows = judged(view)
     if not rows:
         return None
-    heads = ["ordering", "rows", "published in", "column", "difference (95 % interval)", "these films"]
+    heads = [
+        "ordering",
+        "rows",
+        "published in",
+        "column",
+        f"difference ({interval_name(view.info.alpha)})",
+        "these films",
+    ]
     notes = [_count(rows), "Difference: of films paired by seed and sample, the first row minus the second."]
     uneven = [row.ordering.name for row in rows if row.found and _uneven(view, row.ordering)]
     if uneven:
@@ -135,7 +143,7 @@ def _values(view: TrackView, measures: set[Measure]) -> dict[Measure, dict[str, 
 def _found(view: TrackView, one: Ordering, values: Mapping[str, "pd.Series[float]"]) -> Difference | None:
     paired = pairs(values.get(one.better), values.get(one.worse))
     shift = measure_trainings(values, view.info, (view.track, *one.measure))
-    found = paired.difference(shift, sides(view.info, one.better, one.worse))
+    found = paired.difference(shift, sides(view.info, one.better, one.worse), 1 - view.info.alpha)
     return found if found.n else None
 
 
@@ -144,10 +152,10 @@ def _sign(view: TrackView, measure: Measure) -> int:
     return -1 if len(rows) and rows["direction"].iloc[0] == "lower" else 1
 
 
-def _says(found: Difference | None, corrected: float, sign: int) -> str:
+def _says(found: Difference | None, corrected: float, alpha: float, sign: int) -> str:
     if found is None:
         return NOT_RUN
-    if not (found.significant and corrected < 1 - LEVEL):
+    if not (found.significant and corrected < alpha):
         return OPEN
     return AGREES if found.mean * sign > 0 else CONTRADICTS
 

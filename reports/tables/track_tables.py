@@ -25,11 +25,11 @@ from reports.statistics.summary import UNDEFINED
 from reports.statistics.view import TrackView, once_a_view
 from reports.tables.grid import NONE, SKIPPED, Cell, Grid
 from reports.tables.labels import ARROWS, column_label, measure_label, metric_label
-from reports.tables.notes import INTERVAL, VDE, flat_note, lengths_note, weighted_note
+from reports.tables.notes import INTERVAL, VDE, flat_note, interval_name, lengths_note, weighted_note
 from reports.tables.numbers import MINUS, number, signed, with_error, with_interval
 
 ABSENT = "no result"
-BOLD = f"Bold: better than every other variant, the {INTERVAL} of each paired difference excluding 0."
+BOLD = "Bold: better than every other variant, the {interval} of each paired difference excluding 0."
 FATES = "Same fate: Δ over the pairs of films that both kept their object to the end or both lost it, and how many they are."
 SummaryRow = Mapping[Hashable, Any]
 
@@ -198,7 +198,7 @@ def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_d
         and used["direction"].ne("none").any()
         and used.loc[used["variant"].isin(info.compared), "variant"].nunique() > 1
     ):
-        notes.append(BOLD)
+        notes.append(BOLD.format(interval=interval_name(info.alpha)))
     notes.append(_legend(used, measures))
     curves = used[(used["statistic"] != "value") & (used["status"] == "ok")].drop_duplicates("variant")
     lengths = zip(curves["clips"], curves["clip_seconds"], strict=True)
@@ -230,6 +230,8 @@ def _delta_note(rows: pd.DataFrame, info: ReportInfo) -> str:
             f"± by {DRAWS:,} bootstrap draws of samples; each variant was trained once, and how far another training would end "
             "is not in it, so nothing is bold"
         )
+    if info.looks > 1:
+        told.append(f"one of at most {info.looks} looks, each of which may err in {info.alpha:.2%} of studies")
     if rows["delta_n"].between(1, FEWEST - 1).any():
         told.append(f"none from fewer than {FEWEST} samples, too few to trust")
     return f"{'; '.join(told)}."

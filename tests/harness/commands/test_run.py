@@ -44,8 +44,35 @@ def test_again_everything_is_cached_and_the_table_is_the_same(store: Path) -> No
     assert table(done.stdout) == (store.parent / FIRST).read_text()
     assert "10 of 10 stages were done already" in done.stderr
     assert re.search(r"\ntook \d+ s; MLflow: harness ui \S+ --store .*\npage: file:///\S+/report\.html\n$", done.stderr)
-    assert done.stdout.rstrip().splitlines()[-1].startswith("On late background PSNR (consistent-50s), ")
+    assert done.stdout.rstrip().splitlines()[-1].startswith("On late placed PSNR (consistent-50s), ")
     assert {path: path.read_text() for path in store.glob("artifacts/*/*/manifest.json")} == before
+
+
+def test_seeds_are_added_until_all_is_decided_or_there_are_no_more_and_the_same_command_goes_on(copy: Path) -> None:
+    until = (*RUN, "--until", "decided", "--at-most-seeds", "2")
+    done = harness(*until, store=copy, drawn=False)
+    assert done.returncode == 0, done.stderr
+    # Two films are too few for any interval.
+    assert "look 1 of at most 1, 2 seeds: undecided: base on consistent-50s" in done.stderr
+    assert len(list(copy.glob("artifacts/train/*/manifest.json"))) == 2
+    before = {path: path.stat().st_mtime_ns for path in copy.glob("artifacts/*/*/manifest.json")}
+    again = harness(*until, store=copy, drawn=False)
+    assert table(again.stdout) == table(done.stdout)
+    assert {path: path.stat().st_mtime_ns for path in copy.glob("artifacts/*/*/manifest.json")} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--at-most-seeds", "3"), "--at-most-seeds 3 goes with --until decided; for so many seeds say --seeds 3"),
+        (("--until", "decided", "--seeds", "6"), "6 seeds, but --at-most-seeds 5; give fewer, or allow more"),
+        (("--until", "decided", "--executor", "slurm", "--detach"), "leave --detach out"),
+    ],
+)
+def test_what_does_not_go_with_until_is_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    done = harness(*RUN, *words, store=tmp_path / "runs")
+    assert done.returncode == 2
+    assert said in done.stderr
 
 
 def test_films_have_their_true_duration(store: Path) -> None:

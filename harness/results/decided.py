@@ -1,0 +1,37 @@
+"""Which rows of a report are decided."""
+
+from collections.abc import Iterator
+
+from harness.core.store import Store
+from harness.declare.request import MADE
+from harness.plan.kinds import REPORT
+from harness.plan.pipeline import Pipeline
+from reports.artifacts import SUMMARY
+
+
+def undecided(pipeline: Pipeline, store: Store) -> list[str]:
+    """The variants beside the baseline that a finished report calls neither better nor worse on the lead measure, by track.
+
+    Such as "no_e_vid on consistent-50s". Trivial baselines are left out, and tracks without a lead.
+    """
+    return list(_undecided(pipeline, store))
+
+
+def _undecided(pipeline: Pipeline, store: Store) -> Iterator[str]:
+    import pandas as pd
+
+    from reports.statistics.measures import lead_measure
+    from reports.tables.answer import kinds
+
+    baseline = pipeline.request.experiment.baseline
+    summary = pd.read_csv(store.artifact(REPORT.name, pipeline.report) / SUMMARY)
+    made = [child.variant.name for child in pipeline.children if child.resolved.settings.generate.method == MADE]
+    for track in pipeline.request.experiment.tracks:
+        if (lead := lead_measure(summary, track)) is None:
+            continue
+        rows = summary[(summary["track"] == track) & (summary["metric"] == lead.metric)]
+        rows = rows[(rows["statistic"] == lead.statistic) & (rows["delta_n"] > 0)]
+        rows = rows[rows["variant"].isin(made) & (rows["variant"] != baseline)]
+        found = kinds(rows)
+        decided = {*found.worse["variant"], *found.better["variant"]}
+        yield from (f"{name} on {track}" for name in rows["variant"] if name not in decided)
