@@ -18,7 +18,7 @@ from benchmarks.films.reference import ReferenceFolder
 from benchmarks.films.truth import NEEDED, OBJECTS, STAMPS, Truth, truth_of
 from benchmarks.track import clip_slices
 
-Need = Literal["truth", "course", "switches", "continuation", "probe", "loudness", "pose"]
+Need = Literal["handoffs", "truth", "course", "switches", "continuation", "probe", "loudness", "pose"]
 BLOCK_BYTES = 4 * 2**20
 _PROBE_KEYS = ("condition", "perturbation", "output_clean", "output_perturbed")
 
@@ -166,6 +166,8 @@ class FilmFolder:
 
     def missing(self, need: Need) -> str | None:
         """Why the films cannot serve a metric with that need; None if they can."""
+        if need == "handoffs":
+            return None
         if need == "probe":
             return None if self._probes else "needs the probe's latents, which these films do not have"
         if need == "continuation" and self._reference is not None:

@@ -84,6 +84,8 @@ class VideoFolder:
         """Why the videos cannot serve a metric with that need."""
         if need == "continuation" and self._reference is not None:
             return None
+        if need == "handoffs":
+            return "needs to know where one clip was continued by the next, which is not known of these videos"
         if need == "probe":
             return "needs the probe's latents, which only films of this harness have"
         what = "true film" if need == "continuation" else "true scene"

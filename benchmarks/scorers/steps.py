@@ -11,27 +11,37 @@ from benchmarks.scorers.metric import FrameScorer, Metric
 
 NEAREST = 16  # steps within clips, on either side of a hand-off, that it is held against
 WORST = 10.0
-_LEAST = 0.1 / 255  # added to every step: what nobody sees is no step
+_LEAST = 0.1 / 255
 
 
 class StepScorer(FrameScorer):
-    """motion, a mean over the clip's frames, and the seam before it."""
+    """motion, a mean over the clip's frames."""
 
     metrics = (
         Metric(
             "motion", "none", "2", "0..1", "clip", (),
             "Mean absolute difference from the frame before, hand-offs included; a still film flatters every drift.",
         ),
+    )  # fmt: skip
+
+    def frames(self, film: Film) -> Mapping[str, Floats]:
+        """[F]; NaN for the film's first frame."""
+        return {"motion": steps(film)}
+
+
+class SeamScorer(FrameScorer):
+    """seam of every clip but the first."""
+
+    metrics = (
         Metric(
-            "seam", "lower", "1", "ratio", "clip", (),
+            "seam", "lower", "1", "ratio", "clip", ("handoffs",),
             "How many times the step across the hand-off into the clip is larger, or smaller, than the median step within clips.",
         ),
     )  # fmt: skip
 
     def frames(self, film: Film) -> Mapping[str, Floats]:
-        """[F]: motion of all frames but the film's first; a seam at the first frame of each clip but the film's first one."""
-        found = steps(film)
-        return {"motion": found, "seam": _seams(film, found)}
+        """[F]: at the first frame of each clip but the film's first one; NaN elsewhere."""
+        return {"seam": seams(steps(film), film, _LEAST)}
 
 
 @lru_cache(maxsize=1)  # other scorers ask for the film that is scored
@@ -45,14 +55,21 @@ def steps(film: Film) -> Floats:
     return found
 
 
-def _seams(film: Film, steps: Floats) -> Floats:
-    """The ratio is taken of whichever is larger, 10 at most: a film that halts at its hand-offs shows them as one that jumps."""
-    starts = np.array([clip.start for clip in film.clips])
-    within = np.setdiff1d(np.arange(len(steps)), starts)
-    seams = np.full(len(steps), np.nan)
-    for start in starts[1:] if len(within) else []:
-        at = int(np.searchsorted(within, start))
-        usual = np.median(steps[within[max(at - NEAREST, 0) : at + NEAREST]])
-        ratio = (steps[start] + _LEAST) / (usual + _LEAST)
-        seams[start] = min(max(ratio, 1 / ratio), WORST)
-    return seams
+def seams(values: Floats, film: Film, least: float) -> Floats:
+    """Of values [F] that compare a frame with one before it, NaN where there is none: at the first frame of each clip but the
+    first, how many times the value across the hand-off is larger or smaller than the median of the nearest within clips.
+
+    `least` is added to both: what nobody sees is no step. 10 at most: a film that halts at its hand-offs shows them as one that
+    jumps.
+    """
+    known, starts = np.flatnonzero(~np.isnan(values)), np.array([clip.start for clip in film.clips[1:]], dtype=np.int64)
+    across = np.searchsorted(known, starts)  # where not every frame has a value, the next one spans the hand-off
+    within = np.delete(known, across[across < len(known)])
+    found = np.full(len(values), np.nan)
+    for clip, at in zip(film.clips[1:], across, strict=True):
+        if len(within) and at < len(known) and known[at] < clip.stop:
+            middle = int(np.searchsorted(within, known[at]))
+            usual = np.median(values[within[max(middle - NEAREST, 0) : middle + NEAREST]])
+            ratio = (values[known[at]] + least) / (usual + least)
+            found[clip.start] = min(max(ratio, 1 / ratio), WORST)
+    return found

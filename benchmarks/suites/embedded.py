@@ -9,7 +9,7 @@ from benchmarks.scorers.identity import IdentityScorer
 from benchmarks.scorers.metric import Scorer
 from benchmarks.scorers.placed import PlacedScorer
 from benchmarks.scorers.repetition import RepetitionScorer
-from benchmarks.scorers.steps import StepScorer
+from benchmarks.scorers.steps import SeamScorer, StepScorer
 from benchmarks.scorers.truth import TruthScorer
 from benchmarks.suites import EMBEDDED, VERSIONS
 from benchmarks.suites.scorers import ScorerSuite
@@ -23,6 +23,7 @@ SCORERS: tuple[Scorer, ...] = (
     FidelityScorer(),
     DriftScorer(),
     StepScorer(),
+    SeamScorer(),
     ExposureScorer(),
     RepetitionScorer(),
     ForecastScorer(),

@@ -1,4 +1,4 @@
-"""VBench's six quality dimensions by our own streaming code: every film's mp4 is decoded once for all of them."""
+"""VBench's six quality dimensions by our own streaming code, and what else their flow says: an mp4 is decoded once for all."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.arrays import Floats
 from benchmarks.films.video_file import VideoFile
 from benchmarks.scorers.metric import Metric
-from benchmarks.suites import VBENCH, VERSIONS
+from benchmarks.suites import VBENCH, VERSIONS, flow
 from benchmarks.suites.record import PREFIX, WINDOW
 from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
 from benchmarks.vbench.dimension import Dimension, DimensionScore, VideoInfo
@@ -25,24 +25,33 @@ class VbenchSuite:
 
     def __init__(self, names: Sequence[str], device: str) -> None:
         self._names, self._device = tuple(names), device
-        self.metrics = tuple(
+        dimensions = (
             Metric(one.name, "higher", one.version, "0..1", "both", (), one.about)
             for one in DIMENSIONS
             if one.name in self._names
         )
+        self._files = {name: FILES[name] for name in self._names}
+        if flow.SOURCE in self._names:
+            self._files |= dict.fromkeys(flow.METRICS, FILES[flow.SOURCE])
+        self.metrics = (*dimensions, *(metric for name, metric in flow.METRICS.items() if name in self._files))
 
     @cached_property
     def weights(self) -> Mapping[str, Mapping[str, str]]:
         missing = self._missing
-        return {name: {file.name: file.sha256() for file in FILES[name]} for name in self._names if name not in missing}
+        return {
+            name: {file.name: file.sha256() for file in files}
+            for name, files in self._files.items()
+            if name not in missing
+        }
 
     @cached_property
     def _missing(self) -> Reasons:
-        reasons = {name: unfound(FILES[name]) for name in self._names}
+        reasons = {name: unfound(files) for name, files in self._files.items()}
         return {name: why for name, why in reasons.items() if why}
 
     def missing(self, films: Films) -> Reasons:
-        return self._missing
+        needs = {metric.name: films.missing(need) for metric in self.metrics for need in metric.needs}
+        return {name: why for name, why in needs.items() if why} | self._missing
 
     def score(self, films: Films, work: Path, progress: Progress) -> Scores:
         loaded: list[Dimension] = []
@@ -56,8 +65,11 @@ class VbenchSuite:
 
 
 def _film_scores(films: Films, index: int, dimensions: Sequence[Dimension]) -> FilmScores:
-    clips, path = films.film(index).clips, films.video(index)
+    film, path = films.film(index), films.video(index)
+    clips = film.clips
     scores = FilmScores(skipped=dict(_unfit(path, dimensions)))
+    if why := scores.skipped.get(flow.SOURCE):
+        scores.skipped |= dict.fromkeys(flow.METRICS, why)
     for name, score in score_video(path, [one for one in dimensions if one.name not in scores.skipped]).items():
         if len(score.frames) != clips[-1].stop:
             raise ValueError(
@@ -66,6 +78,11 @@ def _film_scores(films: Films, index: int, dimensions: Sequence[Dimension]) -> F
         scores.values[name] = score.value
         scores.values[name + WINDOW], scores.values[name + PREFIX] = windows(score, clips)
         scores.frames[name] = score.frames
+    if flow.SOURCE in scores.frames:
+        found = flow.flow_scores(scores.frames[flow.SOURCE], film)
+        scores.values |= {
+            name: found[name] for name, metric in flow.METRICS.items() if not any(map(films.missing, metric.needs))
+        }
     return scores
 
 

@@ -58,18 +58,22 @@ def check_metric(name: str, settings: Settings) -> str:
     score of that name."""
     from benchmarks.suites.driven import SCORERS
     from benchmarks.suites.embedded import METRICS
+    from benchmarks.suites.flow import METRICS as FLOW_METRICS
+    from benchmarks.suites.flow import SOURCE
 
     followed = FOLLOWED.get(settings.condition.signal or "")
     built_in = METRICS | ({one.name: one for one in SCORERS[followed].metrics} if followed else {})
     own = {metric.name: metric for reference in settings.score.own for metric in metric_of(reference).value.metrics}
-    metrics = {**built_in, **own}
+    flow = FLOW_METRICS if SOURCE in settings.score.dimensions else {}
+    metrics = {**built_in, **flow, **own}
     known = [*metrics, *settings.score.dimensions]
     if name not in known:
         raise UseError(f"no metric {name!r}: {suggestion(name, known)}")
     real = settings.data.path or settled(settings).eval.path
-    if real and name in metrics and metrics[name].needs:
+    needs = [need for need in (metrics[name].needs if name in metrics else ()) if need != "handoffs"]
+    if real and needs:
         raise UseError(
-            f"{name} needs {', '.join(metrics[name].needs)}, which only the embedded world has; leave data.path, eval.path and "
+            f"{name} needs {', '.join(needs)}, which only the embedded world has; leave data.path, eval.path and "
             "other profiles out, or choose a metric that any film has, such as one of VBench"
         )
     return own[name].direction if name in own else direction_of(name)
@@ -78,8 +82,10 @@ def check_metric(name: str, settings: Settings) -> str:
 def direction_of(metric: str) -> str:
     """The same of what is built in. All others, such as those of VBench, are held to be better the higher."""
     from benchmarks.suites.driven import WORLD_METRICS
+    from benchmarks.suites.flow import METRICS
 
-    return WORLD_METRICS[metric].direction if metric in WORLD_METRICS else "higher"
+    known = WORLD_METRICS | METRICS
+    return known[metric].direction if metric in known else "higher"
 
 
 def metric_of(reference: str) -> Found:

@@ -38,7 +38,17 @@ _JUDGED = (*_values((*CONSISTENCIES, *_MOVES)), _MOTION, *_values(_LOOKS), *_val
 _TRUE = ("placed_psnr", "background_psnr")
 
 
-SEEN = ("speed_kept", "heading_error", "switch_latency", "identity", "seam", "repetition", "overexposed")
+SEEN = (
+    "speed_kept",
+    "heading_error",
+    "switch_latency",
+    "identity",
+    "seam",
+    "repetition",
+    "overexposed",
+    "flow_kept",
+    "flow_seam",
+)
 """What people see and complain of, in one table: prompts that are not followed, seams, loops, glare."""
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks.arrays import Array, Floats
 from benchmarks.films.film import Film
-from benchmarks.scorers.steps import StepScorer
+from benchmarks.scorers.steps import SeamScorer, StepScorer
 from benchmarks.track import clip_slices
 
 
@@ -22,7 +22,7 @@ def climbing(at_handoffs: int, clips: int = 6) -> Array:
 
 
 def seams(levels: Array) -> Floats:
-    return StepScorer().score(film_of(levels))["seam"]
+    return SeamScorer().score(film_of(levels))["seam"]
 
 
 def test_motion_counts_every_step_but_into_the_first_frame() -> None:

@@ -121,7 +121,8 @@ def test_whole_window_and_prefix_come_from_the_frames_values() -> None:
 
 def test_dimensions_without_weights_are_skipped_with_file_folder_and_licence(scored: Path, weights: Path) -> None:
     about = json.loads((scored / "scores.json").read_text())
-    assert set(about["skipped"]) == {"subject_consistency"}
+    assert set(about["skipped"]) == {"subject_consistency", "flow_seam"}
+    assert "where one clip was continued" in about["skipped"]["flow_seam"]  # unknown of videos that anyone made
     why = about["skipped"]["subject_consistency"]
     assert str(weights / "torch/hub/checkpoints/dino_vitbase16_pretrain.pth") in why
     assert "licence Apache-2.0" in why
@@ -129,7 +130,7 @@ def test_dimensions_without_weights_are_skipped_with_file_folder_and_licence(sco
     assert set(about["metrics"]["background_consistency"]["weights"]) == {"ViT-B-32.pt"}
     with np.load(scored / "scores.npz") as scores, np.load(scored / "frames.npz") as frames:
         views = {f"background_consistency{view}" for view in ("", "@window", "@prefix")}
-        assert {name for name in scores if not name.startswith("dynamic_degree")} == views
+        assert {name for name in scores if not name.startswith(("dynamic_degree", "flow"))} == views
         assert scores["background_consistency@window"].shape == (3, 10)
         of_frames = frames["background_consistency"]
     assert of_frames.shape == (3, 101)
@@ -142,7 +143,7 @@ def test_dimensions_without_weights_are_skipped_with_file_folder_and_licence(sco
 
 def test_a_video_too_small_for_a_dimension_is_skipped_in_it_alone(scored: Path) -> None:
     about = json.loads((scored / "scores.json").read_text())
-    assert set(about["skipped_films"]) == {"dynamic_degree"}
+    assert set(about["skipped_films"]) == {"dynamic_degree", "flow_kept", "flow_seam"}
     assert "48" in about["skipped_films"]["dynamic_degree"]["film 0"]
 
 
