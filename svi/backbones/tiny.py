@@ -194,9 +194,10 @@ class TinyBackbone:
     ) -> Tensor:
         """v [B, C, T, h, w]; Wan itself predicts noise - data from [noisy, mask, image] at timestep 1000 sigma."""
         model = bare(transformer)  # which DeepSpeed may have moved; everything else stays in float32 on the CPU
-        x = torch.cat([x_t, condition["latents"]], dim=1).to(model.device, model.dtype)
+        like = model.patch_embedding.weight  # the model's own device and dtype look through all of it, a tenth of a forward pass
+        x = torch.cat([x_t, condition["latents"]], dim=1).to(like)
         with branch_of(model, branch), showing(model, condition):
-            timestep = a_token(TIMESTEPS * (1 - t), x, TINY_PATCH).to(model.device)
-            out: Any = transformer(x, timestep, text.to(model.device, model.dtype), return_dict=False)
+            timestep = a_token(TIMESTEPS * (1 - t), x, TINY_PATCH).to(like.device)
+            out: Any = transformer(x, timestep, text.to(like), return_dict=False)
         velocity: Tensor = -out[0].to(x_t.device, x_t.dtype)
         return velocity
