@@ -194,7 +194,7 @@ class TinyBackbone:
     ) -> Tensor:
         """v [B, C, T, h, w]; Wan itself predicts noise - data from [noisy, mask, image] at timestep 1000 sigma."""
         model = bare(transformer)  # which DeepSpeed may have moved; everything else stays in float32 on the CPU
-        like = model.patch_embedding.weight  # the model's own device and dtype look through all of it, a tenth of a forward pass
+        like = model.patch_embedding.weight  # asking the model for its device looks through all of it
         x = torch.cat([x_t, condition["latents"]], dim=1).to(like)
         with branch_of(model, branch), showing(model, condition):
             timestep = a_token(TIMESTEPS * (1 - t), x, TINY_PATCH).to(like.device)
