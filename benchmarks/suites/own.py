@@ -12,13 +12,13 @@ from benchmarks.arrays import Floats
 from benchmarks.films.film import Film
 from benchmarks.scorers.metric import Direction, Metric, Scorer
 from benchmarks.suites import OTHERS
+from benchmarks.suites.derived import METRICS as DERIVED
 from benchmarks.suites.driven import WORLD_METRICS
-from benchmarks.suites.flow import METRICS as FLOW_METRICS
 from benchmarks.suites.scorers import ScorerSuite
 from benchmarks.vbench.files import FILES
 
 PER, NEEDS = ("clip", "film"), ("truth", "continuation")
-TAKEN = {*WORLD_METRICS, *FILES, *FLOW_METRICS, *(f"{name}.official" for name in FILES), *chain(*OTHERS.values())}
+TAKEN = {*WORLD_METRICS, *FILES, *DERIVED, *(f"{name}.official" for name in FILES), *chain(*OTHERS.values())}
 
 
 class OwnSuite(ScorerSuite):

@@ -1,4 +1,4 @@
-"""VBench's six quality dimensions by our own streaming code, and what else their flow says: an mp4 is decoded once for all."""
+"""VBench's six quality dimensions by our own streaming code, and what they find on the way; an mp4 is decoded once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -9,7 +9,8 @@ import numpy as np
 from benchmarks.arrays import Floats
 from benchmarks.films.video_file import VideoFile
 from benchmarks.scorers.metric import Metric
-from benchmarks.suites import VBENCH, VERSIONS, flow
+from benchmarks.suites import VBENCH, VERSIONS
+from benchmarks.suites.derived import METRICS, SOURCES, derived
 from benchmarks.suites.record import PREFIX, WINDOW
 from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
 from benchmarks.vbench.dimension import Dimension, DimensionScore, VideoInfo
@@ -31,9 +32,8 @@ class VbenchSuite:
             if one.name in self._names
         )
         self._files = {name: FILES[name] for name in self._names}
-        if flow.SOURCE in self._names:
-            self._files |= dict.fromkeys(flow.METRICS, FILES[flow.SOURCE])
-        self.metrics = (*dimensions, *(metric for name, metric in flow.METRICS.items() if name in self._files))
+        self._files |= {name: FILES[source] for name, source in SOURCES.items() if source in self._names}
+        self.metrics = (*dimensions, *(metric for name, metric in METRICS.items() if name in self._files))
 
     @cached_property
     def weights(self) -> Mapping[str, Mapping[str, str]]:
@@ -68,9 +68,9 @@ def _film_scores(films: Films, index: int, dimensions: Sequence[Dimension]) -> F
     film, path = films.film(index), films.video(index)
     clips = film.clips
     scores = FilmScores(skipped=dict(_unfit(path, dimensions)))
-    if why := scores.skipped.get(flow.SOURCE):
-        scores.skipped |= dict.fromkeys(flow.METRICS, why)
-    for name, score in score_video(path, [one for one in dimensions if one.name not in scores.skipped]).items():
+    scores.skipped |= {name: scores.skipped[source] for name, source in SOURCES.items() if source in scores.skipped}
+    found = score_video(path, [one for one in dimensions if one.name not in scores.skipped])
+    for name, score in found.items():
         if len(score.frames) != clips[-1].stop:
             raise ValueError(
                 f"video {path}: received {len(score.frames)} frames, expected {clips[-1].stop}; make it again"
@@ -78,11 +78,9 @@ def _film_scores(films: Films, index: int, dimensions: Sequence[Dimension]) -> F
         scores.values[name] = score.value
         scores.values[name + WINDOW], scores.values[name + PREFIX] = windows(score, clips)
         scores.frames[name] = score.frames
-    if flow.SOURCE in scores.frames:
-        found = flow.flow_scores(scores.frames[flow.SOURCE], film)
-        scores.values |= {
-            name: found[name] for name, metric in flow.METRICS.items() if not any(map(films.missing, metric.needs))
-        }
+    for name, values in derived(found, film).items():
+        if not any(map(films.missing, METRICS[name].needs)):
+            scores.values[name] = values
     return scores
 
 

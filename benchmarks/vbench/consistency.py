@@ -25,14 +25,15 @@ class Consistency:
         first = features[:1] if self._first is None else self._first
         before = torch.cat([features[:1] if self._last is None else self._last, features[:-1]])
         cosines = [functional.cosine_similarity(other, features) for other in (before, first)]
-        self._blocks.append(torch.stack(cosines).clamp(min=0).double().mean(dim=0).cpu())
+        self._blocks.append(torch.stack(cosines).clamp(min=0).double().cpu())
         self._first, self._last = first, features[-1:]
 
     def score(self) -> DimensionScore:
         """The frames' values, NaN for the first frame, which has none before it."""
-        frames = torch.cat(self._blocks).numpy()
-        frames[0] = float("nan")
-        return DimensionScore(weight=float(len(frames) - 1), frames=frames, rule=_mean_after_first)
+        cosines = torch.cat(self._blocks, dim=1)
+        frames, first = cosines.mean(dim=0).numpy(), cosines[1].numpy()
+        frames[0] = first[0] = float("nan")
+        return DimensionScore(weight=float(len(frames) - 1), frames=frames, rule=_mean_after_first, first=first)
 
 
 def _mean_after_first(stretch: Floats, start: int) -> float:

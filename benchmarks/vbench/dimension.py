@@ -40,6 +40,7 @@ class DimensionScore:
     weight: float
     frames: Floats
     rule: Rule
+    first: Floats | None = None
 
     @property
     def value(self) -> float:

@@ -56,16 +56,16 @@ def scorings(settings: ScoreSettings, track: Track, cache: Path, follows: str | 
 def check_metric(name: str, settings: Settings) -> str:
     """Which way a metric is better: higher, lower or none. Raises UseError unless films made with these settings will have a
     score of that name."""
+    from benchmarks.suites.derived import METRICS as DERIVED
+    from benchmarks.suites.derived import SOURCES
     from benchmarks.suites.driven import SCORERS
     from benchmarks.suites.embedded import METRICS
-    from benchmarks.suites.flow import METRICS as FLOW_METRICS
-    from benchmarks.suites.flow import SOURCE
 
     followed = FOLLOWED.get(settings.condition.signal or "")
     built_in = METRICS | ({one.name: one for one in SCORERS[followed].metrics} if followed else {})
     own = {metric.name: metric for reference in settings.score.own for metric in metric_of(reference).value.metrics}
-    flow = FLOW_METRICS if SOURCE in settings.score.dimensions else {}
-    metrics = {**built_in, **flow, **own}
+    derived = {name: DERIVED[name] for name, source in SOURCES.items() if source in settings.score.dimensions}
+    metrics = {**built_in, **derived, **own}
     known = [*metrics, *settings.score.dimensions]
     if name not in known:
         raise UseError(f"no metric {name!r}: {suggestion(name, known)}")
@@ -81,8 +81,8 @@ def check_metric(name: str, settings: Settings) -> str:
 
 def direction_of(metric: str) -> str:
     """The same of what is built in. All others, such as those of VBench, are held to be better the higher."""
+    from benchmarks.suites.derived import METRICS
     from benchmarks.suites.driven import WORLD_METRICS
-    from benchmarks.suites.flow import METRICS
 
     known = WORLD_METRICS | METRICS
     return known[metric].direction if metric in known else "higher"

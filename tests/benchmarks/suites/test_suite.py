@@ -121,7 +121,8 @@ def test_whole_window_and_prefix_come_from_the_frames_values() -> None:
 
 def test_dimensions_without_weights_are_skipped_with_file_folder_and_licence(scored: Path, weights: Path) -> None:
     about = json.loads((scored / "scores.json").read_text())
-    assert set(about["skipped"]) == {"subject_consistency", "flow_seam"}
+    assert set(about["skipped"]) == {"subject_consistency", "subject_kept", "flow_seam"}
+    assert about["skipped"]["subject_kept"] == about["skipped"]["subject_consistency"]
     assert "where one clip was continued" in about["skipped"]["flow_seam"]  # unknown of videos that anyone made
     why = about["skipped"]["subject_consistency"]
     assert str(weights / "torch/hub/checkpoints/dino_vitbase16_pretrain.pth") in why
@@ -129,7 +130,7 @@ def test_dimensions_without_weights_are_skipped_with_file_folder_and_licence(sco
     assert "harness doctor" in why
     assert set(about["metrics"]["background_consistency"]["weights"]) == {"ViT-B-32.pt"}
     with np.load(scored / "scores.npz") as scores, np.load(scored / "frames.npz") as frames:
-        views = {f"background_consistency{view}" for view in ("", "@window", "@prefix")}
+        views = {"scene_kept", *(f"background_consistency{view}" for view in ("", "@window", "@prefix"))}
         assert {name for name in scores if not name.startswith(("dynamic_degree", "flow"))} == views
         assert scores["background_consistency@window"].shape == (3, 10)
         of_frames = frames["background_consistency"]

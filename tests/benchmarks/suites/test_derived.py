@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.arrays import Floats
 from benchmarks.films.film import Film
-from benchmarks.suites.flow import flow_scores
+from benchmarks.suites.derived import derived, flow_scores
 from benchmarks.track import clip_slices
+from benchmarks.vbench.consistency import Consistency
 
 
 def film_and_flow(speeds: list[float], across: float, stride: int = 2) -> tuple[Film, Floats]:
@@ -34,3 +36,14 @@ def test_the_pair_that_spans_a_handoff_is_its_seam_alone(across: float, ratio: f
     assert np.isnan(scores["flow_seam"][0])
     assert scores["flow_seam"][1:] == pytest.approx([ratio] * 4, rel=0.06)
     assert scores["flow_kept"] == pytest.approx([1] * 5)
+
+
+def test_likeness_to_the_first_frame_is_that_alone() -> None:
+    features = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1], [1, 1], [1, 1], [-1, 0], [-1, 0]])
+    consistency = Consistency()
+    for block in features.split(3):
+        consistency.add(block)
+    film = Film(np.zeros((8, 1, 1, 3), np.uint8), 8, clip_slices(8, 4, 2, 0))
+    found = derived({"subject_consistency": consistency.score()}, film)
+    assert set(found) == {"subject_kept"}
+    assert found["subject_kept"] == pytest.approx([1, 0, 0.5**0.5, 0])
