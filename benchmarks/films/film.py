@@ -18,7 +18,7 @@ from benchmarks.films.reference import ReferenceFolder
 from benchmarks.films.truth import NEEDED, OBJECTS, STAMPS, Truth, truth_of
 from benchmarks.track import clip_slices
 
-Need = Literal["handoffs", "truth", "course", "switches", "continuation", "probe", "loudness", "pose"]
+Need = Literal["handoffs", "prompts", "truth", "course", "switches", "continuation", "probe", "loudness", "pose"]
 BLOCK_BYTES = 4 * 2**20
 _PROBE_KEYS = ("condition", "perturbation", "output_clean", "output_perturbed")
 
@@ -116,6 +116,7 @@ class FilmFolder:
         self.track, self.track_version = info.track, info.track_version
         self.samples_hash = info.samples_hash
         self._lossless = _read_frames(folder / FRAMES, len(self.names))
+        self._prompts = [sample.prompts for sample in info.samples]
         self._videos = [folder / sample.video for sample in info.samples]
         if self._lossless is None and not self._videos[0].is_file():
             what = f"no {FRAMES} and no {self._videos[0].name}"
@@ -164,10 +165,17 @@ class FilmFolder:
         """The mp4 of sample `index`."""
         return self._videos[index]
 
+    def clip_prompts(self, index: int) -> tuple[str, ...]:
+        """Those of sample `index`, one a clip."""
+        return self._prompts[index]
+
     def missing(self, need: Need) -> str | None:
         """Why the films cannot serve a metric with that need; None if they can."""
         if need == "handoffs":
             return None
+        if need == "prompts":
+            told = all(len(prompts) == len(self.clips) for prompts in self._prompts)
+            return None if told else f"needs the prompt of each clip, which {FILM_INFO} does not say of these films"
         if need == "probe":
             return None if self._probes else "needs the probe's latents, which these films do not have"
         if need == "continuation" and self._reference is not None:

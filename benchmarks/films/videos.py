@@ -86,6 +86,9 @@ class VideoFolder:
             return None
         if need == "handoffs":
             return "needs to know where one clip was continued by the next, which is not known of these videos"
+        if need == "prompts":
+            told = all(name in self.prompts for name in self.names)
+            return None if told else "needs the prompts, which are not known of these videos"
         if need == "probe":
             return "needs the probe's latents, which only films of this harness have"
         what = "true film" if need == "continuation" else "true scene"
@@ -97,6 +100,10 @@ class VideoFolder:
         if self._reference is not None:
             true = self._reference.frames(self.names[index], self.fps, frames.shape)
         return Film(frames, self.fps, self._clips[index], continuation=true)
+
+    def clip_prompts(self, index: int) -> tuple[str, ...]:
+        """The prompt of video `index`, where its project wrote it down, for each clip."""
+        return (self.prompts[self.names[index]],) * len(self._clips[index])
 
     def video(self, index: int) -> Path:
         return self._files[index].path

@@ -1,5 +1,5 @@
-"""What VBench's dimensions find on their way says of films as well, without looking at a frame again: whether subject and scene
-are still those of the first frame, whether the film moves as fast as it began, and whether its hand-offs can be seen."""
+"""What VBench's dimensions find on their way says of films as well, without looking at a frame again: whether they show what they
+were asked for, subject and scene are still those of the first frame, motion is as fast as it began, and hand-offs can be seen."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,9 @@ from benchmarks.scorers.steps import seams
 from benchmarks.vbench.dimension import DimensionScore
 
 LEAST = 0.1  # pixels of flow: less is no motion
+PROMPT_MATCH = "prompt_match"
 SOURCES = {
+    PROMPT_MATCH: "background_consistency",
     "subject_kept": "subject_consistency",
     "scene_kept": "background_consistency",
     "flow_kept": "dynamic_degree",
@@ -22,6 +24,10 @@ SOURCES = {
 METRICS = {
     metric.name: metric
     for metric in (
+        Metric(
+            PROMPT_MATCH, "higher", "1", "cosine", "clip", ("prompts",),
+            "Cosine of CLIP's features of a clip's frames with those of its prompt: whether the film shows what it was asked for.",
+        ),
         Metric(
             "subject_kept", "higher", "1", "cosine", "clip", (),
             "Cosine of DINO's features with the film's first frame: what is in it is still the same.",
@@ -43,9 +49,13 @@ METRICS = {
 
 
 def derived(scores: Mapping[str, DimensionScore], film: Film) -> dict[str, Floats]:
-    """Of a film's scores by dimension: each metric that they give, [n_clips]."""
-    kept = {metric: scores[source].first for metric, source in SOURCES.items() if source in scores}
+    """Of a film's scores by dimension, and by prompt match: each metric that they give, [n_clips]."""
+    kept = {
+        metric: scores[SOURCES[metric]].first for metric in ("subject_kept", "scene_kept") if SOURCES[metric] in scores
+    }
     found = {metric: film.clip_means(values) for metric, values in kept.items() if values is not None}
+    if PROMPT_MATCH in scores:
+        found[PROMPT_MATCH] = film.clip_means(scores[PROMPT_MATCH].frames)
     if SOURCES["flow_kept"] in scores:
         found |= flow_scores(scores[SOURCES["flow_kept"]].frames, film)
     return found

@@ -45,6 +45,9 @@ class Films(Protocol):
 
     def video(self, index: int) -> Path: ...
 
+    def clip_prompts(self, index: int) -> tuple[str, ...]:
+        """One a clip, where `missing("prompts")` is None."""
+
 
 @dataclass
 class Scores:

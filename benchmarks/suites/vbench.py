@@ -10,12 +10,14 @@ from benchmarks.arrays import Floats
 from benchmarks.films.video_file import VideoFile
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import VBENCH, VERSIONS
-from benchmarks.suites.derived import METRICS, SOURCES, derived
+from benchmarks.suites.derived import METRICS, PROMPT_MATCH, SOURCES, derived
 from benchmarks.suites.record import PREFIX, WINDOW
 from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
+from benchmarks.vbench.background import BackgroundConsistency
 from benchmarks.vbench.dimension import Dimension, DimensionScore, VideoInfo
 from benchmarks.vbench.dimensions import DIMENSIONS, load
-from benchmarks.vbench.files import FILES
+from benchmarks.vbench.files import FILES, PROMPT_FILES
+from benchmarks.vbench.prompt_match import ClipTexts, PromptMatch
 from benchmarks.vbench.stream import score_video
 
 
@@ -33,6 +35,7 @@ class VbenchSuite:
         )
         self._files = {name: FILES[name] for name in self._names}
         self._files |= {name: FILES[source] for name, source in SOURCES.items() if source in self._names}
+        self._files |= {name: PROMPT_FILES for name in self._files if name == PROMPT_MATCH}
         self.metrics = (*dimensions, *(metric for name, metric in METRICS.items() if name in self._files))
 
     @cached_property
@@ -55,22 +58,32 @@ class VbenchSuite:
 
     def score(self, films: Films, work: Path, progress: Progress) -> Scores:
         loaded: list[Dimension] = []
+        texts: list[ClipTexts] = []
+        prompted = PROMPT_MATCH not in self.missing(films)
 
         def of_film(index: int) -> FilmScores:
             if not loaded:  # not before a film needs them
                 loaded.extend(load([name for name in self._names if name not in self._missing], self._device))
-            return _film_scores(films, index, loaded)
+                texts.extend([ClipTexts(device=self._device)] if prompted else [])
+            return _film_scores(films, index, loaded, texts)
 
         return film_by_film(films, work, progress, of_film)
 
 
-def _film_scores(films: Films, index: int, dimensions: Sequence[Dimension]) -> FilmScores:
+def _film_scores(films: Films, index: int, dimensions: Sequence[Dimension], texts: Sequence[ClipTexts]) -> FilmScores:
     film, path = films.film(index), films.video(index)
     clips = film.clips
     scores = FilmScores(skipped=dict(_unfit(path, dimensions)))
     scores.skipped |= {name: scores.skipped[source] for name, source in SOURCES.items() if source in scores.skipped}
-    found = score_video(path, [one for one in dimensions if one.name not in scores.skipped])
-    for name, score in found.items():
+    fed = [one for one in dimensions if one.name not in scores.skipped]
+    through = [one for one in fed if isinstance(one, BackgroundConsistency)]  # prompts are held against what it sees
+    matches = [
+        PromptMatch(one.tower, one.images, text.encode(films.clip_prompts(index)), clips)
+        for one in through
+        for text in texts
+    ]
+    found = score_video(path, [*fed, *matches])
+    for name, score in ((one.name, found[one.name]) for one in fed):
         if len(score.frames) != clips[-1].stop:
             raise ValueError(
                 f"video {path}: received {len(score.frames)} frames, expected {clips[-1].stop}; make it again"

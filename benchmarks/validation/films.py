@@ -40,6 +40,9 @@ class Versions:
     def film(self, index: int) -> Film:
         return self._made(index)
 
+    def clip_prompts(self, index: int) -> tuple[str, ...]:
+        return self._films.clip_prompts(self._seed[1])
+
     def video(self, index: int) -> Path:
         path = self._work / f"{index}.mp4"
         if not path.is_file():

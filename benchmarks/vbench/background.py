@@ -20,7 +20,7 @@ class BackgroundConsistency:
     files = (VIT_B_32,)
 
     def __init__(self, tower: ClipTower, images: ClipImages) -> None:
-        self._tower, self._images = tower, images
+        self.tower, self.images = tower, images
 
     @classmethod
     def load(cls, device: str | torch.device = "cpu", images: ClipImages | None = None) -> Self:
@@ -36,7 +36,7 @@ class BackgroundConsistency:
 
     @torch.inference_mode()
     def feed(self, frames: UInt8) -> None:
-        self._consistency.add(self._tower.encode(self._images.of(frames)))
+        self._consistency.add(self.tower.encode(self.images.of(frames)))
 
     def end(self) -> DimensionScore:
         return self._consistency.score()

@@ -1,4 +1,4 @@
-"""CLIP's image towers (Radford et al. 2021) from OpenAI's files, run by transformers' CLIP in float32.
+"""CLIP's image towers (Radford et al. 2021) from OpenAI's files, run by transformers' CLIP in float32; for texts, prompt_match.py.
 
 OpenAI's own code runs CLIP in half precision on a GPU; here it is float32 everywhere, so that scores do not depend on
 the device. `encode` gives what openai-clip gives on a CPU, bit by bit.
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 SIDE = 224
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-_HEAD_WIDTH = 64
+HEAD_WIDTH = 64
 _RENAMED = (
     (r"^class_embedding$", "embeddings.class_embedding"),
     (r"^positional_embedding$", "embeddings.position_embedding.weight"),
+    (r"^token_embedding\.", "embeddings.token_embedding."),
+    (r"^ln_final\.", "final_layer_norm."),
     (r"^conv1\.", "embeddings.patch_embedding."),
     (r"^ln_pre\.", "pre_layrnorm."),
     (r"^ln_post\.", "post_layernorm."),
@@ -52,9 +54,13 @@ class ClipTower:
         file.load_into(model, _renamed(tensors))
         self._model = cast(nn.Module, model).to(device).eval().requires_grad_(False)
         self._device = device
+        self._images, self._features = torch.empty(0), torch.empty(0)
 
     def encode(self, images: Tensor) -> Tensor:
-        return cast(Tensor, self._model(pixel_values=images.to(self._device)).image_embeds)
+        """The last images' features are kept, for the next dimension that asks for the same."""
+        if images is not self._images:
+            self._images, self._features = images, self._model(pixel_values=images.to(self._device)).image_embeds
+        return self._features
 
 
 class ClipImages:
@@ -72,20 +78,32 @@ class ClipImages:
         return self._images
 
 
-def _read_tower(file: WeightFile) -> dict[str, Tensor]:
-    """The tensors of the image tower in float32, by their names without the "visual." before them."""
+def read_clip(file: WeightFile) -> dict[str, Tensor]:
+    """The tensors of both towers in float32, by OpenAI's names.
+
+    Raises:
+        ValueError: the weight file is missing or unreadable.
+    """
     path = file.find()
-    expected = f"expected the published {file.name} (a TorchScript archive); get it from {file.where_to_get}"
     try:
         tensors = torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
-        raise ValueError(f"weights {path}: received an unreadable file, {expected}") from error
+        raise ValueError(f"weights {path}: received an unreadable file, {_expected(file)}") from error
+    return {name: value.float() for name, value in tensors.items()}
+
+
+def _read_tower(file: WeightFile) -> dict[str, Tensor]:
+    """The tensors of the image tower, by their names without the "visual." before them."""
     tower = {
-        name.removeprefix("visual."): value.float() for name, value in tensors.items() if name.startswith("visual.")
+        name.removeprefix("visual."): value for name, value in read_clip(file).items() if name.startswith("visual.")
     }
     if not {"conv1.weight", "proj", "ln_pre.weight"} <= tower.keys():
-        raise ValueError(f"weights {path}: received no vision transformer of CLIP's, {expected}")
+        raise ValueError(f"weights {file.path}: received no vision transformer of CLIP's, {_expected(file)}")
     return tower
+
+
+def _expected(file: WeightFile) -> str:
+    return f"expected the published {file.name} (a TorchScript archive); get it from {file.where_to_get}"
 
 
 def _config(tensors: dict[str, Tensor]) -> "CLIPVisionConfig":
@@ -97,7 +115,7 @@ def _config(tensors: dict[str, Tensor]) -> "CLIPVisionConfig":
         intermediate_size=4 * width,
         projection_dim=tensors["proj"].shape[1],
         num_hidden_layers=sum(name.endswith("attn.in_proj_weight") for name in tensors),
-        num_attention_heads=width // _HEAD_WIDTH,
+        num_attention_heads=width // HEAD_WIDTH,
         image_size=SIDE,
         patch_size=patch,
         hidden_act="quick_gelu",
@@ -105,14 +123,20 @@ def _config(tensors: dict[str, Tensor]) -> "CLIPVisionConfig":
 
 
 def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """OpenAI's names -> transformers' names; the joint projection of query, key and value is parted."""
-    renamed = {"visual_projection.weight": tensors["proj"].T}
+    """OpenAI's names -> transformers' names."""
+    blocks = {"vision_model." + name: value for name, value in renamed(tensors).items() if name != "proj"}
+    return {"visual_projection.weight": tensors["proj"].T, **blocks}
+
+
+def renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A tower's tensors by transformers' names; the joint projection of query, key and value is parted."""
+    found = {}
     for name, value in tensors.items():
         for pattern, new in _RENAMED:
             name = re.sub(pattern, new, name)
         if ".attn.in_proj_" in name:
             for letter, part in zip("qkv", value.chunk(3), strict=True):
-                renamed["vision_model." + name.replace("attn.in_proj_", f"self_attn.{letter}_proj.")] = part
-        elif name != "proj":
-            renamed["vision_model." + name] = value
-    return renamed
+                found[name.replace("attn.in_proj_", f"self_attn.{letter}_proj.")] = part
+        else:
+            found[name] = value
+    return found

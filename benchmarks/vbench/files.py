@@ -22,6 +22,12 @@ VIT_L_14 = WeightFile(
     "MIT",
     f"{_CLIP}/b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt",
 )
+CLIP_BPE = WeightFile(
+    "clip_model",
+    "bpe_simple_vocab_16e6.txt.gz",
+    "MIT",
+    "https://github.com/openai/CLIP/raw/main/clip/bpe_simple_vocab_16e6.txt.gz",
+)
 LAION_LINEAR = WeightFile(
     "aesthetic_model/emb_reader",
     "sa_0_4_vit_l_14_linear.pth",
@@ -52,3 +58,5 @@ FILES: dict[str, tuple[WeightFile, ...]] = {
     "dynamic_degree": (RAFT_THINGS,),
     "motion_smoothness": (AMT_S,),
 }
+PROMPT_FILES = (VIT_B_32, CLIP_BPE)
+"""Of prompt match, which is none of VBench's dimensions."""

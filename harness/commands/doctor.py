@@ -16,7 +16,7 @@ from benchmarks.fvd.files import FVD_FILES
 from benchmarks.suites import FVD, SYNC
 from benchmarks.sync.files import SYNC_FILES
 from benchmarks.vbench import official
-from benchmarks.vbench.files import FILES
+from benchmarks.vbench.files import FILES, PROMPT_FILES
 from benchmarks.weights import WeightFile
 from harness.commands.options import JSON, STORE
 from harness.core.errors import UseError
@@ -167,7 +167,7 @@ def _weights_in_short() -> Iterator[Finding]:
 def _weights() -> Iterator[Finding]:
     """A line a file."""
     needed: dict[WeightFile, list[str]] = {}
-    for name, files in [*FILES.items(), (SYNC, SYNC_FILES), (FVD, FVD_FILES)]:
+    for name, files in [*FILES.items(), ("prompt_match", PROMPT_FILES), (SYNC, SYNC_FILES), (FVD, FVD_FILES)]:
         for file in files:
             needed.setdefault(file, []).append(name)
     for file, names in needed.items():

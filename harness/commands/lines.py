@@ -119,10 +119,11 @@ signal_lines = partial(_part_lines, "signal")
 
 def built_in_metrics() -> Mapping[str, str]:
     """Name -> what it is, in a line."""
-    from benchmarks.suites.driven import WORLD_METRICS  # it loads numpy
+    from benchmarks.suites.derived import METRICS  # they load numpy
+    from benchmarks.suites.driven import WORLD_METRICS
 
     others = {name: f"by the suite {suite}" for suite, names in {VBENCH: FILES, **OTHERS}.items() for name in names}
-    return {name: metric.about for name, metric in WORLD_METRICS.items()} | others
+    return {name: metric.about for name, metric in (WORLD_METRICS | METRICS).items()} | others
 
 
 def metric_lines(name: str) -> Iterator[str]:

@@ -153,9 +153,7 @@ class _Task:
 
 def _why(metric: str, reason: str) -> str:
     """Without the folders of this machine."""
-    from benchmarks.vbench.files import FILES
-
-    return "its weights are missing (`harness doctor weights`)" if metric in FILES else reason
+    return "its weights are missing (`harness doctor weights`)" if reason.startswith("no weights") else reason
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.suites import EMBEDDED, FVD, LOUDNESS, OFFICIAL, POSE, SYNC, VBENCH, VERSIONS
 from benchmarks.track import Track
-from benchmarks.vbench.files import FILES
+from benchmarks.vbench.files import FILES, PROMPT_FILES
 from benchmarks.weights import WeightFile
 from harness.core.errors import UseError
 from harness.core.registry import suggestion
@@ -34,11 +34,12 @@ def scorings(settings: ScoreSettings, track: Track, cache: Path, follows: str | 
     reference, audio = (_compared(settings, key, cache) for key in ("reference", "audio"))
     dimensions = {"dimensions": list(settings.dimensions)}
     weights = [file for name in settings.dimensions for file in FILES[name]]
+    prompted = PROMPT_FILES if "background_consistency" in settings.dimensions else ()
     yield _scoring(EMBEDDED, [], cache, reference)
     if follows in FOLLOWED:
         yield _scoring(FOLLOWED[follows], [], cache, ({}, {}))
     if settings.dimensions:
-        yield _scoring(VBENCH, weights, cache, (dimensions, {}))
+        yield _scoring(VBENCH, [*weights, *prompted], cache, (dimensions, {}))
     if settings.judge:
         _check_judge(settings)
         yield _scoring(OFFICIAL, weights, cache, (dimensions, {}))
@@ -70,7 +71,7 @@ def check_metric(name: str, settings: Settings) -> str:
     if name not in known:
         raise UseError(f"no metric {name!r}: {suggestion(name, known)}")
     real = settings.data.path or settled(settings).eval.path
-    needs = [need for need in (metrics[name].needs if name in metrics else ()) if need != "handoffs"]
+    needs = [need for need in (metrics[name].needs if name in metrics else ()) if need not in ("handoffs", "prompts")]
     if real and needs:
         raise UseError(
             f"{name} needs {', '.join(needs)}, which only the embedded world has; leave data.path, eval.path and "

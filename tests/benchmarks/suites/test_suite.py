@@ -1,23 +1,28 @@
 """How a suite's scores are kept: film by film, with what is missing and what they were made with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pytest
 
+from benchmarks.films.film import FilmFolder
+from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.films.videos import VideoFolder
 from benchmarks.scorers.metric import Metric
+from benchmarks.suites.record import ScoreRecord
 from benchmarks.suites.suite import FilmScores, Reasons, Scores, film_by_film, score_films
 from benchmarks.suites.vbench import VbenchSuite, windows
 from benchmarks.track import get_track
 from benchmarks.vbench.dimension import DimensionScore, mean_of_frames
 from benchmarks.vbench.files import RAFT_THINGS
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
-from tests.benchmarks.vbench.vbench_weights import write_clip_b
+from tests.benchmarks.vbench.vbench_weights import write_clip_b, write_clip_bpe
 
 FPS, SECONDS = 2, 50
+PROMPTS = {"first": ("cat", "dog"), "turned": ("dog", "cat")}
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +126,7 @@ def test_whole_window_and_prefix_come_from_the_frames_values() -> None:
 
 def test_dimensions_without_weights_are_skipped_with_file_folder_and_licence(scored: Path, weights: Path) -> None:
     about = json.loads((scored / "scores.json").read_text())
-    assert set(about["skipped"]) == {"subject_consistency", "subject_kept", "flow_seam"}
+    assert set(about["skipped"]) == {"subject_consistency", "subject_kept", "prompt_match", "flow_seam"}
     assert about["skipped"]["subject_kept"] == about["skipped"]["subject_consistency"]
     assert "where one clip was continued" in about["skipped"]["flow_seam"]  # unknown of videos that anyone made
     why = about["skipped"]["subject_consistency"]
@@ -140,6 +145,27 @@ def test_dimensions_without_weights_are_skipped_with_file_folder_and_licence(sco
         np.testing.assert_allclose(
             scores["background_consistency@prefix"][:, -1], scores["background_consistency"], rtol=1e-12
         )
+
+
+def test_films_are_held_against_the_prompt_of_each_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clip_b(tmp_path / "weights", width=64, layers=1)
+    write_clip_bpe(tmp_path / "weights")
+    monkeypatch.setenv("VBENCH_CACHE_DIR", str(tmp_path / "weights"))
+    films = [FilmSample(name, prompts, "videos/a.mp4", (48, 64)) for name, prompts in PROMPTS.items()]
+    FilmInfo("creative-50s", 1, "model", "0", 8, 5, 1, 2, 9, tuple(films)).write(tmp_path)
+    (tmp_path / "videos").mkdir()
+    write_video(tmp_path / "videos" / "a.mp4", moving_frames(9, 48, 64, 0), 8)
+    score_films(
+        FilmFolder(tmp_path), VbenchSuite(("background_consistency",), "cpu"), tmp_path, lambda done, total: None
+    )
+    record = ScoreRecord.read(tmp_path)
+    assert set(record.metrics["prompt_match"].weights) == {"ViT-B-32.pt", "bpe_simple_vocab_16e6.txt.gz"}
+    first, turned = record.values["prompt_match"]
+    assert np.isfinite(first).all()
+    assert first[0] != pytest.approx(turned[0], abs=1e-3)  # the same frames, another prompt
+    short = replace(films[0], prompts=("cat",))
+    FilmInfo("creative-50s", 1, "model", "0", 8, 5, 1, 2, 9, (short,)).write(tmp_path)
+    assert "needs the prompt of each clip" in str(FilmFolder(tmp_path).missing("prompts"))
 
 
 def test_a_video_too_small_for_a_dimension_is_skipped_in_it_alone(scored: Path) -> None:

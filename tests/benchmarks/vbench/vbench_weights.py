@@ -1,5 +1,6 @@
 """Seeded random weights under the published names, for VBench's quality dimensions that look at single frames."""
 
+import gzip
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.vbench.dino import Dino
-from benchmarks.vbench.files import DINO_WEIGHTS, LAION_LINEAR, MUSIQ_SPAQ, VIT_B_32, VIT_L_14
+from benchmarks.vbench.files import CLIP_BPE, DINO_WEIGHTS, LAION_LINEAR, MUSIQ_SPAQ, VIT_B_32, VIT_L_14
 from benchmarks.vbench.musiq import Musiq
 from benchmarks.weights import WeightFile
 
+VOCABULARY = 2 * 256 + 3 + 2  # of the text tower
 HUBCONF = Path(__file__).with_name("dino_hubconf.py")
 
 
@@ -26,6 +28,12 @@ def write_dino(torch_home: Path, cache: Path) -> None:
 def write_clip_b(cache: Path, width: int = 768, layers: int = 12) -> None:
     """ViT-B-32.pt; a smaller `width` and fewer `layers` make a smaller tower."""
     _save_archive(cache, VIT_B_32, clip_tensors(width, layers, patch=32, features=512, seed=2))
+
+
+def write_clip_bpe(cache: Path) -> None:
+    """A vocabulary of the bytes and of three merges, and a line that is no longer read, as the published one has many."""
+    lines = ["#version: 0.2", "c a", "ca t</w>", "d o", "x y"]
+    _place(cache, CLIP_BPE).write_bytes(gzip.compress("\n".join(lines).encode()))
 
 
 def write_clip_l(cache: Path, width: int = 1024, layers: int = 24) -> None:
@@ -58,7 +66,7 @@ def clip_tensors(width: int, layers: int, patch: int, features: int, seed: int) 
         **{f"visual.{norm}.{kind}": (width,) for norm in ("ln_pre", "ln_post") for kind in ("weight", "bias")},
         "positional_embedding": (77, 64),
         "text_projection": (64, features),
-        "token_embedding.weight": (16, 64),
+        "token_embedding.weight": (VOCABULARY, 64),
         "ln_final.weight": (64,),
         "ln_final.bias": (64,),
         "logit_scale": (),
