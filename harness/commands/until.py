@@ -20,6 +20,8 @@ def run_until(options: Mapping[str, Any], at_most: int, carry_out: Callable[[Ses
     Each look may err in its share of 5 % (`ReportInfo.alpha`). The same command goes on at the last look whose report is there.
     Returns the exit code. Raises UseError for more seeds than `at_most`.
     """
+    from reports.statistics.bootstrap import FEWEST  # it loads scipy
+
     asked = parse_seeds(options["seeds"]) if options.get("seeds") else ()
     if len(asked) > at_most:
         raise UseError(
@@ -37,6 +39,9 @@ def run_until(options: Mapping[str, Any], at_most: int, carry_out: Callable[[Ses
             f"look {count - FIRST_LOOK + 1} of at most {at_most - FIRST_LOOK + 1}, {count} seeds: {told}",
             file=sys.stderr,
         )
+        if left and max(left.values()) < FEWEST:
+            print(f"no number of seeds decides films of fewer than {FEWEST} samples", file=sys.stderr)
+            return 0
         if not left or count == at_most:
             return 0
         count += 1

@@ -9,15 +9,16 @@ from harness.plan.pipeline import Pipeline
 from reports.artifacts import SUMMARY
 
 
-def undecided(pipeline: Pipeline, store: Store) -> list[str]:
-    """The variants beside the baseline that a finished report calls neither better nor worse on the lead measure, by track.
+def undecided(pipeline: Pipeline, store: Store) -> dict[str, int]:
+    """The variants beside the baseline that a finished report calls neither better nor worse on the lead measure, by track, and
+    of how many samples they have films.
 
-    Such as "no_e_vid on consistent-50s". Trivial baselines are left out, and tracks without a lead.
+    Such as "no_e_vid on consistent-50s": 16. Trivial baselines are left out, and tracks without a lead.
     """
-    return list(_undecided(pipeline, store))
+    return dict(_undecided(pipeline, store))
 
 
-def _undecided(pipeline: Pipeline, store: Store) -> Iterator[str]:
+def _undecided(pipeline: Pipeline, store: Store) -> Iterator[tuple[str, int]]:
     import pandas as pd
 
     from reports.statistics.measures import lead_measure
@@ -34,4 +35,6 @@ def _undecided(pipeline: Pipeline, store: Store) -> Iterator[str]:
         rows = rows[rows["variant"].isin(made) & (rows["variant"] != baseline)]
         found = kinds(rows)
         decided = {*found.worse["variant"], *found.better["variant"]}
-        yield from (f"{name} on {track}" for name in rows["variant"] if name not in decided)
+        for name, samples in zip(rows["variant"], rows["delta_n"], strict=True):
+            if name not in decided:
+                yield f"{name} on {track}", int(samples)

@@ -48,12 +48,12 @@ def test_again_everything_is_cached_and_the_table_is_the_same(store: Path) -> No
     assert {path: path.read_text() for path in store.glob("artifacts/*/*/manifest.json")} == before
 
 
-def test_seeds_are_added_until_all_is_decided_or_there_are_no_more_and_the_same_command_goes_on(copy: Path) -> None:
-    until = (*RUN, "--until", "decided", "--at-most-seeds", "2")
+def test_until_decided_looks_at_two_seeds_stops_where_no_more_would_tell_and_goes_on_where_it_was(copy: Path) -> None:
+    until = (*RUN, "--until", "decided", "--at-most-seeds", "3")
     done = harness(*until, store=copy, drawn=False)
     assert done.returncode == 0, done.stderr
-    # Two films are too few for any interval.
-    assert "look 1 of at most 1, 2 seeds: undecided: base on consistent-50s" in done.stderr
+    assert "look 1 of at most 2, 2 seeds: undecided: base on consistent-50s" in done.stderr
+    assert done.stderr.rstrip().endswith("no number of seeds decides films of fewer than 6 samples")
     assert len(list(copy.glob("artifacts/train/*/manifest.json"))) == 2
     before = {path: path.stat().st_mtime_ns for path in copy.glob("artifacts/*/*/manifest.json")}
     again = harness(*until, store=copy, drawn=False)

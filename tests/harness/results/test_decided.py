@@ -25,7 +25,7 @@ def planned(tmp_path: Path, at_most_seeds: int | None = None) -> Pipeline:
     return build(Request(chosen, "ablation_eimg", "tiny", at_most_seeds=at_most_seeds), tmp_path / "f.json")
 
 
-def reported(store: Store, pipeline: Pipeline, summary: pd.DataFrame) -> list[str]:
+def reported(store: Store, pipeline: Pipeline, summary: pd.DataFrame) -> dict[str, int]:
     folder = store.artifact(REPORT.name, pipeline.report)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SUMMARY).write_text(csv(summary))
@@ -35,9 +35,9 @@ def reported(store: Store, pipeline: Pipeline, summary: pd.DataFrame) -> list[st
 def test_a_row_is_decided_where_the_answer_claims_a_difference(tmp_path: Path) -> None:
     store, pipeline = Store(tmp_path / "runs"), planned(tmp_path)
     summary = summarise(study(), info())
-    assert reported(store, pipeline, summary) == [f"no_e_vid on {TRACK}"]
+    assert reported(store, pipeline, summary) == {f"no_e_vid on {TRACK}": 6}
     open_too = summary.assign(delta_holm=summary["delta_holm"].where(summary["variant"] != "base", 0.2))
-    assert reported(store, pipeline, open_too) == [f"base on {TRACK}", f"no_e_vid on {TRACK}"]
+    assert reported(store, pipeline, open_too) == {f"base on {TRACK}": 6, f"no_e_vid on {TRACK}": 6}
 
 
 def test_a_look_is_held_to_its_share_of_5_percent(tmp_path: Path) -> None:
