@@ -1,5 +1,6 @@
 """The embedded suite: what can be said of a film with numpy alone, and with what is known of its world."""
 
+from benchmarks.scorers.colour import PaintScorer, TintScorer
 from benchmarks.scorers.course import CourseScorer, SwitchScorer
 from benchmarks.scorers.drift import DriftScorer
 from benchmarks.scorers.exposure import ExposureScorer
@@ -20,8 +21,10 @@ SCORERS: tuple[Scorer, ...] = (
     CourseScorer(),
     SwitchScorer(),
     IdentityScorer(),
+    PaintScorer(),
     FidelityScorer(),
     DriftScorer(),
+    TintScorer(),
     StepScorer(),
     SeamScorer(),
     ExposureScorer(),

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 from benchmarks.arrays import Array, Floats, UInt8
 from benchmarks.films.film import Film
 
-LOOPED = 1.0  # seconds that a looping film shows again and again
+LOOPED, CYCLE = 1.0, 4.0  # seconds that a looping film shows again and again, and in how many it begins to
 _WIDTH = 1.0  # pixels: sigma of what sharpening takes for blur
 _GREY = 1 / np.sqrt(3)
 
@@ -102,11 +102,18 @@ def slow_down(film: Film, dose: float) -> UInt8:
 
 
 def loop(film: Film, dose: float) -> UInt8:
-    """The last `dose` seconds show the second before them again and again."""
-    period = round(LOOPED * film.fps)
-    start = max(len(film.frames) - round(dose * film.fps), period)
-    time = np.arange(len(film.frames))
-    return np.asarray(_all(film)[np.where(time < start, time, start - period + (time - start) % period)])
+    """In every 4 seconds, the last ones, up to `dose`, show the second before them again and again; then it goes on from there."""
+    period, cycle, strength = round(LOOPED * film.fps), round(CYCLE * film.fps), ramp(film, dose) * film.fps
+    shown: list[int] = []
+    now = 0
+    for start in range(0, len(strength), cycle):
+        stop = min(start + cycle, len(strength))
+        again = min(round(strength[stop - 1]), max(stop - start - period, 0))
+        fresh = stop - start - again
+        shown += range(now, now + fresh)
+        now += fresh
+        shown += [now - period + k % period for k in range(again)]
+    return np.asarray(_all(film)[np.array(shown)])
 
 
 def swap(film: Film, dose: float) -> UInt8:
@@ -146,7 +153,7 @@ DRIFTS = {
         Drift("noise", "grain appears", "levels (sigma)", 40.0, noise),
         Drift("freeze", "each clip ends in a still", "seconds a clip", 0.375, freeze, visible=0.125),
         Drift("slow-down", "motion slows", "share of speed", 0.9, slow_down, visible=0.1),
-        Drift("loop", "the last seconds repeat one second", "seconds", 25.0, loop, visible=2.0),
+        Drift("loop", "a second is shown again and again", "seconds of every 4", 3.0, loop, visible=1.0),
         Drift("identity swap", "the object takes another's colour", "share", 1.0, swap, "object"),
         Drift("seam jump", "clips begin brighter than the last one ended", "levels", 60.0, seam, "hand-off"),
         Drift("object fade", "the object fades away", "share", 1.0, fade, "object"),

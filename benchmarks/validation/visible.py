@@ -1,13 +1,12 @@
-"""The doses of a drift: how large it must be to be just visible, and ten sizes around that. No metric is asked."""
+"""The doses of a drift for a film: how large it must be to be just visible, and ten sizes around that. No metric is asked."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from benchmarks.arrays import Floats
+from benchmarks.colours import JUST_VISIBLE, difference
 from benchmarks.films.film import Film
-from benchmarks.validation.colours import JUST_VISIBLE, difference
 from benchmarks.validation.drifts import Drift, object_pixels
 
 DOSES = 10
@@ -15,38 +14,35 @@ VISIBLE = 1  # which of them is the just visible one
 _HALVINGS = 20
 
 
-def doses(drift: Drift, films: Sequence[Film]) -> Floats:
+def doses(drift: Drift, film: Film) -> Floats:
     """Half of the just visible dose, the just visible one, and from there in equal ratios to the greatest. [DOSES]"""
-    visible = just_visible(drift, films)
+    visible = just_visible(drift, film)
     return np.concatenate([[visible / 2], np.geomspace(visible, drift.greatest, DOSES - 1)])
 
 
-def just_visible(drift: Drift, films: Sequence[Film]) -> float:
-    """The drift's own, or the dose at which the mean colour difference of these true films is 2.3.
+def just_visible(drift: Drift, film: Film) -> float:
+    """The drift's own, or the dose at which the mean colour difference of this true film is 2.3.
 
     Raises:
         ValueError: its greatest dose cannot be seen.
     """
     if drift.visible is not None:
         return drift.visible
-    ends = [_end(film) for film in films]
+    end = _end(film)
     low, high = 0.0, drift.greatest
-    if seen(drift, ends, high) < JUST_VISIBLE:
-        raise ValueError(f"{drift.name}: received films that its greatest dose changes too little to be seen")
+    if seen(drift, end, high) < JUST_VISIBLE:
+        raise ValueError(f"{drift.name}: received a film that its greatest dose changes too little to be seen")
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if seen(drift, ends, middle) < JUST_VISIBLE else (low, middle)
+        low, high = (middle, high) if seen(drift, end, middle) < JUST_VISIBLE else (low, middle)
     return high
 
 
-def seen(drift: Drift, films: Sequence[Film], dose: float) -> float:
-    """Mean over films of the mean colour difference where the drift is judged, at each film's last frame."""
-    means = []
-    for film in films:
-        change = difference(drift.act(film, dose)[-1], film.frames[-1:][0])
-        there = object_pixels(film)[-1] if drift.where == "object" else np.ones_like(change, bool)
-        means.append(change[there].mean() if there.any() else 0.0)
-    return float(np.mean(means))
+def seen(drift: Drift, film: Film, dose: float) -> float:
+    """The mean colour difference where the drift is judged, at the film's last frame; 0 where there is nothing to judge."""
+    change = difference(drift.act(film, dose)[-1], film.frames[-1:][0])
+    there = object_pixels(film)[-1] if drift.where == "object" else np.ones_like(change, bool)
+    return float(change[there].mean()) if there.any() else 0.0
 
 
 def _end(film: Film) -> Film:

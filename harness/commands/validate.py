@@ -1,6 +1,7 @@
 """`harness validate`: are the metrics worth quoting? Drifts of known size on true films, and what every metric says of them."""
 
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.track import Track
 from harness.commands.options import JOBS, overrides_argument
 from harness.commands.printing import print_markdown
 from harness.core.errors import UseError
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from benchmarks.validation.study import Study
     from harness.results.validation import Validation
 
-TRACK = "consistent-50s"
+TRACK = Track("validate-25s", "consistent", 25.0, 1, "One scene, one prompt, 25 s.")
 SCENES = 50_000  # eval.seed of seed 0: no experiment has these
 _ALLOWED = ("score.metrics", "score.vbench")
 
@@ -57,7 +59,7 @@ class Asked:
 
 @click.command()
 @overrides_argument()
-@click.option("--films", type=click.IntRange(1), default=16, show_default=True, help="true films shown in every dose")
+@click.option("--films", type=click.IntRange(1), default=8, show_default=True, help="true films shown in every dose")
 @click.option("--drift", "drifts", multiple=True, help="only this one; may be given again  [default: all twelve]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of scenes, and of what is ordinary")
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), help="the file to write, such as metrics.md")
@@ -77,10 +79,12 @@ def validate(write: Path | None, jobs: int, **asked: Any) -> None:
 
 def validation(asked: Asked, jobs: int) -> "Validation":
     """Make the films and ask all metrics. Raises UseError."""
+    import numpy as np
+
     from benchmarks.validation.drifts import DRIFTS
     from benchmarks.validation.study import PARTS, Study
     from benchmarks.validation.verdicts import verdicts
-    from benchmarks.validation.visible import doses
+    from benchmarks.validation.visible import just_visible
     from harness.results.validation import Validation
 
     if unknown := [name for name in asked.drifts if name not in DRIFTS]:
@@ -88,18 +92,19 @@ def validation(asked: Asked, jobs: int) -> "Validation":
     began, names = time.monotonic(), [name for name in DRIFTS if name in asked.drifts or not asked.drifts]
     with tempfile.TemporaryDirectory() as scratch:
         task = _Task.make(asked, asked.films * sum(PARTS.values()), Path(scratch))
-        films, suites = task.films, task.suites
-        shown = [films.film(scene) for scene in range(asked.films)]
-        study = Study(asked.films, {name: doses(DRIFTS[name], shown) for name in names})
-        found = study.gather(list(_measured(task, study, jobs)))
+        films, suites, study = task.films, task.suites, Study(asked.films, tuple(names))
+        measured = list(_measured(task, study, jobs))
+        first = [films.film(scene) for scene in study.part("doses")]
+        visible = {name: float(np.mean([just_visible(DRIFTS[name], film) for film in first])) for name in names}
         missing = {name: _why(name, why) for suite in suites for name, why in suite.missing(films).items()}
-    (height, width), frames = films.resolutions[0], len(shown[0].frames)
+    (height, width), frames = films.resolutions[0], len(first[0].frames)
+    shown = sum(len(next(iter(readings.values()))) for readings in measured)
     about = (
         f"{study.scenes} scenes of {frames / films.fps:g} s at {width} x {height} pixels and {films.fps:g} frames a second, in "
-        f"{study.shown} versions; suites: {', '.join(f'{suite.name} {suite.version}' for suite in suites)}; "
+        f"{shown} versions; suites: {', '.join(f'{suite.name} {suite.version}' for suite in suites)}; "
         f"{duration(time.monotonic() - began)} in {jobs} process{'es' if jobs > 1 else ''}."
     )
-    return Validation(study, verdicts(found), missing, asked.command, about)
+    return Validation(study, visible, verdicts(study.gather(measured)), missing, asked.command, about)
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,9 @@ class _Task:
         store = Store(scratch / "store")
         pipeline = build(Request(experiment, "validate", DEFAULT, overrides={**settings, **own}), store.fingerprints)
         row, graph = pipeline.children[0], pipeline.graph
-        films = replace(graph[row.generate[TRACK]], kind=TRUE_FILMS.name, target=TRUE_FILMS.target)
+        films = replace(graph[row.generate[TRACK.name]], kind=TRUE_FILMS.name, target=TRUE_FILMS.target)
         run_job(str(store.root), films.fields(), {})
-        scores = [graph[signature] for signature in row.score[TRACK].values()]
+        scores = [graph[signature] for signature in row.score[TRACK.name].values()]
         scorings = tuple({**node.identity, **node.runtime} for node in scores)
         return cls(store.artifact(films.kind, films.signature), scorings, asked.seed, scratch / "work")
 
@@ -166,7 +171,11 @@ def _opened(folder: Path) -> "FilmFolder":
 
 def _measured(task: _Task, study: "Study", jobs: int) -> "Iterator[dict[Reading, Floats]]":
     """Of every scene, in order; says how far it is where somebody watches."""
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    ignored = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, ignored)
+    try:
         measured = pool.map(task.measure, repeat(study), range(study.scenes))
         with click.progressbar(measured, study.scenes, "scenes", file=sys.stderr) as bar:
             yield from bar
+    finally:
+        pool.shutdown(cancel_futures=True)

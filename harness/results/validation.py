@@ -7,7 +7,6 @@ from benchmarks.validation.drifts import DRIFTS
 from benchmarks.validation.readings import Reading
 from benchmarks.validation.study import PARTS, Study
 from benchmarks.validation.verdicts import FALSE_ALARMS, POWER, RESPONSE, Verdict
-from benchmarks.validation.visible import VISIBLE
 from harness.core.text import markdown_table
 
 _OPENING = """
@@ -30,11 +29,12 @@ Each drift grows along the film, from nothing in its first frame to the dose in 
 visible one, the just visible one, and from there in equal ratios to the greatest, which nobody overlooks.
 """,
     """
-**Just visible** is fixed before any metric is asked. What changes colours is just visible where the last frame's mean colour
-difference is 2.3 in CIELAB of 1976, the threshold of Mahy, Van Eycken and Oosterlinck (1994): of all pixels, of the object's own
-pixels (identity swap, object fade), or of the first frame after the last hand-off (seam jump). What acts on time has a size of
-our own choice, not a published one: a still of one frame at 8 a second, the shortest there is (freeze); a tenth of the speed,
-about twice of what people tell apart side by side (slow-down); one second shown two times more (loop).
+**Just visible** is fixed before any metric is asked, for every film by itself; the tables have the mean. What changes colours
+is just visible where the last frame's mean colour difference is 2.3 in CIELAB of 1976, the threshold of Mahy, Van Eycken and
+Oosterlinck (1994): of all pixels, of the object's own pixels (identity swap, object fade), or of the first frame after the last
+hand-off (seam jump). What acts on time has a size of our own choice, not a published one: a still of one frame at 8 a second,
+the shortest there is (freeze); a tenth of the speed, about twice of what people tell apart side by side (slow-down); one second
+of every four shown twice (loop).
 """,
     """
 All films, also those without a drift, differ from the truth in ordinary ways: a colour cast of their own (1 % a channel), a
@@ -45,8 +45,8 @@ brightness that wanders (.5 %, over 5 to 50 s), grain of one level, and H.264 at
 Every scene has one part to play, so that nothing is judged on what it was chosen by. {doses} scenes are shown in every dose, and
 without a drift: *dose-response* is Spearman's correlation of dose and reading over the doses of one film, mean over films.
 {visible} scenes are shown with each just visible dose: *power* is the share of them that raise an alarm. {limits} scenes without a
-drift set the limits: a film raises an alarm where it reads worse than all but the worst 2 % of these (or so unlike them, where
-neither way is better). {alarms} more scenes without a drift count *false alarms*.
+drift set the limits: a film raises an alarm where it reads worse than every one of these (or unlike them, where neither way is
+better). {alarms} more scenes without a drift count *false alarms*.
 """,
     """
 A metric is read as in a report: its late value (mean over the last 20 % of clips), its drop (first clip minus late), or its
@@ -62,10 +62,11 @@ named is the best of many, so that its figures are a little flattered.
 
 @dataclass(frozen=True)
 class Validation:
-    """A study, its verdicts (the best of each drift first), the metrics that could not be measured and why, the command that
-    finds the same again, and a line on films and suites."""
+    """A study, the just visible dose of each drift (mean over films), its verdicts (the best of each drift first), the metrics that
+    could not be measured and why, the command that finds the same again, and a line on films and suites."""
 
     study: Study
+    visible: Mapping[str, float]
     verdicts: Sequence[Verdict]
     missing: Mapping[str, str]
     command: str
@@ -95,14 +96,14 @@ class Validation:
             "## How it is measured",
             *(_flowing(text.format(**counts)) for text in _METHOD),
             markdown_table(
-                ("drift", "what it does", "just visible", "greatest"), [self._drift(name) for name in self.study.doses]
+                ("drift", "what it does", "just visible", "greatest"), [self._drift(name) for name in self.study.drifts]
             ),
         ]
         return "\n\n".join(sections)
 
     @property
     def _by_drift(self) -> dict[str, list[Verdict]]:
-        return {name: [one for one in self.verdicts if one.drift == name] for name in self.study.doses}
+        return {name: [one for one in self.verdicts if one.drift == name] for name in self.study.drifts}
 
     @property
     def _rewards(self) -> dict[str, str]:
@@ -115,7 +116,7 @@ class Validation:
 
     def _summary(self) -> Iterator[str]:
         lost = [name for name, found in self._by_drift.items() if not found[0].holds]
-        seen, of = len(self.study.doses) - len(lost), len(self.study.doses)
+        seen, of = len(self.study.drifts) - len(lost), len(self.study.drifts)
         yield (
             f"- **{seen} of {of} drifts are seen by a metric that passes all three tests**: it follows the dose (Spearman at "
             f"least {RESPONSE:g}), raises an alarm on at least {POWER:.0%} of films with a "
@@ -150,10 +151,10 @@ class Validation:
         }
         readings = {reading for reading, _ in cells if reading.statistic != "drop"}
         rows = [
-            (f"`{_called(reading)}`", *(cells[reading, name] for name in self.study.doses))
+            (f"`{_called(reading)}`", *(cells[reading, name] for name in self.study.drifts))
             for reading in sorted(readings)
         ]
-        return markdown_table(("metric", *self.study.doses), rows)
+        return markdown_table(("metric", *self.study.drifts), rows)
 
     def _shortcomings(self) -> Iterator[str]:
         for name, found in self._by_drift.items():
@@ -178,7 +179,7 @@ class Validation:
         return name, said.replace("`dose`", "the dose"), self._visible(name), f"{drift.greatest:g} {drift.unit}"
 
     def _visible(self, name: str) -> str:
-        return f"{self.study.doses[name][VISIBLE]:.2g} {DRIFTS[name].unit}"
+        return f"{self.visible[name]:.2g} {DRIFTS[name].unit}"
 
 
 def _called(reading: Reading) -> str:

@@ -128,7 +128,14 @@ def test_films_are_scored_from_their_mp4s(tmp_path: Path) -> None:
     write_world(folder, films)
     report, scores = scored(folder)
     assert report["resolution"] == "48x64"
-    course = {"placed_psnr", "identity", "heading_error", "speed_kept", "switch_latency"}  # truth.npz has none
+    course = {
+        "placed_psnr",
+        "identity",
+        "object_colour",
+        "heading_error",
+        "speed_kept",
+        "switch_latency",
+    }  # truth.npz has none
     assert set(report["skipped"]) == {"gain", "eps", "forecast_plateau"} | course
     np.save(folder / "frames.npy", np.stack(films))
     _, lossless = scored(folder)
@@ -147,7 +154,16 @@ def test_enlarged_films_meet_no_need_for_their_world(tmp_path: Path) -> None:
     report, scores = scored(folder)
     assert "generate.lossless=true" in report["skipped"]["psnr"]  # type: ignore[index]
     assert "generate.lossless=true" in report["skipped"]["object_kept"]  # type: ignore[index]
-    of_any_film = {"colour_drift", "contrast_drift", "sharpness_drift", "motion", "seam", "overexposed", "repetition"}
+    of_any_film = {
+        "colour_drift",
+        "contrast_drift",
+        "sharpness_drift",
+        "motion",
+        "seam",
+        "overexposed",
+        "repetition",
+        "tint_drift",
+    }
     assert set(scores) == of_any_film
 
 

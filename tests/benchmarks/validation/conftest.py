@@ -39,4 +39,4 @@ class Discs:
 
 @pytest.fixture(scope="session")
 def discs(world: World) -> Discs:
-    return Discs(world, [f"disc {index}" for index in range(110)])
+    return Discs(world, [f"disc {index}" for index in range(200)])

@@ -17,7 +17,7 @@ def verdict(reading: Reading, of_dose: Floats, visible: float) -> Verdict:
     found = Readings(
         undrifted={reading: own},
         doses={("hue", reading): own[:, None] + of_dose},
-        visible={("hue", reading): np.full(2 * FILMS, visible)},
+        visible={("hue", reading): np.full(4 * FILMS, visible)},
         limits={reading: true},
         alarms={reading: true * 0.9},
     )

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.films.film import Film
 from benchmarks.validation.drifts import DRIFTS, Drift
 from benchmarks.validation.visible import DOSES, VISIBLE, doses, just_visible, seen
 from tests.benchmarks.validation.conftest import Discs
@@ -8,14 +9,14 @@ from tests.benchmarks.validation.conftest import Discs
 
 @pytest.mark.parametrize("name", ["hue", "noise", "object fade", "seam jump"])
 def test_just_visible_is_a_colour_difference_of_2_3(discs: Discs, name: str) -> None:
-    films = [discs.film(index) for index in range(4)]
-    at_the_end = [film.__class__(film.frames[-2:], 8, (slice(0, 1), slice(1, 2)), film.truth) for film in films]
-    assert seen(DRIFTS[name], at_the_end, just_visible(DRIFTS[name], films)) == pytest.approx(2.3, abs=0.15)
+    film = discs.film(0)
+    end = Film(film.frames[-2:], 8, (slice(0, 1), slice(1, 2)), film.truth)
+    assert seen(DRIFTS[name], end, just_visible(DRIFTS[name], film)) == pytest.approx(2.3, abs=0.3)  # in whole levels
 
 
 @pytest.mark.parametrize("name", DRIFTS)
 def test_doses_rise_from_half_of_the_just_visible_one_to_the_greatest(discs: Discs, name: str) -> None:
-    sizes = doses(DRIFTS[name], [discs.film(0), discs.film(1)])
+    sizes = doses(DRIFTS[name], discs.film(1))
     assert len(sizes) == DOSES
     assert (np.diff(sizes) > 0).all()
     assert sizes[VISIBLE] == 2 * sizes[0]
@@ -25,4 +26,4 @@ def test_doses_rise_from_half_of_the_just_visible_one_to_the_greatest(discs: Dis
 def test_a_drift_that_nobody_can_see_is_refused(discs: Discs) -> None:
     faint = Drift("faint", "", "levels", 0.01, DRIFTS["noise"].act)
     with pytest.raises(ValueError, match="too little to be seen"):
-        just_visible(faint, [discs.film(0)])
+        just_visible(faint, discs.film(0))

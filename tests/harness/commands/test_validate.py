@@ -14,7 +14,7 @@ def test_true_films_are_the_truth_and_are_scored_as_films_are(tmp_path: Path) ->
     task = _Task.make(Asked((), 1, (), 0), 2, tmp_path)
     films = task.films
     first, second = films.film(0), films.film(1)
-    assert first.frames.shape == (400, 16, 16, 3)
+    assert first.frames.shape == (200, 16, 16, 3)
     assert first.continuation is not None
     assert (first.frames[:] == first.continuation[:]).all()
     assert (first.frames[:] != second.frames[:]).any()

@@ -18,12 +18,12 @@ _LINEAR = 6 / 29  # below its cube the cube root gives way to a line
 
 def difference(one: Array, other: Array) -> Floats:
     """Distance of each pixel's colours in CIELAB, of uint8 frames [..., 3]. [...]"""
-    return np.asarray(np.linalg.norm(lab(one) - lab(other), axis=-1))
+    return np.asarray(np.linalg.norm(lab(one / 255) - lab(other / 255), axis=-1))
 
 
-def lab(frames: Array) -> Floats:
-    """uint8 sRGB [..., 3] -> L, a, b [..., 3]."""
-    coded = frames.astype(np.float64) / 255
+def lab(colours: Array) -> Floats:
+    """sRGB on 0..1 [..., 3] -> L, a, b [..., 3]."""
+    coded = colours.astype(np.float64)
     light = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
     share = light @ _TO_XYZ.T / _WHITE
     root = np.where(share > _LINEAR**3, np.cbrt(share), share / (3 * _LINEAR**2) + 4 / 29)
