@@ -9,6 +9,7 @@ import pandas as pd
 from reports.statistics.bootstrap import FEWEST
 from reports.statistics.lead_pairs import hanging
 from reports.statistics.measures import decimals
+from reports.statistics.power import POWER
 from reports.statistics.view import TrackView
 from reports.tables.labels import measure_label, unit_suffix
 from reports.tables.notes import interval_name
@@ -79,8 +80,13 @@ def kinds(rows: pd.DataFrame) -> Kinds:
 def _clauses(rows: pd.DataFrame, digits: int, name: str) -> list[str]:
     """What is said of each kind of difference that there is."""
     found = kinds(rows)
-    unsure = f"from {name}, but not once {len(rows) - len(found.few)} comparisons are accounted for"
-    undecided = f"undecided: the smallest difference these films could have shown is {_detectable(found.alike, digits)}"
+    counted = len(rows) - len(found.few)
+    unsure = f"from {name}, but not once {counted} comparisons are accounted for"
+    level = (
+        f"power {100 * POWER:g} %, {100 * rows['alpha'].iloc[0]:.3g} % over {counted} comparison{'s' * (counted > 1)}"
+    )
+    smallest = f"{_detectable(found.alike, digits)} ({level})"
+    undecided = f"undecided: the smallest difference these films could have shown is {smallest}"
     told = [
         (found.worse, ("ends", "end"), f"worse than {name}"),
         (found.better, ("ends", "end"), f"better than {name}"),
