@@ -24,7 +24,7 @@ def test_the_answer_says_which_end_worse_with_their_intervals() -> None:
         worse,
     )
     smallest = r"undecided: the smallest difference these films could have shown is [\d.]+ dB"
-    assert re.fullmatch(rf"no_e_vid {told} is {smallest} \(power 80 %, 5 % over 3 comparisons\) ", same)
+    assert re.fullmatch(rf"no_e_vid {told} is {smallest} \(power 80 %, 5 % over 3 comparisons\)", same)
     assert once == f"{ONCE.removeprefix('each ')})."
 
 
