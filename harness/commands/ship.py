@@ -50,15 +50,18 @@ def ship(profile: str, store: Store, folder: Path | None = None, overrides: Mapp
     for file in folder.rglob(METRICS):
         lines = file.read_text().splitlines(keepends=True)
         file.write_text("".join(lines[-1 :: -max(1, len(lines) // POINTS)][::-1]))
-    (folder / CARD).write_text("\n".join(_card(profile, manifest, folder)))
+    (folder / CARD).write_text("\n".join(_card(profile, overrides or {}, manifest, folder)))
     return folder
 
 
-def _card(profile: str, manifest: Mapping[str, Any], folder: Path) -> Iterator[str]:
+def _card(profile: str, overrides: Mapping[str, Any], manifest: Mapping[str, Any], folder: Path) -> Iterator[str]:
     made, identity = manifest["facts"], manifest["identity"]
     yield f"# The base model of `--profile {profile}`\n"
     spent = duration(manifest["seconds"])
-    yield f"Made by `python -m harness.commands.ship {profile}` in {spent} by the clock, at commit"
+    command = " ".join(
+        ["python -m harness.commands.ship", profile, *(f"{key}={value}" for key, value in overrides.items())]
+    )
+    yield f"Made by `{command} --store FOLDER` in {spent} by the clock, at commit"
     yield f"{made['git.commit']}, with torch {made['torch']} and diffusers {made['diffusers']}; seed {identity['tiny.seed']}."
     yield "Weights are kept in half precision. All of it was drawn, trained and written by this project; licence: Apache-2.0.\n"
     yield "Settings: " + ", ".join(f"{key}={value}" for key, value in identity.items()) + "\n"

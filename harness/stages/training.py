@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
 CODEC_CLIPS = 1000  # about so many clips fit the embedded model's codec
+BEGUN = "begun"  # of a folder in the making
 CODEC_FOLDER, CLIPS = "codec", "clips"  # of the codec's training, and of what the base model is trained on
 
 
@@ -89,8 +90,10 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     trained = fit(TrainedCodec(tiny), objective, settings, folder, job.counting("codec step"), ema=tiny.ema)
     codec = WanCodec(trained.vae)
     codec.standardise(clips)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    codec.save(folder)
+    codec.save(folder / BEGUN)
+    (folder / BEGUN / VAE).rename(folder / VAE)  # whole, or not there
+    for needed in (folder / BEGUN, folder / CHECKPOINTS):
+        shutil.rmtree(needed, ignore_errors=True)
     return codec
 
 
