@@ -5,7 +5,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -96,7 +96,7 @@ def validation(asked: Asked, jobs: int) -> "Validation":
         measured = list(_measured(task, study, jobs))
         first = [films.film(scene) for scene in study.part("doses")]
         visible = {name: float(np.mean([just_visible(DRIFTS[name], film) for film in first])) for name in names}
-        missing = {name: _why(name, why) for suite in suites for name, why in suite.missing(films).items()}
+        missing = {name: why for suite in suites for name, why in suite.missing(films).items()}
     (height, width), frames = films.resolutions[0], len(first[0].frames)
     shown = sum(len(next(iter(readings.values()))) for readings in measured)
     about = (
@@ -104,7 +104,9 @@ def validation(asked: Asked, jobs: int) -> "Validation":
         f"{shown} versions; suites: {', '.join(f'{suite.name} {suite.version}' for suite in suites)}; "
         f"{duration(time.monotonic() - began)} in {jobs} process{'es' if jobs > 1 else ''}."
     )
-    return Validation(study, visible, verdicts(study.gather(measured)), missing, asked.command, about)
+    found = verdicts(study.gather(measured))
+    missing = _unscored({one.reading.metric for one in found}, missing)
+    return Validation(study, visible, found, missing, asked.command, about)
 
 
 @dataclass(frozen=True)
@@ -156,9 +158,14 @@ class _Task:
         return study.measure(self.films, scene, self.suites, self.seed, self.work / str(scene))
 
 
-def _why(metric: str, reason: str) -> str:
-    """Without the folders of this machine."""
-    return "its weights are missing (`harness doctor weights`)" if reason.startswith("no weights") else reason
+def _unscored(measured: Iterable[str], missing: Mapping[str, str]) -> dict[str, str]:
+    """Why a metric was not measured, VBench's among them; without the folders of this machine."""
+    from benchmarks.vbench.files import FILES
+
+    there = {name: all(file.path.is_file() for file in files) for name, files in FILES.items()}
+    asked = {True: "score.vbench=all asks for them", False: "their weights are missing (`harness doctor weights`)"}
+    vbench = {name: asked[found] for name, found in there.items() if name not in measured}
+    return {**{name: why for name, why in missing.items() if name not in FILES}, **vbench}
 
 
 @cache
