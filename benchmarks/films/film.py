@@ -15,7 +15,7 @@ from benchmarks.artifacts import CONTINUATION, FILM_INFO, FRAMES, TRUTH
 from benchmarks.films.info import FilmInfo
 from benchmarks.films.mp4 import Mp4Frames
 from benchmarks.films.reference import ReferenceFolder
-from benchmarks.films.truth import NEEDED, OBJECTS, STAMPS, Truth, truth_of
+from benchmarks.films.truth import FOLLOWED, NEEDED, OBJECTS, STAMPS, Truth, truth_of
 from benchmarks.track import clip_slices
 
 Need = Literal["handoffs", "prompts", "truth", "course", "switches", "continuation", "probe", "loudness", "pose"]
@@ -190,7 +190,9 @@ class FilmFolder:
             return "needs prompts that change what they ask for within a film, which these do not"
         if any(key not in self._truth for key in NEEDED.get(need, ())):
             what = "course of its objects" if need == "course" else f"{need} that the films follow"
-            return f"needs the {what} ({TRUTH}), which these films do not have"
+            older = need == "course" and not self._truth.keys() & FOLLOWED
+            again = ": they were made before it was kept; make them again" if older else ""
+            return f"needs the {what} ({TRUTH}), which these films do not have{again}"
         return None
 
     def film(self, index: int) -> Film:

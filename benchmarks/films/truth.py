@@ -18,6 +18,7 @@ NEEDED = {
     "loudness": ("loudness", "object_sizes", "object_distances"),
     "pose": ("joints", "part_colours", "part_masks"),
 }  # a scorer's need -> what must be known for it
+FOLLOWED = {"loudness", "joints"}  # of films that follow a signal, whose objects have no course
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,8 @@ def _values(names: Iterable[str], label: str = "") -> tuple[Measure, ...]:
 
 
 _JUDGED = (*_values((*CONSISTENCIES, *_MOVES)), _MOTION, *_values(_LOOKS), *_values(VBENCH, OFFICIAL))
-# A film that loses its object has the better background, so the whole frame leads; older scores have the background alone.
+# A film that loses its object has the better background, so the whole frame leads, unless films of older code are among the rows:
+# they have the background alone.
 _TRUE = ("placed_psnr", "background_psnr")
 
 
@@ -104,7 +105,8 @@ def lead_measure(summary: pd.DataFrame, track: str) -> Measure | None:
     rows = summary[(summary["track"] == track) & (summary["direction"] != "none")]
     directed = set(rows["metric"])
     candidates = [measure for measure in _found(summary, track) if measure.metric in directed]
-    rank = {metric: index for index, metric in enumerate(_LEADS)}
+    true = _true(rows[rows["status"] == "ok"])
+    rank = {metric: index for index, metric in enumerate(_LEADS) if metric not in _TRUE or metric == true}
     candidates.sort(key=lambda measure: rank.get(measure.metric, len(rank)))
     for statistic in ("late", "value"):
         for measure in candidates:
@@ -149,13 +151,21 @@ def rewards_stillness(measures: Iterable[Measure]) -> bool:
 def _found(summary: pd.DataFrame, track: str) -> list[Measure]:
     rows = summary[(summary["track"] == track) & (summary["status"] == "ok")]
     found = list(dict.fromkeys(Measure(*pair) for pair in rows[["metric", "statistic"]].itertuples(index=False)))
-    true = next((name for name in _TRUE if Measure(name, "late") in found), None)
+    true = _true(rows)
     preferred = _with_truth(true) if true else _WITHOUT_TRUTH
     preferred = _followed(true or _TRUE[0]) if set(_FOLLOWS) & set(found) else preferred
     known = [measure for measure in dict.fromkeys(preferred) if measure in found]
     known_metrics = {measure.metric for measure in known}
     others = [measure for measure in found if measure.metric not in known_metrics]
     return known + [measure for measure in others if measure.statistic in ("late", "value")]
+
+
+def _true(rows: pd.DataFrame) -> str | None:
+    """The first of `_TRUE` that as many rows and seeds have as any other of them, so that each can be held against the baseline;
+    None if none has any."""
+    late = rows[rows["statistic"] == "late"]
+    seeds = late["n"].where(late["over"] == "seeds", 1).groupby(late["metric"]).sum()
+    return max((name for name in _TRUE if name in seeds), key=lambda name: int(seeds[name]), default=None)
 
 
 def _of_vbench(measure: Measure) -> bool:

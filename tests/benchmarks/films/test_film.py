@@ -137,6 +137,11 @@ def test_films_are_scored_from_their_mp4s(tmp_path: Path) -> None:
         "switch_latency",
     }  # truth.npz has none
     assert set(report["skipped"]) == {"gain", "eps", "forecast_plateau"} | course
+    skipped = report["skipped"]
+    assert isinstance(skipped, dict)
+    assert skipped["placed_psnr"].endswith(
+        "which these films do not have: they were made before it was kept; make them again"
+    )
     np.save(folder / "frames.npy", np.stack(films))
     _, lossless = scored(folder)
     assert set(scores) == set(lossless)

@@ -85,6 +85,7 @@ def test_the_embedded_suite_judges_them_as_ever(talk: FilmFolder, dance: FilmFol
         _, values = scored(films, EmbeddedSuite(), tmp_path / name)
         assert values["background_psnr"].min() == 100
         assert values["object_kept"].min() == 1
+        assert "make them again" not in str(films.missing("course"))  # nothing moves in them
 
 
 def test_films_without_that_signal_are_skipped_with_the_reason(talk: FilmFolder, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Which measures lead, and which a main table shows."""
 
+import itertools
+
 import pandas as pd
 import pytest
 
 from reports.statistics.measures import Measure, further_chunks, lead_measure, split_measures
 from reports.statistics.summary import summarise
-from tests.reports.report_frames import KINDS, info, rows, study_summary
+from tests.reports.report_frames import KINDS, info, rows, skipped, study_summary
 
 
 def test_where_the_world_is_known_the_whole_frame_leads_and_the_background_stands_behind(
@@ -22,6 +24,37 @@ def test_where_the_world_is_known_the_whole_frame_leads_and_the_background_stand
         Measure("gain", "value"),
         Measure("background_psnr", "late"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("older", "leads"),
+    [
+        ({("base", 0), ("base", 1)}, "background_psnr"),
+        ({("full", 0), ("full", 1)}, "background_psnr"),
+        ({("full", 0)}, "background_psnr"),
+        (set(), "placed_psnr"),
+    ],
+)
+def test_what_films_of_older_code_lack_does_not_lead(
+    monkeypatch: pytest.MonkeyPatch, older: set[tuple[str, int]], leads: str
+) -> None:
+    """Or no difference could be stated, or only of some seeds."""
+    monkeypatch.setitem(KINDS, "placed_psnr", ("higher", "dB"))
+    films = []
+    for variant, seed, sample in itertools.product(("full", "base"), (0, 1), "abcdef"):
+        for metric in ("background_psnr", "placed_psnr"):
+            where = {"seed": seed, "sample": sample}
+            if metric == "placed_psnr" and (variant, seed) in older:
+                films.append(skipped(variant, metric, "made before it was kept", **where))
+            else:
+                films.append(rows(variant, metric, [30.0 + len(films) % 5] * 5, **where))
+    summary = summarise(pd.concat(films), info())
+    assert lead_measure(summary, "consistent-50s") == Measure(leads, "late")
+    assert split_measures(summary, "consistent-50s")[0][:3] == [
+        Measure(leads, statistic) for statistic in ("first", "late", "drop")
+    ]
+    late = summary[(summary["metric"] == leads) & (summary["statistic"] == "late")]
+    assert (late["n"] == 2).all()
 
 
 def test_the_lead_is_background_psnr_or_else_the_first_curve_with_a_direction() -> None:
