@@ -151,8 +151,18 @@ def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
             track: _first_of_each(part.renamed(part.info.frames.get(track, {})) for part in parts) for track in tracks
         },
         untrained=tuple(dict.fromkeys(part.names[name] for part in parts for name in part.info.untrained)),
+        trainings=_trainings(parts),
         trivial=tuple(dict.fromkeys(row for row in _trivial_rows(parts) if row != first.names[first.info.baseline])),
     )
+
+
+def _trainings(parts: Sequence[_Part]) -> dict[str, dict[int, str]]:
+    """Row -> seed -> its training, of the seeds of all parts."""
+    found: dict[str, dict[int, str]] = {}
+    for part in parts:
+        for row, by_seed in part.renamed(part.info.trainings).items():
+            found.setdefault(row, {}).update(by_seed)
+    return found
 
 
 def _questions(infos: "Sequence[ReportInfo]") -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.arrays import Floats
     from harness.plan.pipeline import Child, Pipeline
     from reports.statistics.forecast import Forecast, Interval
+    from reports.statistics.trainings import Made, Trainings
 
 HEAD = ("variant", "gain", "eps", "settles at", "time constant, clips", "late error", "films")
 
@@ -67,35 +68,49 @@ def forecasts(pipeline: "Pipeline", store: Store, track: str) -> dict[str, "Fore
 def clearly_worse(
     pipeline: "Pipeline", store: Store, track: str, found: Mapping[str, "Forecast"]
 ) -> tuple[list[str], bool]:
-    """The variants whose forecast is worse than the best one's by the rules of every difference, and whether that has the
-    spread of trainings in it: films paired, the trainings' spread pooled over variants or as the store knows it, and Holm's
-    correction. `found`: `forecasts` of the track, the best first.
-    """
-    from reports.statistics.bootstrap import LEVEL, holm
-    from reports.statistics.forecast import late_by_film
-    from reports.statistics.paired import Pairs
-    from reports.statistics.trainings import Trainings
+    """`worse_than_best` of forecasts; where no run of several seeds tells the trainings' spread, by what the store knows of it.
 
-    tables, trained = {}, set()
+    `found`: `forecasts` of the track, the best first.
+    """
+    from reports.statistics.forecast import late_by_film
+
+    tables, made = {}, {}
     for name in found:
         children = [child for child in pipeline.children if child.variant.name == name and track in child.forecast]
         measured = _measured(store, [child.forecast[track] for child in children])
         tables[name] = late_by_film(*measured, clips_of(pipeline, children[0], track))
-        trained |= {name} if children[0].train else set()
-    shift = Trainings.pooled(tables[name] for name in found if name in trained)
-    shift = shift or known(store.root, trained_alike(pipeline)).get(forecast_measure(track))
-    best, *others = found
-    sides = [len({best, name} & trained) for name in others]
-    differences = [
-        Pairs(tables[name] - tables[best], ()).difference(shift, side) for name, side in zip(others, sides, strict=True)
-    ]
-    corrected = holm(np.array([one.p for one in differences]))
-    worse = [
-        name
-        for name, one, p in zip(others, differences, corrected, strict=True)
-        if one.significant and one.mean > 0 and p < 1 - LEVEL
-    ]
-    return worse, shift is not None or not any(sides)
+        if children[0].train:
+            made[name] = {number: " ".join(child.train.values()) for number, child in enumerate(children)}
+    return worse_than_best(tables, made, known(store.root, trained_alike(pipeline)).get(forecast_measure(track)))
+
+
+def worse_than_best(
+    tables: Mapping[str, "Floats"], made: "Made", earlier: "Trainings | None" = None
+) -> tuple[list[str], bool]:
+    """The rows worse than the first by the rules of every difference, and whether that has the spread of trainings in it.
+
+    `tables`: late errors [seeds, films] by row, the least first; `made`: the trainings of the trained ones; `earlier`: what is
+    known of these without this run. Films are paired. The first was chosen for its forecast, so any two rows could have been
+    the pair that is compared: p is corrected for all of these (Bonferroni).
+    """
+    from reports.statistics.bootstrap import LEVEL
+    from reports.statistics.paired import Pairs
+    from reports.statistics.trainings import Trainings, shared, weights
+
+    trained = [name for name in tables if name in made]
+    shift = Trainings.pooled((tables[name] for name in trained), weights=weights(made, trained)) or earlier
+    best, *others = tables
+    worse, told = [], True
+    for name in others:
+        table = tables[name] - tables[best]
+        alike = shared(made, name, best)
+        sides = len({best, name} & made.keys()) * (not alike)
+        own = Trainings.pooled([table]) if alike else None
+        one = Pairs(table, ()).difference(own or shift, 1 if own else sides)
+        told = told and (shift is not None or not sides)
+        if one.mean > 0 and one.p * len(tables) * len(others) / 2 < 1 - LEVEL:
+            worse.append(name)
+    return worse, told
 
 
 def render(found: Mapping[str, "Forecast"]) -> str:

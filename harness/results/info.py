@@ -81,6 +81,7 @@ def report_info(job: Job) -> ReportInfo:
             if sets.get("generate.method", MADE) != MADE and name != settings["baseline"]  # with --only copy_image
         ),
         untrained=untrained(job),
+        trainings=trainings(job),
         looks=settings.get("looks", 1),
         errors=errors,
         settings=_settings(job),
@@ -103,6 +104,15 @@ def untrained(job: Job) -> tuple[str, ...]:
     """The variants that nothing was trained for."""
     rows = zip(job.settings["rows"], job.inputs["generate"], strict=True)
     return tuple(dict.fromkeys(variant for (variant, _, _), folder in rows if not trained(folder)))
+
+
+def trainings(job: Job) -> dict[str, dict[int, str]]:
+    """Variant -> seed -> a name of what was trained for it, of all experts together."""
+    found: dict[str, dict[int, str]] = {}
+    for (variant, seed, _), folder in zip(job.settings["rows"], job.inputs["generate"], strict=True):
+        if made_with := trained(folder):
+            found.setdefault(variant, {})[seed] = " ".join(one.name for one in made_with)
+    return found
 
 
 def _backbone(job: Job, profile: Profile) -> tuple[str, str]:

@@ -23,9 +23,11 @@ class ReportInfo:
     number of clips there has clips of clip_seconds x clips of the baseline / its own clips. `trivial`: variants that only
     repeat what they are given (copy_image, copy_clips, ping_pong); they stand in tables, below the others, and nowhere
     else. `trained`: whether anything was trained for these films here; videos that were only scored have no variation
-    between trainings to speak of. `untrained`: the variants that nothing was trained for, such as the base model. `known`: how far
-    trainings like these differ, by track, metric and statistic, as earlier runs of several seeds found. `looks`: how many times
-    at most the run looks whether all is decided, each time at its share of the 5 % that it may err by. `errors`: folders of
+    between trainings to speak of. `untrained`: the variants that nothing was trained for, such as the base model.
+    `trainings`: variant -> seed -> the name of its training, which variants that differ in their films alone share; each has
+    its own where none is named. `known`: how far trainings like these differ, by track, metric and statistic, as earlier runs of
+    several seeds found. `looks`: how many times at most the run looks whether all is decided, each time at its share of the 5 %
+    that it may err by. `errors`: folders of
     decoded errors by variant (reports/figures/errors.py), of the first seed.
     `yes_if`: a variant and how it must end beside the baseline (worse, better, different) for the question to be answered by
     yes; None for a question that asks for more than yes or no. `truth`: where the world is known, the true films of a track,
@@ -56,6 +58,7 @@ class ReportInfo:
     trivial: tuple[str, ...] = ()
     trained: bool = True
     untrained: tuple[str, ...] = ()
+    trainings: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     known: Mapping[tuple[str, str, str], Trainings] = field(default_factory=dict)
     looks: int = 1
     forecast_share: float = 0.0

@@ -9,7 +9,7 @@ import pandas as pd
 from reports.statistics.bootstrap import Difference
 from reports.statistics.fragile import hangs_on
 from reports.statistics.paired import Pairs, pairs
-from reports.statistics.run_trainings import measure_trainings, sides
+from reports.statistics.run_trainings import between, measure_trainings
 from reports.statistics.summary import sample_statistics, values_by_statistic
 from reports.statistics.trainings import Trainings
 from reports.statistics.view import TrackView, once_a_view
@@ -47,10 +47,10 @@ def same_fate(view: TrackView) -> Mapping[str, SameFate]:
             continue
         table = np.where(apart.table == 0, paired.table, np.nan)
         both = ~np.isnan(paired.table) & ~np.isnan(apart.table)
+        alike = Pairs(table, paired.samples)
+        shift = between(alike, lead_trainings(view), view.info, name, view.info.baseline)
         found[name] = SameFate(
-            Pairs(table, paired.samples).difference(
-                lead_trainings(view), sides(view.info, name, view.info.baseline), 1 - view.info.alpha
-            ),
+            alike.difference(*shift, 1 - view.info.alpha),
             int((~np.isnan(table)).sum()),
             int(both.sum()),
         )
@@ -71,7 +71,8 @@ def hanging(view: TrackView) -> Mapping[str, tuple[str, str]]:
         if paired.of_set or not corrected < view.info.alpha:
             continue
         factor = view.info.looks * (corrected / p if p else 1.0)
-        two = hangs_on(paired.table, lead_trainings(view), sides(view.info, name, view.info.baseline), factor)
+        shift = between(paired, lead_trainings(view), view.info, name, view.info.baseline)
+        two = hangs_on(paired.table, *shift, factor)
         if two:
             found[name] = (paired.samples[two[0]], paired.samples[two[1]])
     return found

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from reports.statistics.info import ReportInfo
-from reports.statistics.paired import of_set, pairs, table_of
-from reports.statistics.trainings import Trainings
+from reports.statistics.paired import Pairs, of_set, pairs, table_of
+from reports.statistics.trainings import Trainings, shared, weights
 
 ByVariant = Mapping[str, "pd.Series[float]"]
 Key = tuple[str, str, str]
@@ -19,7 +19,8 @@ def measure_trainings(values: ByVariant, info: ReportInfo, measure: Key) -> Trai
     rows = {name: own for name, own in rows.items() if not of_set(own)}
     base = values.get(info.baseline)
     differences = [pairs(own, base).table for name, own in rows.items() if name != info.baseline]
-    return Trainings.pooled(map(table_of, rows.values()), differences) or info.known.get(measure)
+    found = Trainings.pooled(map(table_of, rows.values()), differences, weights(info.trainings, rows))
+    return found or info.known.get(measure)
 
 
 def run_trainings(values: Mapping[tuple[str, ...], "pd.Series[float]"], info: ReportInfo) -> dict[Key, Trainings]:
@@ -31,6 +32,15 @@ def run_trainings(values: Mapping[tuple[str, ...], "pd.Series[float]"], info: Re
     return {measure: one for measure, one in found.items() if one}
 
 
-def sides(info: ReportInfo, *variants: str) -> int:
-    """How many of these rows were trained here."""
-    return sum(name not in info.untrained for name in variants) if info.trained else 0
+def between(
+    paired: Pairs, shift: Trainings | None, info: ReportInfo, one: str, other: str
+) -> tuple[Trainings | None, int]:
+    """How far trainings shift the difference of two rows, and how often: once for each row that was trained here, by `shift`.
+
+    Two rows of the same trainings are shifted alike, which takes `shift` out of their difference. What is left, how far that
+    difference goes by the training, its own means of seeds tell; nothing does with one seed, and it speaks of that training.
+    """
+    if shared(info.trainings, one, other):
+        own = None if paired.of_set else Trainings.pooled([paired.table])
+        return own, int(own is not None)
+    return shift, sum(name not in info.untrained for name in (one, other)) if info.trained else 0

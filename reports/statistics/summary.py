@@ -18,7 +18,7 @@ from reports.statistics.frame import FILM, WINDOW, validated
 from reports.statistics.info import ReportInfo
 from reports.statistics.paired import Pairs, films_of, of_set, pairs
 from reports.statistics.power import detectable
-from reports.statistics.run_trainings import run_trainings, sides
+from reports.statistics.run_trainings import between, run_trainings
 from reports.statistics.trainings import Trainings
 
 UNDEFINED = "undefined for every sample"
@@ -74,9 +74,9 @@ def summarise(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     delta_se, delta_n, delta_low, delta_high and delta_p: the difference to the baseline, of films paired by seed and
     sample, as `reports.statistics.bootstrap` says; delta_holm: that p, corrected for as many variants as are compared;
     delta_detectable: the smallest difference that so many films and seeds would have shown, see `reports.statistics.power`.
-    delta_seeds: seeds that are paired; trainings_sd: how far trainings of one row differ, NaN where nothing tells or nothing
-    was trained; delta_one_training: of one training each, and nothing tells. alpha:
-    how often a claim may be false; intervals of differences are of 1 - alpha.
+    delta_seeds: seeds that are paired; trainings_sd: how far trainings of one row differ (the difference of two rows of the
+    same trainings), NaN where nothing tells or nothing was trained; delta_one_training: of one training each, and nothing tells.
+    alpha: how often a claim may be false; intervals of differences are of 1 - alpha.
     best: whether it is better than every other compared variant, each paired interval excluding 0 (all must, so that this
     needs no correction), and known to outlast another training.
     direction (of better, for that statistic), unit, version, status, reason and note (what a reader
@@ -115,7 +115,8 @@ def summary_of(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
             base = values.get((track, info.baseline, metric, statistic)) if variant != info.baseline else None
             shift = trainings.get((track, metric, statistic))
             row = _numbers(_NO_VALUES if own is None else own)
-            row |= _delta(pairs(own, base), shift, sides(info, variant, info.baseline), info.alpha)
+            paired = pairs(own, base)
+            row |= _delta(paired, *between(paired, shift, info, variant, info.baseline), info.alpha)
             row["alpha"] = info.alpha
             row |= {"track": track, "variant": variant, "metric": metric, "statistic": statistic}
             row |= {"unit": _unit(about[metric]["unit"], statistic), "version": about[metric]["version"]}
@@ -250,9 +251,10 @@ def _best(
     best = max(means, key=lambda name: sign * means[name])
     shift = trainings.get((track, *pair))
     for other in means.keys() - {best}:
-        paired, trained = pairs(found[best], found[other]), sides(info, best, other)
-        delta = paired.difference(shift, trained, 1 - info.alpha)
-        if not (delta.significant and delta.mean * sign > 0) or _told_by_one(paired, shift, trained):
+        paired = pairs(found[best], found[other])
+        told = between(paired, shift, info, best, other)
+        delta = paired.difference(*told, 1 - info.alpha)
+        if not (delta.significant and delta.mean * sign > 0) or _told_by_one(paired, *told):
             return None
     return best
 

@@ -7,7 +7,7 @@ import pandas as pd
 from reports.statistics.bootstrap import Floats
 from reports.statistics.forecast import Forecast, forecast, late_by_film
 from reports.statistics.frame import FILM
-from reports.statistics.trainings import Trainings
+from reports.statistics.trainings import Trainings, weights
 from reports.statistics.view import TrackView, once_a_view
 
 
@@ -19,12 +19,9 @@ def variant_forecasts(view: TrackView) -> Mapping[str, Forecast]:
 
 def forecast_trainings(view: TrackView) -> Trainings | None:
     """How far trainings differ in the forecast, the logarithm of the late error, over the trained rows; None with one seed."""
-    tables = [
-        late_by_film(gain, eps, view.clips[name])
-        for name, (gain, eps) in _probes(view).items()
-        if name not in view.info.untrained
-    ]
-    return Trainings.pooled(tables)
+    probes = {name: probe for name, probe in _probes(view).items() if name not in view.info.untrained}
+    tables = [late_by_film(gain, eps, view.clips[name]) for name, (gain, eps) in probes.items()]
+    return Trainings.pooled(tables, weights=weights(view.info.trainings, probes))
 
 
 def _probes(view: TrackView) -> dict[str, tuple[Floats, Floats]]:

@@ -10,7 +10,7 @@ import pandas as pd
 from reports.statistics.bootstrap import Difference, holm
 from reports.statistics.measures import Measure, decimals
 from reports.statistics.paired import pairs
-from reports.statistics.run_trainings import measure_trainings, sides
+from reports.statistics.run_trainings import between, measure_trainings
 from reports.statistics.spending import unequal
 from reports.statistics.summary import sample_statistics, values_by_statistic
 from reports.statistics.view import TrackView, once_a_view
@@ -143,7 +143,7 @@ def _values(view: TrackView, measures: set[Measure]) -> dict[Measure, dict[str, 
 def _found(view: TrackView, one: Ordering, values: Mapping[str, "pd.Series[float]"]) -> Difference | None:
     paired = pairs(values.get(one.better), values.get(one.worse))
     shift = measure_trainings(values, view.info, (view.track, *one.measure))
-    found = paired.difference(shift, sides(view.info, one.better, one.worse), 1 - view.info.alpha)
+    found = paired.difference(*between(paired, shift, view.info, one.better, one.worse), 1 - view.info.alpha)
     return found if found.n else None
 
 

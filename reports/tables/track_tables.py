@@ -22,6 +22,7 @@ from reports.statistics.measures import (
     split_measures,
 )
 from reports.statistics.summary import UNDEFINED
+from reports.statistics.trainings import shared
 from reports.statistics.view import TrackView, once_a_view
 from reports.tables.grid import NONE, SKIPPED, Cell, Grid
 from reports.tables.labels import ARROWS, column_label, measure_label, metric_label
@@ -225,6 +226,10 @@ def _delta_note(rows: pd.DataFrame, info: ReportInfo) -> str:
     if tested["trainings_sd"].notna().any():
         whence = "pooled over rows" if tested["delta_seeds"].max() > 1 else "as earlier runs of several seeds found it"
         told.append(f"± has the spread of trainings in it, {whence}")
+    alike = [name for name in dict.fromkeys(tested["variant"]) if shared(info.trainings, name, info.baseline)]
+    if alike:
+        one = ", which is one and stands for no other" if tested["delta_seeds"].max() == 1 else ""
+        told.append(f"{', '.join(alike)}: films of the training of {info.baseline}{one}")
     if tested["delta_one_training"].any():
         told.append(
             f"± by {DRAWS:,} bootstrap draws of samples; each variant was trained once, and how far another training would end "

@@ -15,7 +15,7 @@ from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
 from harness.plan.kinds import FORECAST
 from harness.plan.plan import Plan
-from harness.results.forecast import advice, clips_of, forecasts
+from harness.results.forecast import advice, clips_of, forecasts, worse_than_best
 from harness.results.foreseen import trained_alike
 from harness.results.trainings import RECORD, forecast_measure
 from reports.statistics.trainings import Trainings
@@ -102,6 +102,27 @@ def test_of_one_training_each_none_is_clearly_worse_until_it_is_known_how_far_tr
         row = {"track": track, "metric": metric, "statistic": statistic, "version": version, **spread}
         write_json(store.root / RECORD, {trained_alike(built): [row]})
         assert expected in list(advice(built, store, Plan.of(built.graph, store)))[-1]
+
+
+def test_of_equal_variants_none_is_worse_than_the_best_oftener_than_5_percent() -> None:
+    """The best of many was chosen for its forecast: even equal ones end far below it."""
+    random, false, studies = np.random.default_rng(0), 0, 150
+    for _ in range(studies):
+        tables = random.normal(0, 1, (16,)) + random.normal(0, 0.5, (30, 1, 16))
+        ranked = sorted(tables, key=lambda one: float(one.mean()))
+        false += bool(worse_than_best({str(rank): one for rank, one in enumerate(ranked)}, {})[0])
+    assert false / studies < 0.08
+    two = {"better": random.normal(0, 0.5, (1, 16)), "worse": random.normal(3, 0.5, (1, 16))}
+    assert worse_than_best(two, {}) == (["worse"], True)
+
+
+def test_forecasts_of_one_training_are_told_apart_without_its_spread() -> None:
+    random = np.random.default_rng(1)
+    shift = random.normal(0, 2, (3, 1))
+    tables = {name: shift + ends + random.normal(0, 0.01, (3, 16)) for name, ends in (("full", 0.0), ("alpha", 0.3))}
+    one = {name: {0: "a", 1: "b", 2: "c"} for name in tables}
+    assert worse_than_best(tables, one) == (["alpha"], True)
+    assert worse_than_best(tables, {name: {} for name in tables}) == ([], True)
 
 
 def test_equal_forecasts_leave_the_decision_to_the_films(planned: tuple[pipeline.Pipeline, Store]) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from harness.core.store import Store
+from harness.results.comparison import compared
 from harness.results.frame import results_frame
 from harness.results.info import report_info
 from harness.results.reports import report_job
@@ -48,6 +49,16 @@ def test_a_run_of_one_seed_knows_what_one_of_several_found(store: Store) -> None
     assert report.trainings[LATE].freedom == 4  # two rows of three seeds
     rows = ReportView.of(*shown(store, "one")).tracks[0].rows
     assert not rows["delta_one_training"].any()
+
+
+def test_variants_whose_films_one_training_made_are_known(store: Store) -> None:
+    alike = {"full": ("full", 29.0), "again": ("full", 29.0), "small": ("small", 25.0)}
+    experiment(store, "shared", alike, seeds=(0, 1))
+    found = shown(store, "shared")[1].trainings
+    assert found["full"] == found["again"]
+    assert len({found[name][seed] for name in found for seed in (0, 1)}) == 4
+    both = compared(store, ["shared", "three"], [])[1].trainings
+    assert set(both["full"]) == {0, 1, 2}  # of the seeds of either
 
 
 def test_trainings_of_other_settings_are_not_alike(store: Store) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.statistics.paired import pairs
+from reports.statistics.run_trainings import between, measure_trainings
 from reports.statistics.summary import curves, estimate, half_width, summarise
 from reports.statistics.trainings import Trainings
 from tests.reports.report_frames import VARIANTS, info, judged, judged_info, rows, skipped, study, study_summary, whole
@@ -140,6 +142,69 @@ def test_several_seeds_pool_how_far_trainings_differ_over_the_trained_rows() -> 
     assert with_base["trainings_sd"] < found["trainings_sd"]  # base was trained once, and is no evidence of trainings
     of_base = row(summarise(frame, info(untrained=("base",))), "base", "gain", "value")
     assert of_base["delta_se"] == pytest.approx(found["delta_se"] / math.sqrt(2), rel=0.1)
+
+
+def of_one_training(seeds: int) -> pd.DataFrame:
+    """`no_e_img` ends 0.5 above `full`, film by film, whatever each training of both adds; `no_e_vid` as `full` and by itself."""
+    random, parts = np.random.default_rng(5), []
+    for seed in range(seeds):
+        shift, own = random.normal(0, 1, 2)
+        for index, sample in enumerate("abcdefgh"):
+            for name, value in (("full", shift), ("no_e_img", shift + 0.5), ("no_e_vid", own)):
+                value += index % 3 + random.normal(0, 0.02)
+                parts.append(rows(name, "gain", [value], seed=seed, sample=sample))
+    return pd.concat(parts)
+
+
+ONE_FOR_TWO = {name: {seed: f"{seed}" for seed in range(3)} for name in ("full", "no_e_img")}
+
+
+def test_what_two_rows_of_the_same_trainings_share_is_no_part_of_their_difference() -> None:
+    found = summarise(of_one_training(3), info(trainings=ONE_FOR_TWO))
+    alike, apart = row(found, "no_e_img", "gain", "value"), row(found, "no_e_vid", "gain", "value")
+    assert alike["delta_se"] < 0.03
+    assert alike["delta_low"] > 0.4
+    assert alike["delta_holm"] < 1e-3
+    assert apart["delta_se"] > 0.3
+    asunder = row(summarise(of_one_training(3), info()), "no_e_img", "gain", "value")
+    assert asunder["delta_low"] < 0  # were they trained apart, so much would be chance
+
+
+def test_how_far_a_difference_goes_by_the_shared_training_is_part_of_it() -> None:
+    frame = of_one_training(3)
+    moved = frame["value"] + frame["seed"].astype(int) * 0.5 * (frame["variant"] == "no_e_img")
+    found = row(summarise(frame.assign(value=moved), info(trainings=ONE_FOR_TWO)), "no_e_img", "gain", "value")
+    assert found["trainings_sd"] == pytest.approx(0.5, rel=0.1)
+    assert found["delta_se"] == pytest.approx(0.5 / math.sqrt(3), rel=0.1)
+    assert found["delta_low"] < 0 < found["delta"]
+
+
+def test_one_training_of_two_rows_does_not_make_each_of_them_trained_once() -> None:
+    found = summarise(of_one_training(1), info(trainings=ONE_FOR_TWO))
+    assert [bool(row(found, name, "gain", "value")["delta_one_training"]) for name in ("no_e_img", "no_e_vid")] == [
+        False,
+        True,
+    ]
+
+
+def test_equal_films_of_the_same_trainings_beside_a_model_nobody_trained_are_seldom_called_different() -> None:
+    """Four rows of two trainings know one degree of freedom, not four."""
+    random, false = np.random.default_rng(0), 0
+    names = ("full", "no_e_img", "no_e_vid", "more")
+    about = info(
+        baseline="base", variants={name: {} for name in ("base", *names)}, untrained=("base",),
+        trainings={name: {0: "a", 1: "b"} for name in names},
+    )  # fmt: skip
+    measure = (about.tracks[0], "gain", "value")
+    films = pd.MultiIndex.from_product([[0, 1], list("abcdefgh")], names=["seed", "sample"])
+    for _ in range(200):
+        lasting, shift = random.normal(0, 1, 8), random.normal(0, 1, (2, 1))
+        base = pd.Series(np.tile(lasting, 2), films)
+        tables = {name: pd.Series((lasting + shift + random.normal(0, 0.3, (2, 8))).ravel(), films) for name in names}
+        paired = pairs(tables["full"], base)
+        told = between(paired, measure_trainings({"base": base, **tables}, about, measure), about, "full", "base")
+        false += paired.difference(*told).p < 0.05
+    assert false < 20
 
 
 def test_a_trivial_baseline_is_never_best_and_keeps_no_other_from_it() -> None:

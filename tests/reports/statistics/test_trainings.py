@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reports.statistics.bootstrap import Floats, holm, paired_difference
-from reports.statistics.trainings import Trainings
+from reports.statistics.trainings import Trainings, shared, weights
 
 ROWS, FILMS = 5, 16
 
@@ -59,6 +59,20 @@ def test_one_seed_or_one_film_says_nothing_of_trainings() -> None:
     assert Trainings.pooled(rows(random, seeds=1, sd=1.0)) is None
     assert Trainings.pooled(rows(random, seeds=3, sd=1.0, films=1)) is None
     assert Trainings.pooled([]) is None
+
+
+def test_films_of_the_same_trainings_are_one_draw_of_them() -> None:
+    """Copies of one row say nothing more of trainings than the row alone."""
+    table, other = rows(np.random.default_rng(0), seeds=3, sd=1.0, rows=2)
+    made = {name: {0: "a", 1: "b", 2: "c"} for name in ("full", "alpha", "rounds")} | {"own": {0: "d", 1: "e", 2: "f"}}
+    names = ("full", "alpha", "rounds", "own", "unknown")
+    assert weights(made, names) == [1 / 3, 1 / 3, 1 / 3, 1, 1]
+    assert [shared(made, "full", name) for name in names] == [True, True, True, False, False]
+    found = Trainings.pooled([table] * 3 + [other], weights=weights(made, names[:4]))
+    alone = Trainings.pooled([table, other])
+    assert found == pytest.approx(alone, nan_ok=True)
+    assert not shared({"full": {0: "a"}, "late": {5: "a"}}, "full", "late")  # no seed in common
+    assert not shared({"full": {0: "a", 1: "b"}, "two": {0: "a", 1: "c"}}, "full", "two")
 
 
 def test_films_that_a_seed_lacks_are_left_out() -> None:
