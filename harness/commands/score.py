@@ -133,12 +133,19 @@ def _score_settings(request: ScoreRequest) -> Settings:
 
 
 def _name(folder: Path, track: str, project: str, known: Sequence[ScoredVideos]) -> str:
-    """What videos are called of which nothing is said: as the project, and as the folder too where it has another row there."""
-    place = re.sub(r"[^A-Za-z0-9_.+() -]", "-", folder.absolute().name).lstrip("_.+() -")[: LONGEST // 2] or "videos"
-    path = str(folder.absolute())
-    taken = {one.name for one in known if one.track == track and one.videos != path}
+    """What videos are called of which nothing is said: as the project, and as the folder too where it has another row there.
+
+    Raises UseError where another folder's videos are called so.
+    """
+    folder = folder.resolve()
+    place = re.sub(r"[^A-Za-z0-9_.+() -]", "-", folder.name).lstrip("_.+() -")[: LONGEST // 2] or "videos"
+    taken = {one.name: one.videos for one in known if one.track == track and Path(one.videos).resolve() != folder}
     named = [project, f"{project} ({place})"] if project else [place]
-    return next((name for name in named if name not in taken), named[-1])
+    if name := next((name for name in named if name not in taken), None):
+        return name
+    raise UseError(
+        f"{named[-1]!r} is taken on {track} by {taken[named[-1]]}; give these videos another name with --name"
+    )
 
 
 def _sample_list(request: ScoreRequest, track: Track | None) -> list[Any] | None:

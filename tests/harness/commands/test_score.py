@@ -237,12 +237,30 @@ def test_a_row_that_is_not_named_does_not_take_the_place_of_another_folders(tmp_
 
     assert name("first", "LongLive") == "LongLive"
     assert name("second", "LongLive") == "LongLive (second)"
-    assert name("LongLive", "") == "LongLive"
     assert name("my films, v2!", "") == "my films- v2-"
-    assert name("__", "") == "videos"
     request = score_command.ScoreRequest(tmp_path, None, None, tmp_path, None, False, ())
     with pytest.raises(UseError, match="--samples goes with --track"):
         score_command._sample_list(request, None)
+
+
+def test_a_name_that_another_folder_has_is_refused_and_the_same_folder_keeps_its_own(tmp_path: Path) -> None:
+    known: list[ScoredVideos] = []
+
+    def name(folder: str, project: str = "", track: str = "consistent-50s") -> str:
+        found = score_command._name(tmp_path / folder, track, project, known)
+        known.append(ScoredVideos(found, track, str(tmp_path / folder), {}, "", True))
+        return found
+
+    assert name("a/videos") == "videos"
+    with pytest.raises(UseError, match=f"'videos' is taken on consistent-50s by {tmp_path}/a/videos; .* --name"):
+        name("b/videos")
+    assert name("b/../a/videos") == "videos"
+    assert name("b/videos", track="videos-5s") == "videos"
+    with pytest.raises(UseError, match="'videos' is taken"):  # no letter of it can stand in a name
+        name("日本")
+    assert [name(f"{one}/out", "LongLive") for one in "aba"] == ["LongLive", "LongLive (out)", "LongLive"]
+    with pytest.raises(UseError, match=r"'LongLive \(out\)' is taken .*b/out"):
+        name("c/out", "LongLive")
 
 
 def test_the_papers_table_takes_rows_that_were_made_alike(scored: tuple[Path, str], weights: Path) -> None:
