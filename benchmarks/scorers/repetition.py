@@ -47,10 +47,11 @@ def _reduced(frames: Frames, film: Film, step: int) -> Singles:
     kept = []
     _, height, width, _ = frames.shape
     size = max(1, min(height, width) // SIDE)
+    down, across = height // size, width // size
     for block in film.blocks():
-        images: Array = frames[block][-block.start % step :: step, : height // size * size, : width // size * size]
-        means = images.reshape(len(images), height // size, size, width // size, size, 3).mean(axis=(2, 4))
-        kept.append((means / 255).reshape(len(images), -1).astype(np.float32))
+        images: Array = frames[block][-block.start % step :: step, : down * size, : across * size]
+        means = images.reshape(len(images), down, size, across, size, 3).mean(axis=(2, 4))
+        kept.append((means / 255).reshape(len(images), 3 * down * across).astype(np.float32))  # a block may hold none
     return np.concatenate(kept)
 
 

@@ -55,3 +55,11 @@ def test_large_fast_films_are_reduced_first() -> None:
     assert np.isnan(found[1::2]).all()
     plain = Film(TRUE[np.arange(FRAMES) % 12], 8, clip_slices(FRAMES, 40, 5, 1))
     assert found[::2] == pytest.approx(RepetitionScorer().frames(plain)["repetition"], abs=1e-5, nan_ok=True)
+
+
+def test_how_a_film_is_cut_into_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 24 fps every third frame is looked at; large frames come one a block, most of which hold none of them."""
+    film = Film(TRUE[np.arange(FRAMES) % 20], 24, clip_slices(FRAMES, 40, 5, 1))
+    whole = RepetitionScorer().score(film)["repetition"]
+    monkeypatch.setattr("benchmarks.films.film.BLOCK_BYTES", 1)
+    assert np.array_equal(RepetitionScorer().score(film)["repetition"], whole, equal_nan=True)
