@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.suites import EMBEDDED, FVD, LOUDNESS, OFFICIAL, POSE, SYNC, VBENCH, VERSIONS
 from benchmarks.track import Track
-from benchmarks.vbench.files import FILES, PROMPT_FILES
+from benchmarks.vbench.files import CLIP_BPE, FILES
 from benchmarks.weights import WeightFile
 from harness.core.errors import UseError
 from harness.core.registry import suggestion
@@ -34,12 +34,12 @@ def scorings(settings: ScoreSettings, track: Track, cache: Path, follows: str | 
     reference, audio = (_compared(settings, key, cache) for key in ("reference", "audio"))
     dimensions = {"dimensions": list(settings.dimensions)}
     weights = [file for name in settings.dimensions for file in FILES[name]]
-    prompted = PROMPT_FILES if "background_consistency" in settings.dimensions else ()
     yield _scoring(EMBEDDED, [], cache, reference)
     if follows in FOLLOWED:
         yield _scoring(FOLLOWED[follows], [], cache, ({}, {}))
     if settings.dimensions:
-        yield _scoring(VBENCH, [*weights, *prompted], cache, (dimensions, {}))
+        files, found = _derived(settings.dimensions)
+        yield _scoring(VBENCH, [*weights, *files], cache, (dimensions | found, {}))
     if settings.judge:
         _check_judge(settings)
         yield _scoring(OFFICIAL, weights, cache, (dimensions, {}))
@@ -52,6 +52,18 @@ def scorings(settings: ScoreSettings, track: Track, cache: Path, follows: str | 
 
         yield _scoring(FVD, FVD_FILES, cache, reference)
     yield from _own(settings)
+
+
+def _derived(dimensions: Iterable[str]) -> tuple[list[WeightFile], dict[str, Any]]:
+    """What VBench's dimensions find on the way has versions of its own, so that only films which lack some of it are scored again;
+    prompt match counts from when its vocabulary is there."""
+    from benchmarks.suites.derived import METRICS, PROMPT_MATCH, SOURCES
+
+    found = {name: METRICS[name].version for name, source in SOURCES.items() if source in dimensions}
+    files = [CLIP_BPE] if PROMPT_MATCH in found and CLIP_BPE.path.is_file() else []
+    if not files:
+        found.pop(PROMPT_MATCH, None)
+    return files, {"derived": found} if found else {}
 
 
 def check_metric(name: str, settings: Settings) -> str:

@@ -4,15 +4,20 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.suites import VBENCH, VERSIONS
+from benchmarks.track import get_track
+from benchmarks.vbench.files import FILES
 from harness.cli import cli
 from harness.core.errors import UseError
 from harness.declare.settings import ScoreSettings, Settings
-from harness.plan.scoring import check_metric, metric_of
+from harness.plan.scoring import check_metric, metric_of, scorings
 from sweeps.sweep import Objective
+from tests.benchmarks.vbench.vbench_weights import write_clip_b, write_clip_bpe
 from tests.harness.finished import RUN, finished
 from tests.harness.packages import installed
 from tests.harness.small import harness
@@ -122,3 +127,36 @@ def test_a_sweep_can_be_after_a_metric_of_ones_own(file: Path) -> None:
     Objective("flicker", "minimize").check_direction(declared)
     with pytest.raises(UseError, match="objective flicker: maximize, but the metric is to minimize; say minimize"):
         Objective("flicker").check_direction(declared)
+
+
+def vbench(tmp_path: Path, dimensions: str) -> dict[str, Any]:
+    """What VBench's scores depend on."""
+    settings, track = ScoreSettings(vbench=dimensions), get_track("consistent-50s")
+    [found] = [
+        identity for name, identity, _ in scorings(settings, track, tmp_path / "fingerprints.json") if name == VBENCH
+    ]
+    return found
+
+
+def test_films_are_scored_again_where_a_dimension_finds_more_than_it_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nowhere else: earlier scores of others keep their signature."""
+    monkeypatch.setenv("VBENCH_CACHE_DIR", str(tmp_path))
+    assert vbench(tmp_path, "imaging_quality") == {
+        "suite": VBENCH,
+        "suite_version": VERSIONS[VBENCH],
+        "weights": {file.name: None for file in FILES["imaging_quality"]},
+        "dimensions": ["imaging_quality"],
+    }
+    assert vbench(tmp_path, "dynamic_degree")["derived"] == {"flow_kept": "1", "flow_seam": "1"}
+    before = vbench(tmp_path, "background_consistency")
+    assert before["derived"] == {"scene_kept": "1"}
+    assert list(before["weights"]) == ["ViT-B-32.pt"]
+    write_clip_b(tmp_path, width=64, layers=1)
+    write_clip_bpe(tmp_path)
+    after = vbench(tmp_path, "background_consistency")
+    assert after["derived"] == {"scene_kept": "1", "prompt_match": "1"}
+    assert None not in after["weights"].values()
+    assert set(after["weights"]) == {"ViT-B-32.pt", "bpe_simple_vocab_16e6.txt.gz"}
+    assert vbench(tmp_path, "dynamic_degree")["derived"] == {"flow_kept": "1", "flow_seam": "1"}
