@@ -12,7 +12,7 @@ from harness.commands.plan import plan
 from harness.commands.printing import print_report
 from harness.commands.progress import console_of
 from harness.commands.session import Session, experiment_options
-from harness.commands.until import AT_MOST, run_until
+from harness.commands.until import AT_MOST, Looks, run_until
 from harness.core.artifacts import FOOTAGE
 from harness.core.errors import UseError
 from harness.core.text import duration
@@ -71,11 +71,15 @@ def run(
         raise UseError(
             f"--at-most-seeds {at_most_seeds} goes with --until decided; for so many seeds say --seeds {at_most_seeds}"
         )
+    looks = Looks.planned(options, at_most_seeds or AT_MOST) if until else None
     if dry_run:
+        if looks:
+            options = looks.at(count := looks.reached())
+            click.echo(f"{looks.name(count)}:", err=True)
         click.get_current_context().invoke(plan, **options)
         return
-    if until:
-        sys.exit(run_until(options, at_most_seeds or AT_MOST, lambda one: run_experiment(one, executor, verbosity)))
+    if looks:
+        sys.exit(run_until(looks, lambda one: run_experiment(one, executor, verbosity)))
     session = Session.open(**options)
     if detach:
         begin(RunRecord.of(session.pipeline), session.store.root)

@@ -10,7 +10,7 @@ import click
 from harness.commands.options import JOBS, LIMIT, PROFILE, RECIPES, STORE, Command, names_of, overrides_argument
 from harness.core.errors import UseError
 from harness.core.store import ERROR, Store
-from harness.declare.request import Request
+from harness.declare.request import FIRST_LOOK, Request
 from harness.declare.spec import Experiment, check_no_clash, load_experiment, parse_overrides, parse_seeds, select
 from harness.experiments import EXPERIMENTS
 from harness.plan.pipeline import Pipeline, build
@@ -69,6 +69,7 @@ class Session:
         limit: int | None = None,
         called: str | None = None,
         at_most_seeds: int | None = None,
+        first_look: int = FIRST_LOOK,
     ) -> "Session":
         """Resolve names, settings and inputs; every fault is a UseError before anything is computed."""
         declared = load_experiment(name, EXPERIMENTS)
@@ -89,7 +90,7 @@ class Session:
             experiment = select(experiment, only)
         check_no_clash(values, experiment.variants)
         opened = Store(store)
-        request = Request(experiment, name, profile, tuple(recipes), values, only, called, at_most_seeds)
+        request = Request(experiment, name, profile, tuple(recipes), values, only, called, at_most_seeds, first_look)
         return cls(build(named(request, declared, opened.root), opened.fingerprints), opened, jobs)
 
     @property

@@ -23,6 +23,7 @@ class Request:
     """What a person asked for. `reference` is the experiment as typed: a name, or file.py:name; `called`: the run's name.
 
     `at_most_seeds`: of a run that adds seeds until every row is decided; None for one that has those of its experiment.
+    `first_look`: how many such a run begins with.
     """
 
     experiment: Experiment
@@ -33,11 +34,12 @@ class Request:
     only: str | None = None
     called: str | None = None
     at_most_seeds: int | None = None
+    first_look: int = FIRST_LOOK
 
     @property
     def looks(self) -> int:
-        """How many times the run looks at most whether all is decided: at `FIRST_LOOK` seeds, and at each more."""
-        return self.at_most_seeds - FIRST_LOOK + 1 if self.at_most_seeds else 1
+        """How many times the run looks at most whether all is decided: at `first_look` seeds, and at each more."""
+        return self.at_most_seeds - self.first_look + 1 if self.at_most_seeds else 1
 
     @property
     def name(self) -> str:
@@ -51,7 +53,9 @@ class Request:
         words += [word for name in self.recipes for word in ("--recipe", name)]
         words += ["--only", self.only] if self.only else []
         words += ["--name", self.name] if self.name != self.experiment.name else []
-        words += ["--seeds", ",".join(map(str, self.experiment.seeds)) + ","]
+        # Who adds seeds says with how many it began: the looks, and so each one's share of 5 %, are counted from there.
+        seeds = self.experiment.seeds[: self.first_look] if self.at_most_seeds else self.experiment.seeds
+        words += ["--seeds", ",".join(map(str, seeds)) + ","]
         words += ["--until", "decided", "--at-most-seeds", str(self.at_most_seeds)] if self.at_most_seeds else []
         words += ["tracks=" + ",".join(self._track_words)]
         words += [f"{key}={value}" for key, value in self.overrides.items()]

@@ -13,7 +13,8 @@ def undecided(pipeline: Pipeline, store: Store) -> dict[str, int]:
     """The variants beside the baseline that a finished report calls neither better nor worse on the lead measure, by track, and
     of how many samples they have films.
 
-    Such as "no_e_vid on consistent-50s": 16. Trivial baselines are left out, and tracks without a lead.
+    Such as "no_e_vid on consistent-50s": 16. Of none where it shares no scored film with the baseline, or the track has no lead.
+    Trivial baselines are left out.
     """
     return dict(_undecided(pipeline, store))
 
@@ -27,14 +28,14 @@ def _undecided(pipeline: Pipeline, store: Store) -> Iterator[tuple[str, int]]:
     baseline = pipeline.request.experiment.baseline
     summary = pd.read_csv(store.artifact(REPORT.name, pipeline.report) / SUMMARY)
     made = [child.variant.name for child in pipeline.children if child.resolved.settings.generate.method == MADE]
+    compared = [name for name in dict.fromkeys(made) if name != baseline]
     for track in pipeline.request.experiment.tracks:
-        if (lead := lead_measure(summary, track)) is None:
-            continue
-        rows = summary[(summary["track"] == track) & (summary["metric"] == lead.metric)]
-        rows = rows[(rows["statistic"] == lead.statistic) & (rows["delta_n"] > 0)]
-        rows = rows[rows["variant"].isin(made) & (rows["variant"] != baseline)]
-        found = kinds(rows)
+        rows, lead = (
+            summary[(summary["track"] == track) & summary["variant"].isin(compared)],
+            lead_measure(summary, track),
+        )
+        rows = rows[(rows["metric"] == lead.metric) & (rows["statistic"] == lead.statistic)] if lead else rows.iloc[:0]
+        rows = rows[rows["delta_n"] > 0]
+        found, samples = kinds(rows), dict(zip(rows["variant"], rows["delta_n"].astype(int), strict=True))
         decided = {*found.worse["variant"], *found.better["variant"]}
-        for name, samples in zip(rows["variant"], rows["delta_n"], strict=True):
-            if name not in decided:
-                yield f"{name} on {track}", int(samples)
+        yield from ((f"{name} on {track}", samples.get(name, 0)) for name in compared if name not in decided)
