@@ -1,6 +1,7 @@
 """What a run will be able to show, before it is run: the smallest difference for its seeds and films."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from benchmarks.samples import load_samples, samples_folder
@@ -10,6 +11,7 @@ from harness.results.trainings import alike, kept, shipped
 
 if TYPE_CHECKING:
     from harness.plan.pipeline import Pipeline
+    from harness.results.trainings import Measure
     from reports.statistics.measures import Measure as Lead
     from reports.statistics.trainings import Trainings
 
@@ -28,17 +30,24 @@ def foreseen_lines(pipeline: "Pipeline", store: Store) -> Iterator[str]:
 
     children = {child.variant.name: child for child in pipeline.children}
     made = {name: child for name, child in children.items() if child.resolved.settings.generate.method == MADE}
-    trained, seeds = sum(bool(child.train) for child in made.values()), len(pipeline.request.experiment.seeds)
+    seeds, trainings = (
+        len(pipeline.request.experiment.seeds),
+        {name: tuple(one.train.values()) for name, one in made.items()},
+    )
+    trained = len({one for one in trainings.values() if one})
+    of_baseline = trainings.get(pipeline.request.experiment.baseline, ())
+    # A row of the baseline's own training is not shifted beside it; the comparison that shows least counts.
+    sides = max((bool(one) + bool(of_baseline) for one in trainings.values() if one != of_baseline), default=0)
     for track in pipeline.request.experiment.tracks:
         films, rows = _films(pipeline, track), len(made) - 1
         found = _known(store, trained_alike(pipeline), track)
         if found is None or not rows or films < FEWEST:
             continue
         measure, spread, whence = found
-        smallest = f"{foreseen(spread, seeds, films, rows, trained):.2g}{unit_suffix(LEADS[measure.metric])}"
+        smallest = f"{foreseen(spread, seeds, films, rows, trained, sides):.2g}{unit_suffix(LEADS[measure.metric])}"
         yield (
             f"{track}: {seeds} seed{'s' * (seeds > 1)} and {films} films will show differences from about {smallest} on in "
-            f"{measure_label(measure)} (power 80 %, 5 % over {rows} comparisons), by {whence}."
+            f"{measure_label(measure)} (power 80 %, 5 % over {rows} comparisons), by {whence}.{_instead(measure.metric)}"
         )
 
 
@@ -50,15 +59,38 @@ def trained_alike(pipeline: "Pipeline") -> str:
 
 
 def _known(store: Store, name: str, track: str) -> "tuple[Lead, Trainings, str] | None":
-    """What is known of the metric that is likely to lead on the track, and whence."""
+    """What is known of the metric that is likely to lead on the track, and whence: what more trainings like these told, or else
+    the toy's."""
+    anything = {key: one for rows in shipped().values() for key, one in rows.items()}
+    told = [_late(kept(store.root, name), HERE, track), _late(shipped().get(name, {}), ALIKE, track)]
+    alike = [one for one in told if one]
+    rank = list(LEADS).index
+    return max(alike, key=lambda one: (-rank(one[0].metric), one[1].freedom), default=_late(anything, TOY, track))
+
+
+def _late(found: "Mapping[Measure, Trainings]", whence: str, track: str) -> "tuple[Lead, Trainings, str] | None":
+    """Of the first of `LEADS` whose spread is known there, that of rows' differences too."""
     from reports.statistics.measures import Measure as Lead
 
-    anything = {key: one for rows in shipped().values() for key, one in rows.items()}
-    for found, whence in ((kept(store.root, name), HERE), (shipped().get(name, {}), ALIKE), (anything, TOY)):
-        late = {metric: one for (where, metric, of, _), one in found.items() if (where, of) == (track, "late")}
-        if metric := next((metric for metric in LEADS if metric in late), None):
-            return Lead(metric, "late"), late[metric], whence
-    return None
+    late = {
+        metric: one
+        for (where, metric, of, _), one in found.items()
+        if (where, of) == (track, "late") and not math.isnan(one.paired)
+    }
+    metric = next((metric for metric in LEADS if metric in late), None)
+    return (Lead(metric, "late"), late[metric], whence) if metric else None
+
+
+def _instead(metric: str) -> str:
+    """Why another metric than the first of `LEADS` stands here."""
+    from reports.tables.labels import metric_label
+
+    first = next(iter(LEADS))
+    if metric == first:
+        return ""
+    return (
+        f" That is not {metric_label(first)}, which leads where the true film is known: no spread of it is known yet."
+    )
 
 
 def _films(pipeline: "Pipeline", track: str) -> int:

@@ -60,8 +60,15 @@ def with_known(info: "ReportInfo", job: Job, frame: "pd.DataFrame") -> "ReportIn
 
 
 def known(root: Path, name: str) -> dict[Measure, Trainings]:
-    """What a store keeps of trainings of that name, or what comes with the harness; a record that cannot be read is none."""
-    return {**shipped().get(name, {}), **kept(root, name)}
+    """What a store keeps of trainings of that name, or what comes with the harness: of each measure what more trainings told.
+
+    A record that cannot be read is none.
+    """
+    found = dict(kept(root, name))
+    for measure, one in shipped().get(name, {}).items():
+        if measure not in found or one.freedom > found[measure].freedom:
+            found[measure] = one
+    return found
 
 
 def kept(root: Path, name: str) -> dict[Measure, Trainings]:
@@ -75,12 +82,15 @@ def shipped() -> dict[str, dict[Measure, Trainings]]:
 
 
 def _rows(rows: Iterable[Mapping[str, Any]]) -> dict[Measure, Trainings]:
-    return {
-        (row["track"], row["metric"], row["statistic"], row["version"]): Trainings(
-            *(math.nan if row[field] is None else row[field] for field in Trainings._fields)
-        )
-        for row in rows
-    }
+    try:
+        return {
+            (row["track"], row["metric"], row["statistic"], row["version"]): Trainings(
+                *(math.nan if row[field] is None else float(row[field]) for field in Trainings._fields)
+            )
+            for row in rows
+        }
+    except (KeyError, TypeError, ValueError):
+        return {}
 
 
 def keep(job: Job, report: "ReportView") -> None:
@@ -93,11 +103,11 @@ def keep(job: Job, report: "ReportView") -> None:
     root, version = _root(job), dict(zip(report.frame["metric"], report.frame["version"].astype(str), strict=True))
     (root / "locks").mkdir(exist_ok=True)
     with FileLock(root / "locks" / f"{RECORD}.lock"):
-        before = kept(root, name)
+        before, better = kept(root, name), known(root, name)
         now = {(track, metric, of, version[metric]): one for (track, metric, of), one in found.items()}
         foretold = {view.track: forecast_trainings(view) for view in report.tracks}
         now |= {forecast_measure(track): one for track, one in foretold.items() if one}
-        new = {key: one for key, one in now.items() if key not in before or before[key].freedom <= one.freedom}
+        new = {key: one for key, one in now.items() if key not in better or better[key].freedom <= one.freedom}
         rows = [
             dict(zip(("track", "metric", "statistic", "version"), key, strict=True)) | _plain(one)
             for key, one in sorted((before | new).items())

@@ -21,16 +21,17 @@ def detectable(se: Floats, freedom: Floats, level: float | Floats) -> Floats:
     return found
 
 
-def foreseen(trainings: Trainings, seeds: int, films: int, rows: int, trained: int) -> float:
-    """`detectable` of a study of `rows` rows beside the baseline, `trained` rows trained in all, before it is run.
+def foreseen(trainings: Trainings, seeds: int, films: int, rows: int, trained: int, sides: int = 2) -> float:
+    """`detectable` of a study of `rows` rows beside the baseline, `trained` trainings of each seed in all, before it is run.
 
-    From what earlier trainings said: how far they shift a mean, and how far films of two rows differ. Two rows that are both
-    trained are compared. One seed goes by the earlier trainings' own degrees of freedom, several by those that they will have.
+    From what earlier trainings said: how far they shift a mean, and how far films of two rows differ. `sides`: of how many of
+    two compared rows they do, none where both are films of the same training. One seed goes by the earlier trainings' own
+    degrees of freedom, several by those that they will have.
     """
     shift = trainings
     if seeds > 1 and trained:
         own, error = trained * (seeds - 1), trainings.error
         shift = Trainings(trainings.variance + error / films, own, error, own * (films - 1), films)
     one_film = trainings.paired + 2 * trainings.error / seeds
-    se, freedom = student(one_film / films, films, shift.parts(seeds, 2))
+    se, freedom = student(one_film / films, films, shift.parts(seeds, sides))
     return float(detectable(np.array(se), np.array(freedom), (1 - LEVEL) / rows))

@@ -9,7 +9,7 @@ from harness.core.store import Store
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan.pipeline import Pipeline, Request, build
-from harness.results.foreseen import HERE, TOY, foreseen_lines, trained_alike
+from harness.results.foreseen import ALIKE, HERE, TOY, foreseen_lines, trained_alike
 from harness.results.trainings import RECORD
 from reports.statistics.power import foreseen
 from reports.statistics.trainings import Trainings
@@ -43,7 +43,35 @@ def test_the_spreads_of_this_store_say_what_a_run_will_show(tmp_path: Path, stor
 
 def test_without_any_those_of_the_toy_stand_in_and_are_named(tmp_path: Path, store: Store) -> None:
     (line,) = foreseen_lines(planned(tmp_path, **{"train.steps": 7}), store)
-    assert line.endswith(f"by {TOY}.")
+    assert f"in late background PSNR (power 80 %, 5 % over 3 comparisons), by {TOY}." in line
+    assert line.endswith(
+        "That is not placed PSNR, which leads where the true film is known: no spread of it is known yet."
+    )
+
+
+def test_a_spread_of_differences_that_is_not_known_or_told_by_fewer_trainings_gives_way(
+    tmp_path: Path, store: Store
+) -> None:
+    usual = planned(tmp_path, **{"train.steps": 7})
+    (expected,) = foreseen_lines(usual, store)
+    row = {"track": TRACK, "metric": "placed_psnr", "statistic": "late", "version": "1", **SPREAD._asdict()}
+    write_json(store.root / RECORD, {trained_alike(usual): [row | {"paired": None}]})
+    assert list(foreseen_lines(usual, store)) == [expected]
+    as_shipped = planned(tmp_path)
+    write_json(store.root / RECORD, {trained_alike(as_shipped): [row | {"metric": "background_psnr", "freedom": 1}]})
+    (line,) = foreseen_lines(as_shipped, store)
+    assert f"by {ALIKE}." in line
+
+
+def test_variants_of_one_training_are_foreseen_as_such(tmp_path: Path, store: Store) -> None:
+    for only, rows, sides in (("alpha_*", 3, 0), ("base,alpha_*", 4, 1)):
+        chosen = select(EXPERIMENTS.get("lora_alpha"), only).model_copy(update={"tracks": (TRACK,), "seeds": (0, 1)})
+        pipeline = build(Request(chosen, "lora_alpha", "tiny"), tmp_path / "f.json")
+        row = {"track": TRACK, "metric": "placed_psnr", "statistic": "late", "version": "1", **SPREAD._asdict()}
+        write_json(store.root / RECORD, {trained_alike(pipeline): [row]})
+        (line,) = foreseen_lines(pipeline, store)
+        assert f" {foreseen(SPREAD, 2, 16, rows, 1, sides):.2g} dB" in line
+    assert foreseen(SPREAD, 2, 16, 3, 1, sides=0) < foreseen(SPREAD, 2, 16, 3, 4) / 2
 
 
 def test_few_films_or_one_row_foresee_nothing(tmp_path: Path, store: Store) -> None:

@@ -87,5 +87,24 @@ def test_a_record_that_cannot_be_read_is_none(store: Store) -> None:
     kept(store)
     (name,) = json.loads((store.root / RECORD).read_text())
     assert len(known(store.root, name)) > 3
+    rows = json.loads((store.root / RECORD).read_text())[name]
+    for cannot in ([{**rows[0], "freedom": "many"}], [{"track": TRACK}], ["a"], 3, None):
+        (store.root / RECORD).write_text(json.dumps({name: cannot}))
+        assert known(store.root, name) == {}
     (store.root / RECORD).write_text("{")
     assert known(store.root, name) == {}
+
+
+def test_two_seeds_do_not_take_the_place_of_what_comes_with_the_harness(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept(store)
+    record = json.loads((store.root / RECORD).read_text())
+    (name,) = record
+    more = [row | {"freedom": 42.0, "between": 7.0} for row in record[name] if row["metric"] == LATE[1]]
+    (tmp_path / "toy.json").write_text(json.dumps({name: more}))
+    monkeypatch.setattr("harness.results.trainings.TOY", tmp_path / "toy.json")
+    assert known(store.root, name)[(*LATE, "1")].between == 7.0
+    (store.root / RECORD).unlink()
+    kept(store)
+    assert "late" not in {row["statistic"] for row in json.loads((store.root / RECORD).read_text())[name]}
