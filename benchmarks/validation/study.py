@@ -2,12 +2,13 @@
 chosen by.
 
 Of N: N scenes in every dose and without a drift; 4 N with the just visible dose of every drift; 16 N without one, which set the
-limit of alarm; 16 N more without one, on which false alarms are counted.
+limit of alarm; 16 N more without one, on which false alarms are counted. A scene in which a drift cannot be seen is left out of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,13 +24,21 @@ PARTS = {"doses": 1, "visible": 4, "limits": 16, "alarms": 16}
 TRUE = Version("no drift", 0.0)
 
 
+class Measured(NamedTuple):
+    """The drifts that can be seen in a scene, and every reading of its versions [versions]."""
+
+    drifts: tuple[str, ...]
+    readings: dict[Reading, Floats]
+
+
 @dataclass(frozen=True)
 class Study:
-    """N is `films`, the `drifts` by name; the doses of each for one film rise, and the just visible one is second."""
+    """N is `films`, the `drifts` by name; the doses of each for one film rise, and the just visible one is second. None: there is
+    none that can be seen."""
 
     films: int
     drifts: tuple[str, ...]
-    doses: Callable[[Drift, Film], Floats] = doses
+    doses: Callable[[Drift, Film], Floats | None] = doses
 
     @property
     def scenes(self) -> int:
@@ -47,45 +56,61 @@ class Study:
         if scene not in (*self.part("doses"), *self.part("visible")):
             return [TRUE]
         true = films.film(scene)
-        sizes = {name: [float(dose) for dose in self.doses(DRIFTS[name], true)] for name in self.drifts}
+        found = {name: self.doses(DRIFTS[name], true) for name in self.drifts}
+        sizes = {name: [float(dose) for dose in every] for name, every in found.items() if every is not None}
         if scene in self.part("visible"):
             return [Version(name, every[VISIBLE]) for name, every in sizes.items()]
         return [TRUE, *(Version(name, dose) for name, every in sizes.items() for dose in every)]
 
-    def measure(
-        self, films: Films, scene: int, suites: Sequence[Suite], seed: int, work: Path
-    ) -> dict[Reading, Floats]:
-        """Every reading of a scene's versions. [versions]"""
-        shown = Versions(films, scene, self.versions(films, scene), seed, work / "videos")
+    def measure(self, films: Films, scene: int, suites: Sequence[Suite], seed: int, work: Path) -> Measured:
+        """Every reading of a scene's versions."""
+        versions = self.versions(films, scene)
+        drifts = tuple(dict.fromkeys(one.drift for one in versions if one != TRUE))
+        if not versions:
+            return Measured(drifts, {})
+        shown = Versions(films, scene, versions, seed, work / "videos")
         found = [readings(shown, suite, work / suite.name) for suite in suites]
-        return {reading: values for one in found for reading, values in one.items()}
+        return Measured(drifts, {reading: values for one in found for reading, values in one.items()})
 
-    def gather(self, measured: Sequence[dict[Reading, Floats]]) -> "Readings":
-        """All scenes' readings by part."""
-        true = {part: joined([measured[scene] for scene in self.part(part)]) for part in PARTS}
+    def left_out(self, measured: Sequence[Measured]) -> dict[str, int]:
+        """Drift -> in how many of the scenes that should show it cannot be seen; of those drifts that lack any."""
+        scenes = [measured[scene] for part in ("doses", "visible") for scene in self.part(part)]
+        found = {name: sum(name not in one.drifts for one in scenes) for name in self.drifts}
+        return {name: count for name, count in found.items() if count}
+
+    def gather(self, measured: Sequence[Measured]) -> "Readings":
+        """All scenes' readings by part; without those drifts that no scene of one part shows."""
+        true = {part: joined([measured[scene].readings for scene in self.part(part)]) for part in ("limits", "alarms")}
+        undrifted, doses, visible = {}, {}, {}
+        for name in self.drifts:
+            dosed, just = (
+                [measured[scene] for scene in self.part(part) if name in measured[scene].drifts]
+                for part in ("doses", "visible")
+            )
+            for reading in true["limits"] if dosed and just else ():
+                undrifted[name, reading] = np.array([one.readings[reading][0] for one in dosed])
+                doses[name, reading] = np.stack([_share(one, name, one.readings[reading][1:]) for one in dosed])
+                visible[name, reading] = np.concatenate([_share(one, name, one.readings[reading]) for one in just])
         return Readings(
-            undrifted={reading: values[:, 0] for reading, values in true["doses"].items()},
-            doses={
-                (name, reading): part
-                for reading, values in true["doses"].items()
-                for name, part in zip(self.drifts, np.split(values[:, 1:], len(self.drifts), axis=1), strict=True)
-            },
-            visible={
-                (name, reading): values[:, k]
-                for reading, values in true["visible"].items()
-                for k, name in enumerate(self.drifts)
-            },
+            undrifted=undrifted,
+            doses=doses,
+            visible=visible,
             limits={reading: values[:, 0] for reading, values in true["limits"].items()},
             alarms={reading: values[:, 0] for reading, values in true["alarms"].items()},
         )
 
 
+def _share(one: Measured, drift: str, values: Floats) -> Floats:
+    """Of the values of all drifts, those of one."""
+    return np.split(values, len(one.drifts))[one.drifts.index(drift)]
+
+
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """By reading, or drift and reading: of the N scenes without a drift [N] and in every dose [N, doses], with a just visible one
-    [4 N], and of the undrifted films that set limits [16 N] and count alarms [16 N]."""
+    """By drift and reading: of the N scenes without a drift [N] and in every dose [N, doses], and with a just visible one [4 N],
+    less those in which it cannot be seen. By reading: of the undrifted films that set limits [16 N] and count alarms [16 N]."""
 
-    undrifted: Mapping[Reading, Floats]
+    undrifted: Mapping[tuple[str, Reading], Floats]
     doses: Mapping[tuple[str, Reading], Floats]
     visible: Mapping[tuple[str, Reading], Floats]
     limits: Mapping[Reading, Floats]

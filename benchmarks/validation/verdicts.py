@@ -63,7 +63,7 @@ def _verdict(drift: str, reading: Reading, values: Floats, found: Readings) -> V
     if reading.direction == "none":
         rows = rows * (np.sign(rows.sum()) or 1)
     limits = found.limits[reading]
-    gained = reading.worse(found.undrifted[reading]) - reading.worse(values[:, -1])
+    gained = reading.worse(found.undrifted[drift, reading]) - reading.worse(values[:, -1])
     return Verdict(
         drift,
         reading,

@@ -14,24 +14,24 @@ VISIBLE = 1  # which of them is the just visible one
 _HALVINGS = 20
 
 
-def doses(drift: Drift, film: Film) -> Floats:
-    """Half of the just visible dose, the just visible one, and from there in equal ratios to the greatest. [DOSES]"""
+def doses(drift: Drift, film: Film) -> Floats | None:
+    """Half of the just visible dose, the just visible one, and from there in equal ratios to the greatest [DOSES]; None where no
+    dose can be seen."""
     visible = just_visible(drift, film)
-    return np.concatenate([[visible / 2], np.geomspace(visible, drift.greatest, DOSES - 1)])
+    return (
+        None if visible is None else np.concatenate([[visible / 2], np.geomspace(visible, drift.greatest, DOSES - 1)])
+    )
 
 
-def just_visible(drift: Drift, film: Film) -> float:
-    """The drift's own, or the dose at which the mean colour difference of this true film is 2.3.
-
-    Raises:
-        ValueError: its greatest dose cannot be seen.
-    """
+def just_visible(drift: Drift, film: Film) -> float | None:
+    """The drift's own, or the dose at which the mean colour difference of this true film is 2.3; None where even the greatest
+    cannot be seen, as of an object that the last frame hides, or that hardly differs from what is behind it."""
     if drift.visible is not None:
         return drift.visible
     end = _end(film)
     low, high = 0.0, drift.greatest
     if seen(drift, end, high) < JUST_VISIBLE:
-        raise ValueError(f"{drift.name}: received a film that its greatest dose changes too little to be seen")
+        return None
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if seen(drift, end, middle) < JUST_VISIBLE else (low, middle)

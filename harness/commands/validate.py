@@ -29,11 +29,9 @@ from harness.declare.spec import Experiment, Variant, parse_overrides
 from harness.plan.kinds import TRUE_FILMS
 
 if TYPE_CHECKING:
-    from benchmarks.arrays import Floats
     from benchmarks.films.film import FilmFolder
     from benchmarks.suites.suite import Suite
-    from benchmarks.validation.readings import Reading
-    from benchmarks.validation.study import Study
+    from benchmarks.validation.study import Measured, Study
     from harness.results.validation import Validation
 
 TRACK = Track("validate-25s", "consistent", 25.0, 1, "One scene, one prompt, 25 s.")
@@ -79,8 +77,6 @@ def validate(write: Path | None, jobs: int, **asked: Any) -> None:
 
 def validation(asked: Asked, jobs: int) -> "Validation":
     """Make the films and ask all metrics. Raises UseError."""
-    import numpy as np
-
     from benchmarks.validation.drifts import DRIFTS
     from benchmarks.validation.study import PARTS, Study
     from benchmarks.validation.verdicts import verdicts
@@ -95,10 +91,11 @@ def validation(asked: Asked, jobs: int) -> "Validation":
         films, suites, study = task.films, task.suites, Study(asked.films, tuple(names))
         measured = list(_measured(task, study, jobs))
         first = [films.film(scene) for scene in study.part("doses")]
-        visible = {name: float(np.mean([just_visible(DRIFTS[name], film) for film in first])) for name in names}
+        sizes = {name: [just_visible(DRIFTS[name], film) for film in first] for name in names}
         missing = {name: why for suite in suites for name, why in suite.missing(films).items()}
     (height, width), frames = films.resolutions[0], len(first[0].frames)
-    shown = sum(len(next(iter(readings.values()))) for readings in measured)
+    visible = {name: _mean([dose for dose in found if dose is not None]) for name, found in sizes.items()}
+    shown = sum(len(next(iter(one.readings.values()), ())) for one in measured)
     about = (
         f"{study.scenes} scenes of {frames / films.fps:g} s at {width} x {height} pixels and {films.fps:g} frames a second, in "
         f"{shown} versions; suites: {', '.join(f'{suite.name} {suite.version}' for suite in suites)}; "
@@ -106,7 +103,13 @@ def validation(asked: Asked, jobs: int) -> "Validation":
     )
     found = verdicts(study.gather(measured))
     missing = _unscored({one.reading.metric for one in found}, missing)
-    return Validation(study, visible, found, missing, asked.command, about)
+    left_out = study.left_out(measured)
+    return Validation(study, visible, found, missing, left_out, asked.command, about)
+
+
+def _mean(doses: Sequence[float]) -> float:
+    """NaN of none."""
+    return sum(doses) / len(doses) if doses else float("nan")
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ class _Task:
 
         return [suite_of(scoring) for scoring in self.scorings]
 
-    def measure(self, study: "Study", scene: int) -> "dict[Reading, Floats]":
+    def measure(self, study: "Study", scene: int) -> "Measured":
         """Every reading of a scene's versions."""
         return study.measure(self.films, scene, self.suites, self.seed, self.work / str(scene))
 
@@ -176,7 +179,7 @@ def _opened(folder: Path) -> "FilmFolder":
     return FilmFolder(folder)
 
 
-def _measured(task: _Task, study: "Study", jobs: int) -> "Iterator[dict[Reading, Floats]]":
+def _measured(task: _Task, study: "Study", jobs: int) -> "Iterator[Measured]":
     """Of every scene, in order; says how far it is where somebody watches."""
     ignored = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, ignored)

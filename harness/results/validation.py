@@ -1,5 +1,6 @@
 """What `harness validate` found, as docs/metrics.md has it: in plain words first, then table by table."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,13 +65,15 @@ a loop is a part of every four seconds (before, the film's end); and a just visi
 
 @dataclass(frozen=True)
 class Validation:
-    """A study, the just visible dose of each drift (mean over films), its verdicts (the best of each drift first), the metrics that
-    could not be measured and why, the command that finds the same again, and a line on films and suites."""
+    """A study, the just visible dose of each drift (mean over films, NaN of none), its verdicts (the best of each drift first), the
+    metrics that could not be measured and why, in how many scenes a drift cannot be seen, the command that finds the same again,
+    and a line on films and suites."""
 
     study: Study
     visible: Mapping[str, float]
     verdicts: Sequence[Verdict]
     missing: Mapping[str, str]
+    left_out: Mapping[str, int]
     command: str
     about: str
 
@@ -105,7 +108,9 @@ class Validation:
 
     @property
     def _by_drift(self) -> dict[str, list[Verdict]]:
-        return {name: [one for one in self.verdicts if one.drift == name] for name in self.study.drifts}
+        """Of those that could be seen at all."""
+        found = {name: [one for one in self.verdicts if one.drift == name] for name in self.study.drifts}
+        return {name: verdicts for name, verdicts in found.items() if verdicts}
 
     @property
     def _rewards(self) -> dict[str, str]:
@@ -118,7 +123,7 @@ class Validation:
 
     def _summary(self) -> Iterator[str]:
         lost = [name for name, found in self._by_drift.items() if not found[0].holds]
-        seen, of = len(self.study.drifts) - len(lost), len(self.study.drifts)
+        seen, of = len(self._by_drift) - len(lost), len(self._by_drift)
         yield (
             f"- **{seen} of {of} drifts are seen by a metric that passes all three tests**: it follows the dose (Spearman at "
             f"least {RESPONSE:g}), raises an alarm on at least {POWER:.0%} of films with a "
@@ -153,12 +158,19 @@ class Validation:
         }
         readings = {reading for reading, _ in cells if reading.statistic != "drop"}
         rows = [
-            (f"`{_called(reading)}`", *(cells[reading, name] for name in self.study.drifts))
+            (f"`{_called(reading)}`", *(cells[reading, name] for name in self._by_drift))
             for reading in sorted(readings)
         ]
-        return markdown_table(("metric", *self.study.drifts), rows)
+        return markdown_table(("metric", *self._by_drift), rows)
 
     def _shortcomings(self) -> Iterator[str]:
+        should = len(self.study.part("doses")) + len(self.study.part("visible"))
+        for name, count in self.left_out.items():
+            yield (
+                f"- **{name}** is left out of {count} of {should} scenes, in which even its greatest dose cannot be seen: what it "
+                "changes is hidden in the last frame, or hardly differs."
+                + ("" if name in self._by_drift else " Too few are left to say anything of it; give more --films.")
+            )
         for name, found in self._by_drift.items():
             if not (best := found[0]).holds:
                 yield (
@@ -181,7 +193,7 @@ class Validation:
         return name, said.replace("`dose`", "the dose"), self._visible(name), f"{drift.greatest:g} {drift.unit}"
 
     def _visible(self, name: str) -> str:
-        return f"{self.visible[name]:.2g} {DRIFTS[name].unit}"
+        return "–" if math.isnan(self.visible[name]) else f"{self.visible[name]:.2g} {DRIFTS[name].unit}"
 
 
 def _called(reading: Reading) -> str:

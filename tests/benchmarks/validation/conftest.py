@@ -33,6 +33,9 @@ class Discs:
         frames = self.world.frames([(8 + 3 * np.sin(angle), 8 + 3 * np.cos(angle)) for angle in turn])
         return replace(self.world.film(frames), continuation=frames)
 
+    def clip_prompts(self, index: int) -> tuple[str, ...]:
+        raise AssertionError("nothing here asks for prompts")
+
     def video(self, index: int) -> Path:
         raise AssertionError("nothing here asks for the true films' videos")
 

@@ -15,7 +15,7 @@ def verdict(reading: Reading, of_dose: Floats, visible: float) -> Verdict:
     own = np.linspace(-0.1, 0.1, FILMS)
     true = np.linspace(-1, 1, 4 * FILMS)
     found = Readings(
-        undrifted={reading: own},
+        undrifted={("hue", reading): own},
         doses={("hue", reading): own[:, None] + of_dose},
         visible={("hue", reading): np.full(4 * FILMS, visible)},
         limits={reading: true},

@@ -7,7 +7,7 @@ SEEN, LIKED = Reading("colour_drift", "drop", "lower"), Reading("background_psnr
 LATE = Reading("colour_drift", "late", "lower")
 
 
-def page() -> str:
+def page(drifts: tuple[str, ...] = ("hue", "object fade")) -> str:
     verdicts = [
         Verdict("hue", SEEN, 1.0, 0.98, 0.95, 0.02, 0.0, -1.0),
         Verdict("hue", LATE, 0.9, 0.8, 0.6, 0.02, 0.0, -1.0),
@@ -18,10 +18,11 @@ def page() -> str:
     ]
     why = {"gain": "needs a probe", "eps": "needs a probe"}
     return Validation(
-        Study(2, ("hue", "object fade")),
-        {"hue": 2.5, "object fade": 0.04},
+        Study(2, drifts),
+        {"hue": 2.5, "object fade": 0.04, "blur": float("nan")},
         verdicts,
         why,
+        {name: count for name, count in (("object fade", 3), ("blur", 10)) if name in drifts},
         "harness validate --films 2",
         "22 scenes.",
     ).page()
@@ -50,3 +51,15 @@ def test_what_falls_short_is_listed() -> None:
     assert "Too many false alarms, whatever the drift: `background_psnr late` 10%" in short
     assert "Metrics that pass for no drift: `background_psnr`" in short
     assert "never read it alone" in short
+
+
+def test_scenes_in_which_a_drift_cannot_be_seen_are_said_and_a_drift_that_none_shows_is_in_no_table() -> None:
+    text = page(("hue", "blur", "object fade"))
+    short = text.partition("## What falls short")[2].partition("## How")[0]
+    assert "**object fade** is left out of 3 of 10 scenes" in short
+    assert "**blur** is left out of 10 of 10 scenes" in short
+    assert "Too few are left to say anything of it; give more --films." in short.partition("**blur**")[2]
+    assert "**1 of 2 drifts are seen" in text
+    assert "| metric | hue | object fade |" in text
+    [row] = [line for line in text.splitlines() if line.startswith("| blur |")]
+    assert "| – |" in row
