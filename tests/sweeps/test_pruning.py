@@ -59,6 +59,7 @@ def test_known_settings_and_the_first_trials_always_go_on() -> None:
     ("objective", "pruner"),
     [
         (Objective("background_psnr"), "forecast"),
+        (Objective("placed_psnr"), "none"),  # not measured
         (Objective("object_kept"), "none"),
         (Objective("eps"), "none"),
     ],
