@@ -152,6 +152,7 @@ def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         },
         untrained=tuple(dict.fromkeys(part.names[name] for part in parts for name in part.info.untrained)),
         trainings=_trainings(parts),
+        objects=max(info.objects for info in infos),
         trivial=tuple(dict.fromkeys(row for row in _trivial_rows(parts) if row != first.names[first.info.baseline])),
     )
 

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.artifacts import CONTINUATION, FRAMES
+import numpy as np
+
+from benchmarks.artifacts import CONTINUATION, FRAMES, TRUTH
 from benchmarks.films.info import FilmInfo
 from harness.core.job import Job
 from harness.core.provenance import facts
@@ -83,6 +85,7 @@ def report_info(job: Job) -> ReportInfo:
         untrained=untrained(job),
         trainings=trainings(job),
         looks=settings.get("looks", 1),
+        objects=max(map(_objects, job.inputs["generate"])),
         errors=errors,
         settings=_settings(job),
         yes_if=tuple(settings["yes_if"]) if settings.get("yes_if") else None,
@@ -98,6 +101,14 @@ def report_info(job: Job) -> ReportInfo:
 def _scored(job: Job) -> Iterator[tuple[tuple[str, str, int], Path]]:
     for (variant, seed, track), folder in zip(job.settings["scored"], job.inputs["score"], strict=True):
         yield (variant, track, seed), folder
+
+
+def _objects(films: Path) -> int:
+    """Of the known world; of one object where it is not known, or was written before there were several."""
+    if not (films / TRUTH).is_file():
+        return 1
+    with np.load(films / TRUTH) as truth:
+        return int(truth["places"].shape[2]) if "places" in truth else 1
 
 
 def untrained(job: Job) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ class ReportInfo:
     several seeds found. `looks`: how many times at most the run looks whether all is decided, each time at its share of the 5 %
     that it may err by. `errors`: folders of
     decoded errors by variant (reports/figures/errors.py), of the first seed.
+    `objects`: how many the known world has; 1 where none is known.
     `yes_if`: a variant and how it must end beside the baseline (worse, better, different) for the question to be answered by
     yes; None for a question that asks for more than yes or no. `truth`: where the world is known, the true films of a track,
     an array uint8 [S, F, H, W, 3] in a file, in the order of the baseline's videos. `still`: a variant that repeats the start
@@ -61,6 +62,7 @@ class ReportInfo:
     trainings: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     known: Mapping[tuple[str, str, str], Trainings] = field(default_factory=dict)
     looks: int = 1
+    objects: int = 1
     forecast_share: float = 0.0
     errors: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)

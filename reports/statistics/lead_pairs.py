@@ -36,8 +36,11 @@ def lead_trainings(view: TrackView) -> Trainings | None:
 
 @once_a_view
 def same_fate(view: TrackView) -> Mapping[str, SameFate]:
-    """Variant -> its difference to the baseline on the lead measure over pairs of equal fate; empty where no fate is known."""
-    if view.lead is None or not (fates := _late(view, FATE)):
+    """Variant -> its difference to the baseline on the lead measure over pairs of equal fate; empty where no fate is known.
+
+    Of one object alone: of two the share that is kept does not say which one was lost.
+    """
+    if view.lead is None or view.info.objects != 1 or not (fates := _late(view, FATE)):
         return {}
     lost = {name: 1.0 * (kept < KEPT).where(kept.notna()) for name, kept in fates.items()}
     found, base = {}, lost.get(view.info.baseline)

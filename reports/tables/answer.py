@@ -13,10 +13,10 @@ from reports.statistics.power import POWER
 from reports.statistics.view import TrackView
 from reports.tables.labels import measure_label, unit_suffix
 from reports.tables.notes import interval_name
-from reports.tables.numbers import between, number, signed
+from reports.tables.numbers import between, number, signed, telling
 
 NAMED = 6  # variants that one clause names
-ONCE = "each trained once, and nothing tells how far another training would end: more seeds do"
+ONCE = "each was trained once, and nothing tells how far another training would end: more seeds do"
 
 
 def answer(view: TrackView) -> str:
@@ -44,7 +44,7 @@ def answer(view: TrackView) -> str:
     if compared.empty:
         return f"{subject}, no variant shares a scored film with {name}: no difference can be stated."
     clauses = "; ".join(_clauses(compared, decimals(view.summary, lead.metric), name))
-    return " ".join([f"{subject}, {clauses}{_once(compared)}.", *_hanging(view, kinds(compared))])
+    return " ".join([f"{subject}, {clauses}.", *_once(compared), *_hanging(view, kinds(compared))])
 
 
 class Kinds(NamedTuple):
@@ -107,16 +107,15 @@ def _detectable(rows: pd.DataFrame, digits: int) -> str:
     """0.9 dB, or 0.9 to 1.4 dB where rows differ."""
     if rows.empty:
         return ""
-    ends = dict.fromkeys(
-        number(end, digits) for end in (rows["delta_detectable"].min(), rows["delta_detectable"].max())
-    )
+    smallest = (rows["delta_detectable"].min(), rows["delta_detectable"].max())
+    ends = dict.fromkeys(number(end, telling(end, digits)) for end in smallest)
     return f"{' to '.join(ends)}{unit_suffix(rows['unit'].iloc[0])}"
 
 
-def _once(rows: pd.DataFrame) -> str:
+def _once(rows: pd.DataFrame) -> Iterator[str]:
     """What one training each leaves open."""
-    told_once = rows["delta_one_training"].astype(bool) & rows["delta_low"].notna()
-    return f" ({ONCE})" if told_once.any() else ""
+    if (rows["delta_one_training"].astype(bool) & rows["delta_low"].notna()).any():
+        yield f"{ONCE[0].upper()}{ONCE[1:]}."
 
 
 def _hanging(view: TrackView, found: Kinds) -> Iterator[str]:

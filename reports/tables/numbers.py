@@ -16,7 +16,7 @@ def with_interval(mean: float, low: float, high: float, digits: int) -> str:
 
 def between(low: float, high: float, digits: int) -> str:
     """`+0.1 to +0.9`: an end that would read as zero and is none has as many digits more as show on which side it lies."""
-    return " to ".join(signed(end, _telling(end, digits)) for end in (low, high))
+    return " to ".join(signed(end, telling(end, digits)) for end in (low, high))
 
 
 def signed(value: float, digits: int) -> str:
@@ -24,7 +24,8 @@ def signed(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", MINUS)
 
 
-def _telling(value: float, digits: int) -> int:
+def telling(value: float, digits: int) -> int:
+    """So many digits, or as many more as keep what is not zero from reading as zero."""
     more = (n for n in range(digits, digits + _MOST_MORE) if round(value, n))
     return next(more, digits)
 

@@ -193,9 +193,8 @@ def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_d
     notes = [population_note(used, info.trained)]
     if with_delta:
         notes.append(_delta_note(used, info))
-    tested = used["delta_n"].max() >= FEWEST
     if (
-        tested
+        _may_be_bold(used)
         and used["direction"].ne("none").any()
         and used.loc[used["variant"].isin(info.compared), "variant"].nunique() > 1
     ):
@@ -218,6 +217,12 @@ def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_d
     if absent:
         notes.append(f"No result: {', '.join(absent)} (no scored film on this track).")
     return notes
+
+
+def _may_be_bold(rows: pd.DataFrame) -> bool:
+    """Whether of any measure all rows are tested by more than one training each, which the best of them must be."""
+    tested = rows[rows["delta_n"] >= FEWEST]
+    return not bool(tested.groupby(["metric", "statistic"])["delta_one_training"].any().all())
 
 
 def _delta_note(rows: pd.DataFrame, info: ReportInfo) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from benchmarks.artifacts import FRAMES
+from benchmarks.artifacts import FRAMES, TRUTH
 from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.suites.record import ScoredMetric, ScoreRecord
 from harness.commands.report import show_report
@@ -192,6 +192,13 @@ def test_the_start_image_is_known_under_the_name_of_its_row(store: Store) -> Non
         path.write_text(json.dumps(about))
     assert compared(store, ["first"], [])[1].still == "copy_image"
     assert compared(store, ["first", "second"], [])[1].still == "first/copy_image"
+
+
+def test_the_objects_of_the_known_world_are_counted(store: Store) -> None:
+    assert compared(store, ["one"], [])[1].objects == 1
+    for folder in store.root.glob("artifacts/generate/*"):
+        np.savez(folder / TRUTH, places=np.zeros((len(FILMS), 8, 2, 2)))
+    assert compared(store, ["one"], [])[1].objects == 2
 
 
 def test_films_of_other_scenes_are_not_compared(store: Store) -> None:

@@ -36,6 +36,10 @@ def test_pairs_of_another_fate_are_left_out_and_counted(films: pd.DataFrame) -> 
     assert delta.item() == pytest.approx((2 * 5 - 6) / 8, abs=0.1)
 
 
+def test_of_two_objects_the_share_that_is_kept_tells_no_fate(films: pd.DataFrame) -> None:
+    assert same_fate(view(films, objects=2)) == {}
+
+
 def test_the_main_table_has_it_beside_the_difference_over_all(films: pd.DataFrame) -> None:
     grid = main_grids(view(films))[0]
     column = grid.heads.index("Δ, same fate")

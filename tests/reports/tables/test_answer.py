@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from reports.tables.answer import ONCE, answer
@@ -17,15 +18,15 @@ def test_the_answer_says_which_end_worse_with_their_intervals() -> None:
     text = answer(view(study(seeds=(0,))))
     number = r"[+\N{MINUS SIGN}][\d.]+"
     told = rf"\({number} dB, 95 % interval {number} to {number}\)"
-    worse, same, once = re.split(r"; | \(each ", text)
+    worse, same, once = re.split(r"; |(?<=\)\.) ", text)
     assert re.fullmatch(
         rf"On late background PSNR \(consistent-50s\), base {told} and no_e_img "
         rf"\({number} dB, {number} to {number}\) end worse than full",
         worse,
     )
     smallest = r"undecided: the smallest difference these films could have shown is [\d.]+ dB"
-    assert re.fullmatch(rf"no_e_vid {told} is {smallest} \(power 80 %, 5 % over 3 comparisons\)", same)
-    assert once == f"{ONCE.removeprefix('each ')})."
+    assert re.fullmatch(rf"no_e_vid {told} is {smallest} \(power 80 %, 5 % over 3 comparisons\)\.", same)
+    assert once == f"E{ONCE[1:]}."
 
 
 def test_several_trainings_need_no_caveat() -> None:
@@ -49,6 +50,19 @@ def test_a_difference_that_hangs_on_two_films_names_them() -> None:
 def test_an_end_that_would_read_as_zero_has_another_digit() -> None:
     assert between(0.004, 1.26, 1) == "+0.004 to +1.3"
     assert between(-0.04, 0.0, 1) == "\N{MINUS SIGN}0.04 to +0.0"
+
+
+def test_no_difference_that_films_could_have_shown_reads_as_zero() -> None:
+    random = np.random.default_rng(0)
+    films = [
+        rows(name, "background_psnr", [30 + index + random.normal(0, 0.01)] * 5, sample=sample)
+        for index, sample in enumerate("abcdefgh")
+        for name in ("full", "base")
+    ]
+    text = answer(view(pd.concat(films), variants={"full": {}, "base": {}}))
+    smallest = re.search(r"could have shown is ([\d.]+) dB", text)
+    assert smallest
+    assert float(smallest[1]) > 0
 
 
 def test_the_answer_names_the_largest_differences_where_there_are_many() -> None:

@@ -63,6 +63,19 @@ def test_a_row_of_drift_holds_the_statistics_of_that_metric_and_variant() -> Non
     assert texts(grid.rows[0])[3] == "\N{MINUS SIGN}0.15"  # two samples: no error of a difference
 
 
+def test_of_one_training_each_no_note_explains_what_is_bold() -> None:
+    notes = main_grids(view(study(seeds=(0,))))[0].notes
+    assert any("so nothing is bold" in note for note in notes)
+    assert not any(note.startswith("Bold:") for note in notes)
+    assert any(note.startswith("Bold:") for note in main_grids(study_view())[0].notes)
+
+
+def test_a_row_of_the_baselines_own_training_is_said_to_be_one() -> None:
+    notes = main_grids(view(study(seeds=(0,)), trainings={"full": {0: "a"}, "no_e_vid": {0: "a"}}))[0].notes
+    said = "; no_e_vid: films of the training of full, which is one and stands for no other;"
+    assert any(said in note for note in notes)
+
+
 def test_a_metric_without_a_number_of_the_whole_film_needs_no_drift_grid() -> None:
     assert len(main_grids(study_view())) == 1
     gain = [Measure("gain", "value"), Measure("background_psnr", "late")]
