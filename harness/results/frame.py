@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.arrays import Floats
 from benchmarks.suites.record import ScoredMetric, ScoreRecord
+from benchmarks.track import TRACKS
 from harness.core.job import Job
 from harness.core.store import Store
 from harness.plan.kinds import SCORE
@@ -51,6 +52,7 @@ def score_rows(folder: Path, **keys: object) -> "pd.DataFrame":
     blocks = [
         pd.DataFrame({**keys, **made_with, "metric": name, **_described(metric), **block})
         for name, metric in record.metrics.items()
+        if name not in record.skipped or _possible(metric, record.track)
         for block in _metric_blocks(name, record)
     ]
     return joined(blocks)
@@ -59,6 +61,13 @@ def score_rows(folder: Path, **keys: object) -> "pd.DataFrame":
 def scored_values(store: Store, signature: str) -> Mapping[str, Floats]:
     """The arrays of a Score artifact by metric, [S] or [S, n_clips] as suites/record.py says; and of its views."""
     return ScoreRecord.read(store.artifact(SCORE.name, signature)).values
+
+
+def _possible(metric: ScoredMetric, track: str) -> bool:
+    """Whether films of that track can have the metric at all: where one prompt goes for every clip, no table says that switches of
+    prompts were not scored."""
+    known = TRACKS.get(track)
+    return "switches" not in metric.needs or known is None or known.kind == "creative"
 
 
 def _described(metric: ScoredMetric) -> dict[str, str]:
