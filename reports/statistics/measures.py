@@ -107,7 +107,7 @@ def lead_measure(summary: pd.DataFrame, track: str) -> Measure | None:
     candidates = [measure for measure in _found(summary, track) if measure.metric in directed]
     true = _true(rows[rows["status"] == "ok"])
     rank = {metric: index for index, metric in enumerate(_LEADS) if metric not in _TRUE or metric == true}
-    candidates.sort(key=lambda measure: rank.get(measure.metric, len(rank)))
+    candidates.sort(key=lambda measure: rank.get(measure.metric, len(_LEADS)))
     for statistic in ("late", "value"):
         for measure in candidates:
             if measure.statistic == statistic:
