@@ -96,13 +96,12 @@ def defined(differences: Floats) -> Floats:
 
 def student(films: float, n: int, parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Standard error and Satterthwaite's degrees of freedom of a mean difference over n films, whose variance is `films` and
-    the other parts, each with its own degrees of freedom: no fewer than the least of them, which parts that are taken off would
-    ask for where little is left."""
+    the other parts, each with its own degrees of freedom. Never below one, which parts that are taken off would ask for where
+    little is left; a higher floor calls equal rows different in more than 5 % of studies."""
     parts = [(float(films), n - 1), *parts]
     variance = sum(part for part, _ in parts)
     below = sum(part**2 / freedom for part, freedom in parts)
-    least = min(freedom for part, freedom in parts if part >= 0)
-    return float(np.sqrt(max(variance, 0.0))), max(variance**2 / below, least) if below else float(n - 1)
+    return float(np.sqrt(max(variance, 0.0))), max(variance**2 / below, 1.0) if below else float(n - 1)
 
 
 def drawn_means(values: Floats) -> Floats:

@@ -30,7 +30,7 @@ def hangs_on(table: Floats, trainings: Trainings | None, sides: int, factor: flo
     squared = of_films + sum(part for part, _ in parts)
     below = of_films**2 / (left - 1) + sum(part**2 / freedom for part, freedom in parts)
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = np.maximum(squared**2 / below, min([left - 1, *(own for part, own in parts if part >= 0)]))
+        freedom = np.maximum(squared**2 / below, 1.0)
         p = 2 * stdtr(freedom, -np.abs(films.mean() + mean) / np.sqrt(squared))
     p = np.where(squared > 0, p, 0.0)
     p = np.where((films.mean() + mean) * films.mean() > 0, p, 1.0)
