@@ -21,7 +21,9 @@ class Needs:
     time_min: int
 
 
-KINDS = ("backbone", "data", "train", "forecast", "generate", "film", "errors", "score", "video_scores", "report")
+KINDS = (
+    "backbone", "data", "train", "forecast", "generate", "true_films", "film", "errors", "score", "video_scores", "report"
+)  # fmt: skip
 EMBEDDED = Needs(cpus=1, mem_gb=4, gpus=0, time_min=120)
 # Host memory: weights pass through it in bfloat16, 28 GB of a 14B transformer and 11 GB of the text encoder. A day is what most
 # partitions allow.

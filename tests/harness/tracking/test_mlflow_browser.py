@@ -130,7 +130,7 @@ def test_the_charts_begin_with_late_fidelity(page: Any, said: list[str]) -> None
     titles.first.wait_for()
     assert titles.first.inner_text() == "late/consistent-50s"
     page.locator(".js-plotly-plot .barlayer .trace").first.wait_for()
-    assert "background_psnr" in page.locator("[data-testid='experiment-view-compare-runs-card']").first.inner_text()
+    assert "placed_psnr" in page.locator("[data-testid='experiment-view-compare-runs-card']").first.inner_text()
 
 
 def test_two_variants_are_compared_in_a_chart(page: Any, address: str, ids: dict[str, str], said: list[str]) -> None:
