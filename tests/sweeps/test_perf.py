@@ -44,4 +44,4 @@ def test_both_sweeps_try_the_same_settings_and_cost_is_told_apart(tmp_path: Path
     assert len(list((tmp_path / "runs" / "artifacts" / "train").iterdir())) == 9
     assert "paired over 2 films" in done.stdout or "the same setting" in done.stdout
     assert "With object_kept late: " in done.stdout
-    assert "Spearman rank correlation of forecast error and background_psnr late over 9 trials" in done.stdout
+    assert "Spearman rank correlation of forecast error and placed_psnr late over 9 trials" in done.stdout

@@ -92,7 +92,7 @@ def check_runs(store: Path, trials: list[optuna.trial.FrozenTrial]) -> None:
         assert run.data.tags["mlflow.parentRunId"] == parent
         assert run.data.tags["sweep.state"] == "complete"
         assert float(run.data.params["injection.p_img"]) == trial.params["injection.p_img"]
-        assert run.data.metrics["objective/background_psnr_late"] == pytest.approx(trial.value)
+        assert run.data.metrics["objective/placed_psnr_late"] == pytest.approx(trial.value)
     pictures = {file.path for file in client.list_artifacts(parent, "study")}
     assert {"study/contour.png", "study/trials.csv"} <= pictures
 
@@ -111,7 +111,7 @@ def test_two_objectives_of_a_users_own_sweep_in_a_journal(tmp_path: Path) -> Non
     for row in rows:
         assert (row["state"] == "pruned") == (row["motion late"] is None) == (row["pruned"] is not None)
     names = {path.stem for path in folder.glob("*.png")}
-    assert {"pareto", "slice-motion", "importance-background_psnr", "contour-motion"} <= names
+    assert {"pareto", "slice-motion", "importance-placed_psnr", "contour-motion"} <= names
 
 
 @pytest.mark.slow
