@@ -11,6 +11,7 @@ from reports.figures.curves import delta_figure, drift_figure, shown_variants
 from reports.figures.errors import error_figures
 from reports.figures.forecast import forecast_curves, forecast_figure
 from reports.figures.length import length_figure
+from reports.figures.moving import side_by_side
 from reports.figures.sheet import sheet_figure
 from reports.figures.style import png, svg
 from reports.page.films import Link
@@ -49,7 +50,8 @@ def write_report(frame: pd.DataFrame, info: ReportInfo, folder: Path, link: Link
 
 
 def _write_figures(report: ReportView, folder: Path) -> list[str]:
-    """Write every figure as PNG, the drift curves as SVG and quality against length as numbers too; the names of the PNG files."""
+    """Write every figure as PNG, the drift curves as SVG, quality against length as numbers and films side by side as WebP too; the
+    names of the PNG files."""
     folder.mkdir(parents=True, exist_ok=True)
     names = []
     for view in report.tracks:
@@ -62,6 +64,8 @@ def _write_figures(report: ReportView, folder: Path) -> list[str]:
             "forecast-curves": forecast_curves(view),
             "sheet": sheet_figure(view.info, view.track, shown_variants(view)),
         }
+        if (films := side_by_side(view)) is not None:
+            (folder / f"films-{track}.webp").write_bytes(films)
         for kind, figure in drawn.items():
             if figure is not None:
                 names.append(f"{kind}-{track}.png")

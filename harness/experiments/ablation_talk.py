@@ -11,7 +11,14 @@ CONTROLS = (
 )
 
 
-@experiment(tracks=("consistent-250s",), settings={"condition.signal": "audio"}, trivial=False, compare_to="svi-2")
+@experiment(
+    tracks=("consistent-250s",),
+    settings={"condition.signal": "audio"},
+    trivial=False,
+    compare_to="svi-2",
+    published="SVI-Talk does: Sync-C is 6.1, that of MultiTalk 1.3 and of Wan 2.1 .2 (arXiv 2510.09212, Table 2). Which error "
+    "does it was not tried.",
+)
 def ablation_talk() -> Iterator[Variant]:
     """Does a film keep in step with its sound for minutes?"""
     yield Variant("base", {"train.enabled": False})

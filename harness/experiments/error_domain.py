@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from harness.declare.spec import Variant, experiment
 
 
-@experiment(baseline="any", tracks=("consistent-50s",), settings={"train.clips": 768})
+@experiment(
+    baseline="any",
+    tracks=("consistent-50s",),
+    settings={"train.clips": 768},
+    published="Nothing: users of the authors' code ask it, and have no answer.",
+)
 def error_domain() -> Iterator[Variant]:
     """Must an injected E_img be an error of the clip itself, or of its scene, or does any serve, even with its pixels shuffled?"""
     yield Variant("lora_only", {"injection.p_clean": 1.0})

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from harness.declare.spec import Variant, experiment
 
 
-@experiment(baseline="self_generated", tracks=("consistent-50s",), compare_to="svi-6", yes_if=("hand_crafted", "worse"))
+@experiment(
+    baseline="self_generated",
+    tracks=("consistent-50s",),
+    compare_to="svi-6",
+    yes_if=("hand_crafted", "worse"),
+    published="The model's own: imaging quality is 57.0, 45.2 with hand-crafted errors and 39.5 with both; subject consistency is "
+    "69.2 to 69.3 with any (arXiv 2510.09212, Table 6).",
+)
 def error_source() -> Iterator[Variant]:
     """Must injected errors be the model's own, or do hand-crafted ones of the same size stop drift as well?"""
     yield Variant("base", {"train.enabled": False})

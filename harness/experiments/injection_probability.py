@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from harness.declare.spec import Variant, experiment
 
 
-@experiment(baseline="full", tracks=("consistent-50s",))
+@experiment(
+    baseline="full",
+    tracks=("consistent-50s",),
+    published="No figures: the paper injects E_vid and E_img with .9, E_noi with .01 and nothing with .5 (arXiv 2510.09212); the "
+    "authors' notes beside their code advise a lower share of nothing where a batch has less than 64 clips.",
+)
 def injection_probability() -> Iterator[Variant]:
     """How often must each error be injected, and how often nothing, for drift to stop?"""
     yield Variant("full")  # every recipe but the notes' has p_vid = p_img = .9, p_noi = .01

@@ -37,7 +37,12 @@ BLOCKS: dict[str, Scalar] = {
 }
 
 
-@experiment(baseline="full", tracks=("consistent-50s",), orderings="league")
+@experiment(
+    baseline="full",
+    tracks=("consistent-50s",),
+    orderings="league",
+    published="26 orderings of two rows each, from 13 papers; with their sources in docs/league.md.",
+)
 def league() -> Iterator[Variant]:
     """Which published idea against drift holds on one backbone, at one cost?"""
     yield Variant("base", UNTRAINED)

@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from harness.declare.spec import Variant, experiment
 
 
-@experiment(baseline="alpha_1", tracks=("consistent-50s",), compare_to="svi-7")
+@experiment(
+    baseline="alpha_1",
+    tracks=("consistent-50s",),
+    compare_to="svi-7",
+    published="Most of it: subject consistency is 92.2 at alpha .2, 97.5 at .4, 99.6 at .8 and 98.5 at 1; imaging quality is 77.3 "
+    "to 78.1 throughout (arXiv 2510.09212, Table 7).",
+)
 def lora_alpha() -> Iterator[Variant]:
     """How much of the fine-tuning do films need?"""
     yield Variant("base", {"train.enabled": False})

@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from harness.declare.spec import Variant, experiment
 
 
-@experiment(baseline="full", tracks=("consistent-50s",), yes_if=("only_e_img", "better"))
+@experiment(
+    baseline="full",
+    tracks=("consistent-50s",),
+    yes_if=("only_e_img", "better"),
+    published="The authors' notes beside their code say that small models may do better so, without figures.",
+)
 def only_e_img() -> Iterator[Variant]:
     """Does E_img alone stop drift better than all three errors together?"""
     yield Variant("base", {"train.enabled": False})

@@ -7,7 +7,11 @@ from harness.declare.spec import Variant, experiment
 HALF = 24  # the last of the 25 noisier of 50 slots
 
 
-@experiment(baseline="full", tracks=("consistent-50s",))
+@experiment(
+    baseline="full",
+    tracks=("consistent-50s",),
+    published="No comparison: the paper draws E_vid and E_noi of the sample's own timestep and E_img of any (arXiv 2510.09212).",
+)
 def timestep_alignment() -> Iterator[Variant]:
     """Must an injected error be one that the model made at the sample's own timestep?"""
     yield Variant("full")

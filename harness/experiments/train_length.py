@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from harness.declare.spec import Variant, experiment
 
 
-@experiment(baseline="steps_3000", tracks=("consistent-50s",))
+@experiment(
+    baseline="steps_3000",
+    tracks=("consistent-50s",),
+    published="No figures: users of the authors' code report that thousands of steps overfit.",
+)
 def train_length() -> Iterator[Variant]:
     """How many steps of error recycling does it take to stop drift, and do more do harm?"""
     yield Variant("base", {"train.enabled": False})

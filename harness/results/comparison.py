@@ -150,7 +150,6 @@ def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         frames={
             track: _first_of_each(part.renamed(part.info.frames.get(track, {})) for part in parts) for track in tracks
         },
-        untrained=tuple(dict.fromkeys(part.names[name] for part in parts for name in part.info.untrained)),
         trainings=_trainings(parts),
         objects=max(info.objects for info in infos),
         trivial=tuple(dict.fromkeys(row for row in _trivial_rows(parts) if row != first.names[first.info.baseline])),
@@ -244,17 +243,16 @@ def _info_with_videos(info: "ReportInfo", record: ScoredVideos) -> "ReportInfo":
     samples = None if record.by_name else [Path(film).stem for film in beside.get(info.baseline, ())]
     found = videos_of(folder, samples)[0] if folder.is_dir() else {}
     films = {name: str(path.resolve()) for name, path in found.items()}
-    played = [
-        film for name, film in films.items() if Path(film).stem == name
-    ]  # the player knows a sample by its file's name
+    # The player knows a sample by its file's name.
+    played = [film for name, film in films.items() if Path(film).stem == name]
     videos = {**info.videos, record.track: {**beside, record.name: played}}
     # The sample that the variants' frames show.
     first = next((Path(film).stem for film in beside.get(info.baseline, ())), "")
     shown = {record.name: films[first]} if first in films else {}
     frames = {**info.frames, record.track: {**info.frames.get(record.track, {}), **shown}}
     reproduce = "\n".join(dict.fromkeys([*info.reproduce.splitlines(), record.command]))
-    variants, untrained = {**info.variants, record.name: {}}, (*info.untrained, record.name)
-    return replace(info, variants=variants, untrained=untrained, videos=videos, frames=frames, reproduce=reproduce)
+    variants = {**info.variants, record.name: {}}
+    return replace(info, variants=variants, videos=videos, frames=frames, reproduce=reproduce)
 
 
 def _first_of_each(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:

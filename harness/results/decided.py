@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from harness.core.store import Store
 from harness.declare.request import MADE
-from harness.plan.kinds import REPORT
 from harness.plan.pipeline import Pipeline
 from reports.artifacts import SUMMARY
 
@@ -26,14 +25,12 @@ def _undecided(pipeline: Pipeline, store: Store) -> Iterator[tuple[str, int]]:
     from reports.tables.answer import kinds
 
     baseline = pipeline.request.experiment.baseline
-    summary = pd.read_csv(store.artifact(REPORT.name, pipeline.report) / SUMMARY)
+    summary = pd.read_csv(store.find(pipeline.report) / SUMMARY)
     made = [child.variant.name for child in pipeline.children if child.resolved.settings.generate.method == MADE]
     compared = [name for name in dict.fromkeys(made) if name != baseline]
     for track in pipeline.request.experiment.tracks:
-        rows, lead = (
-            summary[(summary["track"] == track) & summary["variant"].isin(compared)],
-            lead_measure(summary, track),
-        )
+        lead = lead_measure(summary, track)
+        rows = summary[(summary["track"] == track) & summary["variant"].isin(compared)]
         rows = rows[(rows["metric"] == lead.metric) & (rows["statistic"] == lead.statistic)] if lead else rows.iloc[:0]
         rows = rows[rows["delta_n"] > 0]
         found, samples = kinds(rows), dict(zip(rows["variant"], rows["delta_n"].astype(int), strict=True))

@@ -5,19 +5,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.track import film_length
 from harness.core.artifacts import GAIN_AND_EPS
 from harness.core.store import Store
 from harness.core.text import duration, markdown_table, table
 from harness.plan.kinds import FORECAST
+from harness.plan.length import length_of
 from harness.plan.plan import Plan
+from harness.results import rollouts
 from harness.results.foreseen import trained_alike
 from harness.results.trainings import forecast_measure, known
 
 if TYPE_CHECKING:
     from benchmarks.arrays import Floats
     from harness.plan.pipeline import Child, Pipeline
-    from reports.statistics.forecast import Forecast, Interval
+    from reports.statistics.forecast import Forecast
     from reports.statistics.trainings import Made, Trainings
 
 HEAD = ("variant", "gain", "eps", "settles at", "time constant, clips", "late error", "films")
@@ -38,7 +39,7 @@ def _measured(store: Store, signatures: Sequence[str]) -> "tuple[Floats, Floats]
     """Gain and eps of finished Forecast stages, [seeds, films] each."""
     found = []
     for signature in signatures:
-        with np.load(store.artifact(FORECAST.name, signature) / GAIN_AND_EPS) as measured:
+        with np.load(store.find(signature) / GAIN_AND_EPS) as measured:
             found.append((measured["gain"], measured["eps"]))
     gain, eps = (np.stack(parts) for parts in zip(*found, strict=True)) if found else (np.empty(0), np.empty(0))
     return gain, eps
@@ -46,9 +47,7 @@ def _measured(store: Store, signatures: Sequence[str]) -> "tuple[Floats, Floats]
 
 def clips_of(pipeline: "Pipeline", child: "Child", track: str) -> int:
     """How many clips the child's films have on the track."""
-    settings = child.resolved.settings
-    timing = (settings.generate.film_fps(settings.data), settings.data.clip_frames, settings.condition.overlap)
-    return film_length(pipeline.request.experiment.track(track), *timing, settings.generate.length).n_clips
+    return length_of(child.resolved.settings, pipeline.request.experiment.track(track)).n_clips
 
 
 def forecasts(pipeline: "Pipeline", store: Store, track: str) -> dict[str, "Forecast"]:
@@ -124,16 +123,11 @@ def markdown(found: Mapping[str, "Forecast"]) -> str:
 
 
 def _rows(found: Mapping[str, "Forecast"]) -> Iterator[tuple[str, ...]]:
+    from reports.tables.numbers import stated
+
     for name, one in found.items():
         estimates = (one.gain, one.eps, one.plateau, one.time_constant, one.late)
-        yield (name, *map(_stated, estimates), str(one.films))
-
-
-def _stated(interval: "Interval") -> str:
-    if np.isinf(interval.value):
-        return "never"
-    spread = "" if np.isnan(interval.low) else f" [{interval.low:.3g}, {interval.high:.3g}]".replace("inf", "never")
-    return f"{interval.value:.3g}{spread}"
+        yield (name, *map(stated, estimates), str(one.films))
 
 
 def advice(pipeline: "Pipeline", store: Store, plan: Plan) -> Iterator[str]:
@@ -150,8 +144,14 @@ def advice(pipeline: "Pipeline", store: Store, plan: Plan) -> Iterator[str]:
             continue
         if len(found) < 2:
             continue
-        worse, spread_known = clearly_worse(pipeline, store, track, found)
+        (worse, spread_known), seen = clearly_worse(pipeline, store, track, found), "one clip"
         yield f"{track}: forecasts from one clip, in units of the latents\n{render(found)}"
+        clips = {name: one.clips for name, one in found.items()}
+        rolled = rollouts.rollouts(pipeline, store, track, clips)
+        if len(rolled) == len(found):
+            yield f"{track}: {rollouts.SAID}\n{rollouts.render(rolled)}"
+            if (below := rollouts.below_the_best(rolled)) is not None:
+                worse, spread_known, seen = below, True, "the first clips"
         if not worse:
             yield "No forecast is clearly worse than the best: only the long films can tell these apart."
             continue
@@ -166,8 +166,8 @@ def advice(pipeline: "Pipeline", store: Store, plan: Plan) -> Iterator[str]:
         asked = pipeline.request.experiment
         only = ",".join(v.name for v in asked.variants if v.name not in worse or v.name == asked.baseline)
         yield (
-            f"Worth long films: {', '.join(kept)}. Clearly worse already by one clip: {', '.join(worse)}. --only '{only}' "
-            f"spares their films{f' and {duration(spared)}' if spared else ''}; a control may be wanted all the same."
+            f"Worth long films: {', '.join(kept)}. Clearly worse already by {seen}: {', '.join(worse)}. --only "
+            f"'{only}' spares their films{f' and {duration(spared)}' if spared else ''}; a control may be wanted all the same."
         )
 
 

@@ -30,10 +30,8 @@ def foreseen_lines(pipeline: "Pipeline", store: Store) -> Iterator[str]:
 
     children = {child.variant.name: child for child in pipeline.children}
     made = {name: child for name, child in children.items() if child.resolved.settings.generate.method == MADE}
-    seeds, trainings = (
-        len(pipeline.request.experiment.seeds),
-        {name: tuple(one.train.values()) for name, one in made.items()},
-    )
+    seeds = len(pipeline.request.experiment.seeds)
+    trainings = {name: tuple(one.train.values()) for name, one in made.items()}
     trained = len({one for one in trainings.values() if one})
     of_baseline = trainings.get(pipeline.request.experiment.baseline, ())
     # A row of the baseline's own training is not shifted beside it; the comparison that shows least counts.
@@ -41,7 +39,7 @@ def foreseen_lines(pipeline: "Pipeline", store: Store) -> Iterator[str]:
     for track in pipeline.request.experiment.tracks:
         films, rows = _films(pipeline, track), len(made) - 1
         found = _known(store, trained_alike(pipeline), track)
-        if found is None or not rows or films < FEWEST:
+        if found is None or rows < 1 or films < FEWEST:
             continue
         measure, spread, whence = found
         smallest = f"{foreseen(spread, seeds, films, rows, trained, sides):.2g}{unit_suffix(LEADS[measure.metric])}"

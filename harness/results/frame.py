@@ -13,7 +13,6 @@ from benchmarks.suites.record import ScoredMetric, ScoreRecord
 from benchmarks.track import TRACKS
 from harness.core.job import Job
 from harness.core.store import Store
-from harness.plan.kinds import SCORE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +58,9 @@ def score_rows(folder: Path, **keys: object) -> "pd.DataFrame":
 
 
 def scored_values(store: Store, signature: str) -> Mapping[str, Floats]:
-    """The arrays of a Score artifact by metric, [S] or [S, n_clips] as suites/record.py says; and of its views."""
-    return ScoreRecord.read(store.artifact(SCORE.name, signature)).values
+    """The arrays of a Score artifact by metric, [S] or [S, n_clips] as suites/record.py says; and of its views. Raises
+    UseError for one that is damaged."""
+    return ScoreRecord.read(store.find(signature)).values
 
 
 def _possible(metric: ScoredMetric, track: str) -> bool:

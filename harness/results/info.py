@@ -1,6 +1,5 @@
 """What a report must know of an experiment beside its scores: declaration, films, settings, costs, provenance."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,18 +11,20 @@ from benchmarks.films.info import FilmInfo
 from harness.core.job import Job
 from harness.core.provenance import facts
 from harness.core.signature import unhashed
-from harness.core.store import MANIFEST, SIGNATURE_DIGITS
+from harness.core.store import SIGNATURE_DIGITS, read_manifest
 from harness.core.text import duration
 from harness.declare.profiles import CAPTION, PROFILES, Profile
 from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.declare.spec import TRIVIAL
-from harness.plan.kinds import FORECAST, GENERATE, REPORT, SCORE
+from harness.plan.kinds import BACKBONE, FORECAST, GENERATE, REPORT, SCORE
 from harness.results.drifts import drifts_of
 from harness.results.made_of import made_of, meanings
+from harness.results.misses import misses
 from harness.results.reports import REPORTS
 from harness.results.spent import spent
 from harness.results.trainings import trained
+from reports.statistics.foretold import Misses
 from reports.statistics.info import ReportInfo
 
 if TYPE_CHECKING:
@@ -47,10 +48,12 @@ def report_info(job: Job) -> ReportInfo:
     videos: dict[str, dict[str, list[str]]] = {}
     frames: dict[str, dict[str, str]] = {}
     truth: dict[str, str] = {}
+    missed: dict[str, dict[str, Misses]] = {}
     films = [FilmInfo.read(folder) for folder in job.inputs["generate"]]
     for (variant, seed, track), folder, film in zip(settings["rows"], job.inputs["generate"], films, strict=True):
         if seed == settings["seeds"][0]:
             videos.setdefault(track, {})[variant] = [str((folder / s.video).resolve()) for s in film.samples]
+            missed.setdefault(track, {})[variant] = _misses(folder, film.n_clips)
             lossless = (folder / FRAMES).resolve()
             if variant == settings["baseline"] and (folder / CONTINUATION).is_file():
                 truth[track] = str((folder / CONTINUATION).resolve())
@@ -82,8 +85,8 @@ def report_info(job: Job) -> ReportInfo:
             for name, sets in settings["variants"].items()
             if sets.get("generate.method", MADE) != MADE and name != settings["baseline"]  # with --only copy_image
         ),
-        untrained=untrained(job),
         trainings=trainings(job),
+        misses=missed,
         looks=settings.get("looks", 1),
         objects=max(map(_objects, job.inputs["generate"])),
         errors=errors,
@@ -96,6 +99,11 @@ def report_info(job: Job) -> ReportInfo:
         meanings=meanings(),
         drifts=drifts_of(_scored(job)),
     )
+
+
+def _misses(films: Path, clips: int) -> Misses:
+    base = read_manifest(films)["upstream"].get(BACKBONE.name)
+    return misses(clips, base, [read_manifest(training)["identity"] for training in trained(films)])
 
 
 def _scored(job: Job) -> Iterator[tuple[tuple[str, str, int], Path]]:
@@ -111,12 +119,6 @@ def _objects(films: Path) -> int:
         return int(truth["places"].shape[2]) if "places" in truth else 1
 
 
-def untrained(job: Job) -> tuple[str, ...]:
-    """The variants that nothing was trained for."""
-    rows = zip(job.settings["rows"], job.inputs["generate"], strict=True)
-    return tuple(dict.fromkeys(variant for (variant, _, _), folder in rows if not trained(folder)))
-
-
 def trainings(job: Job) -> dict[str, dict[int, str]]:
     """Variant -> seed -> a name of what was trained for it, of all experts together."""
     found: dict[str, dict[int, str]] = {}
@@ -128,7 +130,7 @@ def trainings(job: Job) -> dict[str, dict[int, str]]:
 
 def _backbone(job: Job, profile: Profile) -> tuple[str, str]:
     """What the films come from, and what they may claim: as the profile says, unless another backbone was named."""
-    read = [json.loads((folder / MANIFEST).read_text())["identity"] for folder in job.inputs["generate"]]
+    read = [read_manifest(folder)["identity"] for folder in job.inputs["generate"]]
     names = dict.fromkeys(str(one["backbone.name"]) for one in read if "backbone.name" in one)
     if set(names) <= {profile.named}:
         return profile.backbone, profile.caption
@@ -157,7 +159,7 @@ def settings_read(job: Job, tracks: Sequence[str]) -> dict[str, dict[str, object
 
 def _read_by(folder: Path) -> Iterator[tuple[str, object]]:
     """The settings that an artifact depends on: those of its own stage and of all before it."""
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = read_manifest(folder)
     yield from manifest["identity"].items()
     for given in manifest["upstream"].values():
         for signature in given if isinstance(given, list) else [given]:
@@ -184,6 +186,6 @@ def _seconds(jobs: Iterable[Job]) -> dict[str, float]:
     folders = {folder for given in inputs for folder in (given if isinstance(given, list) else [given])}
     spent: dict[str, float] = {}
     for folder in sorted(folders):
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = read_manifest(folder)
         spent[manifest["kind"]] = spent.get(manifest["kind"], 0.0) + manifest["seconds"]
     return spent

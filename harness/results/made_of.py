@@ -11,7 +11,7 @@ from typing import Any
 from harness.core.artifacts import FOOTAGE
 from harness.core.job import Job
 from harness.core.signature import leaves
-from harness.core.store import MANIFEST
+from harness.core.store import read_manifest
 from harness.declare.settings import Settings
 from harness.plan.kinds import GENERATE, TRAIN
 
@@ -55,7 +55,7 @@ def _footage(folder: Path) -> str:
 
 
 def _identity(folder: Path) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((folder / MANIFEST).read_text())["identity"]
+    read: dict[str, Any] = read_manifest(folder)["identity"]
     return read
 
 

@@ -57,4 +57,4 @@ def report_job(store: Store, name: str) -> Job:
     inputs = {role: [store.find(one) for one in found] for role, found in manifest["upstream"].items()}
     command = folder / REPRODUCE
     told = {"command": command.read_text(encoding="utf-8").strip() if command.is_file() else f"harness run {name}"}
-    return Job(REPORT.name, folder, {**manifest["identity"], **told}, inputs, lambda *_: None, first_rank=True)
+    return Job(REPORT.name, folder, {**manifest["identity"], **told}, inputs, lambda *_: None)

@@ -4,8 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
+
+from pydantic import TypeAdapter
 
 from harness.core.atomic import write_json
 from harness.core.errors import UseError
@@ -21,6 +24,7 @@ RECORDS = "run_records"  # folder in a store
 @dataclass(frozen=True)
 class RunRecord:
     """What a run was asked for, and the signatures of its report and of all its stages; `finished` once there is a report.
+    `extension`: the stages of a longer one of its name that is not finished yet.
 
     `source` is the experiment's name, or FILE.py:NAME. `overrides` are those that change a result.
     """
@@ -40,6 +44,7 @@ class RunRecord:
     report: str
     stages: Sequence[str]
     finished: str | None = None
+    extension: Sequence[str] = ()
 
     @classmethod
     def of(cls, pipeline: Pipeline) -> Self:
@@ -151,8 +156,9 @@ def find_run(root: Path, name: str) -> RunRecord:
 
 def begin(record: RunRecord, root: Path) -> None:
     """Note that a run begins; what a finished one of the name was asked for stays noted until this one is finished."""
-    if _finished(root, record.name) is None:
-        record.keep(root)
+    before = _finished(root, record.name)
+    kept = record if before is None else replace(before, extension=[*record.stages, record.report])
+    kept.keep(root)
 
 
 def finish(record: RunRecord, root: Path) -> None:
@@ -198,9 +204,19 @@ def _path(root: Path, name: str) -> Path:
 def _read(path: Path) -> RunRecord:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return RunRecord(**values)
-    except (ValueError, TypeError) as error:
+        record = _checked_types().validate_python(asdict(RunRecord(**values)))
+        if record.name != path.stem:
+            raise ValueError(f"it says {record.name!r}")
+        for moment in (record.begun, record.finished or record.begun):
+            datetime.fromisoformat(moment)
+        return record
+    except (ValueError, TypeError, RecursionError) as error:
         raise UseError(f"{path} is no record of a run; move it away: the run's command writes it anew") from error
+
+
+@cache
+def _checked_types() -> TypeAdapter[RunRecord]:
+    return TypeAdapter(RunRecord)
 
 
 def _now() -> str:

@@ -72,5 +72,5 @@ def _read(file: Path) -> ScoredVideos:
         if set(found) != {one.name for one in fields(ScoredVideos)} or not isinstance(found["scores"], dict):
             raise ValueError("it is no record of scored videos")
         return ScoredVideos(**found)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UseError(f"{file} is damaged ({error}); move it away and score its videos again") from error

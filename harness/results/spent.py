@@ -1,13 +1,12 @@
 """What the variants of a report cost: what their stages counted, and how long these took."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.core.artifacts import COST
 from harness.core.job import Job
-from harness.core.store import MANIFEST
+from harness.core.store import read_manifest
 from harness.results.trainings import trained
 
 Spent = dict[str, float]
@@ -26,7 +25,7 @@ def _film(folder: Path) -> Spent:
     trainings = trained(folder)
     counted = [_counted(one) for one in trainings]
     known = set.intersection(*(set(one) for one in counted)) if counted else {"parameters", "clips", "training_tokens"}
-    seconds = sum(float(_manifest(one)["seconds"]) for one in (folder, *trainings))
+    seconds = sum(float(read_manifest(one)["seconds"]) for one in (folder, *trainings))
     return {name: sum(one[name] for one in counted) for name in known} | _rates(_counted(folder)) | {"seconds": seconds}
 
 
@@ -42,11 +41,6 @@ def _counted(folder: Path) -> Spent:
     file = folder / COST
     found: Spent = json.loads(file.read_text()) if file.is_file() else {}
     return found
-
-
-def _manifest(folder: Path) -> Mapping[str, Any]:
-    read: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    return read
 
 
 def _means(films: Sequence[Spent]) -> Spent:

@@ -16,7 +16,7 @@ from filelock import FileLock
 from harness.core.atomic import write_json
 from harness.core.job import Job
 from harness.core.signature import canonical
-from harness.core.store import MANIFEST, SIGNATURE_DIGITS
+from harness.core.store import SIGNATURE_DIGITS, read_manifest
 from harness.plan.kinds import TRAIN
 from reports.statistics.trainings import Trainings
 
@@ -123,7 +123,7 @@ def _plain(one: Trainings) -> dict[str, float | None]:
 def _read(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -133,7 +133,7 @@ def _baseline(job: Job) -> str:
     settings = job.settings
     for (variant, _, _), folder in zip(settings["rows"], job.inputs["generate"], strict=True):
         if variant == settings["baseline"]:
-            manifests = [_manifest(one) for one in trained(folder)]
+            manifests = [read_manifest(one) for one in trained(folder)]
             return alike((manifest["identity"], manifest["upstream"]) for manifest in manifests)
     return ""
 
@@ -141,12 +141,9 @@ def _baseline(job: Job) -> str:
 def trained(folder: Path) -> list[Path]:
     """The trainings that films in this folder of a store were made with; none of a base model's."""
     artifacts = folder.resolve().parents[1]
-    return [artifacts / TRAIN.name / one[:SIGNATURE_DIGITS] for one in _manifest(folder)["upstream"].get("train", ())]
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    return read
+    return [
+        artifacts / TRAIN.name / one[:SIGNATURE_DIGITS] for one in read_manifest(folder)["upstream"].get("train", ())
+    ]
 
 
 def _root(job: Job) -> Path:

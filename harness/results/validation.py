@@ -8,7 +8,7 @@ from benchmarks.validation.drifts import DRIFTS
 from benchmarks.validation.readings import Reading
 from benchmarks.validation.study import PARTS, Study
 from benchmarks.validation.verdicts import FALSE_ALARMS, POWER, RESPONSE, Verdict
-from harness.core.text import markdown_table
+from harness.core.text import flowing, markdown_table
 
 _OPENING = """
 A metric of drift is only worth quoting if it falls when a film gets worse, does so as soon as a person can see it, keeps quiet
@@ -82,7 +82,7 @@ class Validation:
         counts = {part: self.study.films * times for part, times in PARTS.items()}
         sections = [
             "# Metrics: what they see, what they miss, what they reward",
-            _flowing(_OPENING),
+            flowing(_OPENING),
             f"```bash\n{self.command}\n```",
             self.about,
             "## In short",
@@ -92,14 +92,14 @@ class Validation:
                 ("drift", "just visible", "metric", "dose-response", "power", "false alarms", "others that pass"),
                 [self._witness(name, found) for name, found in self._by_drift.items()],
             ),
-            _flowing(_BEST),
+            flowing(_BEST),
             "## What every metric says of every drift",
-            _flowing(_GRID),
+            flowing(_GRID),
             self._grid(),
             "## What falls short",
             "\n".join(self._shortcomings()),
             "## How it is measured",
-            *(_flowing(text.format(**counts)) for text in _METHOD),
+            *(flowing(text.format(**counts)) for text in _METHOD),
             markdown_table(
                 ("drift", "what it does", "just visible", "greatest"), [self._drift(name) for name in self.study.drifts]
             ),
@@ -204,8 +204,3 @@ def _cell(one: Verdict, passes: bool) -> str:
     size = abs(one.response) if one.reading.direction == "none" else one.response
     value = f"{size:.2f}".replace("-", "−")
     return f"**{value}**" if one.rewards else value + " ✓" * passes
-
-
-def _flowing(text: str) -> str:
-    """In one line, as a paragraph."""
-    return " ".join(text.split())

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from reports.figures.style import LABELLED, MUTED, colour, dashes, evenly, figure_style, label_logarithmic, label_points
 from reports.statistics.bootstrap import FEWEST, Floats
 from reports.statistics.forecast import Forecast, Interval, errors, rank_correlation
+from reports.statistics.foretold import ROLLED_CLIPS, course
 from reports.statistics.frame import WINDOW
 from reports.statistics.variant_forecasts import measured_late, variant_forecasts
 from reports.statistics.view import TrackView
@@ -63,7 +64,7 @@ def forecast_figure(view: TrackView) -> Figure | None:
 def forecast_curves(view: TrackView) -> Figure | None:
     """Clip by clip: what was measured of the lead metric, and below it the error that one clip forecast.
 
-    A measure in decibels has the forecast drawn from its own first clip too (`growth_in_decibels`).
+    A measure in decibels is continued from its own first clips by the rule that foretells it (`reports.statistics.foretold`).
     None without a forecast or a measured curve.
     """
     found, lead = variant_forecasts(view), view.lead
@@ -82,15 +83,13 @@ def forecast_curves(view: TrackView) -> Figure | None:
             above.plot((curve.index.to_numpy() + 1) * clip, curve, **style)
             ends[name] = ((float(curve.index[-1]) + 1) * clip, float(curve.iloc[-1]))
             time: Floats = np.arange(1.0, found[name].clips + 1) * float(clip)
-            if in_decibels:
-                least, most = growth_in_decibels(found[name])
-                above.fill_between(
-                    time, curve.iloc[0] - most, curve.iloc[0] - least, color=style["color"], alpha=0.07, lw=0
-                )
-                above.plot(time, curve.iloc[0] - least, color=style["color"], ls=":", lw=1.1)
+            if in_decibels and len(curve) > ROLLED_CLIPS:
+                ends_at = float(curve.iloc[0]), float(curve.iloc[ROLLED_CLIPS - 1])
+                rule = course(*ends_at, ROLLED_CLIPS, found[name].gain.value, found[name].clips)
+                above.plot(time[ROLLED_CLIPS - 1 :], rule[ROLLED_CLIPS - 1 :], color=style["color"], ls=":", lw=1.1)
             _draw_error(below, found[name], time, style)
         some = f", {len(names)} of {len(found)} models" if len(names) < len(found) else ""
-        dots = "; shaded: forecast from clip 1" if in_decibels else ""
+        dots = f"; dotted: by the first {ROLLED_CLIPS} clips" if in_decibels else ""
         above.set_title(f"measured {metric_label(lead.metric)}{_unit(view, lead.metric)}{dots}{some}")
         below.set_title("forecast error, units of the latents")
         below.set_xlabel("seconds of film")
@@ -98,18 +97,6 @@ def forecast_curves(view: TrackView) -> Figure | None:
         above.margins(x=0)
         label_points(above, ends, view.info)
     return figure
-
-
-def growth_in_decibels(found: Forecast) -> tuple[Floats, Floats]:
-    """How far a signal-to-noise ratio falls from the first clip to each, [clips]: at least, and at most.
-
-    Errors of clips that are independent of each other add as squares, 10 log10 of the sum of gain^(2k), k < n; errors that all
-    point the same way add as they are, 20 log10 of the sum of gain^k.
-    """
-    gain, one = np.array([found.gain.value]), np.ones(1)
-    least: Floats = 10 * np.log10(errors(gain**2, one, found.clips)[0])
-    most: Floats = 20 * np.log10(np.maximum(errors(gain, one, found.clips)[0], np.finfo(float).tiny))
-    return least, np.maximum(least, most)
 
 
 def _unit(view: TrackView, metric: str) -> str:

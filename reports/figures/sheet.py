@@ -14,6 +14,7 @@ from reports.statistics.info import ReportInfo
 COLUMNS = 8
 TRUE, START = "true film", "start image"
 """Names beside those of variants, which have no space: what a film should have become where its world is known, else its start."""
+UNTRAINED = "base"  # what an experiment calls it that has it
 _LARGEST = 240  # pixels of a tile's width
 
 Pixels = npt.NDArray[np.uint8]
@@ -46,15 +47,18 @@ def _spread(frames: int, count: int) -> list[int]:
     return [int(number) for number in np.linspace(0, frames - 1, min(count, frames)).round()]
 
 
-def sheet_rows(info: ReportInfo, track: str, variants: Sequence[str]) -> dict[str, tuple[Pixels, list[int]]]:
-    """Name -> `tiles` of the first sample: what the film should have become, or else its start image, then these variants."""
+def sheet_rows(
+    info: ReportInfo, track: str, variants: Sequence[str], count: int = COLUMNS
+) -> dict[str, tuple[Pixels, list[int]]]:
+    """Name -> `tiles` of the first sample, `count` at most: what the film should have become, or else its start image, then these
+    variants."""
     frames, truth = info.frames.get(track, {}), info.truth.get(track)
     rows = {}
     if truth is not None:
-        rows[TRUE] = tiles(Path(truth))
+        rows[TRUE] = tiles(Path(truth), count=count)
     elif info.still is not None and info.still in frames:
         rows[START] = tiles(Path(frames[info.still]), count=1)
-    return rows | {name: tiles(Path(path)) for name in variants if (path := frames.get(name))}
+    return rows | {name: tiles(Path(path), count=count) for name in variants if (path := frames.get(name))}
 
 
 def sheet_figure(info: ReportInfo, track: str, variants: Sequence[str]) -> Figure | None:

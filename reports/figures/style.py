@@ -39,7 +39,7 @@ _COLOURS = tuple(PALETTE)[:-1]
 _FIXED = {
     "full": INK,
     **dict(zip(("base", "lora_only", "no_e_img", "no_e_vid", "no_e_noi"), _COLOURS, strict=False)),
-    **dict.fromkeys(("copy_image", "copy_clips", "ping_pong"), MUTED),
+    **dict.fromkeys(("copy_image", "copy_clips", "ping_pong", "recode"), MUTED),
 }
 _SALT = 88  # of the check sum: with it the built-in experiments' names share the fewest colours
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (10, 3)), (0, (5, 2, 1, 2, 1, 2)), (0, (1, 4)))

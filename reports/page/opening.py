@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.figures.sheet import START, TRUE, tiles
+from reports.figures.sheet import START, TRUE, UNTRAINED, tiles
 from reports.page.data_uri import image_uri
 from reports.page.films import SampleFilms
 from reports.statistics.info import ReportInfo
@@ -13,11 +13,11 @@ from reports.tables.numbers import plain
 
 PLAYING = 3
 """Variants in the strip, at most; the true film or the start image stands beside them."""
-UNTRAINED = "base"
 REPEATS = {
     "copy_image": "the start image, again and again",
     "copy_clips": "the untrained model's first clip, again and again",
     "ping_pong": "the untrained model's first clip, forwards and backwards",
+    "recode": "the codec alone: a still clip of the last frame, encoded and decoded, again and again",
 }
 """What the trivial baselines show, by generate.method."""
 

@@ -80,9 +80,8 @@ def paired_difference(
     if trainings is None:
         se, freedom = float(drawn_means(differences).std()) * np.sqrt(n / (n - 1)), _freedom(differences)
     else:
-        se, freedom = student(
-            np.nanmean(differences, axis=0).var(ddof=1) / n, n, trainings.parts(len(differences), sides)
-        )
+        films = np.nanmean(differences, axis=0).var(ddof=1) / n
+        se, freedom = map(float, student(films, n, trainings.parts(len(differences), sides)))
     half = -float(stdtrit(freedom, (1 - level) / 2)) * se
     p = float(2 * stdtr(freedom, -abs(mean) / se)) if se else float(mean == 0)
     return Difference(mean, se, n, mean - half, mean + half, p, freedom)
@@ -94,14 +93,16 @@ def defined(differences: Floats) -> Floats:
     return differences[~np.isnan(differences).all(axis=1)]
 
 
-def student(films: float, n: int, parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Standard error and Satterthwaite's degrees of freedom of a mean difference over n films, whose variance is `films` and
+def student(films: Floats | float, n: int, parts: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
+    """Standard error and Satterthwaite's degrees of freedom of mean differences over n films, whose variance is `films` [...] and
     the other parts, each with its own degrees of freedom. Never below one, which parts that are taken off would ask for where
     little is left; a higher floor calls equal rows different in more than 5 % of studies."""
-    parts = [(float(films), n - 1), *parts]
-    variance = sum(part for part, _ in parts)
-    below = sum(part**2 / freedom for part, freedom in parts)
-    return float(np.sqrt(max(variance, 0.0))), max(variance**2 / below, 1.0) if below else float(n - 1)
+    own = np.asarray(films, np.float64)
+    variance = sum((part for part, _ in parts), start=own)
+    below = sum((part**2 / freedom for part, freedom in parts), start=own**2 / (n - 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = np.where(below == 0, n - 1, np.maximum(variance**2 / below, 1.0))
+    return np.sqrt(np.maximum(variance, 0.0)), freedom
 
 
 def drawn_means(values: Floats) -> Floats:

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 from scipy.special import stdtr  # type: ignore[import-untyped]
 
-from reports.statistics.bootstrap import LEVEL, Floats
+from reports.statistics.bootstrap import LEVEL, Floats, student
 from reports.statistics.trainings import Trainings
 
 
@@ -25,14 +25,10 @@ def hangs_on(table: Floats, trainings: Trainings | None, sides: int, factor: flo
     gone = centred[pairs]
     mean = -gone.sum(axis=1) / left
     variance = ((centred**2).sum() - (gone**2).sum(axis=1) - left * mean**2) / (left - 1)
-    parts = trainings.parts(seeds, sides) if trainings else []
-    of_films = np.maximum(variance, 0) / left
-    squared = of_films + sum(part for part, _ in parts)
-    below = of_films**2 / (left - 1) + sum(part**2 / freedom for part, freedom in parts)
+    se, freedom = student(np.maximum(variance, 0) / left, left, trainings.parts(seeds, sides) if trainings else [])
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = np.maximum(squared**2 / below, 1.0)
-        p = 2 * stdtr(freedom, -np.abs(films.mean() + mean) / np.sqrt(squared))
-    p = np.where(squared > 0, p, 0.0)
+        p = 2 * stdtr(freedom, -np.abs(films.mean() + mean) / se)
+    p = np.where(se > 0, p, 0.0)
     p = np.where((films.mean() + mean) * films.mean() > 0, p, 1.0)
     worst = int(np.argmax(p))
     if p[worst] * factor < 1 - LEVEL:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from reports.statistics.foretold import Misses
 from reports.statistics.trainings import Trainings
 
 ALPHA = 0.05
@@ -23,12 +24,12 @@ class ReportInfo:
     number of clips there has clips of clip_seconds x clips of the baseline / its own clips. `trivial`: variants that only
     repeat what they are given (copy_image, copy_clips, ping_pong); they stand in tables, below the others, and nowhere
     else. `trained`: whether anything was trained for these films here; videos that were only scored have no variation
-    between trainings to speak of. `untrained`: the variants that nothing was trained for, such as the base model.
-    `trainings`: variant -> seed -> the name of its training, which variants that differ in their films alone share; each has
-    its own where none is named. `known`: how far trainings like these differ, by track, metric and statistic, as earlier runs of
-    several seeds found. `looks`: how many times at most the run looks whether all is decided, each time at its share of the 5 %
-    that it may err by. `errors`: folders of
-    decoded errors by variant (reports/figures/errors.py), of the first seed.
+    between trainings to speak of. `trainings`: variant -> seed -> the name of its training, which variants that differ in their
+    films alone share; without those that nothing was trained for, such as the base model. `known`: how far trainings like these
+    differ, by track, metric and statistic, as earlier runs of several seeds found. `misses`: by track, variant and metric, how
+    far forecasts in decibels missed of trainings and films like the variant's. `looks`: how many times at most the run looks
+    whether all is decided, each time at its share of the 5 % that it may err by. `errors`: folders of decoded errors by variant
+    (reports/figures/errors.py), of the first seed.
     `objects`: how many the known world has; 1 where none is known.
     `yes_if`: a variant and how it must end beside the baseline (worse, better, different) for the question to be answered by
     yes; None for a question that asks for more than yes or no. `truth`: where the world is known, the true films of a track,
@@ -58,9 +59,9 @@ class ReportInfo:
     clip_seconds: float
     trivial: tuple[str, ...] = ()
     trained: bool = True
-    untrained: tuple[str, ...] = ()
     trainings: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     known: Mapping[tuple[str, str, str], Trainings] = field(default_factory=dict)
+    misses: Mapping[str, Mapping[str, Misses]] = field(default_factory=dict)
     looks: int = 1
     objects: int = 1
     forecast_share: float = 0.0
@@ -93,6 +94,11 @@ class ReportInfo:
     def compared(self) -> tuple[str, ...]:
         """The variants that the question is about: all but the trivial ones, as declared."""
         return tuple(name for name in self.variants if name not in self.trivial)
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """The variants that nothing was trained for."""
+        return tuple(name for name in self.variants if name not in self.trainings)
 
     @property
     def rows(self) -> tuple[str, ...]:

@@ -34,4 +34,4 @@ def foreseen(trainings: Trainings, seeds: int, films: int, rows: int, trained: i
         shift = Trainings(trainings.variance + error / films, own, error, own * (films - 1), films)
     one_film = trainings.paired + 2 * trainings.error / seeds
     se, freedom = student(one_film / films, films, shift.parts(seeds, sides))
-    return float(detectable(np.array(se), np.array(freedom), (1 - LEVEL) / rows))
+    return float(detectable(se, freedom, (1 - LEVEL) / rows))

@@ -43,4 +43,4 @@ def between(
     if shared(info.trainings, one, other):
         own = None if paired.of_set else Trainings.pooled([paired.table])
         return own, int(own is not None)
-    return shift, sum(name not in info.untrained for name in (one, other)) if info.trained else 0
+    return shift, sum(name not in info.untrained for name in (one, other))

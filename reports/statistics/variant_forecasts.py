@@ -1,14 +1,19 @@
 """The forecasts of a track's variants, and what was measured where they foretell it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
+import numpy as np
 import pandas as pd
 
 from reports.statistics.bootstrap import Floats
 from reports.statistics.forecast import Forecast, forecast, late_by_film
-from reports.statistics.frame import FILM
+from reports.statistics.foretold import ROLLED_CLIPS, ROLLED_FILMS, Foretold, foretold
+from reports.statistics.frame import FILM, WINDOW
 from reports.statistics.trainings import Trainings, weights
 from reports.statistics.view import TrackView, once_a_view
+
+WHOLE_FRAME = "placed_psnr"  # the metric that is foretold
 
 
 @once_a_view
@@ -22,6 +27,28 @@ def forecast_trainings(view: TrackView) -> Trainings | None:
     probes = {name: probe for name, probe in _probes(view).items() if name not in view.info.untrained}
     tables = [late_by_film(gain, eps, view.clips[name]) for name, (gain, eps) in probes.items()]
     return Trainings.pooled(tables, weights=weights(view.info.trainings, probes))
+
+
+@once_a_view
+def foretold_late(view: TrackView) -> Mapping[str, Foretold]:
+    """By variant, of those with a gain and a curve: how the whole frame was to end by the first clips of the first films. Empty
+    where no true film is known, or too short a film for there to be anything to foretell."""
+    found: dict[str, Foretold] = {}
+    misses = view.info.misses.get(view.track, {})
+    curves = view.scored[(view.scored["metric"] == WHOLE_FRAME) & (view.scored["view"] == WINDOW)]
+    if curves.empty:
+        return found
+    tables = curves.pivot_table(
+        index=["variant", "seed", "sample"], columns="clip", values="value", observed=True, dropna=False
+    )
+    for name, (gain, _) in _probes(view).items():
+        if view.clips[name] > ROLLED_CLIPS and name in tables.index.get_level_values("variant"):
+            by_seed = [rows.to_numpy()[:ROLLED_FILMS] for _, rows in tables.loc[name].groupby("seed", observed=True)]
+            if len(by_seed) == len(gain):
+                known = misses.get(name, {}).get(WHOLE_FRAME, ())
+                with suppress(ValueError):  # no seed has both a curve and a gain
+                    found[name] = foretold(np.stack(by_seed), gain, view.clips[name], known)
+    return found
 
 
 def _probes(view: TrackView) -> dict[str, tuple[Floats, Floats]]:

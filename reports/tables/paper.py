@@ -22,7 +22,7 @@ from reports.tables.notes import INTERVAL, VDE, flat_note, lengths_note, weighte
 from reports.tables.numbers import MINUS, number, with_error, with_interval
 from reports.tables.paper_rows import DYNAMIC, MADE, TRIVIAL, Ours, Part, parts
 from reports.tables.published import printed
-from reports.tables.text import LATEX_NEEDS, latex_grid, markdown_grid
+from reports.tables.text import LATEX_NEEDS, inert, latex_grid, markdown_grid
 
 Form = Literal["md", "csv", "latex"]
 PUBLISHED, MEASURED = "published", "measured"
@@ -260,7 +260,7 @@ def _csv(name: str, found: Iterable[Part], about: Mapping[str, str]) -> str:
 def _field(value: object) -> object:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.9g}"
-    return value
+    return inert(value) if isinstance(value, str) else value
 
 
 def _records(part: Part, about: Mapping[str, str]) -> Iterator[dict[str, object]]:

@@ -74,7 +74,25 @@ def csv(frame: pd.DataFrame) -> str:
     A frame without these keys (a summary) keeps its order.
     """
     ordered = as_written(frame.sort_values(KEYS, kind="stable")) if set(KEYS) <= set(frame.columns) else frame
+    for name in ordered.columns:
+        texts = {text: inert(text) for text in ordered[name].unique() if isinstance(text, str)}
+        if odd := {text: shown for text, shown in texts.items() if text != shown}:
+            ordered = ordered.assign(**{name: ordered[name].astype(object).replace(odd)})
     return str(ordered.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
+
+
+def inert(text: str) -> str:
+    """Text that a spreadsheet shows and does not compute: an apostrophe stands before what would begin a formula.
+
+    A sign alone, such as the "-" of a cell without a value, begins none.
+    """
+    if len(text) == 1 or not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 def latex(report: ReportView) -> str:

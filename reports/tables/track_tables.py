@@ -72,7 +72,7 @@ def drift_grid(view: TrackView, measures: Sequence[Measure]) -> Grid | None:
     heads = ["metric", "variant", "whole film", f"Δ to {info.baseline}", "clip 1", "late", "contrast", "VDE"]
     lines = [line for metric in metrics for line in _drift_lines(rows[rows["metric"] == metric], metric, info)]
     shown = [Measure(metric, statistic) for metric in metrics for statistic in _DRIFT_STATISTICS]
-    notes = _notes(rows, info, shown, with_delta=True)
+    notes = _notes(rows, info, shown, [Measure(metric, "value") for metric in metrics])
     slope = f"slope per minute ({INTERVAL})" if rows["low"].notna().any() else "slope per minute"
     return Grid(f"{view.track}, drift", [*heads, slope], lines, notes, names=2, grouped=True)
 
@@ -127,7 +127,7 @@ def _grid(view: TrackView, measures: list[Measure], title: str, with_delta: bool
             if fates := same_fate(view):
                 heads.append("Δ, same fate")
                 columns.append([_fate_cell(fates.get(variant), digits) for variant in info.rows])
-    notes = _notes(rows, info, measures, lead is not None)
+    notes = _notes(rows, info, measures, [lead] if lead else [])
     if lead and same_fate(view):
         notes.append(FATES)
     wholes = [measure.metric for measure in measures if measure.statistic == "value"]
@@ -187,14 +187,15 @@ def _cell(row: SummaryRow | None, text: Callable[[SummaryRow], str]) -> Cell:
     return Cell(text(row))
 
 
-def _notes(rows: pd.DataFrame, info: ReportInfo, measures: list[Measure], with_delta: bool) -> list[str]:
-    shown = pd.MultiIndex.from_frame(rows[["metric", "statistic"]]).isin(measures)
-    used = rows[shown]
+def _notes(rows: pd.DataFrame, info: ReportInfo, measures: Sequence[Measure], compared: Sequence[Measure]) -> list[str]:
+    """Below a table of `measures`, which shows the differences of those `compared`."""
+    of = pd.MultiIndex.from_frame(rows[["metric", "statistic"]])
+    used, may_be_bold = rows[of.isin(measures)], _may_be_bold(rows[of.isin(measures)])
     notes = [population_note(used, info.trained)]
-    if with_delta:
-        notes.append(_delta_note(used, info))
+    if compared:
+        notes.append(_delta_note(rows[of.isin(compared)], info, may_be_bold))
     if (
-        _may_be_bold(used)
+        may_be_bold
         and used["direction"].ne("none").any()
         and used.loc[used["variant"].isin(info.compared), "variant"].nunique() > 1
     ):
@@ -225,20 +226,20 @@ def _may_be_bold(rows: pd.DataFrame) -> bool:
     return not bool(tested.groupby(["metric", "statistic"])["delta_one_training"].any().all())
 
 
-def _delta_note(rows: pd.DataFrame, info: ReportInfo) -> str:
+def _delta_note(rows: pd.DataFrame, info: ReportInfo, may_be_bold: bool) -> str:
     tested = rows[rows["delta_low"].notna()]
     told = [f"Δ: to {info.baseline}, of films paired by seed and sample"]
     if tested["trainings_sd"].notna().any():
         whence = "pooled over rows" if tested["delta_seeds"].max() > 1 else "as earlier runs of several seeds found it"
-        told.append(f"± has the spread of trainings in it, {whence}")
+        told.append(f"its ± has the spread of trainings in it, {whence}")
     alike = [name for name in dict.fromkeys(tested["variant"]) if shared(info.trainings, name, info.baseline)]
     if alike:
         one = ", which is one and stands for no other" if tested["delta_seeds"].max() == 1 else ""
         told.append(f"{', '.join(alike)}: films of the training of {info.baseline}{one}")
     if tested["delta_one_training"].any():
         told.append(
-            f"± by {DRAWS:,} bootstrap draws of samples; each variant was trained once, and how far another training would end "
-            "is not in it, so nothing is bold"
+            f"its ± by {DRAWS:,} bootstrap draws of samples; each variant was trained once, and how far another training would "
+            f"end is not in it{'' if may_be_bold else ', so nothing is bold'}"
         )
     if info.looks > 1:
         told.append(f"one of at most {info.looks} looks, each of which may err in {info.alpha:.2%} of studies")
@@ -258,7 +259,7 @@ def _skipped_of(rows: pd.DataFrame, used: pd.DataFrame) -> list[str]:
     return [f"{label} of {', '.join(variants)}" for label, variants in sorted(says.items())]
 
 
-def _legend(rows: pd.DataFrame, measures: list[Measure]) -> str:
+def _legend(rows: pd.DataFrame, measures: Sequence[Measure]) -> str:
     defined = {
         "late": f"late = mean over the last {LATE_SHARE * 100:.0f} % of clips",
         "drop": "drop = clip 1 minus late",

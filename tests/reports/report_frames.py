@@ -1,7 +1,7 @@
 """Small results frames for the tests of reports: a few clips and variants, numbers chosen or drawn once."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -42,8 +42,8 @@ MADE = {"suite": "native 2", "weights": "", "fps": 8.0, "resolution": "16x16", "
 MADE |= {"track_version": 1, "compared_with": ""}
 
 
-def info(**changes: Any) -> ReportInfo:
-    """An experiment with four variants on two tracks, without films."""
+def info(untrained: Collection[str] = (), **changes: Any) -> ReportInfo:
+    """An experiment with four variants on two tracks, without films; all but the `untrained` have trainings of their own."""
     settings: dict[str, Any] = {
         "experiment": "ablation_eimg",
         "question": "Is E_img the error that stops drift?",
@@ -63,7 +63,10 @@ def info(**changes: Any) -> ReportInfo:
         "fps": 8.0,
         "clip_seconds": 0.5,
     }
-    return ReportInfo(**(settings | changes))
+    settings |= changes
+    trained = [name for name in settings["variants"] if name not in untrained and settings.get("trained", True)]
+    settings.setdefault("trainings", {name: {seed: f"{name} {seed}" for seed in settings["seeds"]} for name in trained})
+    return ReportInfo(**settings)
 
 
 Values = Sequence[float] | npt.NDArray[np.float64]

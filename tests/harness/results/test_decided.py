@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from harness.commands.run import run
 from harness.commands.until import Looks
-from harness.core.store import Store
+from harness.core.atomic import write_json
+from harness.core.store import MANIFEST, Store
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan.kinds import REPORT
@@ -33,6 +34,7 @@ def reported(store: Store, pipeline: Pipeline, summary: pd.DataFrame) -> dict[st
     folder = store.artifact(REPORT.name, pipeline.report)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SUMMARY).write_text(csv(summary))
+    write_json(folder / MANIFEST, {"signature": pipeline.report})
     return undecided(pipeline, store)
 
 

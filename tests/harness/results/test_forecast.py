@@ -9,14 +9,16 @@ import pytest
 
 from harness.core.artifacts import GAIN_AND_EPS
 from harness.core.atomic import write_json
+from harness.core.errors import UseError
 from harness.core.store import Store
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
 from harness.plan.kinds import FORECAST
 from harness.plan.plan import Plan
-from harness.results.forecast import advice, clips_of, forecasts, worse_than_best
+from harness.results.forecast import advice, clips_of, forecast_of, forecasts, worse_than_best
 from harness.results.foreseen import trained_alike
+from harness.results.garbage import garbage
 from harness.results.trainings import RECORD, forecast_measure
 from reports.statistics.trainings import Trainings
 from tests.harness.small import ONE_TRACK, SMALL, harness
@@ -71,6 +73,15 @@ def test_variants_are_ranked_by_the_error_at_the_end_of_the_film(planned: tuple[
     assert "Worth long films: full." in long[-1]
     assert "Clearly worse already by one clip: no_e_img, base." in long[-1]
     assert "--only 'full,copy_image'" in long[-1]
+
+
+def test_a_damaged_forecast_is_not_read(planned: tuple[pipeline.Pipeline, Store]) -> None:
+    built, store = planned
+    signature = built.children[0].forecast["consistent-50s"]
+    put(store, signature, 0.5, 0.1)
+    (store.find(signature) / GAIN_AND_EPS).write_bytes(b"")
+    with pytest.raises(UseError, match=f"{GAIN_AND_EPS} has 0 bytes"):
+        forecast_of(store, [signature], 3)
 
 
 def test_one_missing_seed_is_no_forecast(planned: tuple[pipeline.Pipeline, Store]) -> None:
@@ -145,10 +156,13 @@ def test_the_command_makes_no_film_and_run_goes_on_from_it(tmp_path: Path) -> No
     done = harness("forecast", *words, store=store)
     assert done.returncode == 0, done.stderr
     assert "settles at" in done.stdout
+    assert "late placed PSNR" in done.stdout
     assert {"base", "full"} <= {line.split()[1] for line in done.stdout.splitlines() if line.startswith("|")}
     assert not (store / "artifacts" / "generate").exists()
+    assert not garbage(Store(store), 0)
     plan = harness("plan", *words, store=store).stdout
     assert "forecasts from one clip" in plan
+    assert "foretold from the first clips" in plan
     states = json.loads(harness("plan", *words, "--json", store=store).stdout)
     kinds = {row["kind"] for row in states["stages"] if row["state"] == "cached"}
     assert kinds == {"backbone", "data", "train", "forecast"}

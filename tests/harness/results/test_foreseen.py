@@ -76,7 +76,8 @@ def test_variants_of_one_training_are_foreseen_as_such(tmp_path: Path, store: St
 
 def test_few_films_or_one_row_foresee_nothing(tmp_path: Path, store: Store) -> None:
     assert list(foreseen_lines(planned(tmp_path, **{"generate.samples": 5}), store)) == []
-    assert list(foreseen_lines(planned(tmp_path, only="full"), store)) == []
+    for nothing_compared in ("full", "recode"):
+        assert list(foreseen_lines(planned(tmp_path, only=nothing_compared), store)) == []
 
 
 def test_the_name_of_trainings_knows_their_settings_and_no_seed(tmp_path: Path) -> None:

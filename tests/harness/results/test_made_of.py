@@ -25,7 +25,7 @@ def job(folder: Path, fingerprint: str, footage: dict[str, Any], starts: str, co
         "train": [artifact(folder / "train", trained)],
         "generate": [artifact(folder / "generate", {"eval.samples": starts})],
     }
-    return Job("report", folder, {"command": command}, inputs, lambda *_: None, first_rank=True)
+    return Job("report", folder, {"command": command}, inputs, lambda *_: None)
 
 
 def test_real_videos_their_number_steps_and_what_was_set(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from reports.figures.forecast import forecast_curves, forecast_figure, growth_in_decibels
-from reports.statistics.forecast import forecast
+from reports.figures.forecast import forecast_curves, forecast_figure
 from reports.statistics.view import ReportView, TrackView
 from reports.tables.forecast_table import forecast_grid
 from tests.reports.report_frames import TRACKS, judged_view, rows, view
@@ -72,17 +71,13 @@ def test_a_logarithmic_axis_is_labelled_in_plain_numbers() -> None:
     assert not [word for word in words if "$" in word]
 
 
-def test_a_curve_in_decibels_has_the_forecast_drawn_from_its_first_clip() -> None:
+def test_a_curve_in_decibels_is_continued_from_its_first_clips() -> None:
     figure = forecast_curves(many(2))
     assert figure is not None
-    measured, foretold = (np.asarray(line.get_ydata()) for line in figure.axes[0].lines[:2])
-    assert foretold[0] == measured[0] == 31
-    assert 31 - foretold[-1] == pytest.approx(10 * np.log10(1 / (1 - 0.2**2)))
-
-
-def test_the_growth_of_an_error_in_decibels() -> None:
-    least, most = growth_in_decibels(forecast(np.full(3, 0.5), np.full(3, 0.1), 40))
-    assert least[0] == most[0] == 0
-    assert least[1] == pytest.approx(10 * np.log10(1 + 0.5**2))
-    assert least[-1] == pytest.approx(10 * np.log10(1 / (1 - 0.5**2)))
-    assert most[-1] == pytest.approx(20 * np.log10(2))
+    measured, rule = figure.axes[0].lines[:2]
+    time, values = (np.asarray(given) for given in (rule.get_xdata(), rule.get_ydata()))
+    assert time[0] == pytest.approx(6)  # seconds: twelve clips
+    twelfth = np.asarray(measured.get_ydata())[11]
+    grown = np.log(np.cumsum(0.2 ** np.arange(20)))
+    assert values[0] == pytest.approx(twelfth)
+    assert values[-1] == pytest.approx(31 - (31 - twelfth) * grown[-1] / grown[11])

@@ -277,6 +277,7 @@ def test_write_report_writes_everything(written: dict[Path, bytes]) -> None:
         "summary.csv",
         "reproduce.txt",
         f"figures/drift-{TRACK}.svg",
+        f"figures/films-{TRACK}.webp",
     )
     assert {str(path) for path in written} == {*texts, *(f"figures/{kind}-{TRACK}.png" for kind in kinds)}
     assert f"](figures/drift-{TRACK}.png)" in written[Path("report.md")].decode()

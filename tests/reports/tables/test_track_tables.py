@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reports.statistics.measures import Measure
+from reports.statistics.trainings import Trainings
 from reports.statistics.view import ReportView
 from reports.tables.answer import answer
 from reports.tables.grid import Cell
@@ -68,6 +69,21 @@ def test_of_one_training_each_no_note_explains_what_is_bold() -> None:
     assert any("so nothing is bold" in note for note in notes)
     assert not any(note.startswith("Bold:") for note in notes)
     assert any(note.startswith("Bold:") for note in main_grids(study_view())[0].notes)
+
+
+def test_of_one_training_each_the_note_says_what_the_shown_difference_knows_of_others() -> None:
+    """Of the lead measure alone, whose difference it is."""
+
+    def notes(metric: str, statistic: str) -> str:
+        known = {(TRACK, metric, statistic): Trainings(0.1, 8, 1e-3, 120, 8)}
+        return "\n".join(main_grids(view(study(seeds=(0,)), known=known))[0].notes)
+
+    of_other = notes("gain", "value")
+    assert "spread of trainings" not in of_other
+    assert "how far another training would end is not in it.\n" in of_other  # and the other one may be bold
+    told = notes("background_psnr", "late")
+    assert "its ± has the spread of trainings in it, as earlier runs of several seeds found it.\n" in told
+    assert "another training" not in told
 
 
 def test_a_row_of_the_baselines_own_training_is_said_to_be_one() -> None:
