@@ -1,12 +1,12 @@
-"""python -m harness.commands.ship PROFILE --store FOLDER: train an embedded profile's base model, and put it among what comes with
-the harness.
+"""python -m harness.commands.ship PROFILE [KEY=VALUE]... --store FOLDER: train an embedded profile's base model, and put it
+among what comes with the harness.
 
 The training is the stage that `harness run` would carry out, in a store where it resumes; its weights are kept in half precision.
 """
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,18 @@ from typing import Any
 import click
 import torch
 
+from harness.commands.options import overrides_argument
 from harness.core.graph import Node
 from harness.core.provenance import facts
-from harness.core.store import MANIFEST, Store
+from harness.core.store import LOG, MANIFEST, Store
 from harness.core.text import duration
 from harness.declare.request import Request
-from harness.declare.spec import select
+from harness.declare.spec import parse_overrides, select
 from harness.experiments import EXPERIMENTS
 from harness.plan.kinds import BACKBONE
 from harness.plan.pipeline import build
 from harness.plan.shipped import CARD, shipped_folder
-from harness.run.worker import LOG, run_job
+from harness.run.worker import run_job
 from svi.artifacts import METRICS
 from svi.backbones.packed import copy
 
@@ -39,18 +40,18 @@ def training_of(profile: str, store: Store, overrides: Mapping[str, Any]) -> Nod
     return replace(node, target=BACKBONE.target, work=1.0)
 
 
-def ship(profile: str, store: Store, folder: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Path:
-    """Train, unless the store has it, and pack it into `folder`, by default where it is looked for; returns that folder."""
-    node = training_of(profile, store, overrides or {})
+def ship(profile: str, store: Store, overrides: Mapping[str, Any]) -> Path:
+    """Train, unless the store has it, and pack it where it is looked for; returns that folder."""
+    node = training_of(profile, store, overrides)
     run_job(str(store.root), node.fields(), facts())
-    folder = folder or shipped_folder(node.kind, node.signature)
+    folder = shipped_folder(node.kind, node.signature)
     shutil.rmtree(folder, ignore_errors=True)
     copy(store.artifact(node.kind, node.signature), folder, torch.float16, without=(MANIFEST, LOG))
     manifest = store.manifest(node.kind, node.signature)
     for file in folder.rglob(METRICS):
         lines = file.read_text().splitlines(keepends=True)
         file.write_text("".join(lines[-1 :: -max(1, len(lines) // POINTS)][::-1]))
-    (folder / CARD).write_text("\n".join(_card(profile, overrides or {}, manifest, folder)))
+    (folder / CARD).write_text("\n".join(_card(profile, overrides, manifest, folder)))
     return folder
 
 
@@ -74,9 +75,10 @@ def _card(profile: str, overrides: Mapping[str, Any], manifest: Mapping[str, Any
 
 @click.command(help=__doc__)
 @click.argument("profile")
+@overrides_argument()
 @click.option("--store", "root", type=click.Path(path_type=Path), required=True, help="where the training is kept")
-def main(profile: str, root: Path) -> None:
-    click.echo(ship(profile, Store(root)))
+def main(profile: str, overrides: Sequence[str], root: Path) -> None:
+    click.echo(ship(profile, Store(root), parse_overrides(overrides)))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,20 @@ from torch import Tensor, nn
 from svi.artifacts import CODEC, TRANSFORMER
 from svi.backbones.adapters import Attached, load_like, showing
 from svi.backbones.backbone import Condition
-from svi.backbones.catalogue import EXPERT, TINY_FRAMES, TINY_PATCH, tiny_frames_a_latent, tiny_latent_shape
+from svi.backbones.catalogue import (
+    EXPERT,
+    MASK_CHANNELS,
+    TINY_FRAMES,
+    TINY_PATCH,
+    tiny_frames_a_latent,
+    tiny_latent_shape,
+)
 from svi.backbones.padding import masked, padded
+from svi.backbones.still import stand_still
 from svi.backbones.wan_codec import WanCodec
 from svi.backbones.wrapped import LORA_TARGETS, a_token, bare, branch_of
 from svi.method.flow import EVERYWHERE, TIMESTEPS
 from svi.settings import ConditionSettings, DataSettings, TinySettings
-
-MASK_CHANNELS = 4  # as in Wan, where they are the four pixel frames of a latent frame
 
 
 class Codec:
@@ -110,6 +116,8 @@ class TinyBackbone:
         )
         if signal is not None:
             signal.attach(transformer, tiny_frames_a_latent(settings), settings.codec_patch * TINY_PATCH)
+        if settings.start == "still":
+            stand_still(transformer, channels)
         return cls(transformer, codec, settings, data)
 
     @classmethod
@@ -151,17 +159,24 @@ class TinyBackbone:
         return self.codec.decode(latents, truncate=truncate)
 
     def encode_text(self, prompts: Sequence[str]) -> Tensor:
-        """Each word a fixed random vector (seeded by its hash) at its position; longer prompts are cut. [B, tokens, channels]"""
+        """Each word a fixed random vector (seeded by its hash) at its position; longer prompts are cut. [B, tokens, channels]
+
+        In phrases, every word carries the first of its phrase, as a real encoder's tokens know their neighbours.
+        """
         return torch.stack([self._embed(prompt) for prompt in prompts])
 
     def _embed(self, prompt: str) -> Tensor:
         tokens = torch.zeros(self.settings.text_tokens, self.settings.text_dim)
-        for position, word in enumerate(prompt.lower().split()[: self.settings.text_tokens]):
-            seed = int.from_bytes(hashlib.sha256(f"{position} {word}".encode()).digest()[:4])
-            tokens[position] = torch.from_numpy(
-                np.random.default_rng(seed).standard_normal(self.settings.text_dim)
-            ).float()
+        words = prompt.lower().split()[: self.settings.text_tokens]
+        for position, (word, head) in enumerate(zip(words, _heads(words), strict=True)):
+            tokens[position] = self._vector(f"{position} {word}")
+            if self.settings.text == "phrases":
+                tokens[position] += self._vector(head)
         return tokens
+
+    def _vector(self, text: str) -> Tensor:
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+        return torch.from_numpy(np.random.default_rng(seed).standard_normal(self.settings.text_dim)).float()
 
     def free_text_encoder(self) -> None:
         """There is none: words are hashed."""
@@ -201,3 +216,12 @@ class TinyBackbone:
             out: Any = transformer(x, timestep, text.to(like), return_dict=False)
         velocity: Tensor = -out[0].to(x_t.device, x_t.dtype)
         return velocity
+
+
+def _heads(words: Sequence[str]) -> Iterator[str]:
+    """Of each word, the first word of the phrase that it stands in; a comma ends a phrase."""
+    head = ""
+    for word in words:
+        head = head or word.rstrip(",")
+        yield head
+        head = "" if word.endswith(",") else head
