@@ -1,4 +1,4 @@
-"""The arrays that scorers speak of: their types, and frames that are read as an array is."""
+"""The arrays that scorers speak of: their types, frames that are read as an array is, and the mean of what is defined."""
 
 from typing import Any, Protocol
 
@@ -25,3 +25,11 @@ class Frames(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: slice, /) -> Array: ...
+
+
+def known_mean(values: Floats) -> Floats:
+    """[N, K] -> [N]: the mean of each row's defined values; NaN for a row without one."""
+    known = ~np.isnan(values)
+    total, count = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1)
+    means: Floats = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    return means

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BUNDLED = "bundled"  # where a folder of samples is asked for: those that come with the harness
 MAX_WIDTH, MAX_WIDTH_CONDITIONAL = 832, 640  # pixels of a film's width, at most
 MULTIPLE = 16  # both sides of a film, pixels
+SHOWN = 3  # of the folders that are no samples, where none is
 NAME_BYTES = 200  # a name is part of file names, which end at 255
 _LONG, _SPELLED, _CORRECT = "creative_video_gen_longer", "consisent_video_gen", "consistent_video_gen"
 _AUTHORS = (_SPELLED, _CORRECT, "creative_video_gen", _LONG, "customized_dataset")
@@ -146,7 +147,8 @@ def load_samples(path: str | Path, track: Track | None = None) -> tuple[list[Sam
         except ValueError as reason:
             skipped.append((path.name, str(reason)))
     if not samples:
-        why = "; ".join(f"{name}: {reason}" for name, reason in skipped) or "it holds no folders"
+        why = "; ".join(f"{name}: {reason}" for name, reason in skipped[:SHOWN]) or "it holds no folders"
+        why += f"; and {len(skipped) - SHOWN} more" if len(skipped) > SHOWN else ""
         raise ValueError(f"samples: received {str(folder)!r} without one usable sample ({why})")
     return samples, skipped
 
@@ -196,19 +198,35 @@ def _usable_image(folder: Path, allowed: Sequence[Path]) -> Path:
 
 def read_prompts(path: Path) -> tuple[str, ...]:
     """The prompts of a file in any form. Raises ValueError: no file, unreadable, empty, or more than a plain list."""
+    text = _text(path)
+    if _LIST.search(text):
+        return _parse_list(path.name, text)
+    prompts = tuple(prompt_lines(text.splitlines()))
+    if not prompts:
+        raise ValueError(f"{path.name} is empty")
+    return prompts
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file of prompts holds a list, not lines. Raises ValueError: no file, or unreadable."""
+    return _LIST.search(_text(path)) is not None
+
+
+def _text(path: Path) -> str:
     if not path.is_file():
         raise ValueError(f"no {path.name}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"unreadable {path.name} ({error})") from error
-    if _LIST.search(text):
-        return _parse_list(path.name, text)
-    lines = (line.strip() for line in text.splitlines())
-    prompts = tuple(line for line in lines if line and not line.startswith("#"))  # the authors' comments
-    if not prompts:
-        raise ValueError(f"{path.name} is empty")
-    return prompts
+    if "\0" in text:
+        raise ValueError(f"{path.name} holds a NUL, so it is no text; save it as UTF-8")
+    return text
+
+
+def prompt_lines(lines: Iterable[str]) -> list[str]:
+    """The prompts among lines: all but empty ones and the authors' comments."""
+    return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
 
 
 def _parse_list(file: str, text: str) -> tuple[str, ...]:
@@ -229,4 +247,17 @@ def _parse_list(file: str, text: str) -> tuple[str, ...]:
         raise ValueError(f"{file}: received {value!r:.80}, expected a list of at least one string")
     if not all(isinstance(prompt, str) and prompt.strip() for prompt in value):
         raise ValueError(f"{file}: expected a list of strings that are not empty")
-    return tuple(prompt.strip() for prompt in value)
+    prompts = tuple(prompt.strip() for prompt in value)
+    if not all(map(_sayable, prompts)):
+        raise ValueError(
+            f"{file}: received a prompt with a NUL or half a letter in it, expected text; write letters as they are"
+        )
+    return prompts
+
+
+def _sayable(prompt: str) -> bool:
+    """Whether it can be written down: an escape such as \\ud800 in a list makes half a letter."""
+    try:
+        return b"\0" not in prompt.encode()
+    except UnicodeEncodeError:
+        return False

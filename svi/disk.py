@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -28,6 +28,20 @@ def replacing(file: Path, folder: Path | None = None) -> Iterator[Path]:
     finally:
         fresh.unlink(missing_ok=True)
     flush(file.parent)  # makes the rename itself durable
+
+
+@contextmanager
+def founding(file: Path) -> Iterator[Path]:
+    """The same for a file that several processes need and none may replace: the first one's is there, the others' are dropped."""
+    fresh = file.parent / f".{token_hex(8)}{HALF}"
+    try:
+        yield fresh
+        flush(fresh)
+        with suppress(FileExistsError):
+            file.hardlink_to(fresh)
+    finally:
+        fresh.unlink(missing_ok=True)
+    flush(file.parent)
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from benchmarks.arrays import Floats
+from benchmarks.arrays import Floats, known_mean
 
 # A value that compares its frame with a neighbour counts only where the neighbour is among the frames too: how many frames
 # at a stretch's start and end do not count (benchmarks/vbench/: the rules of these dimensions; benchmarks/scorers/drift.py).
@@ -39,9 +37,4 @@ class Course:
         if not 0 <= start < stop <= self.frames:
             raise ValueError(f"frames: received {start} to {stop}, expected some of 0 to {self.frames}")
         before, after = EDGES.get(self.metric, (0, 0))
-        stretch = self.values[:, start + before : stop - after]
-        defined = ~np.isnan(stretch)
-        found = np.full(len(stretch), np.nan)
-        counts = defined.sum(axis=1)
-        np.divide(np.where(defined, stretch, 0.0).sum(axis=1), counts, out=found, where=counts > 0)
-        return found
+        return known_mean(self.values[:, start + before : stop - after])

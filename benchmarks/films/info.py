@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import MISSING, asdict, dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Self
 
 from benchmarks.artifacts import FILM_INFO
@@ -59,11 +59,14 @@ class FilmInfo:
             )
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _unfit(path, f"no JSON ({error})") from error
         _require(path, cls, found)
         for sample in found["samples"]:
             _require(path, FilmSample, sample)
+            video = PurePath(str(sample["video"]))
+            if video.is_absolute() or ".." in video.parts:
+                raise _unfit(path, f"the video {sample['video']!r}, which leads out of its folder")
         samples = tuple(
             FilmSample(
                 one["name"], tuple(one["prompts"]), one["video"], (one["size"][0], one["size"][1]), one.get("start", "")

@@ -41,9 +41,9 @@ def main() -> None:
 
 @main.command()
 @DIMENSION
-@click.option("--frames", type=click.IntRange(3), default=81, show_default=True)
-@click.option("--height", type=click.IntRange(121), default=480, show_default=True)
-@click.option("--width", type=click.IntRange(121), default=832, show_default=True)
+@click.option("--frames", type=click.IntRange(3, 100_000), default=81, show_default=True)
+@click.option("--height", type=click.IntRange(121, 8192), default=480, show_default=True)
+@click.option("--width", type=click.IntRange(121, 8192), default=832, show_default=True)
 @JSON
 def speed(dimensions: Sequence[str], frames: int, height: int, width: int, file: Path | None) -> None:
     """Seconds to score one moving video, official and native in turn, the loading of models apart.
@@ -69,9 +69,9 @@ def speed(dimensions: Sequence[str], frames: int, height: int, width: int, file:
 
 @main.command()
 @DIMENSION
-@click.option("--frames", type=click.IntRange(3), multiple=True, default=(100, 400), show_default=True)
-@click.option("--height", type=click.IntRange(121), default=240, show_default=True)
-@click.option("--width", type=click.IntRange(121), default=416, show_default=True)
+@click.option("--frames", type=click.IntRange(3, 100_000), multiple=True, default=(100, 400), show_default=True)
+@click.option("--height", type=click.IntRange(121, 8192), default=240, show_default=True)
+@click.option("--width", type=click.IntRange(121, 8192), default=416, show_default=True)
 @click.option("--native-only", is_flag=True, help="leave official VBench out")
 @JSON
 def memory(

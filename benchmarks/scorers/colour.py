@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.arrays import Array, Floats
+from benchmarks.arrays import Array, Floats, known_mean
 from benchmarks.colours import lab
 from benchmarks.films.film import Film
 from benchmarks.scorers.metric import FrameScorer, Metric
 from benchmarks.scorers.places import found_places
-from benchmarks.scorers.truth import known_mean
 
 _COVERED = 0.99  # of a pixel, for it to have an object's colour alone
 

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.arrays import Floats
+from benchmarks.arrays import Floats, known_mean
 from benchmarks.films.film import Film
 from benchmarks.films.truth import Truth
 from benchmarks.scorers.metric import FrameScorer, Metric
 from benchmarks.scorers.places import found_places
-from benchmarks.scorers.truth import known_mean
 
 AROUND = 0.5  # seconds
 ASTRAY = 90.0  # degrees: what chance gives, of an object that is lost or stands still

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from benchmarks.arrays import Floats
 from benchmarks.films.film import Film, Probe
 from benchmarks.scorers.metric import Metric
+from benchmarks.scorers.truth import KnownScene
 
 
 class ForecastScorer:
@@ -55,3 +57,23 @@ def gain_and_eps(probe: Probe) -> tuple[float, float]:
     energy = float(perturbation @ perturbation)
     gain = float((perturbed - clean) @ perturbation) / energy if energy > 0 else float("nan")
     return gain, float(np.sqrt(np.mean((clean - condition) ** 2)))
+
+
+def strength(film: Film) -> Floats:
+    """How strong the objects are in each frame [F]: the projection, inside an object's mask where it fits best, of what the frame
+    adds to the background on what the true object adds there; 1 for the true one, 0 for none. A mean over the objects.
+
+    Raises:
+        ValueError: the truth is missing or of another size than the film.
+    """
+    scene, found = KnownScene(film), []
+    for block in film.blocks():
+        frames = film.frames[block]
+        shown = frames.reshape(len(frames), -1).astype(np.float32) / np.float32(255) - scene.background
+        best, _ = scene.find(frames)
+        shares = []
+        for k in range(best.shape[1]):
+            added, mask = scene.added[k, best[:, k]], scene.mask[k, best[:, k]]
+            shares.append(np.sum(mask * shown * added, axis=1) / np.sum(mask * added**2, axis=1))
+        found.append(np.mean(shares, axis=0, dtype=np.float64))
+    return np.concatenate(found)

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.arrays import Floats
+from benchmarks.arrays import Floats, known_mean
 from benchmarks.films.film import Film
 from benchmarks.scorers.metric import FrameScorer, Metric
 from benchmarks.scorers.places import found_places
-from benchmarks.scorers.truth import known_mean
 
 
 class IdentityScorer(FrameScorer):

@@ -48,4 +48,8 @@ class FrameScorer(ABC):
 
     def score(self, film: Film) -> Mapping[str, Floats]:
         """[n_clips] for each metric."""
-        return {name: film.clip_means(values) for name, values in self.frames(film).items()}
+        return self.means(film, self.frames(film))
+
+    def means(self, film: Film, frames: Mapping[str, Floats]) -> Mapping[str, Floats]:
+        """The same of what `frames` gave."""
+        return {name: film.clip_means(values) for name, values in frames.items()}

@@ -11,7 +11,7 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.arrays import Array, Floats, Singles
+from benchmarks.arrays import Array, Floats, Singles, known_mean
 from benchmarks.films.film import Film
 from benchmarks.films.truth import Truth
 from benchmarks.scorers.fidelity import decibels
@@ -196,14 +196,6 @@ def _outside(masks: Array) -> Singles:
     padded = np.pad(masks > 0, ((0, 0), (1, 1), (1, 1)))
     grown = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2)).any(axis=(3, 4))
     return np.asarray(~grown, dtype=np.float32)
-
-
-def known_mean(values: Floats) -> Floats:
-    """The mean over objects of those that have a value. [B, K] -> [B]"""
-    seen = ~np.isnan(values)
-    mean: Floats = np.full(len(values), np.nan)
-    np.divide(np.where(seen, values, 0.0).sum(axis=1), seen.sum(axis=1), out=mean, where=seen.any(axis=1))
-    return mean
 
 
 def _similarity(shown: Singles, added: Singles, mask: Singles, energy: Singles) -> Floats:

@@ -17,7 +17,7 @@ from benchmarks.fvd.windows import clip_starts
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import FVD, VERSIONS
 from benchmarks.suites.record import WINDOW
-from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film
+from benchmarks.suites.suite import Films, FilmScorer, FilmScores, Progress, Reasons, Scores, film_by_film
 
 _FEWEST = 2  # films whose k-th clips have a covariance
 
@@ -52,9 +52,12 @@ class FvdSuite:
             return {"fvd": str(error)}
         return {}
 
-    def score(self, films: Films, work: Path, progress: Progress) -> Scores:
-        """Both sets' features are kept film by film; the details say what the distance depends on, the note its caveats."""
-        extractor = Extractor.load(found_file(), device=self._device)
+    @cached_property
+    def _extractor(self) -> Extractor:
+        return Extractor.load(found_file(), device=self._device)
+
+    def film_scorer(self, films: Films) -> FilmScorer:
+        """Both sets' features of a film."""
         reference = ReferenceFolder(self._reference)
         shapes = {name: films.film(index).frames.shape for index, name in enumerate(films.names)}
         reference.check(shapes, films.fps)
@@ -64,16 +67,20 @@ class FvdSuite:
             true = reference.video(films.names[index])
             return FilmScores(
                 {
-                    "generated": _features(films.video(index), starts, extractor),
-                    "reference": _features(true, starts, extractor),
+                    "generated": _features(films.video(index), starts, self._extractor),
+                    "reference": _features(true, starts, self._extractor),
                 }
             )
 
-        found = film_by_film(films, work, progress, of_film).values
+        return of_film
+
+    def score(self, films: Films, work: Path, progress: Progress) -> Scores:
+        """The features are kept film by film; the details say what the distance depends on, the note its caveats."""
+        found = film_by_film(films, work, progress, self.film_scorer(films)).values
 
         def features(name: str, clips: slice) -> FeatureSet:
             rows = found[name][:, clips].reshape(-1, found[name].shape[-1])
-            return extractor.feature_set(rows[~np.isnan(rows).any(axis=1)], 1, max(films.resolutions))
+            return self._extractor.feature_set(rows[~np.isnan(rows).any(axis=1)], 1, max(films.resolutions))
 
         def distance(clips: slice) -> Fvd:
             return fvd(features("generated", clips), features("reference", clips))

@@ -54,6 +54,9 @@ class OfficialSuite:
     def missing(self, films: Films) -> Reasons:
         return self._missing
 
+    def film_scorer(self, films: Films) -> None:
+        return None
+
     def score(self, films: Films, work: Path, progress: Progress) -> Scores:
         """A dimension at a time: each is a process that loads one model and scores all videos.
 

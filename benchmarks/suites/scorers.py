@@ -7,7 +7,7 @@ from types import MappingProxyType
 from benchmarks.arrays import Floats
 from benchmarks.films.film import Film
 from benchmarks.scorers.metric import FrameScorer, Metric, Scorer
-from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film
+from benchmarks.suites.suite import Films, FilmScorer, FilmScores, Progress, Reasons, Scores, film_by_film
 
 
 class ScorerSuite:
@@ -29,7 +29,7 @@ class ScorerSuite:
         }
         return {name: why for name, why in reasons.items() if why is not None}
 
-    def score(self, films: Films, work: Path, progress: Progress) -> Scores:
+    def film_scorer(self, films: Films) -> FilmScorer:
         missing = self.missing(films)
         runnable = [s for s in self.scorers if not any(metric.name in missing for metric in s.metrics)]
 
@@ -39,12 +39,15 @@ class ScorerSuite:
                 if isinstance(one, FrameScorer):
                     frames = one.frames(film)
                     found.frames |= frames
-                    found.values |= {name: film.clip_means(values) for name, values in frames.items()}
+                    found.values |= one.means(film, frames)
                 else:
                     found.values |= self.scored(one, film)
             return found
 
-        return film_by_film(films, work, progress, of_film)
+        return of_film
+
+    def score(self, films: Films, work: Path, progress: Progress) -> Scores:
+        return film_by_film(films, work, progress, self.film_scorer(films))
 
     def scored(self, scorer: Scorer, film: Film) -> Mapping[str, Floats | float]:
         """What a scorer gives for a film."""

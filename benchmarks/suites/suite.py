@@ -24,6 +24,7 @@ from benchmarks.suites.record import ScoredMetric, ScoreRecord, save_arrays
 from benchmarks.weights import WeightFile
 
 Progress = Callable[[int, int], None]
+EVERY = slice(None)
 Reasons = dict[str, str]
 
 
@@ -78,6 +79,9 @@ class Suite(Protocol):
     def missing(self, films: Films) -> Reasons:
         """Metric -> why none of the films can be scored by it."""
 
+    def film_scorer(self, films: Films) -> "FilmScorer | None":
+        """What scores one of the films in the metrics that are not missing; None: they can be scored all together alone."""
+
     def score(self, films: Films, work: Path, progress: Progress) -> Scores:
         """Score all films in the metrics that are not missing; `work` keeps what a second attempt need not do again."""
 
@@ -92,23 +96,18 @@ class FilmScores:
     warning: str = ""
 
 
+FilmScorer = Callable[[int], FilmScores]  # of a film, by its index; loads its models when it is first called
+
+
 def unfound(files: Iterable[WeightFile]) -> str:
     """Which weights are not there, where they belong and under what licence; empty if all are there."""
     missing = [f"{file.path} (licence {file.licence})" for file in files if not file.path.is_file()]
     return f"no weights {' and '.join(missing)}; `harness doctor weights` says where to get them" if missing else ""
 
 
-def film_by_film(films: Films, work: Path, progress: Progress, score: Callable[[int], FilmScores]) -> Scores:
+def film_by_film(films: Films, work: Path, progress: Progress, score: FilmScorer) -> Scores:
     """`score` of every film, each kept in `work` as soon as it is there."""
-    work.mkdir(parents=True, exist_ok=True)
-    total = len(films.names)
-    found = []
-    for index in range(total):
-        kept = work / f"{index:05}.npz"
-        if not kept.is_file():
-            _keep(kept, score(index))
-        found.append(_kept(kept))
-        progress(index + 1, total)
+    found = [_kept(file) for file in _keep_all(films, work, progress, score, EVERY)]
     joined = Scores()
     for name in dict.fromkeys(name for one in found for name in one.values):
         joined.values[name] = _stack([one.values.get(name, np.nan) for one in found])
@@ -122,12 +121,32 @@ def film_by_film(films: Films, work: Path, progress: Progress, score: Callable[[
     return joined
 
 
+def _keep_all(films: Films, work: Path, progress: Progress, score: FilmScorer, share: slice) -> list[Path]:
+    """The files of a share of the films' scores; what is not there yet is made."""
+    work.mkdir(parents=True, exist_ok=True)
+    files = [work / f"{index:05}.npz" for index in range(len(films.names))]
+    mine = range(len(files))[share]
+    for done, index in enumerate(mine, start=1):
+        if not files[index].is_file():
+            _keep(files[index], score(index))
+        progress(done, len(mine))
+    return [files[index] for index in mine]
+
+
+def score_share(films: Films, suite: Suite, out_dir: Path, share: slice, progress: Progress) -> None:
+    """Score a share of the films, for a process that will call `score_films` of the same folder. Raises ValueError."""
+    if len(suite.missing(films)) == len(suite.metrics):
+        return
+    if score := suite.film_scorer(films):
+        _keep_all(films, out_dir / WORK, progress, score, share)
+
+
 def score_films(films: Films, suite: Suite, out_dir: Path, progress: Progress, compared_with: str = "") -> None:
     """Score into scores.npz, frames.npz and scores.json in `out_dir`; `progress(films done, films)`.
 
     `compared_with` is the fingerprint of the true films or the sound that were given beside the films, if any. scores.npz and
     scores.json are a `ScoreRecord`; frames.npz holds the frames' values [S, F] that its values come from, NaN after the end of a
-    film that is shorter than the longest.
+    film that is shorter than the longest. Films that a `score_share` has scored in this folder are not scored again.
 
     Raises:
         ValueError: a film cannot be read.

@@ -11,7 +11,7 @@ from benchmarks.arrays import Floats
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites import SYNC, VERSIONS
 from benchmarks.suites.record import PREFIX, WINDOW
-from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
+from benchmarks.suites.suite import Films, FilmScorer, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
 from benchmarks.sync.files import SYNC_FILES
 from benchmarks.sync.score import SyncModels, SyncScore, score_sync
 
@@ -55,7 +55,7 @@ class SyncSuite:
     def missing(self, films: Films) -> Reasons:
         return {metric.name: self._missing for metric in self.metrics if self._missing}
 
-    def score(self, films: Films, work: Path, progress: Progress) -> Scores:
+    def film_scorer(self, films: Films) -> FilmScorer:
         models: list[SyncModels] = []
 
         def of_film(index: int) -> FilmScores:
@@ -71,7 +71,10 @@ class SyncSuite:
                 return FilmScores(skipped={metric.name: str(error) for metric in self.metrics})
             return _film_scores(found, films.film(index).clips, "; ".join(str(one.message) for one in caught))
 
-        scores = film_by_film(films, work, progress, of_film)
+        return of_film
+
+    def score(self, films: Films, work: Path, progress: Progress) -> Scores:
+        scores = film_by_film(films, work, progress, self.film_scorer(films))
         if scores.warnings:
             names = ", ".join(list(scores.warnings)[:_SHOWN]) + (", ..." if len(scores.warnings) > _SHOWN else "")
             many = f"{len(scores.warnings)} films go on after their sound has ended"

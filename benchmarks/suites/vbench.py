@@ -12,7 +12,7 @@ from benchmarks.scorers.metric import Metric
 from benchmarks.suites import VBENCH, VERSIONS
 from benchmarks.suites.derived import METRICS, PROMPT_MATCH, SOURCES, derived
 from benchmarks.suites.record import PREFIX, WINDOW
-from benchmarks.suites.suite import Films, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
+from benchmarks.suites.suite import Films, FilmScorer, FilmScores, Progress, Reasons, Scores, film_by_film, unfound
 from benchmarks.vbench.background import BackgroundConsistency
 from benchmarks.vbench.dimension import Dimension, DimensionScore, VideoInfo
 from benchmarks.vbench.dimensions import DIMENSIONS, load
@@ -56,7 +56,7 @@ class VbenchSuite:
         needs = {metric.name: films.missing(need) for metric in self.metrics for need in metric.needs}
         return {name: why for name, why in needs.items() if why} | self._missing
 
-    def score(self, films: Films, work: Path, progress: Progress) -> Scores:
+    def film_scorer(self, films: Films) -> FilmScorer:
         loaded: list[Dimension] = []
         texts: list[ClipTexts] = []
         prompted = PROMPT_MATCH not in self.missing(films)
@@ -67,7 +67,10 @@ class VbenchSuite:
                 texts.extend([ClipTexts(device=self._device)] if prompted else [])
             return _film_scores(films, index, loaded, texts)
 
-        return film_by_film(films, work, progress, of_film)
+        return of_film
+
+    def score(self, films: Films, work: Path, progress: Progress) -> Scores:
+        return film_by_film(films, work, progress, self.film_scorer(films))
 
 
 def _film_scores(films: Films, index: int, dimensions: Sequence[Dimension], texts: Sequence[ClipTexts]) -> FilmScores:

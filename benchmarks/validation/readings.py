@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from benchmarks.arrays import Floats
+from benchmarks.arrays import Floats, known_mean
 from benchmarks.scorers.metric import Direction, Metric
 from benchmarks.suites.record import WINDOW
 from benchmarks.suites.suite import Films, Scores, Suite
@@ -43,7 +43,7 @@ def _of(metric: Metric, scores: Scores) -> Iterator[tuple[Reading, Floats]]:
         if values.ndim == 1:
             yield Reading(metric.name, "film", metric.direction), values
         else:
-            late = _mean(values[:, -max(1, round(LATE_SHARE * values.shape[1])) :])
+            late = known_mean(values[:, -max(1, round(LATE_SHARE * values.shape[1])) :])
             yield Reading(metric.name, "late", metric.direction), late
             yield Reading(metric.name, "drop", metric.direction), values[:, 0] - late
 
@@ -51,11 +51,3 @@ def _of(metric: Metric, scores: Scores) -> Iterator[tuple[Reading, Floats]]:
 def joined(parts: Sequence[dict[Reading, Floats]]) -> dict[Reading, Floats]:
     """Readings of several films each, of all of them."""
     return {reading: np.stack([part[reading] for part in parts]) for reading in parts[0]}
-
-
-def _mean(values: Floats) -> Floats:
-    """Of the defined values of each row; NaN without one."""
-    defined = ~np.isnan(values)
-    total, count = np.where(defined, values, 0).sum(axis=1), defined.sum(axis=1)
-    means: Floats = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
-    return means

@@ -18,9 +18,9 @@ def doses(drift: Drift, film: Film) -> Floats | None:
     """Half of the just visible dose, the just visible one, and from there in equal ratios to the greatest [DOSES]; None where no
     dose can be seen."""
     visible = just_visible(drift, film)
-    return (
-        None if visible is None else np.concatenate([[visible / 2], np.geomspace(visible, drift.greatest, DOSES - 1)])
-    )
+    if visible is None:
+        return None
+    return np.concatenate([[visible / 2], np.geomspace(visible, drift.greatest, DOSES - 1)])
 
 
 def just_visible(drift: Drift, film: Film) -> float | None:

@@ -18,14 +18,30 @@ def replacing(path: Path) -> Iterator[Path]:
     fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         yield fresh
-        with fresh.open("rb") as written:
-            os.fsync(written.fileno())
+        flush(fresh)
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what killed writers, those of svi.disk too, left in a folder in which nobody writes now. Raises OSError."""
+    hexadecimal = "[0-9a-f]"
+    for pattern in (f".*.{32 * hexadecimal}", f".{16 * hexadecimal}.part"):
+        for half in folder.glob(pattern):
+            half.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file at once. Raises OSError."""
     with replacing(path) as fresh:
         fresh.write_text(json.dumps(value, indent=1))
+
+
+def flush(path: Path) -> None:
+    """A file's content, or a folder's names, to the disk. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

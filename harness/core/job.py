@@ -1,7 +1,7 @@
 """What a stage function is given, and how it says that it failed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ class StageError(Exception):
 class Job:
     """What a stage function is given: its folder to fill, dotted settings, and the folders of its upstream artifacts.
 
-    `progress(done, total, unit)` may be called at any rate. `first_rank` is False in all but one of several processes.
+    `progress(done, total, unit)` may be called at any rate. `rank` counts the `ranks` processes of the stage; the first may wait
+    until the `others` are done.
     """
 
     kind: str
@@ -22,7 +23,19 @@ class Job:
     settings: dict[str, Any]
     inputs: dict[str, Any]
     progress: Callable[[int, int, str], None]
-    first_rank: bool
+    rank: int = field(default=0, kw_only=True)
+    ranks: int = field(default=1, kw_only=True)
+    others: Callable[[], None] = field(default=lambda: None, kw_only=True)
+
+    @property
+    def first_rank(self) -> bool:
+        """Of one process, or of several the one that keeps what all do together."""
+        return self.rank == 0
+
+    @property
+    def share(self) -> slice:
+        """Of a list of parts that several processes deal out among themselves, those that this one makes."""
+        return slice(self.rank, None, self.ranks)
 
     def counting(self, unit: str) -> Callable[[int, int], None]:
         """Progress of one unit, such as clips: a function of how many are done, and of how many."""

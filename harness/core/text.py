@@ -3,6 +3,22 @@
 from collections.abc import Iterable, Sequence
 
 GAP = "  "
+LONGEST_WORD, LONGEST_MESSAGE = 256, 1200  # letters that a person reads of what a command refuses
+
+
+def one_line(message: str) -> str:
+    """A message as it is told: on one line, without signs that steer a terminal, and what is far too long cut in its middle."""
+    words = " ".join(
+        "".join(sign if sign.isprintable() or sign.isspace() else ascii(sign)[1:-1] for sign in message).split("\n")
+    )
+    return _cut(" ".join(_cut(word, LONGEST_WORD) for word in words.split(" ")), LONGEST_MESSAGE)
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    half = most // 2 - 20
+    return f"{text[:half]}...({len(text) - 2 * half} letters left out)...{text[-half:]}"
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -16,6 +32,16 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Of a number of things: 1 stage is, 2 stages are."""
+    return f"{number} {one if number == 1 else many}"
+
+
+def flowing(text: str) -> str:
+    """In one line, as a paragraph."""
+    return " ".join(text.split())
 
 
 def markdown_table(head: tuple[str, ...], rows: Iterable[Iterable[object]]) -> str:

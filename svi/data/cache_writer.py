@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from svi.frames import Frames, Progress
 from svi.settings import ConditionSettings, DataSettings
 
 PLAN = "plan.json"
+PATIENCE = 0.2  # seconds between looks for it
 BLOCK_BYTES, BLOCK_CLIPS = 4 * 2**20, 256  # pixels, and clips, encoded at once: a large clip goes alone
 SHARD_BYTES = 256 * 2**20  # a shard is put together in memory
 Skipped = tuple[str, str]
@@ -45,8 +47,12 @@ def write_cache(
     data: DataSettings,
     folder: Path,
     progress: Progress,
+    share: slice = slice(None),
+    others: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Encode every clip of the footage once, into `folder`. An interrupted run goes on behind its last whole shard.
+
+    `share`: of the shards, those that this process encodes; it waits for the `others` then, each of which calls `help_cache`.
 
     Returns {"clips": clips in the cache, "skipped": [[file, reason], ...]}: a clip that cannot be decoded is left out and its
     file listed. Raises ValueError: too little free space, a disk that fills up (whole shards stay), a folder that holds another
@@ -55,7 +61,7 @@ def write_cache(
     writer = _Writer(backbone, footage, condition, data, folder)
     try:
         with torch.no_grad():
-            index = writer.write(progress)
+            index = writer.write(progress, share, others)
     except OSError as error:
         if not disk.is_full(error):
             raise
@@ -64,6 +70,16 @@ def write_cache(
             "and nothing half-written counts. Make room and run the same command again: it goes on from there"
         ) from error
     return {"clips": sum(index["shards"]), "skipped": index["skipped"]}
+
+
+def help_cache(
+    backbone: Backbone, footage: Footage, condition: ConditionSettings, data: DataSettings, folder: Path, share: slice
+) -> None:
+    """Encode a share of the shards of the cache that another process writes, once that has planned it. Raises OSError."""
+    while not (folder / PLAN).is_file():
+        time.sleep(PATIENCE)
+    with torch.no_grad():
+        _Writer(backbone, footage, condition, data, folder).help(share)
 
 
 @dataclass(frozen=True)
@@ -98,20 +114,32 @@ class _Writer:
         self.dtype: torch.dtype = getattr(torch, data.dtype)
         self.done = 0  # clips in whole shards
 
-    def write(self, progress: Progress) -> dict[str, Any]:
+    def write(self, progress: Progress, share: slice, others: Callable[[], None]) -> dict[str, Any]:
         """Plan, texts, clips, index, in this order. Returns the index."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        disk.remove_halves(self.folder)
+        if share == slice(None):  # else others may be writing
+            disk.remove_halves(self.folder)
         plan = self._plan()
         if not (self.folder / INDEX).is_file():
             prompts = list(dict.fromkeys(self.footage.prompt(i) for i in range(plan.clips)))
             self._require_space(plan, len(prompts))
             self._write_text(plan, prompts)
             self.backbone.free_text_encoder()
+            if share != slice(None):
+                self._write_clips(plan, prompts, progress, share)
+                others()
+                disk.remove_halves(self.folder)
             notes = self._write_clips(plan, prompts, progress)
             self._write_index(plan, notes)
         index: dict[str, Any] = json.loads((self.folder / INDEX).read_text())
         return index
+
+    def help(self, share: slice) -> None:
+        """Clips alone, of a plan that is there."""
+        if not (self.folder / INDEX).is_file():
+            plan = self._plan()
+            prompts = list(dict.fromkeys(self.footage.prompt(i) for i in range(plan.clips)))
+            self._write_clips(plan, prompts, lambda done, total: None, share)
 
     def _plan(self) -> CachePlan:
         """The folder's own where it has one, else a new one. Raises ValueError if the folder's is of something else."""
@@ -194,11 +222,13 @@ class _Writer:
         used = text.any(dim=1).nonzero().flatten().tolist()
         return text[: used[-1] + 1 if used else 0].to(self.dtype)
 
-    def _write_clips(self, plan: CachePlan, prompts: Sequence[str], progress: Progress) -> list[dict[str, Any]]:
-        """Every shard that is not there yet. Returns what each says of itself."""
+    def _write_clips(
+        self, plan: CachePlan, prompts: Sequence[str], progress: Progress, share: slice = slice(None)
+    ) -> list[dict[str, Any]]:
+        """Every shard of a share that is not there yet. Returns what each says of itself."""
         numbers = {prompt: number for number, prompt in enumerate(prompts)}
         notes = []
-        for number, clips in enumerate(plan.shards):
+        for number, clips in list(enumerate(plan.shards))[share]:
             name = CLIPS.format(number)
             note = self._note(plan, name)
             if note is None:

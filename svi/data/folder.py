@@ -1,12 +1,13 @@
 """A folder of real videos: which files it holds, and their captions. Nothing is opened but the tables of captions."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi"}
 READING = 2  # raised when the same folder gives other clips or captions
+LOOKED_AT, SHOWN = 16, 3  # videos: whose headers a plan reads, and that a refusal names
 LAYOUT = "videos in it, or in a folder a category, with a csv of captions (Filename, Video Description) beside them"
 
 
@@ -39,9 +40,30 @@ def video_files(root: Path) -> list[VideoFile]:
     return found
 
 
+def check_readable(files: Sequence[VideoFile]) -> None:
+    """Whether any of some videos, spread over all, can be opened: a look at a few headers, so that no long run begins for nothing.
+
+    Raises ValueError where none of them can.
+    """
+    import av
+
+    faults, count = [], min(LOOKED_AT, len(files))
+    for file in (files[i * len(files) // count] for i in range(count)):
+        try:
+            with av.open(str(file.path)) as container:
+                if container.streams.video:
+                    return
+            faults.append(f"{file.name}: it has no video stream")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            faults.append(f"{file.name}: {getattr(error, 'strerror', None) or error}")
+    more = f"; and {count - SHOWN} more" if count > SHOWN else ""
+    none = "no video" if count == len(files) else f"none of the {count} videos that were looked at"
+    raise ValueError(f"{none} can be read ({'; '.join(faults[:SHOWN])}{more}); copy or render them again")
+
+
 def _files(folder: Path, table: Path | None, prefix: str, without: str) -> Iterator[VideoFile]:
     files = _videos(folder)
-    captions = read_captions(table) if files and table is not None and table.is_file() else {}
+    captions = read_captions(table) if files and table is not None and table.exists() else {}
     for path in files:
         yield VideoFile(path, prefix + path.name, captions.get(path.name, without), path.name in captions)
 
@@ -69,6 +91,11 @@ def read_captions(table: Path) -> dict[str, str]:
             reader = csv.DictReader(lines)
             found = reader.fieldnames or ()
             rows = list(reader)
+    except (OSError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(
+            f"{table} is no table of captions ({why}); expected a csv with Filename and Video Description"
+        ) from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{table} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
     missing = {"Filename", "Video Description"} - set(found)
@@ -77,4 +104,7 @@ def read_captions(table: Path) -> dict[str, str]:
             f"{table} has no column {', '.join(sorted(missing))}; found {', '.join(found)}; "
             "expected Filename and Video Description"
         )
-    return {row["Filename"]: row["Video Description"] for row in rows if row["Video Description"]}
+    captions = {row["Filename"]: row["Video Description"] for row in rows if row["Video Description"]}
+    if odd := [name for name, caption in captions.items() if "\0" in f"{name}{caption}"]:
+        raise ValueError(f"{table}: received a NUL in the row of {odd[0]!r}, expected text; save it as UTF-8")
+    return captions

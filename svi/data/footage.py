@@ -23,6 +23,7 @@ from svi.method.draws import keyed
 from svi.settings import DataSettings
 
 Arrays = Mapping[str, NDArray[np.generic]]
+SHOWN = 3  # of the videos that none could be used of
 HELD_BACK = 64  # first images to start films from, at most
 
 
@@ -198,7 +199,8 @@ class VideoFootage:
         for file in files:
             self._look(file)
         if not self.videos:
-            reasons = "; ".join(f"{name}: {why}" for name, why in self.skipped)
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.skipped[:SHOWN])
+            reasons += f"; and {len(self.skipped) - SHOWN} more" if len(self.skipped) > SHOWN else ""
             raise ValueError(f"no usable video in {root} ({reasons}); expected {self.layout}")
         self.files = len(self.videos)
         self.notes = list(self._notes(sum(not file.captioned for file in files)))

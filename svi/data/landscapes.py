@@ -2,7 +2,7 @@
 
 As in `shapes` (world.py) objects move around the borders, the prompt names landscape, objects and velocities, and the true film is
 known at any length. Unlike there, a landscape has detail of every size and no two objects are of one colour: what a codec and a
-model lose can be seen. Why this setting: docs/toy-world.md.
+model lose can be seen. Which view of the landscape it is, only the image says. Why this setting: docs/toy-world.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +12,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from svi.data.world import DIRECTIONS, SPEEDS, Floats, covered, offsets, painted, to_uint8
+from svi.data.world import DIRECTIONS, Floats, course, covered, offsets, painted, to_uint8
 from svi.frames import Frames
 
 RADIUS = 5.5 / 32  # of the frame's shorter side
+SPEEDS = {"slowly": 0.00875, "quickly": 0.0175}  # of the shorter side a frame: .28 and .56 px at 32 px
 _FINE = 8  # points a pixel's side that a landscape is drawn at
+VIEWS = 8  # of a landscape, each an eighth of a turn further
 
 Colour = tuple[float, float, float]
 Grid = NDArray[np.float64]
@@ -44,9 +46,10 @@ class Mover:
 
 @dataclass(frozen=True)
 class Scene:
-    """One landscape and the objects that cross it, the last one in front."""
+    """One view of a landscape and the objects that cross it, the last one in front."""
 
     landscape: str
+    view: int
     movers: tuple[Mover, ...]
     height: int
     width: int
@@ -75,17 +78,21 @@ class Scene:
 
     def later(self, frames: int) -> "Scene":
         """The same scene so many frames on: positions are not wrapped around."""
+        return self.moved(self.velocities, frames)
+
+    def moved(self, velocities: Sequence[tuple[float, float]], frames: int = 1) -> "Scene":
+        """The same scene with its objects so many frames on, each at a velocity of these."""
         moved = (
             replace(mover, x=mover.x + frames * vx, y=mover.y + frames * vy)
-            for mover, (vx, vy) in zip(self.movers, self.velocities, strict=True)
+            for mover, (vx, vy) in zip(self.movers, velocities, strict=True)
         )
         return replace(self, movers=tuple(moved))
 
 
 def draw_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
-    """A scene with everything uniform: landscape, two objects of different kinds, their positions and velocities."""
+    """A scene with everything uniform: landscape and view, two objects of different kinds, their positions and velocities."""
     kinds = rng.choice(list(OBJECTS), 2, replace=False)
-    landscape = str(rng.choice(list(LANDSCAPES)))
+    landscape, view = str(rng.choice(list(LANDSCAPES))), int(rng.integers(VIEWS))
     movers = (
         Mover(
             kind=str(kind),
@@ -96,7 +103,7 @@ def draw_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
         )
         for kind in kinds
     )
-    return Scene(landscape, tuple(movers), height, width)
+    return Scene(landscape, view, tuple(movers), height, width)
 
 
 def storyline(scene: Scene, length: int, rng: np.random.Generator) -> list[Scene]:
@@ -119,11 +126,7 @@ def play(scenes: Sequence[Scene]) -> Iterator[Frames]:
     now = scenes[0]
     for scene in scenes:
         yield to_uint8(composite(now))
-        moved = (
-            replace(mover, x=mover.x + vx, y=mover.y + vy)
-            for mover, (vx, vy) in zip(now.movers, scene.velocities, strict=True)
-        )
-        now = replace(now, movers=tuple(moved))
+        now = now.moved(scene.velocities)
 
 
 def render(scenes: Sequence[Scene]) -> Frames:
@@ -154,13 +157,10 @@ def truth(scenes: Sequence[Scene], steps: int) -> dict[str, NDArray[np.generic]]
         ]
         for m in first.movers
     ]
-    velocities = np.array([scene.velocities for scene in scenes])
-    moved = np.concatenate([np.zeros((1, *velocities.shape[1:])), velocities[:-1].cumsum(axis=0)])
     return {
         "background": to_uint8(background(first)),
         "object_stamps": np.array(stamps, np.float16),
-        "places": (np.array(first.places) + moved) % (first.width, first.height),
-        "velocities": velocities,
+        **course(first.places, [scene.velocities for scene in scenes], (first.width, first.height)),
     }
 
 
@@ -232,8 +232,9 @@ OBJECTS: dict[str, Callable[[Grid, Grid], list[Layer]]] = {
 
 
 def background(scene: Scene) -> Floats:
-    """The landscape without its objects. [H, W, 3] in 0..1"""
-    return _landscape(scene.landscape, scene.height, scene.width)
+    """The view without objects; it goes on at the left where it ends at the right. [H, W, 3] in 0..1"""
+    drawn = _landscape(scene.landscape, scene.height, scene.width)
+    return np.roll(drawn, -scene.view * scene.width // VIEWS, axis=1)
 
 
 @cache

@@ -62,6 +62,14 @@ def _decoding() -> Iterator[None]:
         raise ValueError("it cannot be decoded, or has no video stream") from error
 
 
+def padded_frames(frames: Frames, height: int, width: int) -> Frames:
+    """As large as they go without a cut, in the middle of black. [F, h, w, 3] -> [F, height, width, 3]"""
+    rows, columns = kept(height, width, frames.shape[1], frames.shape[2])
+    found = np.zeros((len(frames), height, width, 3), np.uint8)
+    found[:, rows, columns] = fit_frames(frames, rows.stop - rows.start, columns.stop - columns.start)
+    return found
+
+
 def fit_frames(frames: Frames, height: int, width: int) -> Frames:
     """Centre crop to the aspect of height x width, then resize with antialiasing. [F, h, w, 3] -> [F, height, width, 3]"""
     rows, columns = kept(frames.shape[1], frames.shape[2], height, width)

@@ -176,17 +176,24 @@ def truth(scenes: Sequence[Scene], steps: int) -> dict[str, NDArray[np.generic]]
     parts = np.arange(steps) / steps
     coverage = np.stack([[mask(first, x, y) for x in parts] for y in parts])
     colour = np.broadcast_to(PAINT[first.object], (*coverage.shape, 3))
-    velocities = np.array([scene.velocity for scene in scenes])
-    places = np.array([first.x, first.y]) + np.concatenate([np.zeros((1, 2)), velocities[:-1].cumsum(axis=0)])
     return {
         "background": to_uint8(background(first)),
         "object_renders": renders[None],
         "object_masks": masks[None],
         "object_stamps": np.concatenate([colour, coverage[..., None]], axis=-1)[None].astype(np.float16),
         "grid": np.array([(x, y) for y in range(first.height) for x in range(first.width)], np.float64),
-        "places": places[:, None] % (first.width, first.height),
-        "velocities": velocities[:, None],
+        **course([(first.x, first.y)], [[scene.velocity] for scene in scenes], (first.width, first.height)),
     }
+
+
+def course(
+    start: Sequence[tuple[float, float]], velocities: Sequence[Sequence[tuple[float, float]]], size: tuple[int, int]
+) -> dict[str, NDArray[np.generic]]:
+    """Of objects that are at `start` [K, 2] in the first frame and move as `velocities` [F, K, 2] say after each: their places
+    around the borders of a frame of that width and height, and these velocities, [F, K, 2] each."""
+    steps = np.array(velocities)
+    moved = np.concatenate([np.zeros((1, *steps.shape[1:])), steps[:-1].cumsum(axis=0)])
+    return {"places": (np.array(start) + moved) % size, "velocities": steps}
 
 
 def storyline(scene: Scene, length: int, rng: np.random.Generator) -> list[Scene]:

@@ -1,27 +1,13 @@
 """The embedded worlds by name: modules that draw scenes, say what they are called, and show them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svi.data import landscapes, world
 from svi.frames import Frames
-
-
-class Scene(Protocol):
-    """Everything that is to be known of a film's first frame, and how its objects move."""
-
-    @property
-    def prompt(self) -> str: ...
-
-    @property
-    def reversed(self) -> Self:
-        """The same scene as its film shows it backwards in time."""
-
-    def later(self, frames: int) -> Self:
-        """The same scene so many frames on."""
 
 
 class World(Protocol):

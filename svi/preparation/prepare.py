@@ -50,9 +50,21 @@ def prepare(sources: Sequence[Source], lacking: Sequence[tuple[str, str]], targe
         for i, source in enumerate(sources):
             tell(i + 1, len(sources), source.name, _one(source, target, outcome))
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([("sample", "why"), *outcome.skipped])
+        listed = [(inert(name), inert(why)) for name, why in outcome.skipped]
+        csv.writer(text, lineterminator="\n").writerows([("sample", "why"), *listed])
         disk.write_whole(target / SKIPPED, text.getvalue().encode())
     return outcome
+
+
+def inert(text: str) -> str:
+    """Text that a spreadsheet shows and does not compute, by the rule of all tables here (reports/tables/text.py)."""
+    if len(text) == 1 or not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 def _one(source: Source, target: Path, outcome: Outcome) -> str:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.films.film import Film, Probe
-from benchmarks.scorers.forecast import ForecastScorer
+from benchmarks.scorers.forecast import ForecastScorer, strength
+from tests.benchmarks.conftest import World
 
 
 def film_with(probe: Probe | None) -> Film:
@@ -53,3 +54,14 @@ def test_a_missing_or_misfit_probe_is_refused() -> None:
         ForecastScorer().score(film_with(None))
     with pytest.raises(ValueError, match="four equal shapes"):
         ForecastScorer().score(film_with(replace(probe_of(0, 0), perturbation=np.zeros((8, 4)))))
+
+
+@pytest.mark.parametrize("left", [1.0, 0.7, 0.3])
+def test_a_fainter_object_is_as_strong_as_what_is_left_of_it(world: World, left: float) -> None:
+    film = world.film(world.frames([(5.0, 6.0), (6.0, 8.0)], strength=left))
+    assert strength(film) == pytest.approx([left, left], abs=0.02)
+
+
+def test_where_nothing_of_an_object_is_left_it_has_no_strength(world: World) -> None:
+    film = world.film(np.repeat(world.background[None], 2, axis=0))
+    assert strength(film) == pytest.approx([0, 0], abs=0.01)

@@ -13,7 +13,7 @@ from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.films.videos import VideoFolder
 from benchmarks.scorers.metric import Metric
 from benchmarks.suites.record import ScoreRecord
-from benchmarks.suites.suite import FilmScores, Reasons, Scores, film_by_film, score_films
+from benchmarks.suites.suite import FilmScorer, FilmScores, Reasons, Scores, film_by_film, score_films, score_share
 from benchmarks.suites.vbench import VbenchSuite, windows
 from benchmarks.track import get_track
 from benchmarks.vbench.dimension import DimensionScore, mean_of_frames
@@ -76,7 +76,7 @@ class Half:
     def missing(self, films: VideoFolder) -> Reasons:
         return {}
 
-    def score(self, films, work, progress) -> Scores:
+    def film_scorer(self, films: VideoFolder) -> FilmScorer:
         def of_film(index: int) -> FilmScores:
             self.asked.append(index)
             if index == self._fails_at:
@@ -85,7 +85,10 @@ class Half:
                 return FilmScores(skipped={"half": "no half"}, warning="it is odd")
             return FilmScores({"half": index / 2})
 
-        return film_by_film(films, work, progress, of_film)
+        return of_film
+
+    def score(self, films, work, progress) -> Scores:
+        return film_by_film(films, work, progress, self.film_scorer(films))
 
 
 def test_scores_say_what_they_were_made_with(films: VideoFolder, tmp_path: Path) -> None:
@@ -113,6 +116,18 @@ def test_what_is_scored_is_not_scored_again_after_a_failure(films: VideoFolder, 
     assert again.asked == [2]
     assert json.loads((tmp_path / "scores.json").read_text())["warnings"] == {"film 1": "it is odd"}
     assert not (tmp_path / "work").exists()
+
+
+def test_a_share_that_was_scored_before_is_not_scored_again(films: VideoFolder, tmp_path: Path) -> None:
+    for folder in ("alone", "shared"):
+        (tmp_path / folder).mkdir()
+    score_films(films, Half(), tmp_path / "alone", lambda done, total: None)
+    first, second = Half(), Half()
+    score_share(films, second, tmp_path / "shared", slice(1, None, 2), lambda done, total: None)
+    score_films(films, first, tmp_path / "shared", lambda done, total: None)
+    assert (first.asked, second.asked) == ([0, 2], [1])
+    for alone in (tmp_path / "alone").iterdir():
+        assert alone.read_bytes() == (tmp_path / "shared" / alone.name).read_bytes()
 
 
 def test_whole_window_and_prefix_come_from_the_frames_values() -> None:

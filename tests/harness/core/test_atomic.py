@@ -1,10 +1,14 @@
 import json
+import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from harness.core.atomic import replacing, write_json
+from harness.core.atomic import remove_halves, replacing, write_json
+from svi import disk
 
 
 def test_threads_that_write_one_file_never_meet(tmp_path: Path) -> None:
@@ -34,3 +38,20 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "ordinary").write_text("")
     write_json(tmp_path / "whole.json", {})
     assert (tmp_path / "whole.json").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+@pytest.mark.parametrize("replacing", [replacing, disk.replacing])
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(
+    replacing: Callable[[Path], AbstractContextManager[Path]], tmp_path: Path
+) -> None:
+    for name in ("cost.json", ".hidden.json", ".cost.json.0123", "cost.json." + "0" * 32, "film.part"):
+        (tmp_path / name).write_text("")
+    there = set(tmp_path.iterdir())
+    if (child := os.fork()) == 0:
+        with replacing(tmp_path / "cost.json") as fresh:
+            fresh.write_text("half")
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert set(tmp_path.iterdir()) > there
+    remove_halves(tmp_path)
+    assert set(tmp_path.iterdir()) == there

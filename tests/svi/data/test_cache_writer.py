@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from svi.data.cache import LatentCache
-from svi.data.cache_writer import write_cache
+from svi.data.cache_writer import help_cache, write_cache
 from svi.data.footage import Clip, Still, VideoFootage, WorldFootage
 from svi.frames import Frames
 from svi.generation.video import write_mp4
@@ -261,3 +261,20 @@ def test_videos_of_which_nothing_can_be_decoded(tmp_path: Path) -> None:
     data = DataSettings(height=16, width=24)
     with pytest.raises(ValueError, match=r"none of the 15 clips can be decoded \(Cats/gone\.mp4: unreadable"):
         write_cache(make_backbone(data), footage, CONDITION, data, tmp_path / "cache", quiet)
+
+
+def test_a_cache_is_the_same_whoever_encodes_its_shards(tmp_path: Path) -> None:
+    """A helper encodes the second of three shards, once the first process has planned the cache."""
+    write(tmp_path / "alone", DATA)
+    helped: list[set[str]] = []
+
+    def others() -> None:
+        before = set(contents(tmp_path / "shared"))
+        help_cache(make_backbone(DATA), Rendered(DATA), CONDITION, DATA, tmp_path / "shared", slice(1, None, 2))
+        helped.append(set(contents(tmp_path / "shared")) - before)
+
+    (tmp_path / "shared").mkdir()
+    asked = (make_backbone(DATA), Rendered(DATA), CONDITION, DATA, tmp_path / "shared", quiet)
+    write_cache(*asked, slice(0, None, 2), others)
+    assert helped == [{"clips-00001.safetensors"}]
+    assert contents(tmp_path / "shared") == contents(tmp_path / "alone")

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from svi.data.folder import video_files
+from svi.data.folder import LOOKED_AT, VideoFile, check_readable, video_files
+from svi.generation.video import write_mp4
 
 
 def add(root: Path, *names: str) -> Path:
@@ -67,3 +69,15 @@ def test_a_csv_from_a_spreadsheet(tmp_path: Path) -> None:
     table.write_text("Filename,Video Description\none.mp4,Ein Kätzchen\n", encoding="latin-1")
     with pytest.raises(ValueError, match=r"Cats\.csv is not UTF-8 .* save it as UTF-8"):
         video_files(tmp_path)
+
+
+def test_videos_spread_over_all_are_looked_at(tmp_path: Path) -> None:
+    """As broken ones may come first; none of a few is not none of all."""
+    files = [VideoFile(tmp_path / f"{i:02}.mp4", f"{i:02}.mp4", "", False) for i in range(LOOKED_AT * 2)]
+    with pytest.raises(ValueError, match=r"none of the 16 videos that were looked at can be read .*; and 13 more"):
+        check_readable(files)
+    frames = [np.zeros((16, 16, 3), np.uint8)] * 3
+    write_mp4(files[-2].path, frames, 8, 16, 16)
+    check_readable(files)
+    with pytest.raises(ValueError, match="no video can be read"):
+        check_readable(files[:LOOKED_AT])

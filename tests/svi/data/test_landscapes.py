@@ -39,6 +39,14 @@ def test_a_landscape_has_detail_and_no_two_are_alike(name: str) -> None:
     assert min(np.abs(mine - other).mean() for other in others) > 0.08
 
 
+def test_only_the_image_says_which_view_it_is() -> None:
+    first, third = (replace(scene(), view=view) for view in (0, 2))
+    assert first.prompt == third.prompt
+    assert (landscapes.background(third) == np.roll(landscapes.background(first), -8, axis=1)).all()
+    drawn = {scene(seed).view for seed in range(60)}
+    assert drawn == set(range(landscapes.VIEWS))
+
+
 @pytest.mark.parametrize("kind", landscapes.OBJECTS)
 def test_an_object_is_the_same_all_over_the_torus(kind: str) -> None:
     here, paint = landscapes.sprite(scene(), kind, 16.25, 16.5)
@@ -51,8 +59,8 @@ def test_an_object_is_the_same_all_over_the_torus(kind: str) -> None:
 
 def test_the_film_goes_as_its_prompts_say_and_backwards() -> None:
     story = landscapes.storyline(scene(3), 3, np.random.default_rng(1))
-    assert {(one.landscape, tuple(m.kind for m in one.movers)) for one in story} == {
-        (story[0].landscape, tuple(m.kind for m in story[0].movers))
+    assert {(one.landscape, one.view, tuple(m.kind for m in one.movers)) for one in story} == {
+        (story[0].landscape, story[0].view, tuple(m.kind for m in story[0].movers))
     }
     film = landscapes.render([story[0]] * 4 + [story[1]] * 4)
     turned = replace(
