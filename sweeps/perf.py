@@ -1,4 +1,4 @@
-"""python -m sweeps.perf: the same sweep with and without the forecast pruner: what it saves, and what it misses.
+"""python -m sweeps.perf: the same sweep with and without a pruner: what it saves, and what it misses.
 
 Both try the same settings in one store: the known ones, then draws of a seeded random sampler. So every stage is computed
 once, and what each sweep costs is the sum of the seconds that the manifests of its stages state. The pruned sweep tries them one
@@ -20,14 +20,16 @@ import numpy.typing as npt
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.cli import interrupt
-from harness.commands.options import STORE
+from harness.commands.options import MOST_JOBS, STORE, Whole
 from harness.core.errors import UseError
 from harness.core.text import markdown_table
+from harness.declare.numbers import LARGEST_SEED
 from harness.plan.kinds import BACKBONE, DATA, FORECAST, GENERATE, SCORE, TRAIN
 from harness.plan.pipeline import Child
 from reports.statistics.bootstrap import FEWEST as FEWEST_FILMS
 from reports.statistics.bootstrap import paired_difference
 from reports.statistics.forecast import rank_correlation
+from sweeps.halving import CLIMBED, SHARES
 from sweeps.pruning import LATE_FORECAST
 from sweeps.results import best_trials
 from sweeps.samplers import drawn
@@ -45,11 +47,12 @@ Floats = npt.NDArray[np.float64]
 @click.command()
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--sweep", "name", default="injection", show_default=True, help="with one objective")
-@click.option("--trials", type=click.IntRange(4), default=40, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=100, show_default=True)
+@click.option("--trials", type=Whole(4, 1000), default=40, show_default=True)
+@click.option("--seed", type=Whole(0, LARGEST_SEED), default=100, show_default=True)
+@click.option("--pruner", type=click.Choice(["forecast", "halving"]), default="forecast", show_default=True)
 @STORE
-@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="cores")
-def main(overrides: tuple[str, ...], name: str, trials: int, seed: int, store: Path, jobs: int) -> None:
+@click.option("--jobs", type=Whole(most=MOST_JOBS), default=os.cpu_count() or 1, show_default="cores")
+def main(overrides: tuple[str, ...], name: str, trials: int, seed: int, pruner: str, store: Path, jobs: int) -> None:
     """Run both sweeps and print their costs side by side; what is done already is not done again."""
     _, sweep = load_sweep(name)
     if len(sweep.objectives) > 1:
@@ -58,9 +61,9 @@ def main(overrides: tuple[str, ...], name: str, trials: int, seed: int, store: P
         )
     proposals = drawn(sweep, trials - len(sweep.known), seed)
     sides = []
-    for pruner, side_by_side in (("none", jobs), ("forecast", 1)):
-        asked = SweepRequest(overrides=overrides, seed=seed, sampler="random", pruner=pruner)
-        study = SweepStudy(f"{name}_pruner_{pruner}", sweep, asked, store, proposals)
+    for by, side_by_side in (("none", jobs), (pruner, 1)):
+        asked = SweepRequest(overrides=overrides, seed=seed, sampler="random", pruner=by)
+        study = SweepStudy(f"{name}_pruner_{by}", sweep, asked, store, proposals)
         if code := search(study, side_by_side, trials, lambda line: click.echo(line, err=True)):
             sys.exit(code)
         sides.append(Side.of(study, trials))
@@ -103,12 +106,16 @@ class Side:
         return self.study.sweep.objectives[0]
 
     def _stages(self, trial: FrozenTrial) -> Iterator[tuple[str, str]]:
-        child, track = self.children[trial.number], self.study.sweep.track
-        pipeline = self.study.pipeline({trial_name(trial.number): trial.params})
-        wanted = {*child.base, *child.train.values(), *filter(None, [child.forecast.get(track)])}
-        if trial.state == TrialState.COMPLETE:
-            wanted |= {child.generate[track], *child.score[track].values()}
-        yield from ((node.kind, node.signature) for node in pipeline.graph if node.signature in wanted)
+        track = self.study.sweep.track
+        climbed = self.study.rungs(trial.number, trial.params)[: len(trial.user_attrs.get(CLIMBED, ()))]
+        whole = self.study.pipeline({trial_name(trial.number): trial.params})
+        stopped = climbed and LATE_FORECAST not in trial.user_attrs  # before its own training
+        for pipeline in [*climbed, *([] if stopped else [whole])]:
+            (child,) = pipeline.children
+            wanted = {*child.base, *child.train.values(), *filter(None, [child.forecast.get(track)])}
+            if pipeline is whole and trial.state == TrialState.COMPLETE:
+                wanted |= {child.generate[track], *child.score[track].values()}
+            yield from ((node.kind, node.signature) for node in pipeline.graph if node.signature in wanted)
 
 
 def report(everything: Side, pruned: Side) -> Iterator[str]:
@@ -131,10 +138,11 @@ def report(everything: Side, pruned: Side) -> Iterator[str]:
     name = everything.objective.name
     shown = [f"{side.best.values[0]:.4g} (trial {side.best.number})" for side in sides]
     rows.append((f"best {name}", *shown, ""))
-    yield markdown_table(("", "without pruning", "forecast pruner", "saved"), rows)
+    yield markdown_table(("", "without pruning", f"{pruned.study.pruner} pruner", "saved"), rows)
     yield ""
     yield _difference(everything, pruned)
     yield _rank_correlation(everything)
+    yield from _rung_correlations(everything, pruned)
     yield from _other_correlations(everything)
 
 
@@ -168,6 +176,24 @@ def _rank_correlation(side: Side) -> str:
         f"Spearman rank correlation of forecast error and {side.objective.name} over {len(forecasts)} trials: "
         f"{found.value:.2f}{interval}."
     )
+
+
+def _rung_correlations(everything: Side, halved: Side) -> Iterator[str]:
+    """How well shorter trainings foretell the films of whole ones, which the sweep without pruning has of all trials."""
+    store, track, objective = everything.study.store, everything.study.sweep.track, everything.objective
+    settings = {str(trial.params): trial.number for trial in everything.trials}
+    for rung, share in enumerate(SHARES):
+        pairs = []
+        for trial in halved.trials:
+            # No film defines it, it was not on this rung, or it has no like.
+            with suppress(ValueError, IndexError, KeyError):
+                late = trial.user_attrs.get(CLIMBED, ())[rung]
+                child = everything.children[settings[str(trial.params)]]
+                pairs.append((late, value(store, child, track, objective)))
+        if len(pairs) >= FEWEST:
+            lates, values = np.array(pairs, dtype=np.float64).T
+            found = rank_correlation(lates, values)
+            yield f"With the forecast after {share:.3g} of the steps, over {len(pairs)} trials: {found.value:.2f}."
 
 
 def _other_correlations(side: Side) -> Iterator[str]:

@@ -39,7 +39,7 @@ def doubt(pruner: str, sweep: Sweep) -> str | None:
     if pruner == "none" or (metric := sweep.objectives[0].metric) in FORETOLD:
         return None
     return (
-        f"--pruner forecast: the forecast is known to rank {', '.join(FORETOLD)}, not {metric}; it may prune the best trials "
+        f"--pruner {pruner}: the forecast is known to rank {', '.join(FORETOLD)}, not {metric}; it may prune the best trials "
         "(docs/sweeps.md)"
     )
 

@@ -16,9 +16,10 @@ from harness.plan.kinds import REPORT, SCORE
 from harness.plan.pipeline import Child
 from harness.results.reports import finish_run
 from harness.results.runs import RunRecord
-from harness.run.local import Local
+from harness.run.local import Executor
 from harness.run.schedule import run
 from reports.artifacts import PAGE as REPORT_PAGE
+from reports.tables.text import inert
 from sweeps.pruning import LATE_FORECAST, PRUNED
 from sweeps.publish import LOST, StudyRun
 from sweeps.slots import KNOWN
@@ -28,7 +29,9 @@ from sweeps.trial import RUN, SIGNATURE
 PAGE = "study.html"
 
 
-def conclude(study: SweepStudy, count: int, executor: Local, study_run: StudyRun, say: Callable[[str], None]) -> None:
+def conclude(
+    study: SweepStudy, count: int, executor: Executor, study_run: StudyRun, say: Callable[[str], None]
+) -> None:
     """Write all of it for the first `count` slots, and say where it is and which trial is best."""
     from sweeps.figures import draw  # it loads matplotlib, which what is refused can do without
 
@@ -87,7 +90,9 @@ def write_trials(study: SweepStudy, trials: Sequence[FrozenTrial], folder: Path)
     with replacing(folder / "trials.csv") as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(
+            {key: inert(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows
+        )
 
 
 def write_page(
@@ -164,7 +169,7 @@ def write_experiment(study: SweepStudy, complete: Sequence[FrozenTrial], folder:
 
 
 def _report(
-    study: SweepStudy, after: str, trials: Sequence[FrozenTrial], experiment: Path, executor: Local
+    study: SweepStudy, after: str, trials: Sequence[FrozenTrial], experiment: Path, executor: Executor
 ) -> Path | None:
     """A report of the trials whose films are in this store, for other workers may have their own; None if none are."""
     variants = {trial_name(trial.number): trial.params for trial in trials}

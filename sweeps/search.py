@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from filelock import Timeout
-from optuna.exceptions import StorageInternalError
 
+from harness.commands.executors import LOCAL, Asking, open_executor
 from harness.core.errors import UseError
-from harness.core.provenance import facts
 from harness.run.console import Console
 from harness.run.local import Local
 from harness.run.schedule import EXIT_FAILED
+from harness.run.slurm.executor import Slurm
 from harness.tracking import Tracker, resolve_uri
 from sweeps.pruning import doubt
 from sweeps.publish import StudyRun
@@ -18,8 +18,10 @@ from sweeps.study import SweepStudy
 from sweeps.worker import Worker
 
 
-def search(study: SweepStudy, jobs: int, trials: int, say: Callable[[str], None]) -> int:
+def search(study: SweepStudy, jobs: int, trials: int, say: Callable[[str], None], where: str = LOCAL) -> int:
     """Go on until `trials` trials are finished by all workers together, then report. Returns the exit code.
+
+    `jobs` trials at a time, on this machine, or `where` says else as Slurm jobs.
 
     A study that exists goes on where it stopped, and others may work on it. Raises UseError.
     """
@@ -31,23 +33,29 @@ def search(study: SweepStudy, jobs: int, trials: int, say: Callable[[str], None]
             study.storage.lock(study.study_name),
             Console(0) as console,
             Tracker(uri, study.store.root, study.experiment, console.say) as tracker,
-            Local(jobs, facts()) as executor,
+            _executor(study, where, jobs, say) as executor,
         ):
             study_run = StudyRun(tracker, study.title("sweep_"), study.study_name, study.sweep, _params(study, trials))
-            Worker(study, executor, console, study_run, say).work(trials)
+            Worker(study, executor, jobs, console, study_run, say).work(trials)
             conclude(study, trials, executor, study_run, say)
     except Timeout as error:
         raise UseError(
             f"another command works on the study {study.study_name!r} in {study.storage.shown}; for several, give each "
             "--storage journal:PATH or --storage postgresql+psycopg://..."
         ) from error
-    except StorageInternalError as error:
-        shown = study.storage.shown
-        raise UseError(f"the study in {shown} is out of reach ({error}); the same command goes on with it") from error
     if missing := trials - len(study.slots.finished(trials)):
         say(f"{missing} of {trials} trials failed, see above; the same command tries again")
         return EXIT_FAILED
     return 0
+
+
+def _executor(study: SweepStudy, where: str, jobs: int, say: Callable[[str], None]) -> Local | Slurm:
+    """Raises UseError where nothing can be submitted."""
+    settings = study.settings()
+    asking = Asking(
+        settings.slurm, settings.backbone.embedded, study.experiment, say, of="of each trial, if like the first: "
+    )
+    return open_executor(where, jobs, study.first.graph, study.store, asking)
 
 
 def _params(study: SweepStudy, trials: int) -> dict[str, object]:

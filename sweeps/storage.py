@@ -4,12 +4,11 @@ import hashlib
 import shlex
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import optuna
 from filelock import FileLock
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -38,6 +37,10 @@ class StudyStorage:
 
         Raises UseError for a storage that cannot be opened.
         """
+        if text == "":
+            raise UseError(
+                "--storage '': expected journal:PATH or the URL of a database; leave it out for sqlite in the store"
+            )
         text = text or f"sqlite:///{(root / 'optuna.db').absolute()}"
         self._journal = _journal_path(text)
         self._url = None if self._journal else _url(text)
@@ -68,17 +71,6 @@ class StudyStorage:
         kind = ["--storage-class", "JournalFileStorage"] if self._journal else []
         return shlex.join(["optuna-dashboard", *kind, self.shown])
 
-    def beat(self, trial: Trial, count: int) -> None:
-        """A sign of life: the database's own heartbeat, or a lease in the journal."""
-        if self._beats:
-            self.optuna.record_heartbeat(trial._trial_id)
-        if count == 0 or not self._beats:  # in a database it says once that the heart beats
-            trial.set_user_attr(LEASE, count)
-
-    @property
-    def _beats(self) -> bool:
-        return isinstance(self.optuna, RDBStorage)
-
     def _open(self) -> BaseStorage:
         if self._journal is not None:
             try:
@@ -86,8 +78,12 @@ class StudyStorage:
                 return JournalStorage(JournalFileBackend(str(self._journal)))
             except OSError as error:
                 raise UseError(f"--storage {self._journal}: cannot be written ({error.strerror})") from error
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise UseError(
+                    f"--storage {self._journal}: it holds no journal of a study; name another file"
+                ) from error
         assert self._url is not None
-        return _database(self._url, {} if self.alone else {"heartbeat_interval": BEAT, "grace_period": GRACE})
+        return _database(self._url)
 
 
 class Pulse:
@@ -102,7 +98,7 @@ class Pulse:
 
     def hold(self, trial: Trial) -> None:
         if not self._storage.alone:
-            self._storage.beat(trial, 0)
+            trial.set_user_attr(LEASE, 0)
             with self._guard:
                 self._held[trial.number] = trial, 1
 
@@ -124,7 +120,7 @@ class Pulse:
                 held = list(self._held.items())
             for number, (trial, count) in held:
                 try:
-                    self._storage.beat(trial, count)
+                    trial.set_user_attr(LEASE, count)
                 except (UpdateFinishedTrialError, StorageInternalError):
                     continue  # taken over by another worker, or the database is away: the next beat tries again
                 with self._guard:
@@ -146,15 +142,12 @@ class Watch:
                 fail(self._study, trial.number)
 
     def look(self) -> None:
-        """Leases are timed by this machine's own clock, from when it first saw them: clocks of others do not matter."""
+        """Leases are timed by this process's steady clock, from when it first saw them: clocks of others, which may be set, and the
+        database's heartbeat, which is told by its clock, do not matter."""
         if self._storage.alone:
             return
-        if isinstance(self._storage.optuna, RDBStorage):
-            optuna.storages.fail_stale_trials(self._study)
         for trial in self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
             sign = trial.user_attrs.get(LEASE)
-            if isinstance(self._storage.optuna, RDBStorage) and sign is not None:
-                continue  # its heartbeat is the database's; without a first one, that would never miss it
             last, since = self._signs.get(trial.number, (None, None))
             if since is None or last != sign:
                 self._signs[trial.number] = sign, time.monotonic()
@@ -178,6 +171,17 @@ def fail(study: Study, number: int) -> None:
         study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
     except (UpdateFinishedTrialError, ValueError):  # it ended between the look and the word
         return
+
+
+@contextmanager
+def in_reach(storage: str | None) -> Iterator[None]:
+    """For work on the study in such a storage. Raises UseError where its database goes away."""
+    try:
+        yield
+    except StorageInternalError as error:
+        why = str(error.__cause__ or error).strip().splitlines()[0]  # Optuna's own words guess at another reason
+        where, why = (shown(storage), hidden(why, storage)) if storage else ("the store", why)
+        raise UseError(f"the study in {where} is out of reach ({why}); the same command goes on with it") from error
 
 
 def _journal_path(text: str) -> Path | None:
@@ -213,13 +217,13 @@ def _file(url: "URL") -> Path:
     return Path(str(url.database)).resolve()
 
 
-def _database(url: "URL", beats: dict[str, int]) -> RDBStorage:
+def _database(url: "URL") -> RDBStorage:
     from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
 
     bare = _bare(url)
     for attempt in range(ATTEMPTS):
         try:
-            return RDBStorage(url.render_as_string(hide_password=False), **beats)
+            return RDBStorage(url.render_as_string(hide_password=False))
         except (IntegrityError, ProgrammingError) as error:  # another worker makes the tables now
             if attempt + 1 == ATTEMPTS:
                 raise UseError(f"--storage {bare}: its tables cannot be made: {_line(error, url)}") from error

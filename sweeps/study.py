@@ -14,6 +14,7 @@ from filelock import FileLock
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 
 from harness.core.atomic import write_json
+from harness.core.errors import UseError
 from harness.core.names import check_name
 from harness.core.store import Store
 from harness.declare.profiles import DEFAULT
@@ -23,6 +24,7 @@ from harness.declare.settings import Settings
 from harness.declare.spec import SECRET, Experiment, Scalar, Variant, check_no_clash, parse_overrides
 from harness.plan.pipeline import Pipeline, build
 from harness.plan.scoring import check_metric
+from sweeps import halving
 from sweeps.pruning import default_pruner
 from sweeps.samplers import OwnSeed, rehearse
 from sweeps.slots import Slots
@@ -68,7 +70,9 @@ class SweepStudy:
         self.pruner = asked.pruner or default_pruner(sweep)
         self._check()
         self.store = Store(store)
-        self.pipeline({"trial-000": sweep.known[0] if sweep.known else self._corner()})  # its inputs are there
+        # Its inputs are there, and its stages are like those of all trials.
+        self.first = self.pipeline({trial_name(0): sweep.known[0] if sweep.known else self._corner()})
+        self._check_pruner(self.first)
         rehearse(asked.sampler, sweep)
         self.storage = StudyStorage(asked.storage, self.store.root)
         self.optuna, self.made_here = self._open()
@@ -81,7 +85,8 @@ class SweepStudy:
         sweep = self.sweep
         parts = repr((sweep.space, sweep.track, sweep.objectives, sweep.known))
         declared = hashlib.sha256(parts.encode()).hexdigest()
-        overrides = [f"{key}={value}" for key, value in sorted(self.overrides.items())]
+        made_by = {key: value for key, value in self.overrides.items() if not key.startswith("slurm.")}
+        overrides = [f"{key}={value}" for key, value in sorted(made_by.items())]
         return " ".join(
             [self.name, self.asked.profile, f"seed{self.asked.seed}", *overrides, f"declared {declared[:8]}"]
         )
@@ -124,6 +129,13 @@ class SweepStudy:
         )
         return build(request, self.store.fingerprints)
 
+    def rungs(self, number: int, params: Mapping[str, Scalar]) -> list[Pipeline]:
+        """The shorter trainings that a trial is judged by before its own; none unless it is asked for."""
+        if self.pruner != "halving":
+            return []
+        steps = halving.shorter(self.settings(params).train.steps)
+        return [self.pipeline({trial_name(number): {**params, "train.steps": fewer}}) for fewer in steps]
+
     def _title(self, name: str) -> str:
         variant = Variant("searched")
         experiment = Experiment(
@@ -155,7 +167,12 @@ class SweepStudy:
         """The study, and whether this worker has made it."""
         sampler = OwnSeed(self.asked.sampler, self.asked.seed)
         directions = [objective.direction for objective in self.sweep.objectives]
-        lies = {"storage": self.storage.optuna, "study_name": self.study_name, "sampler": sampler}
+        lies = {
+            "storage": self.storage.optuna,
+            "study_name": self.study_name,
+            "sampler": sampler,
+            "pruner": halving.pruner(),  # asked by trials that are halved alone
+        }
         try:
             return optuna.create_study(**lies, directions=directions), True
         except DuplicatedStudyError:
@@ -189,6 +206,15 @@ class SweepStudy:
                 self.settings({**self._corner(), key: value})
         for objective in self.sweep.objectives:
             objective.check_direction(check_metric(objective.metric, self.settings()))
+
+    def _check_pruner(self, first: Pipeline) -> None:
+        if self.pruner != "halving":
+            return
+        why = halving.why_not(self.settings(), len(self.sweep.objectives))
+        if why is None and self.sweep.track not in first.children[0].forecast:
+            why = "these films have no forecast to be judged by"
+        if why is not None:
+            raise UseError(f"--pruner halving: {why}; choose --pruner none")
 
 
 def _quiet() -> None:

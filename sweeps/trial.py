@@ -1,7 +1,8 @@
-"""One trial: its stages up to the forecast, then, if it is worth them, its films and their scores."""
+"""One trial: shorter trainings where it is halved, its stages up to the forecast, then, if it is worth them, its films and
+their scores."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from optuna.study import StudyDirection
@@ -11,8 +12,10 @@ from harness.core.store import Store
 from harness.plan.pipeline import Child, Pipeline
 from harness.results.forecast import clips_of, forecast_of
 from harness.run.console import Console
-from harness.run.local import Local
+from harness.run.local import Executor
 from harness.run.schedule import Event, Running, run
+from reports.statistics.forecast import Interval
+from sweeps.halving import CLIMBED, reason_to_stop, resource
 from sweeps.pruning import LATE_FORECAST, PRUNED, reason_to_prune
 from sweeps.publish import TrialRun
 from sweeps.storage import tell
@@ -32,9 +35,10 @@ class TrialExecution:
 
     trial: Trial
     pipeline: Pipeline
+    rungs: Sequence[Pipeline]
     sweep: Sweep
     store: Store
-    executor: Local
+    executor: Executor
     console: Console
     trial_run: TrialRun
     prune: bool
@@ -46,12 +50,13 @@ class TrialExecution:
         Raises TrialError for a trial without a value, UpdateFinishedTrialError for one that another worker has taken over.
         """
         self._note()
-        self._run(self.child.forecast.values())
-        if (reason := self._forecast()) is not None:
+        if (reason := self._climb() or self._forecast()) is not None:
             self.trial.set_user_attr(PRUNED, reason)
             self._end(TrialState.PRUNED, None, f"pruned: {reason}")
             return
-        self._run(node.signature for node in self.pipeline.graph if node.signature != self.pipeline.report)
+        self._run(
+            self.pipeline, (node.signature for node in self.pipeline.graph if node.signature != self.pipeline.report)
+        )
         values = self._values()
         shown = ", ".join(f"{o.name} {v:.4g}" for o, v in zip(self.sweep.objectives, values, strict=True))
         self._end(TrialState.COMPLETE, values, shown)
@@ -75,8 +80,8 @@ class TrialExecution:
         if (run_id := self.trial_run.run_id()) is not None:
             self.trial.set_user_attr(RUN, run_id)
 
-    def _run(self, wanted: Iterable[str]) -> None:
-        graph = self.pipeline.graph.upto(wanted)
+    def _run(self, pipeline: Pipeline, wanted: Iterable[str]) -> None:
+        graph = pipeline.graph.upto(wanted)
         self.console.total += sum(not self.store.done(node.kind, node.signature) for node in graph)
 
         def tick(running: list[Running]) -> None:
@@ -93,24 +98,42 @@ class TrialExecution:
 
     def _forecast(self) -> str | None:
         """Tell the study of the forecast; why it makes the films not worth their while, None if it does not."""
-        track = self.sweep.track
-        if track not in self.child.forecast:
+        if self.sweep.track not in self.child.forecast:
             return None
-        try:
-            late = forecast_of(
-                self.store,
-                [self.child.forecast[track]],
-                clips_of(self.pipeline, self.child, track),
-            ).late
-        except ValueError as error:
-            raise TrialError(f"its forecast: {error}") from error
+        late = self._late(self.pipeline)
         low = late.value if math.isnan(late.low) else late.low  # of one film nothing is known but the value
         self.trial.set_user_attr(LATE_FORECAST, {"value": late.value, "low": low, "high": max(late.value, late.high)})
         study = self.trial.study
+        self._report(late.value, len(self.rungs))
+        return reason_to_prune(study, study.get_trials(deepcopy=False)[self.trial.number]) if self.prune else None
+
+    def _climb(self) -> str | None:
+        """Run the shorter trainings; why one of them makes the whole one not worth its while, None if none does."""
+        climbed: list[float] = []
+        for number, rung in enumerate(self.rungs):
+            climbed.append(self._late(rung).value)
+            self.trial.set_user_attr(CLIMBED, climbed)
+            self._report(climbed[-1], number)
+            steps = rung.children[0].resolved.settings.train.steps
+            if (reason := reason_to_stop(self.trial, steps)) is not None:
+                return reason
+        return None
+
+    def _late(self, pipeline: Pipeline) -> Interval:
+        """Run a training and its forecast: of the error at the late clips of the whole film."""
+        (child,) = pipeline.children
+        signature = child.forecast[self.sweep.track]
+        self._run(pipeline, [signature])
+        try:
+            return forecast_of(self.store, [signature], clips_of(pipeline, child, self.sweep.track)).late
+        except ValueError as error:
+            raise TrialError(f"its forecast: {error}") from error
+
+    def _report(self, late: float, rung: int) -> None:
+        study = self.trial.study
         if len(study.directions) == 1:  # Optuna takes no reports of several objectives
             # In the study's direction, so that a sampler that learns from pruned trials learns the right way round.
-            self.trial.report(-late.value if study.direction == StudyDirection.MAXIMIZE else late.value, step=1)
-        return reason_to_prune(study, study.get_trials(deepcopy=False)[self.trial.number]) if self.prune else None
+            self.trial.report(-late if study.direction == StudyDirection.MAXIMIZE else late, resource(rung))
 
     def _values(self) -> list[float]:
         try:

@@ -10,6 +10,7 @@ from optuna.trial import Trial, TrialState
 from harness.core.errors import UseError
 from harness.run.console import Console
 from harness.run.local import Local
+from harness.run.slurm.executor import Slurm
 from sweeps.publish import LOST, StudyRun, TrialRun
 from sweeps.slots import FAILED
 from sweeps.storage import Pulse, Watch, tell
@@ -23,17 +24,20 @@ class Worker:
     """Takes trials, carries them out in threads, and notices workers that are gone."""
 
     def __init__(
-        self, study: SweepStudy, executor: Local, console: Console, study_run: StudyRun, say: Callable[[str], None]
+        self,
+        study: SweepStudy,
+        executor: Local | Slurm,
+        jobs: int,
+        console: Console,
+        study_run: StudyRun,
+        say: Callable[[str], None],
     ) -> None:
-        self._study, self._executor, self._console, self._study_run, self._say = (
-            study,
-            executor,
-            console,
-            study_run,
-            say,
-        )
-        # A stage of several ranks wants the cards that another trial's would take: then one trial at a time.
-        self._at_once = 1 if study.settings().train.ranks > 1 else executor.slots
+        """`jobs` trials are carried out side by side, as far as the executor has slots."""
+        self._study, self._executor = study, executor
+        self._console, self._study_run, self._say = console, study_run, say
+        # A stage of several ranks wants the cards of this machine that another trial's would take: then one trial at a time.
+        alone = isinstance(executor, Local) and study.settings().train.ranks > 1
+        self._at_once = 1 if alone else min(jobs, executor.slots)
         self._leaving = False
 
     def work(self, count: int) -> None:
@@ -64,9 +68,17 @@ class Worker:
             self._say(f"trial {trial.number}: {', '.join(f'{key} {_short(v)}' for key, v in trial.params.items())}")
             pipeline = study.pipeline({trial_name(trial.number): trial.params})
             trial_run = self._study_run.trial(pipeline, study.store)
-            prune = study.pruner == "forecast"
             TrialExecution(
-                trial, pipeline, study.sweep, study.store, self._executor, self._console, trial_run, prune, self._say
+                trial,
+                pipeline,
+                study.rungs(trial.number, trial.params),
+                study.sweep,
+                study.store,
+                self._executor,
+                self._console,
+                trial_run,
+                prune=study.pruner == "forecast",
+                say=self._say,
             ).carry_out()
         except UpdateFinishedTrialError:
             if trial_run is not None:

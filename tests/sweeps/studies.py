@@ -9,6 +9,7 @@ from optuna.trial import Trial, TrialState
 
 from sweeps.slots import Slots
 from sweeps.space import Choice, Float, Int
+from sweeps.storage import StudyStorage
 from sweeps.sweep import Objective, Sweep
 
 KNOWN = ({"bank.capacity": 500, "train.lr": 1e-3}, {"bank.replacement": "fifo"})
@@ -35,7 +36,15 @@ def space(sweep: Sweep = MIXED) -> dict[str, optuna.distributions.BaseDistributi
 
 def in_journal(file: Path, seed: int = 0) -> optuna.Study:
     """A study in a journal, opened as by a worker of its own."""
-    storage = JournalStorage(JournalFileBackend(str(file)))
+    return _study(JournalStorage(JournalFileBackend(str(file))), seed)
+
+
+def in_storage(storage: StudyStorage, seed: int = 0) -> optuna.Study:
+    """The same wherever a study may lie."""
+    return _study(storage.optuna, seed)
+
+
+def _study(storage: optuna.storages.BaseStorage, seed: int) -> optuna.Study:
     sampler = optuna.samplers.RandomSampler(seed=seed)
     return optuna.create_study(
         storage=storage, study_name="study", direction="maximize", load_if_exists=True, sampler=sampler

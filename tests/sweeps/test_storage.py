@@ -3,17 +3,19 @@
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import Timeout
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from harness.core.errors import UseError
 from sweeps import storage
-from sweeps.storage import Pulse, StudyStorage, Watch, fail, tell
-from tests.sweeps.studies import in_journal, slots, taken
+from sweeps.storage import Pulse, StudyStorage, Watch, fail, in_reach, tell
+from tests import postgresql
+from tests.sweeps.studies import in_journal, in_storage, slots, taken
 
 
 @pytest.fixture
@@ -53,16 +55,28 @@ def test_the_dashboard_command_names_the_storage(tmp_path: Path) -> None:
 
 
 def test_the_dashboard_command_has_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(storage, "_database", lambda url, beats: None)  # no server is there
+    monkeypatch.setattr(storage, "_database", lambda url: None)  # no server is there
     place = StudyStorage("postgresql+psycopg://me:secret@host:5432/study?sslmode=require&password=secret", tmp_path)
     assert place.dashboard == "optuna-dashboard 'postgresql+psycopg://me@host:5432/study?sslmode=require'"
 
 
+@pytest.fixture(params=["journal", pytest.param("postgresql", marks=pytest.mark.slow)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where several workers may share a study."""
+    if request.param == "journal":
+        yield str(tmp_path / "study.journal")
+        return
+    if postgresql.programs() is None:
+        pytest.skip("no PostgreSQL here: apt-get install postgresql")
+    with postgresql.server("study") as url:
+        yield f"{url}study"
+
+
 @pytest.mark.usefixtures("quick")
-def test_a_journal_trial_whose_lease_is_not_renewed_is_failed_once(tmp_path: Path) -> None:
-    file = tmp_path / "study.journal"
-    study, other = in_journal(file, 0), in_journal(file, 1)
-    worker, leases = slots(study), StudyStorage(str(file), tmp_path)
+def test_a_trial_whose_lease_is_not_renewed_is_failed_once(place: str, tmp_path: Path) -> None:
+    leases = StudyStorage(place, tmp_path)
+    study, other = (in_storage(storage, seed) for seed, storage in enumerate((leases, StudyStorage(place, tmp_path))))
+    worker = slots(study)
     worker.fill(3, retry_failed=True)
     watches = [Watch(one, leases) for one in (study, other)]
     with Pulse(leases) as pulse:
@@ -80,6 +94,17 @@ def test_a_journal_trial_whose_lease_is_not_renewed_is_failed_once(tmp_path: Pat
             one.fill(3, retry_failed=False)
         waiting = [trial for trial in study.get_trials() if trial.state == TrialState.WAITING]
         assert [trial.params for trial in waiting] == [dead.params, unborn.params]
+
+
+def test_a_database_that_went_away_is_one_line_without_its_password() -> None:
+    error = StorageInternalError("perhaps something else")
+    error.__cause__ = OSError("the server, which me:secret@host is, closed the connection\nand more")
+    with pytest.raises(UseError) as told, in_reach("postgresql+psycopg://me:secret@host/study"):
+        raise error
+    assert str(told.value) == (
+        "the study in postgresql+psycopg://host/study is out of reach (the server, which me:***@host is, closed the connection); "
+        "the same command goes on with it"
+    )
 
 
 def test_what_sqlite_left_running_is_not_running(tmp_path: Path) -> None:

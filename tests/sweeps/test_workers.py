@@ -50,22 +50,22 @@ def study_in(storage: str) -> optuna.Study | None:
         return None
 
 
-def wait_for_trials(storage: str, count: int, deadline: float) -> None:
-    """Wait until so many trials are finished."""
+def wait_for_trials(storage: str, count: int, deadline: float) -> optuna.Study:
+    """Wait until so many trials are finished. The study is opened once: each opening keeps connections, of which there are 100."""
+    study = None
     while time.monotonic() < deadline:
-        study = study_in(storage)
+        study = study or study_in(storage)
         if study is not None and sum(trial.state in DONE for trial in study.get_trials(deepcopy=False)) >= count:
-            return
+            return study
         time.sleep(1)
     raise AssertionError(f"no {count} trials in time")
 
 
-def kill_with_a_trial_in_hand(worker: subprocess.Popen[bytes], storage: str, deadline: float) -> None:
+def kill_with_a_trial_in_hand(worker: subprocess.Popen[bytes], study: optuna.Study, deadline: float) -> None:
     """Of two trials that run while it is held still, one is its own: the other worker does one at a time."""
     while time.monotonic() < deadline:
         worker.send_signal(signal.SIGSTOP)
-        study = study_in(storage)
-        if study is not None and len(study.get_trials(deepcopy=False, states=[TrialState.RUNNING])) == 2:
+        if len(study.get_trials(deepcopy=False, states=[TrialState.RUNNING])) == 2:
             worker.kill()
             worker.wait()
             return
@@ -101,8 +101,8 @@ def test_forty_trials_by_two_workers_of_which_one_is_killed(tmp_path: Path) -> N
         storage = f"{server}study"
         workers = [start(storage, store, tmp_path / f"{number}.log") for number in range(2)]
         try:
-            wait_for_trials(storage, KILL_AFTER, deadline)
-            kill_with_a_trial_in_hand(workers[0], storage, deadline)
+            watched = wait_for_trials(storage, KILL_AFTER, deadline)
+            kill_with_a_trial_in_hand(workers[0], watched, deadline)
             assert workers[1].wait(timeout=deadline - time.monotonic()) == 0, (tmp_path / "1.log").read_text()[-3000:]
         finally:
             for one in workers:
