@@ -12,6 +12,7 @@ from svi.backbones.meter import Meter
 from svi.generation.denoiser import Denoiser
 from svi.training.budget import Budget
 
+PART = "cost-{}.json"  # of one process of several
 COUNTED = ("calls", "evaluations", "tokens")
 
 
@@ -32,7 +33,7 @@ def write_training_cost(folder: Path, budget: Budget, parameters: int, batch: in
     """Of all ranks, which call it together; the one that shall `write` does, if every pass was counted."""
     tokens, clips = budget.tokens, budget.steps * batch
     if write and budget.meter.whole:
-        _write(folder, {"parameters": parameters, "clips": clips, "training_tokens": tokens})
+        _write(folder / COST, {"parameters": parameters, "clips": clips, "training_tokens": tokens})
 
 
 class FilmCost:
@@ -42,52 +43,79 @@ class FilmCost:
     calls until the first frames were there, and `film_seconds` of all films together.
     """
 
-    def __init__(self, folder: Path, meter: Meter, film_seconds: float, progress: Callable[[int, int], None]) -> None:
+    def __init__(self, file: Path, meter: Meter, film_seconds: float, progress: Callable[[int, int], None]) -> None:
         """`meter` watches the transformers that make the films, from before the first clip."""
-        self._folder, self._meter, self._seconds, self._progress = folder, meter, film_seconds, progress
-        self._before: dict[str, float] | None = None
+        self._file, self._meter, self._seconds, self._progress = file, meter, film_seconds, progress
+        self._there: int | None = None  # clips that were there before
+        self._before: dict[str, float] | None = None  # what those cost; None: nobody has counted
         self._first = 0.0
 
     @classmethod
     def of(
-        cls, denoiser: Denoiser, folder: Path, film_seconds: float, progress: Callable[[int, int], None]
+        cls,
+        denoiser: Denoiser,
+        folder: Path,
+        film_seconds: float,
+        progress: Callable[[int, int], None],
+        rank: int | None = None,
     ) -> "FilmCost":
-        """Of the films that a denoiser is about to make."""
-        cost = cls(folder, watching(denoiser.models.values()), film_seconds, progress)
+        """Of the films that a denoiser is about to make; by one of several processes, in a file of its own (`join_costs`)."""
+        cost = cls(
+            folder / (COST if rank is None else PART.format(rank)),
+            watching(denoiser.models.values()),
+            film_seconds,
+            progress,
+        )
         denoiser.known = cost.known
         return cost
 
     def __call__(self, done: int, total: int) -> None:
         """`done` of `total` clips; the first call says how many there were before."""
-        if self._before is None:
-            self._before = _so_far(self._folder, done)
-            self._first = self._before.pop("before_first", 0)
-        elif self._before and done:
+        if self._there is None:
+            self._there, self._before = done, _so_far(self._file, done)
+            if self._before is not None:
+                self._first = self._before.pop("before_first")
+        elif done > self._there:
             self.known()
-            counted = {name: self._before[name] + count for name, count in self._meter.state_dict().items()}
-            about = {"clips": done, "before_first": self._first, "film_seconds": self._seconds}
-            _write(self._folder, counted | about)
+        if done > self._there or (done and self._before is not None):
+            self._keep(done)
         self._progress(done, total)
+
+    def _keep(self, done: int) -> None:
+        own, there = self._meter.state_dict(), self._there or 0
+        before = self._before or {name: there * count / (done - there) for name, count in own.items()}
+        counted = {name: round(before[name] + count) for name, count in own.items()}
+        _write(self._file, {**counted, "clips": done, "before_first": self._first, "film_seconds": self._seconds})
 
     def known(self) -> None:
         """The first frames are there, if none were before."""
         self._first = self._first or self._meter.calls
 
 
-def _so_far(folder: Path, clips: int) -> dict[str, float]:
-    """What `clips` that are there cost; empty if nobody counted them.
+def _so_far(file: Path, clips: int) -> dict[str, float] | None:
+    """What `clips` that are there cost; None if nobody counted any: then each costs as much as those that follow.
 
     An interruption between a clip and its count leaves the two apart: then as many clips cost as much as those before.
     """
     if not clips:
-        return dict.fromkeys(COUNTED, 0)
-    file = folder / COST
-    kept = json.loads(file.read_text()) if file.is_file() else {}
-    if not kept:
-        return {}
+        return {**dict.fromkeys(COUNTED, 0.0), "before_first": 0}
+    kept = json.loads(file.read_text()) if file.is_file() else None
+    if kept is None:
+        return None
     share = clips / kept["clips"]
-    return {name: round(share * kept[name]) for name in COUNTED} | {"before_first": kept["before_first"]}
+    return {name: share * kept[name] for name in COUNTED} | {"before_first": kept["before_first"]}
 
 
-def _write(folder: Path, cost: Mapping[str, float]) -> None:
-    write_json(folder / COST, dict(cost))
+def join_costs(folder: Path, clips: int) -> None:
+    """What processes counted apart as one count; none where they did not count all `clips`."""
+    files = sorted(folder.glob(PART.format("*")))
+    found = [json.loads(file.read_text()) for file in files]
+    if sum(one["clips"] for one in found) == clips:
+        totals = {name: sum(one[name] for one in found) for name in (*COUNTED, "clips")}
+        _write(folder / COST, totals | {name: found[0][name] for name in ("before_first", "film_seconds")})
+    for file in files:
+        file.unlink()
+
+
+def _write(file: Path, cost: Mapping[str, float]) -> None:
+    write_json(file, dict(cost))

@@ -1,42 +1,43 @@
-"""The stages that make films: what their first clips forecast, all films of a track, or one film."""
+"""The stages that make the films of a track, and what their first clips foretell."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from torch import nn
 
-from benchmarks.artifacts import CONTINUATION, FRAMES, PROBE
-from benchmarks.films.film import Probes
+from benchmarks.artifacts import CONTINUATION, FRAMES, PROBE, TRUTH
+from benchmarks.films.film import Film, FilmFolder, Probes
 from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.samples import starts_hash
-from benchmarks.scorers.forecast import gain_and_eps
+from benchmarks.scorers.forecast import gain_and_eps, strength
+from benchmarks.scorers.placed import PlacedScorer
+from benchmarks.scorers.truth import TruthScorer
 from benchmarks.track import clip_slices
-from harness.core.artifacts import GAIN_AND_EPS, SINGLE_FILM
+from harness.core.artifacts import FIRST_CLIPS, GAIN_AND_EPS, STRENGTH
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.declare.request import MADE
-from harness.stages.cost import FilmCost
+from harness.results.misses import FORETOLD
+from harness.stages.cost import FilmCost, join_costs
 from harness.stages.fuller import fuller, take_films
-from harness.stages.loading import backbone_of, part_of, signal_of, transformers_of
+from harness.stages.loading import backbone_of, generator_of, one_each
 from harness.stages.reading import Reading
-from harness.stages.scripts import Scripts, scripts_of, write_true_films
-from svi.artifacts import SIGNALS, VIDEOS
-from svi.axes import CLIPS, NO_MEMORY
-from svi.backbones.adapters import adapters_of
-from svi.backbones.wrapped import bare
+from harness.stages.scripts import Scripts, followed, scripts_of, write_true_films
+from reports.statistics.foretold import FADED, ROLLED_CLIPS, ROLLED_FILMS
+from svi.artifacts import VIDEOS
 from svi.conditions.scenes import scenes_of
-from svi.course import Course
-from svi.data.open_video import fit_frames
-from svi.data.picture import open_upright
 from svi.data.worlds import WORLDS
 from svi.generation.generator import Generator
 from svi.generation.probe import probe
-from svi.generation.reel import Script
+from svi.generation.reel import WORK, Script
 from svi.generation.trivial import write_films
-from svi.settings import COPY_IMAGE
+from svi.lora.stack import Lora
+from svi.settings import COPY_IMAGE, RECODE
+from svi.training import ranks
 
 
 def forecast(job: Job) -> None:
@@ -48,28 +49,83 @@ def forecast(job: Job) -> None:
             with np.load(more / name) as found:
                 _save(job.folder / name, {key: values[: len(scripts)] for key, values in found.items()})
         return
-    _save(job.folder / PROBE, probe(_generator(job, read, _trained(job)), scripts))
+    _save(job.folder / PROBE, probe(generator_of(job, read, _trained(job)), scripts))
     probes = Probes(job.folder / PROBE, len(scripts))
     measured = [gain_and_eps(probes[i]) for i in range(len(scripts))]
     _save(job.folder / GAIN_AND_EPS, dict(zip(("gain", "eps"), np.array(measured).T, strict=True)))
 
 
+def rollout(job: Job) -> None:
+    """Rollout: the scores of the first clips of some films, and how strong objects are after a clip that begins with faded ones."""
+    read = Reading(job.settings)
+    scripts, maker = scripts_of(job, read), generator_of(job, read, _trained(job))
+    work = job.folder / WORK
+    shutil.rmtree(work, ignore_errors=True)  # of an interrupted one
+    work.mkdir()
+    begun = _begun(job, read, maker, scripts.first(ROLLED_FILMS, ROLLED_CLIPS, read), work / "begun")
+    scored = [_first_scores(begun.film(index)) for index in range(len(begun.names))]
+    faded = _begun(job, read, maker, scripts.first(len(scripts.films), 1, read), work / "faded", FADED)
+    strong = [strength(faded.film(index)).mean() for index in range(len(faded.names))]
+    shutil.rmtree(work)
+    curves = {name: np.stack([one[name] for one in scored]) for name in scored[0]}
+    _save(job.folder / FIRST_CLIPS, {**curves, STRENGTH: np.array(strong)})
+
+
+def _begun(
+    job: Job, read: Reading, maker: Generator, scripts: Scripts, folder: Path, left: float | None = None
+) -> FilmFolder:
+    """Short films in a folder of their own; `left`: the share of their objects that their start images show."""
+    folder.mkdir()
+    _describe(replace(job, folder=folder), read, scripts)
+    films = scripts.films
+    if left is not None:
+        with np.load(folder / TRUTH) as truth:
+            empty = truth["background"].astype(np.float64)
+        images = [np.rint(b + left * (film.image - b)).astype(np.uint8) for film, b in zip(films, empty, strict=True)]
+        films = [replace(film, image=image) for film, image in zip(films, images, strict=True)]
+    fps = read.generate.film_fps(read.data)
+    maker.films(films, scripts.length.n_frames, fps, folder, job.counting("clip"))
+    return FilmFolder(folder)
+
+
+def _first_scores(film: Film) -> dict[str, np.ndarray]:
+    """The metrics that a rollout foretells, [k] each."""
+    told = {**PlacedScorer().score(film), **TruthScorer().score(film)}
+    return {name: np.asarray(told[name]) for name in FORETOLD}
+
+
 def generate(job: Job) -> None:
-    """Generate: all films of one track, clip by clip, with their truth where the world is known."""
+    """Generate: all films of one track, clip by clip, with their truth where the world is known; processes deal them out."""
     read = Reading(job.settings)
     scripts = scripts_of(job, read)
-    length, fps = scripts.length, read.generate.film_fps(read.data)
+    length = scripts.length
     clip_frames, overlap = read.data.clip_frames, read.condition.overlap
     if more := fuller(job, read):
-        take_films(more, len(scripts.films), job.folder)
+        if job.first_rank:
+            take_films(more, len(scripts.films), job.folder)
     elif read.generate.method == MADE:
-        maker, seconds = _generator(job, read, _trained(job)), len(scripts.films) * length.n_frames / fps
-        cost = FilmCost.of(maker.denoiser, job.folder, seconds, job.counting("clip"))
-        maker.films(_followed(scripts.films, job.folder), length.n_frames, fps, job.folder, cost)
+        _make(job, read, scripts)
     else:
         clips = clip_slices(length.n_frames, length.n_clips, clip_frames, overlap)
-        _repeat(job, read, _followed(scripts.films, job.folder), clips)
-    _describe(job, read, scripts)
+        _repeat(job, read, followed(scripts.films, job.folder), clips)
+    if job.first_rank:
+        _describe(job, read, scripts)
+
+
+def _make(job: Job, read: Reading, scripts: Scripts) -> None:
+    """This process's share of the films, and by the first one in the end what others left: nothing, unless one was ended."""
+    ranks.take_card()
+    maker, fps = generator_of(job, read, _trained(job)), read.generate.film_fps(read.data)
+    seconds = len(scripts.films) * scripts.length.n_frames / fps
+    cost = FilmCost.of(maker.denoiser, job.folder, seconds, job.counting("clip"), job.rank if job.ranks > 1 else None)
+    asked = (scripts.length.n_frames, fps, job.folder)
+    with TemporaryDirectory() as own:  # what films follow is kept by the first process alone; the others hear a copy
+        films = followed(scripts.films, job.folder if job.first_rank else Path(own))
+        maker.films(films, *asked, cost, job.share)
+    if job.first_rank and job.ranks > 1:
+        job.others()
+        maker.films(films, *asked, job.counting("clip"))
+        join_costs(job.folder, len(films) * scripts.length.n_clips)
 
 
 def true_films(job: Job) -> None:
@@ -115,80 +171,21 @@ def _describe(job: Job, read: Reading, scripts: Scripts) -> None:
     ).write(job.folder)
 
 
-def _followed(films: Sequence[Script], folder: Path) -> list[Script]:
-    """The same; what each follows lies beside them, and a film has its sound."""
-    if all(script.signal is None for script in films):
-        return list(films)
-    (folder / SIGNALS).mkdir(exist_ok=True)
-    found = []
-    for script in films:
-        kept = None if script.signal is None else script.signal.keep(folder / SIGNALS / script.name)
-        found.append(replace(script, sound=kept) if kept and kept.suffix == ".wav" else script)
-    return found
-
-
 def _repeat(job: Job, read: Reading, scripts: Sequence[Script], clips: Sequence[slice]) -> None:
-    """The trivial baselines' films; a copied image needs no model."""
-    maker = None if read.generate.method == COPY_IMAGE else _generator(job, read, _trained(job))
+    """The trivial baselines' films; a copied image needs no model, a recoded one the codec alone."""
+    maker = None
+    if read.generate.method == RECODE:
+        maker = Generator(backbone_of(job, read, experts=()), {}, read)
+    elif read.generate.method != COPY_IMAGE:
+        maker = generator_of(job, read, _trained(job))
     write_films(
         scripts, clips, read.generate.film_fps(read.data), job.folder, read.generate, maker, job.counting("clip")
     )
 
 
-def film(job: Job) -> None:
-    """One film from one image, with LoRA files from anywhere."""
-    read = Reading(job.settings)
-    try:
-        image = np.asarray(open_upright(Path(job.settings["image"])))[None]
-    except ValueError as error:
-        raise UseError(str(error)) from error
-    start, prompts = fit_frames(image, read.data.height, read.data.width)[0], tuple(job.settings["prompts"])
-    maker = _generator(job, read, [Path(path) for path in job.settings["loras"]])
-    scripts = [Script(SINGLE_FILM, start, prompts, _course(job, read))]
-    if scripts[0].signal is not None:
-        _check_followed(job, read, maker.denoiser.models.values())
-        scripts = _followed(scripts, job.folder)
-    maker.films(scripts, job.settings["frames"], read.generate.film_fps(read.data), job.folder, job.counting("clip"))
-
-
-def _course(job: Job, read: Reading) -> Course | None:
-    """What a single film follows. Raises UseError for a file that it cannot."""
-    signal = signal_of(job, read)
-    if signal is None:
-        return None
-    data = read.data.model_copy(update={"fps": read.generate.film_fps(read.data)})
-    try:
-        return signal.course(Path(job.settings["signal"]), job.settings["frames"], data)
-    except ValueError as error:
-        raise UseError(f"condition.signal={signal.key}: {error}") from error
-
-
-def _check_followed(job: Job, read: Reading, models: Iterable[nn.Module]) -> None:
-    """Raises UseError where a film would follow nothing: a Wan adds zeros for a signal whose weights it was not given. What one's
-    own class attaches is its own matter."""
-    given = "backbone" in job.inputs or read.condition.weights is not None or "condition.signal.source" in job.settings
-    if given or read.generate.signal == "none":
-        return
-    if not all(adapter.filled for model in models for adapter in adapters_of(bare(model))):
-        raise UseError(
-            f"condition.signal={read.condition.signal}: nothing would follow it, since what it adds to the model is untrained; "
-            "give condition.weights=FILE, or a --lora that has it beside the LoRA"
-        )
-
-
-def _generator(job: Job, read: Reading, trained: Sequence[Path]) -> Generator:
-    """The generation loop, with what was trained where anything was."""
-    base = backbone_of(job, read)
-    loop = part_of(job, "generation", CLIPS)
-    kind = part_of(job, "memory", NO_MEMORY)
-    memory = None if kind is None else getattr(kind, "of", kind)(read)
-    return Generator(base, transformers_of(job, read, base, trained), read, loop, memory)
-
-
-def _trained(job: Job) -> Sequence[Path]:
-    """The folders of the trainings that films are made with; none for the base model."""
-    trained: Sequence[Path] = job.inputs.get("train", ())
-    return trained
+def _trained(job: Job) -> Sequence[Sequence[Lora]]:
+    """The trainings that films are made with; none for the base model."""
+    return one_each(job.inputs.get("train", ()))
 
 
 def _save(file: Path, arrays: Mapping[str, Any]) -> None:

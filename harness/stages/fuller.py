@@ -23,7 +23,10 @@ NUMBER, STARTS, FOLLOWED = "generate.samples", "eval.samples", "eval.signals"
 
 
 def fuller(job: Job, read: Reading) -> Path | None:
-    """The folder of such a stage, whose first films are all that this one shall make; None where there is none."""
+    """The folder of such a stage, whose first films are all that this one shall make; None where there is none.
+
+    Raises UseError where it is damaged: the films taken from it would get sound checksums.
+    """
     root = job.folder.parents[1]
     if not is_store(root):
         return None
@@ -35,7 +38,7 @@ def fuller(job: Job, read: Reading) -> Path | None:
         as_here = {**identity, **{key: job.settings[key] for key in (NUMBER, STARTS, FOLLOWED) if key in job.settings}}
         here = signature(job.kind, manifest["version"], as_here, manifest["upstream"])
         if stage_name(job.kind, here) == job.folder.name and _begins_alike(identity, job, read):
-            return store.artifact(job.kind, manifest["signature"])
+            return store.find(manifest["signature"])
     return None
 
 

@@ -1,6 +1,6 @@
 """What several stages open: footage, a backbone, and the transformers that films are made with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,16 @@ from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.declare.doors import loaded
 from harness.stages.reading import Reading
+from svi.axes import CLIPS, NO_MEMORY
 from svi.backbones import attention, speed
 from svi.backbones.backbone import Backbone
 from svi.conditions.scenes import scenes_of
 from svi.conditions.signal import Signal
 from svi.data.driven_footage import DrivenFootage
 from svi.data.footage import Footage, open_footage
+from svi.generation.generator import Generator
 from svi.lora import adapter
+from svi.lora.stack import Lora
 from svi.parts import BUILT_IN, SETTING, Axis
 
 
@@ -47,25 +50,46 @@ def backbone_of(job: Job, read: Reading, experts: tuple[str, ...] | None = None)
     return WanBackbone.load(Path(str(settings.weights)), settings, read.data, experts, signal_of(job, read))
 
 
-def transformers_of(job: Job, read: Reading, base: Backbone, loras: Sequence[Path]) -> Mapping[str, nn.Module]:
-    """The transformers that films are made with: with what was trained, else with what training goes on from, else as they are; as
-    the method has them attend and as `speed` has them run."""
-    started = [Path(path) for path in read.train.starts] if read.has("train") else []
-    trained = dict(zip(base.transformers, loras or started, strict=False))
+def transformers_of(
+    job: Job, read: Reading, base: Backbone, stacks: Sequence[Sequence[Lora]]
+) -> Mapping[str, nn.Module]:
+    """The transformers that films are made with, in the order of falling noise: with these LoRAs, else with what training goes on
+    from, else as they are; as the method has them attend and as `speed` has them run."""
+    started = one_each(read.train.starts) if read.has("train") else []
+    chosen = dict(zip(base.transformers, stacks or started, strict=False))
     share = read.generate.alpha
     models = {
-        expert: adapter.load(base, trained[expert], expert, share) if expert in trained else transformer
-        for expert, transformer in base.transformers.items()
+        expert: adapter.load(base, [Lora(path, share * strength) for path, strength in chosen.get(expert, ())], expert)
+        for expert in base.transformers
     }
     for model in models.values():
         attend(job, model)
     return speed.prepare(models, read.speed)
 
 
+def one_each(trained: Iterable[str | Path]) -> list[tuple[Lora]]:
+    """A stack of one for each transformer: what was trained for it, as it was trained."""
+    return [(Lora(Path(path)),) for path in trained]
+
+
 def attend(job: Job, model: nn.Module) -> None:
     """As the method's architecture says; in place, since it has no weights of its own."""
     if job.settings.get("method.architecture") == "causal":
         attention.stay_causal(model, int(job.settings["method.block"]))
+
+
+def generator_of(job: Job, read: Reading, stacks: Sequence[Sequence[Lora]]) -> Generator:
+    """The generation loop, with LoRAs where there are any."""
+    base = backbone_of(job, read)
+    return generator_with(job, read, base, transformers_of(job, read, base, stacks))
+
+
+def generator_with(job: Job, read: Reading, base: Backbone, models: Mapping[str, nn.Module]) -> Generator:
+    """The same of a model that is open."""
+    loop = part_of(job, "generation", CLIPS)
+    kind = part_of(job, "memory", NO_MEMORY)
+    memory = None if kind is None else getattr(kind, "of", kind)(read)
+    return Generator(base, models, read, loop, memory)
 
 
 def signal_of(job: Job, read: Reading) -> Signal | None:

@@ -9,7 +9,7 @@ from benchmarks.artifacts import PROBE
 from benchmarks.films.film import FilmFolder
 from benchmarks.films.reference import ReferenceFolder
 from benchmarks.films.videos import VideoFolder
-from benchmarks.suites.suite import score_films
+from benchmarks.suites.suite import score_films, score_share
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.core.signature import fingerprint
@@ -28,13 +28,25 @@ def video_scores(job: Job) -> None:
     settings, track = job.settings, track_in(job.settings)
     films = VideoFolder(Path(settings["videos"]), track, settings["samples"], _reference(job))
     _score(job, films)
-    _require_same(job, settings["videos"], "videos.fingerprint", lambda cache: contents(films, cache))
+    if job.first_rank:
+        _require_same(job, settings["videos"], "videos.fingerprint", lambda cache: contents(films, cache))
 
 
 def _score(job: Job, films: FilmFolder | VideoFolder) -> None:
+    """By the first process, of several beside what the others have scored."""
     settings = job.settings
+    if job.ranks > 1:
+        from svi.training.ranks import take_card  # loads torch, which not every suite needs
+
+        take_card()
+    suite = suite_of(settings)
+    if job.ranks > 1:
+        score_share(films, suite, job.folder, job.share, job.counting("film"))
+        if not job.first_rank:
+            return
+        job.others()
     compared_with = str(settings.get("reference.fingerprint") or settings.get("audio.fingerprint") or "")
-    score_films(films, suite_of(settings), job.folder, job.counting("film"), compared_with)
+    score_films(films, suite, job.folder, job.counting("film"), compared_with)
     for key in ("reference", "audio"):
         if key in settings:
             _require_same(job, settings[key], f"{key}.fingerprint", partial(fingerprint, Path(settings[key])))

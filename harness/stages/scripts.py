@@ -1,6 +1,7 @@
 """What the films of a track start from: images and prompts, and for the embedded world the truth."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from harness.core.job import Job
 from harness.declare.tracks import track_in
 from harness.stages.loading import signal_of
 from harness.stages.reading import Reading
+from svi.artifacts import SIGNALS
 from svi.conditions.scenes import scenes_of
 from svi.course import Course
 from svi.data import world as shapes
@@ -40,6 +42,17 @@ class Scripts(NamedTuple):
     films: list[Script]
     stories: list[Story]
     samples_hash: str
+
+    def first(self, films: int, clips: int, read: Reading) -> "Scripts":
+        """Of so many of the films, where there are as many, their first clips, of which all frames are shown that the whole films
+        show."""
+        length, overlap = self.length, read.condition.overlap
+        if clips < length.n_clips:
+            # With the next clip, and shown by the last one.
+            shared = overlap if read.generate.overlap_from == "previous" else 0
+            length = FilmLength(clips, clips * (read.data.clip_frames - overlap) + shared)
+        short = [replace(film, prompts=film.prompts[: length.n_clips]) for film in self.films[:films]]
+        return self._replace(length=length, films=short, stories=self.stories[:films])
 
 
 def scripts_of(job: Job, read: Reading) -> Scripts:
@@ -165,3 +178,15 @@ def _scenes(story: Story, script: Script, n_frames: int, step: int) -> Story:
     by_prompt = {scene.prompt: scene for scene in story}
     last = len(script.prompts) - 1
     return [by_prompt[script.prompts[min(f // step, last)]] for f in range(n_frames)]
+
+
+def followed(films: Sequence[Script], folder: Path) -> list[Script]:
+    """The same; what each follows lies beside them, and a film has its sound."""
+    if all(script.signal is None for script in films):
+        return list(films)
+    (folder / SIGNALS).mkdir(exist_ok=True)
+    found = []
+    for script in films:
+        kept = None if script.signal is None else script.signal.keep(folder / SIGNALS / script.name)
+        found.append(replace(script, sound=kept) if kept and kept.suffix == ".wav" else script)
+    return found

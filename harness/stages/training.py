@@ -12,7 +12,7 @@ import torch.distributed as dist
 from harness.core.artifacts import FOOTAGE, HELD_BACK, TRAINED
 from harness.core.job import Job
 from harness.stages.cost import trained_parameters, watching, write_training_cost
-from harness.stages.loading import attend, backbone_of, footage_of, part_of, signal_of, transformers_of
+from harness.stages.loading import attend, backbone_of, footage_of, one_each, part_of, signal_of, transformers_of
 from harness.stages.reading import Reading
 from svi.artifacts import BANK, CHECKPOINTS, VAE
 from svi.artifacts import ERRORS as KEPT_ERRORS
@@ -20,7 +20,7 @@ from svi.axes import ERROR_RECYCLING
 from svi.backbones import speed
 from svi.backbones.catalogue import EXPERT
 from svi.data.cache import LatentCache
-from svi.data.cache_writer import write_cache
+from svi.data.cache_writer import help_cache, write_cache
 from svi.data.footage import Footage, Unreadable
 from svi.frames import Frames
 from svi.lora import adapter
@@ -85,7 +85,7 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
         adapter="full",
         seed=tiny.seed,
     )
-    objective = Reconstruction(clips, tiny.codec_steps, tiny.seed)
+    objective = Reconstruction(clips, tiny.codec_steps // (1 if tiny.codec_frames == 1 else 2), tiny.seed)
     folder.mkdir(exist_ok=True)
     trained = fit(TrainedCodec(tiny), objective, settings, folder, job.counting("codec step"), ema=tiny.ema)
     codec = WanCodec(trained.vae)
@@ -111,8 +111,14 @@ def data(job: Job) -> None:
     read = Reading(job.settings)
     footage = footage_of(job, read)
     held = footage.held_back()  # first, so that files torn there are listed too
+    ranks.take_card()
     base = backbone_of(job, read, ())
-    summary = write_cache(base, footage, read.condition, read.data, job.folder, job.counting("clip"))
+    cache = (base, footage, read.condition, read.data, job.folder)
+    if not job.first_rank:
+        help_cache(*cache, job.share)
+        return
+    share = job.share if job.ranks > 1 else slice(None)
+    summary = write_cache(*cache, job.counting("clip"), share, job.others)
     (job.folder / FOOTAGE).write_text(
         json.dumps({**summary, "videos": footage.files, "notes": footage.notes}, indent=2)
     )
@@ -167,7 +173,7 @@ def errors(job: Job) -> None:
     found = []
     for trained in ((), job.inputs["train"]):  # loaded again: a LoRA changes what it is attached to
         base = backbone_of(job, read)
-        found.append(own_errors(base, transformers_of(job, read, base, trained), cache, cases))
+        found.append(own_errors(base, transformers_of(job, read, base, one_each(trained)), cache, cases))
     sheets = {"own": own_sheet(base, cache, cases, *found)}
     with np.load(job.inputs["train"][0] / KEPT_ERRORS) as kept:
         if len(kept["t"]):  # none where all errors were made by hand

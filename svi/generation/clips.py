@@ -29,9 +29,18 @@ class ClipLoop:
     def next(self, films: Films, clip: int, past: State | None) -> tuple[Frames, State]:
         past = past or {}
         latents = self.denoiser.clip(self.given(films, clip, past), films.noise(clip))
-        frames, m = self.denoiser.decode(latents), self.condition.motion_frames
+        frames = self.denoiser.decode(latents)
         if past and self.settings.fix != "none":
             frames = recoloured(frames, films.images, self.settings.fix)
+        return frames, self._state(films, frames, latents, past)
+
+    def after(self, films: Films, frames: Frames) -> State:
+        """What the first clip needs of frames before it that nobody made, [B, L, H, W, 3] uint8: as if they were a clip."""
+        return self._state(films, frames, self.backbone.encode(torch.from_numpy(frames)), {})
+
+    def _state(self, films: Films, frames: Frames, latents: Tensor, past: State) -> State:
+        """What the clip after this one needs."""
+        m = self.condition.motion_frames
         handed_on = latents[:, :, -self.backbone.latent_frames(m) :]
         state = {"frames": torch.from_numpy(frames[:, -m:].copy()), "latents": handed_on.clone()}
         if self.memory is not None:
@@ -39,7 +48,7 @@ class ClipLoop:
             state["reference"] = self.memory.reference(films.images, last, torch.from_numpy(frames))
         if self.settings.detector == "statistics":
             state |= watched(latents, past)
-        return frames, state
+        return state
 
     def first(self, films: Films, error: Tensor) -> First:
         """Protocol: svi.generation.loop.Probed."""

@@ -18,7 +18,7 @@ class Films(Protocol):
     images: Tensor
     """The start images, [B, H, W, 3] uint8."""
     clips: int
-    """How many clips a film has. Text and noise of any later one may be asked for, by a loop that works ahead."""
+    """How many clips a film has. Text and noise of later ones may be asked for too, unless the loop's part gives `CLIP_BY_CLIP`."""
     negative: Tensor
     """What guidance leads away from, [B, tokens, channels]."""
 

@@ -1,7 +1,7 @@
 """LoRA adapters on a backbone's transformers: a new one, one from a file, and what Train writes."""
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from svi.artifacts import LORA, MODEL_INDEX, TRANSFORMER
@@ -20,11 +20,13 @@ from svi.backbones.wrapped import bare
 from svi.foreign import listed
 from svi.lora import files as lora_files
 from svi.lora.files import LoraWeights
-from svi.lora.keys import every_block, in_block
+from svi.lora.fit import fitting
+from svi.lora.stack import Lora
 from svi.settings import TrainSettings
 
-KNOWN = {(40, 5120): "a Wan 14B", (30, 3072): "Wan 2.2 TI2V-5B", (30, 1536): "Wan 2.1 T2V-1.3B"}  # (blocks, channels)
-Sizes = Mapping[str, tuple[int, int]]  # (out, in) of linear layers by name
+Stack = Sequence[tuple[LoraWeights, float]]
+"""LoRAs that act together, and the strength of each."""
+FIRST = "default"  # PEFT's name of an adapter that stands alone
 
 
 def adapted(backbone: Backbone, settings: TrainSettings, expert: str = EXPERT) -> nn.Module:
@@ -41,17 +43,28 @@ def adapted(backbone: Backbone, settings: TrainSettings, expert: str = EXPERT) -
         return backbone.transformers[expert]
     weights = None if start is None else lora_files.read(start)
     if weights:
-        _check_fit(transformer, weights)
+        weights = _trainable(fitting(transformer, weights))
     targets = list(weights.modules) if weights else _targets(transformer, backbone.lora_targets)
     torch.manual_seed(settings.seed)
     config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=targets)
     adapter: nn.Module = get_peft_model(transformer, config)
     if weights:
+        _fill(weights, transformer)
         _copy(weights, transformer, times=weights.scale / (settings.alpha / settings.rank))
     if settings.with_signal:
         for parameter in added(adapter).values():
             parameter.requires_grad_(True)
     return adapter
+
+
+def _trainable(weights: LoraWeights) -> LoraWeights:
+    """The same. Raises ValueError where training would lose something of it."""
+    if weights.differences:
+        raise ValueError(
+            f"the LoRA has differences of {len(weights.differences)} parameters beside it ({listed(sorted(weights.differences))}), "
+            "which a training would not keep; expected a plain LoRA to go on from"
+        )
+    return weights
 
 
 def _targets(transformer: Any, endings: Collection[str]) -> list[str]:
@@ -66,72 +79,75 @@ def _targets(transformer: Any, endings: Collection[str]) -> list[str]:
     ]
 
 
-def attach(transformer: nn.Module, weights: LoraWeights, share: float = 1.0) -> nn.Module:
-    """The transformer with this LoRA at `share` of its strength, frozen and in its numbers, as diffusers loads one.
+def attach(transformer: nn.Module, stack: Stack) -> nn.Module:
+    """The transformer with these LoRAs, all acting at once, frozen and in its numbers, as diffusers' `set_adapters` has them.
 
-    Every module must be there and fit, none may be left out. What signals add, where it lies beside the LoRA, goes into their
-    adapters.
+    Strength multiplies alpha / rank B A and differences alike. Every module must be there and fit, none may be left out but the
+    image branch of a model without one. What signals add, where it lies beside a LoRA, goes into their adapters.
 
-    Raises ValueError with the names when nothing matches, modules are missing on either side, or sizes differ.
+    Raises ValueError with the names when nothing matches, modules are missing on either side, sizes differ, or two LoRAs bring
+    what the same signal adds; nothing is changed then.
     """
-    _check_fit(transformer, weights)
-    alpha: Any = weights.alpha * share  # PEFT takes fractions too
-    config = LoraConfig(r=weights.rank, lora_alpha=alpha, target_modules=list(weights.modules), inference_mode=True)
+    return _attached(transformer, [(fitting(transformer, weights), strength) for weights, strength in stack])
+
+
+def _attached(transformer: nn.Module, fitted: Stack) -> nn.Module:
+    """Of LoRAs that fit it."""
+    if adapters_of(transformer) and sum(bool(weights.extra) for weights, _ in fitted) > 1:
+        raise ValueError(
+            "several LoRAs of a stack have beside them what a signal adds, and it can be given once; leave one out"
+        )
+    names = [FIRST, *(str(i) for i in range(1, len(fitted)))]
+    _add(transformer, fitted)
     wrapped: Any = transformer
+    model: Any = None
     with torch.random.fork_rng(devices=[]):  # PEFT draws an A first, which is replaced
-        model: nn.Module = get_peft_model(wrapped, config)
-    _copy(weights, transformer, share=share)
-    for name in weights.modules:
-        layer: Any = transformer.get_submodule(name)
+        for name, (weights, strength) in zip(names, fitted, strict=True):
+            alpha: Any = weights.alpha * strength  # PEFT takes fractions too
+            config = LoraConfig(
+                r=weights.rank, lora_alpha=alpha, target_modules=list(weights.modules), inference_mode=True
+            )
+            if model is None:
+                model = get_peft_model(wrapped, config)
+            else:
+                model.add_adapter(name, config)
+    model.base_model.set_adapter(names, inference_mode=True)
+    for name, (weights, strength) in zip(names, fitted, strict=True):
+        _fill(weights, transformer, strength)
+        _copy(weights, transformer, name)
+    for layer in (module for module in transformer.modules() if isinstance(module, LoraLayer)):
         layer.lora_A.to(wrapped.dtype)
         layer.lora_B.to(wrapped.dtype)
-    return model.eval()
+    attached: nn.Module = model.eval()
+    return attached
 
 
 @torch.no_grad()
-def _copy(weights: LoraWeights, transformer: nn.Module, times: float = 1, share: float = 1) -> None:
-    """Into PEFT's layers, B so many times as large; and `share` of what lay beside the LoRA into adapters of signals."""
+def _add(transformer: nn.Module, stack: Stack) -> None:
+    """The sum of all differences, each at its strength, in float32; a parameter is rounded once, to its own precision."""
+    for name in dict.fromkeys(name for weights, _ in stack for name in weights.differences):
+        parameter = transformer.get_parameter(name)
+        grown = parameter.float()
+        for weights, strength in stack:
+            if name in weights.differences:
+                grown = grown + strength * weights.differences[name].to(parameter.device, torch.float32)
+        parameter.copy_(grown)
+
+
+def _fill(weights: LoraWeights, transformer: nn.Module, share: float = 1) -> None:
+    """`share` of what lay beside the LoRA into adapters of signals."""
     unused = fill(transformer, weights.extra, "beside the LoRA", share)
     if unused:
         warnings.warn(f"beside the LoRA and not used: {listed(unused)}", stacklevel=4)
+
+
+@torch.no_grad()
+def _copy(weights: LoraWeights, transformer: nn.Module, adapter: str = FIRST, times: float = 1) -> None:
+    """Into PEFT's layers, B so many times as large."""
     for name, (a, b) in weights.modules.items():
         layer: Any = transformer.get_submodule(name)
-        layer.lora_A["default"].weight.copy_(a)
-        layer.lora_B["default"].weight.copy_(b.float() * times)
-
-
-def _check_fit(transformer: nn.Module, weights: LoraWeights) -> None:
-    if any(isinstance(module, BaseTunerLayer) for module in transformer.modules()):
-        raise ValueError("the transformer has a LoRA already; load the backbone again to give it another one")
-    linear = {name: m for name, m in transformer.named_modules() if isinstance(m, nn.Linear)}
-    model: Sizes = {name: (m.out_features, m.in_features) for name, m in linear.items()}
-    ours: Sizes = {name: (b.shape[0], a.shape[1]) for name, (a, b) in weights.modules.items()}
-    everywhere = dict.fromkeys(one for name in ours for one in every_block(name, _blocks(model)))
-    faults = {
-        "in the LoRA but not in the model": [name for name in ours if name not in model],
-        "in the model but not in the LoRA": [name for name in everywhere if name not in ours],
-        "of another size (out, in)": [
-            f"{name} {size} instead of {model[name]}" for name, size in ours.items() if model.get(name, size) != size
-        ],
-    }
-    if any(faults.values()):
-        said = "; ".join(f"{fault}: {listed(names)}" for fault, names in faults.items() if names)
-        matching = sum(name in model for name in ours)
-        raise ValueError(
-            f"the LoRA does not fit the model: {matching} of its {len(ours)} modules are there. It looks made for "
-            f"{_looks(ours)}, the model is {_looks(model)}. {said}"
-        )
-
-
-def _blocks(sizes: Sizes) -> int:
-    return 1 + max((block for name in sizes if (block := in_block(name)[0]) is not None), default=-1)
-
-
-def _looks(sizes: Sizes) -> str:
-    blocks = _blocks(sizes)
-    width = max((min(size) for name, size in sizes.items() if in_block(name)[0] is not None), default=0)
-    known = KNOWN.get((blocks, width))
-    return f"{blocks} blocks of {width} channels" + (f" ({known})" if known else "")
+        layer.lora_A[adapter].weight.copy_(a)
+        layer.lora_B[adapter].weight.copy_(b.float() * times)
 
 
 def weights_of(model: nn.Module, whole: bool = True) -> LoraWeights | None:
@@ -146,7 +162,7 @@ def weights_of(model: nn.Module, whole: bool = True) -> LoraWeights | None:
     tensors, trained = _whole(lora, whole), _whole(beside, whole)
     if not whole:
         return None
-    alpha = float(peft.peft_config["default"].lora_alpha)
+    alpha = float(peft.peft_config[FIRST].lora_alpha)
     return replace(lora_files.collect(tensors, "the model", alpha), extra={**_came(model), **trained})
 
 
@@ -207,27 +223,50 @@ def save_config(model: nn.Module, folder: Path) -> None:
     the LoRA that training goes on from. A full model has none."""
     if isinstance(model, PeftModel):
         folder.mkdir(parents=True, exist_ok=True)
-        model.peft_config["default"].save_pretrained(str(folder))
+        model.peft_config[FIRST].save_pretrained(str(folder))
         lora_files.write_beside(_came(model), folder)
 
 
-def load(backbone: Backbone, path: Path, expert: str = EXPERT, share: float = 1.0) -> nn.Module:
-    """The expert's transformer with what `save` wrote into a folder, or with the LoRA of any file that `lora_files.read` reads.
+def load(backbone: Backbone, stack: Sequence[Lora], expert: str = EXPERT) -> nn.Module:
+    """The expert's transformer with what `save` wrote into folders, or with LoRAs of any files that `lora_files.read` reads.
 
-    `share` of what was trained: W + share (W' - W) for every weight W, which for a LoRA W + B A is to scale its alpha.
-    Raises ValueError when there is neither, or it does not fit.
+    The strength of each is the share of what was trained: W + strength (W' - W) for every weight W, which for a LoRA W + B A is to
+    scale its alpha. Raises ValueError when there is nothing to read, or something does not fit.
     """
     base: Any = backbone.transformers[expert]
-    if (path / MODEL_INDEX).is_file():
-        raise ValueError(f"{path} is a whole model, not a LoRA; give it as backbone.weights")
-    if (path / TRANSFORMER).is_dir():
-        trained: nn.Module = load_like(base, path / TRANSFORMER)
-        return trained if share == 1 else _towards(trained, base, share)
-    weights = lora_files.read(path)
-    try:
-        return attach(base, weights, share)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    whole, loras = opened(stack)
+    if whole is not None:
+        trained = load_like(base, whole.path / TRANSFORMER)
+        base = trained if whole.strength == 1 else _towards(trained, base, whole.strength)
+    fitted = []
+    for path, weights, strength in loras:
+        try:
+            fitted.append((fitting(base, weights), strength))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return _attached(base, fitted) if fitted else base
+
+
+def opened(stack: Sequence[Lora]) -> tuple[Lora | None, list[tuple[Path, LoraWeights, float]]]:
+    """The fully trained transformer that a stack begins with, if it does, and its LoRAs.
+
+    Raises ValueError for files that cannot be read, are a whole model, or a trained transformer behind something else.
+    """
+    whole: Lora | None = None
+    loras = []
+    for number, lora in enumerate(stack):
+        if (lora.path / MODEL_INDEX).is_file():
+            raise ValueError(f"{lora.path} is a whole model, not a LoRA; give it as backbone.weights")
+        if not (lora.path / TRANSFORMER).is_dir():
+            loras.append((lora.path, lora_files.read(lora.path), lora.strength))
+        elif number == 0:
+            whole = lora
+        else:
+            raise ValueError(
+                f"{lora.path} holds a fully trained transformer, to which LoRAs can be added, but not the other way round; give it "
+                "first, and no other one"
+            )
+    return whole, loras
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""LoRA files: PEFT folders, the authors' v1 and 2.0 files, ComfyUI's, diffusers' and kohya's.
+"""LoRA files: PEFT folders, the authors' v1 and 2.0 files, ComfyUI's, diffusers', kohya's, and few-step files with differences.
 
 Reading is strict: what is not a plain LoRA of a Wan transformer is an error that names the keys, never left out in silence.
 Tensors keep their bits and their dtype; only where a format holds no alpha and alpha / rank is not 1, B is multiplied by it
@@ -22,7 +22,17 @@ from svi import disk
 from svi.artifacts import ADAPTER_CONFIG, ADAPTER_WEIGHTS, LORA
 from svi.backbones.adapters import SIGNAL
 from svi.foreign import json_object, listed, read_object, tensors_of
-from svi.lora.keys import FORMATS, HALVES, Format, every_block, in_block, key_of, parse
+from svi.lora.keys import (
+    FORMATS,
+    HALVES,
+    Format,
+    difference_key,
+    every_block,
+    in_block,
+    key_of,
+    parameter_of,
+    parse,
+)
 
 EXTRA = "extra.safetensors"
 DIFFUSERS_WEIGHTS, DIFFUSERS_ALPHA = "pytorch_lora_weights.safetensors", "lora_adapter_metadata"
@@ -41,6 +51,7 @@ OURS = ("format", "lora_format", "rank", "alpha", DIFFUSERS_ALPHA)  # metadata t
 # PEFT options that change what a LoRA computes, beyond rank and alpha.
 NOT_PLAIN = ("use_dora", "use_rslora", "lora_bias", "rank_pattern", "alpha_pattern", "modules_to_save", "use_qalora")
 PLAIN = {"peft_type": "LORA", "bias": "none"}
+HOLD_DIFFERENCES: Format = "comfyui"  # the one format with a place for differences
 HOLD_EXTRA: tuple[Format, ...] = ("svi1", "svi2", "peft")  # formats with a place for what is set aside
 
 
@@ -49,12 +60,14 @@ class LoraWeights:
     """A LoRA by diffusers' module names: A [rank, in], B [out, rank]; the model's weight grows by alpha / rank * B A.
 
     `form` is the format it was found in; `extra` holds the tensors of other modules that lay beside it, by their keys.
+    `differences` grow parameters (diffusers' names) as they are: biases, norms and whatever else few-step files change.
     """
 
     modules: Mapping[str, tuple[Tensor, Tensor]]
     alpha: float
     form: str
     extra: Mapping[str, Tensor] = field(default_factory=dict)
+    differences: Mapping[str, Tensor] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -202,7 +215,7 @@ def collect(
 
     Raises ValueError with the keys: none of a LoRA, unexpected ones, missing ones, several ranks or alphas, or none that counts.
     """
-    parts, extra = _sorted_out(tensors, origin)
+    parts, differences, extra = _sorted_out(tensors, origin)
     _check_whole(parts, origin)
     rank = _one_rank(parts, origin)
     found = _one_alpha(parts, origin)
@@ -214,6 +227,7 @@ def collect(
         alpha=chosen,
         form=next(key.form for name in tensors if (key := parse(name))),
         extra=extra,
+        differences=differences,
         metadata={key: value for key, value in (metadata or {}).items() if key not in OURS},
     )
 
@@ -221,9 +235,10 @@ def collect(
 Parts = dict[str, dict[str, Tensor]]  # by module, then "A", "B" or "alpha"
 
 
-def _sorted_out(tensors: Mapping[str, Tensor], origin: str) -> tuple[Parts, dict[str, Tensor]]:
-    """The parts of every module, and what is set aside."""
+def _sorted_out(tensors: Mapping[str, Tensor], origin: str) -> tuple[Parts, dict[str, Tensor], dict[str, Tensor]]:
+    """The parts of every module, differences by parameter, and what is set aside."""
     parts: Parts = {}
+    differences: dict[str, Tensor] = {}
     extra: dict[str, Tensor] = {}
     forms: dict[str, str] = {}
     unexpected: list[str] = []
@@ -232,6 +247,8 @@ def _sorted_out(tensors: Mapping[str, Tensor], origin: str) -> tuple[Parts, dict
         if key is not None and key.part not in parts.get(key.module, {}):
             parts.setdefault(key.module, {})[key.part] = tensor
             forms.setdefault(key.form, name)
+        elif (parameter := parameter_of(name)) is not None and parameter not in differences:
+            differences[parameter] = tensor
         elif SET_ASIDE & set(name.split(".")):
             extra[name] = tensor
         else:
@@ -245,7 +262,7 @@ def _sorted_out(tensors: Mapping[str, Tensor], origin: str) -> tuple[Parts, dict
         raise ValueError(f"{origin}: unexpected keys, which would be lost: {listed(sorted(unexpected))}")
     if len(forms) > 1:
         raise ValueError(f"{origin} mixes formats: {', '.join(f'{name} ({form})' for form, name in forms.items())}")
-    return parts, extra
+    return parts, differences, extra
 
 
 def _order(module: str) -> tuple[int, str]:
@@ -304,10 +321,16 @@ def write(weights: LoraWeights, path: Path, form: Format, metadata: Mapping[str,
     """A safetensors file, or with form "peft" a folder; each file appears whole or not at all.
 
     Formats without alpha get `weights.folded()`. Only "svi1", "svi2" and "peft" (in a file of its own) have a place for
-    `weights.extra`. `metadata` goes into the safetensors header. Raises ValueError for an unknown format.
+    `weights.extra`, and only "comfyui" one for differences. `metadata` goes into the safetensors header. Raises ValueError for an
+    unknown format, or differences that would be lost.
     """
     if form not in FORMATS:
         raise ValueError(f"unknown LoRA format {form!r}; known are {', '.join(FORMATS)}")
+    if weights.differences and form != HOLD_DIFFERENCES:
+        raise ValueError(
+            f"{form} has no place for differences, and this LoRA would compute something else without its "
+            f"{len(weights.differences)} ({listed(sorted(weights.differences))}); write it as {HOLD_DIFFERENCES}"
+        )
     if form != "peft":
         weights = weights.folded()
     header = {**weights.metadata, **(metadata or {}), "format": "pt", "lora_format": form}
@@ -317,6 +340,7 @@ def write(weights: LoraWeights, path: Path, form: Format, metadata: Mapping[str,
         for name, halves in weights.modules.items()
         for p, value in zip(HALVES, halves, strict=True)
     }
+    tensors |= {difference_key(parameter): value for parameter, value in weights.differences.items()}
     if form != "peft":
         _save(tensors | (dict(weights.extra) if form in HOLD_EXTRA else {}), path, header)
         return

@@ -26,10 +26,10 @@ _PREFIX = {
     "base_model.model.": "peft",
     "lora_unet_": KOHYA,
 }
+_BOTH = {"self_attn": "attn1", "cross_attn": "attn2"}
 _ATTENTION = {"q": "to_q", "k": "to_k", "v": "to_v", "o": "to_out.0"}
 _IN_BLOCK = {
-    **{f"self_attn.{wan}": f"attn1.{ours}" for wan, ours in _ATTENTION.items()},
-    **{f"cross_attn.{wan}": f"attn2.{ours}" for wan, ours in _ATTENTION.items()},
+    **{f"{a}.{wan}": f"{b}.{ours}" for a, b in _BOTH.items() for wan, ours in _ATTENTION.items()},
     "cross_attn.k_img": "attn2.add_k_proj",
     "cross_attn.v_img": "attn2.add_v_proj",
     "ffn.0": "ffn.net.0.proj",
@@ -46,12 +46,31 @@ _OUTSIDE = {
     "head.head": "proj_out",
 }
 _DIFFUSERS = {**_IN_BLOCK, **_OUTSIDE}
+# What only differences name: layers that no LoRA is of, and the tables that Wan calls modulation.
+_REST_IN_BLOCK = {
+    **{f"{wan}.norm_{half}": f"{ours}.norm_{half}" for wan, ours in _BOTH.items() for half in "qk"},
+    "cross_attn.norm_k_img": "attn2.norm_added_k",
+    "norm3": "norm2",
+}
+_REST_OUTSIDE = {
+    "patch_embedding": "patch_embedding",
+    "img_emb.proj.0": "condition_embedder.image_embedder.norm1",
+    "img_emb.proj.4": "condition_embedder.image_embedder.norm2",
+}
 _WAN = {ours: wan for wan, ours in _DIFFUSERS.items()}
+_WITH_REST = {**_DIFFUSERS, **_REST_IN_BLOCK, **_REST_OUTSIDE}
+_WAN_WITH_REST = {ours: wan for wan, ours in _WITH_REST.items()}
 _EITHER = {name: ours for wan, ours in _DIFFUSERS.items() for name in (wan, ours)}
 _FLAT = {name.replace(".", "_"): ours for name, ours in _EITHER.items()}
 
 _BLOCK = re.compile(r"(blocks[._](?:0|[1-9][0-9]{0,3})[._])(.+)")  # no model has 10000, and names of all are listed
 _TENSOR = re.compile(r"(.+)\.(?:(lora_A|lora_B|lora_down|lora_up)(?:\.default)?\.weight|(alpha))")
+_DIFFERENCE = re.compile(r"(.+)\.(diff|diff_b|diff_m)")
+_OF = {"diff": "weight", "diff_b": "bias"}
+_MODULATION, _TABLE = "modulation", "scale_shift_table"
+_IMAGE = re.compile(
+    r"(?:blocks\.[0-9]+\.attn2\.(?:add_k_proj|add_v_proj|norm_added_k)|condition_embedder\.image_embedder)(?:\..+)?"
+)
 _PART: dict[str, Literal["A", "B", "alpha"]] = {
     "lora_A": "A",
     "lora_down": "A",
@@ -82,6 +101,41 @@ def parse(key: str) -> Key | None:
     # Without a prefix: Wan's own names are SVI 2.0's, diffusers' are what its models save by themselves.
     form = _PREFIX.get(prefix) or ("diffusers" if module == name else "svi2")
     return Key(form, module, part)
+
+
+def parameter_of(key: str) -> str | None:
+    """The parameter, by diffusers' name, that a file's tensor of this key is the difference of; None for another key.
+
+    `diff` is a weight's, `diff_b` a bias's and `diff_m` a modulation's, as LightX2V's extractor writes them beside a LoRA, by Wan's
+    own names.
+    """
+    prefix = next((prefix for prefix in _PREFIX if key.startswith(prefix)), "")
+    found = _DIFFERENCE.fullmatch(key.removeprefix(prefix))
+    if found is None or _PREFIX.get(prefix) == KOHYA:
+        return None
+    name, kind = (f"{found[1]}.{_MODULATION}", "diff") if found[2] == "diff_m" else (found[1], found[2])
+    block = _BLOCK.fullmatch(name)
+    head, local = (block[1], block[2]) if block else ("", name)
+    if kind == "diff" and (head + local).removeprefix(head or "head.") == _MODULATION:
+        return f"{head}{_TABLE}"
+    ours = _WITH_REST.get(local)
+    inside = local in _IN_BLOCK or local in _REST_IN_BLOCK
+    return f"{head}{ours}.{_OF[kind]}" if ours is not None and inside == bool(head) else None
+
+
+def difference_key(parameter: str) -> str:
+    """The key of a parameter's difference in a file of ComfyUI's format: `parameter_of` the other way round."""
+    module, _, part = parameter.rpartition(".")
+    if part == _TABLE:
+        return f"diffusion_model.{module or 'head'}.diff_m"
+    block = _BLOCK.fullmatch(module)
+    wan = f"{block[1]}{_WAN_WITH_REST[block[2]]}" if block else _WAN_WITH_REST[module]
+    return f"diffusion_model.{wan}.{'diff' if part == 'weight' else 'diff_b'}"
+
+
+def of_image(name: str) -> bool:
+    """Whether a module or parameter is of the branch that attends to the image's CLIP feature, which not every Wan has."""
+    return _IMAGE.fullmatch(name) is not None
 
 
 def _module(name: str, flat: bool) -> str | None:

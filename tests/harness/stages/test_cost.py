@@ -72,12 +72,26 @@ def test_a_clip_whose_count_was_lost_costs_as_much_as_those_before(tmp_path: Pat
     assert cost(tmp_path)["evaluations"] == FILMS * CLIPS * STEPS
 
 
-def test_films_that_nobody_counted_from_the_start_have_no_cost(tmp_path: Path) -> None:
+def test_clips_that_nobody_counted_cost_as_much_as_those_that_follow(tmp_path: Path) -> None:
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    for folder in (whole, resumed):
+        folder.mkdir()
+    make(maker(), whole)
     with pytest.raises(KeyboardInterrupt):
-        make(maker(), tmp_path, stop_at=FILMS)
-    (tmp_path / "cost.json").unlink()
+        make(maker(), resumed, stop_at=FILMS)
+    (resumed / "cost.json").unlink()
+    make(maker(), resumed)
+    assert cost(resumed) == cost(whole)
+
+
+def test_the_last_clip_whose_count_was_lost_is_counted_too(tmp_path: Path) -> None:
     make(maker(), tmp_path)
-    assert not (tmp_path / "cost.json").exists()
+    whole = cost(tmp_path)
+    share = (CLIPS - 1) / CLIPS
+    kept = {name: share * whole[name] for name in ("calls", "evaluations", "tokens", "clips")}
+    (tmp_path / "cost.json").write_text(json.dumps({**whole, **kept}))
+    make(maker(), tmp_path)
+    assert cost(tmp_path) == whole
 
 
 def test_a_loop_may_say_when_the_first_frames_are_known(tmp_path: Path) -> None:

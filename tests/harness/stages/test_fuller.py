@@ -1,5 +1,6 @@
 """Fewer films than a finished stage made: they are taken from it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ from PIL import Image
 
 from benchmarks.artifacts import PROBE
 from harness.core.artifacts import COST, GAIN_AND_EPS
+from harness.core.checksums import FILES
+from harness.core.errors import UseError
 from harness.core.graph import Node
 from harness.core.job import Job
-from harness.core.store import Store
+from harness.core.store import MANIFEST, Store, read_manifest
 from harness.declare.spec import parse_overrides, select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
@@ -34,7 +37,7 @@ def node(store: Store, samples: int, **values: object) -> Node:
 
 def job(store: Store, one: Node) -> Job:
     folder = store.begin(one.kind, one.signature)
-    return Job(one.kind, folder, {**one.identity, **one.runtime}, {}, lambda *_: None, True)
+    return Job(one.kind, folder, {**one.identity, **one.runtime}, {}, lambda *_: None)
 
 
 def made(store: Store, one: Node) -> Path:
@@ -68,9 +71,20 @@ def test_fewer_films_are_those_that_are_there(tmp_path: Path) -> None:
         assert (taken / "videos" / f"{name}.mp4").samefile(more / "videos" / f"{name}.mp4")
 
 
+def test_none_are_taken_from_damaged_ones(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with (made(store, node(store, 3)) / FRAMES).open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(UseError, match=f"{FRAMES} has"):
+        made(store, node(store, 2))
+
+
 def test_their_cost_a_second_is_that_of_all(tmp_path: Path) -> None:
     store = Store(tmp_path)
     counted = made(store, node(store, 3)) / COST
+    (counted.parent / MANIFEST).write_text(
+        json.dumps({key: value for key, value in read_manifest(counted.parent).items() if key != FILES})
+    )
     counted.write_text('{"evaluations": 30, "tokens": 600, "film_seconds": 150}')
     assert (made(store, node(store, 2)) / COST).read_text() == counted.read_text()
 

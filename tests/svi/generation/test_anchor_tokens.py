@@ -15,7 +15,7 @@ from svi.method.anchor_tokens import TOKENS, anchor_tokens
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings
 from tests.svi import films
 from tests.svi.films import SETTINGS, quiet, scripts, sections, whole_and_stopped
-from tests.svi.wan_folder import KINDS, Kind, WanFolder
+from tests.svi.wan_folder import ONE_QUICK, Kind, WanFolder
 
 
 def maker(guidance: float = 1.0) -> Generator:
@@ -72,7 +72,7 @@ def test_stopped_after_every_clip_and_resumed_is_identical(tmp_path: Path) -> No
     assert np.array_equal(whole, cut)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ONE_QUICK)
 def test_films_of_wan(tmp_path: Path, wan_folder: WanFolder, kind: Kind) -> None:
     """Two clips that share five frames, guided."""
     data = DataSettings(height=32, width=32, clip_frames=13)

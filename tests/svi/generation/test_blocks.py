@@ -38,7 +38,7 @@ from svi.settings import (
 from tests.svi.conftest import CONDITION, DATA, make_cache
 from tests.svi.films import SETTINGS, maker, scripts, sections, whole_and_stopped
 from tests.svi.masked import TOKENS, dense, of_blocks
-from tests.svi.wan_folder import KINDS, Kind, WanFolder
+from tests.svi.wan_folder import ONE_QUICK, Kind, WanFolder
 
 T, STEPS = DATA.clip_frames, 2
 KEPT = [name for name, part in MEMORIES.items() if KV_CACHE in part.needs]
@@ -299,7 +299,7 @@ def test_films_side_by_side_are_as_if_each_was_made_alone() -> None:
 # Real Wans
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ONE_QUICK)
 def test_wan_is_trained_a_step_and_makes_two_clips(tmp_path: Path, wan_folder: WanFolder, kind: Kind) -> None:
     """With guidance, a sink and five shared frames."""
     data = DataSettings(clips=3, clip_frames=13, height=32, width=32)

@@ -20,7 +20,7 @@ from svi.settings import BackboneSettings, ConditionSettings, DataSettings, Gene
 from tests.svi import films
 from tests.svi.conftest import CONDITION, make_backbone
 from tests.svi.films import SETTINGS, quiet, scripts, sections, whole_and_stopped
-from tests.svi.wan_folder import KINDS, Kind, WanFolder
+from tests.svi.wan_folder import ONE_QUICK, Kind, WanFolder
 
 STEPS = SETTINGS.model_copy(update={"steps": 3})
 PLAIN, NOISY = ForcingSettings(), ForcingSettings(sigma_h=0.3)
@@ -175,7 +175,7 @@ def test_stopped_after_every_clip_and_resumed_is_identical(tmp_path: Path) -> No
     assert np.array_equal(whole, cut)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ONE_QUICK)
 def test_films_of_wan(tmp_path: Path, wan_folder: WanFolder, kind: Kind) -> None:
     """Two clips with five motion frames, two latents of history, of each kind of Wan."""
     data = DataSettings(height=32, width=32, clip_frames=13)

@@ -279,3 +279,21 @@ def test_sizes_that_cannot_be_are_refused(tmp_path: Path) -> None:
         maker().films(mixed, 8, 8, tmp_path, quiet)
     with pytest.raises(ValueError, match=r"the tiny backbone was trained on 16 x 16 pixels.*received 32 x 16"):
         maker(SETTINGS.model_copy(update={"lossless": False})).films(mixed, 8, 8, tmp_path, quiet)
+
+
+def test_films_are_the_same_whoever_makes_them(tmp_path: Path) -> None:
+    """Two makers, the second one first, in the same folder; the first one then finds nothing that was left."""
+    settings, asked = SETTINGS.model_copy(update={"together": 1}), (scripts(3), 13, 8)
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    alone.mkdir()
+    shared.mkdir()
+    maker(settings).films(*asked, alone, quiet)
+    made: list[int] = []
+    for share in (slice(1, None, 2), slice(0, None, 2), slice(None)):
+        maker(settings).films(*asked, shared, lambda done, _: made.append(done), share)
+    assert made == [0, 1, 2, 3, 0, 1, 2, 3, 3, 6]
+    names = sorted(str(file.relative_to(alone)) for file in alone.rglob("*.*"))
+    assert sorted(str(file.relative_to(shared)) for file in shared.rglob("*.*")) == names
+    assert len(names) == 3
+    for name in names:
+        assert (shared / name).read_bytes() == (alone / name).read_bytes()

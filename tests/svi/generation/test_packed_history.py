@@ -15,7 +15,7 @@ from svi.method.packing import PAST, packed
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings
 from tests.svi import films
 from tests.svi.films import SETTINGS, quiet, scripts, sections, whole_and_stopped
-from tests.svi.wan_folder import KINDS, Kind, WanFolder
+from tests.svi.wan_folder import ONE_QUICK, Kind, WanFolder
 
 
 def maker(condition: ConditionSettings = films.CONDITION) -> Generator:
@@ -105,7 +105,7 @@ def test_stopped_after_every_clip_and_resumed_is_identical(tmp_path: Path) -> No
     assert np.array_equal(whole, cut)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ONE_QUICK)
 def test_films_of_wan(tmp_path: Path, wan_folder: WanFolder, kind: Kind) -> None:
     """Two clips of four latents that share two, at sizes of which a quarter is left."""
     side = 64 if kind == "wan2.2-ti2v" else 32

@@ -17,7 +17,7 @@ from svi.generation.remedies import recoloured
 from svi.method.drift_detector import STRENGTH, drifted, statistics, updated
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, GenerateSettings
 from tests.svi.films import CONDITION, SETTINGS, maker, scripts, sections, whole_and_stopped
-from tests.svi.wan_folder import KINDS, Kind, WanFolder
+from tests.svi.wan_folder import ONE_QUICK, Kind, WanFolder
 
 FRAMES = 13  # of three clips of 5 frames that overlap by 1
 
@@ -129,7 +129,7 @@ def test_stopped_anywhere_and_resumed_is_identical_with_remedies(
     assert not np.array_equal(np.load(still / "frames.npy"), whole)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ONE_QUICK)
 def test_two_clips_of_a_real_wan(
     kind: Kind, wan_folder: WanFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from svi.settings import BackboneSettings, ConditionSettings, DataSettings
 from tests.svi import films
 from tests.svi.conftest import CONDITION
 from tests.svi.films import SETTINGS, quiet, scripts, sections, whole_and_stopped
-from tests.svi.wan_folder import KINDS, Kind, WanFolder
+from tests.svi.wan_folder import ONE_QUICK, Kind, WanFolder
 
 LATENT = SETTINGS.model_copy(update={"handoff": "latent"})
 
@@ -139,7 +139,7 @@ def test_more_history_than_a_block_has_is_refused() -> None:
         maker(condition=ConditionSettings(motion_frames=3))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ONE_QUICK)
 def test_films_of_wan(tmp_path: Path, wan_folder: WanFolder, kind: Kind) -> None:
     """Two clips with five motion frames, of each kind of Wan, both experts included."""
     data = DataSettings(height=32, width=32, clip_frames=13)

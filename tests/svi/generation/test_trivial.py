@@ -1,4 +1,5 @@
-"""Films that repeat the start image or the first clip: which frame is where, and that they resume, and need no model if none is."""
+"""Films that repeat the start image or the first clip, or go through the codec alone: which frame is where; that they resume, and
+need no model if none is."""
 
 import subprocess
 import sys
@@ -12,7 +13,16 @@ from svi.backbones.wan import WanBackbone
 from svi.generation.generator import Generator
 from svi.generation.reel import Script
 from svi.generation.trivial import shown, write_films
-from svi.settings import TRIVIAL_METHODS, BackboneSettings, DataSettings, GenerateSettings
+from svi.settings import (
+    COPY_CLIPS,
+    COPY_IMAGE,
+    PING_PONG,
+    RECODE,
+    TRIVIAL_METHODS,
+    BackboneSettings,
+    DataSettings,
+    GenerateSettings,
+)
 from tests.svi.conftest import CONDITION, DATA
 from tests.svi.films import SETTINGS, decoded, maker, quiet, scripts, sections
 from tests.svi.wan_folder import WanFolder
@@ -47,7 +57,7 @@ def test_which_frame_of_the_first_clip_is_shown() -> None:
     assert (np.abs(np.diff(shown("ping_pong", np.arange(4000), 81))) == 1).all()
 
 
-@pytest.mark.parametrize("method", TRIVIAL_METHODS)
+@pytest.mark.parametrize("method", [COPY_IMAGE, COPY_CLIPS, PING_PONG])
 def test_the_films_frames(tmp_path: Path, method: str) -> None:
     story = scripts(4)
     model = maker()
@@ -64,6 +74,19 @@ def test_the_films_frames(tmp_path: Path, method: str) -> None:
     assert np.array_equal(first[:, :4], np.load(tmp_path / "frames.npy")[:, :4])
     assert np.array_equal(made, first[:, shown(method, np.arange(17), 5)])
     assert not np.array_equal(first[:, 0], first[:, 1])
+
+
+def test_a_recoded_film_is_its_last_frame_through_the_codec_again_and_again(tmp_path: Path) -> None:
+    story, backbone = scripts(4), maker().backbone
+    made = films(tmp_path / RECODE, RECODE, story)
+    frames = np.stack([script.image for script in story])
+    for clip in CLIPS:
+        still = torch.from_numpy(frames)[:, None].repeat(1, 5, 1, 1, 1)
+        shown_clip = backbone.decode(backbone.encode(still))
+        length = clip.stop - clip.start
+        assert np.array_equal(made[:, clip], shown_clip[:, :length].numpy())
+        frames = shown_clip[:, -1].numpy()
+    assert not np.array_equal(made[0, 0], story[0].image)
 
 
 @pytest.mark.parametrize("method", TRIVIAL_METHODS)
@@ -116,7 +139,7 @@ def test_stopped_anywhere_and_resumed_is_identical(tmp_path: Path, method: str) 
             (work / f"{len(list(work.glob('*.mp4'))):05d}.mp4").write_bytes(b"begun")
     attempt(quiet)
     assert seen == [0, 2, 4, 6, 8, 9, 10, 11]
-    assert made == ([] if method == "copy_image" else [2, 1])
+    assert made == ([] if method in (COPY_IMAGE, RECODE) else [2, 1])
     assert sorted(p.name for p in cut.iterdir()) == ["frames.npy", "videos"]
     for file in ["frames.npy", *(f"videos/film-{i}.mp4" for i in range(3))]:
         assert (whole / file).read_bytes() == (cut / file).read_bytes(), file

@@ -1,12 +1,14 @@
 """Films as files."""
 
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from svi.generation.video import join_mp4, write_mp4
+from svi.generation.video import join_mp4, pieces_mp4, stream_mp4, write_mp4
 from tests.svi.films import decoded
 
 
@@ -56,6 +58,43 @@ def test_segments_are_joined_without_encoding_again(tmp_path: Path, fps: int) ->
     keys = [i for i, packet in enumerate(packets) if packet.is_keyframe]
     assert set(np.cumsum([0, *lengths[:-1]])) <= set(keys)  # every segment begins with a key frame: it is closed
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "film.mp4"]
+
+
+def test_a_film_that_is_streamed_can_be_watched_while_it_is_made(tmp_path: Path) -> None:
+    film, seen = tmp_path / "film.mp4", list[int]()
+    segments = write_segments(tmp_path, noise(17), [4, 5, 8], 8)
+
+    def coming() -> Iterator[Path]:
+        for segment in segments:
+            if segment != segments[0]:
+                seen.append(len(decoded(film)))
+            yield segment
+
+    stream_mp4(film, coming())
+    assert seen == [3, 8]  # all but the last frame, whose length the next one tells
+    join_mp4(tmp_path / "joined.mp4", segments)
+    assert np.array_equal(decoded(film), decoded(tmp_path / "joined.mp4"))
+
+
+def test_clips_one_after_the_other_behind_a_first_part_are_a_film(tmp_path: Path) -> None:
+    """As it is when it is joined, picture by picture and at the same times; a clip alone stands where it does in the film."""
+    lengths, begins, pieces = [4, 5, 8], Fraction(0), list[tuple[bytes, bytes]]()
+    segments = write_segments(tmp_path, noise(17), lengths, 8)
+    for number, (segment, length) in enumerate(zip(segments, lengths, strict=True), start=1):
+        pieces.append(pieces_mp4(segment, begins, number))
+        begins += Fraction(length, 8)
+    head, clips = pieces[0][0], [clip for _, clip in pieces]
+    (tmp_path / "film.mp4").write_bytes(b"".join([head, *clips]))
+    join_mp4(tmp_path / "joined.mp4", segments)
+    assert timed(tmp_path / "film.mp4") == timed(tmp_path / "joined.mp4")
+    (tmp_path / "last.mp4").write_bytes(head + clips[-1])
+    assert timed(tmp_path / "last.mp4") == timed(tmp_path / "joined.mp4")[9:]
+
+
+def timed(film: Path) -> list[tuple[float, bytes]]:
+    """Its pictures and when they are shown."""
+    with av.open(str(film)) as container:
+        return [(one.time, one.to_ndarray(format="rgb24").tobytes()) for one in container.decode(video=0)]
 
 
 def test_a_film_without_sound_is_its_segments_packets_and_nothing_else(tmp_path: Path) -> None:

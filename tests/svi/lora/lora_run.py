@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from diffusers import WanTransformer3DModel
+from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
@@ -34,6 +35,15 @@ def tiny_transformer(layers: int = 2, heads: int = 2) -> Any:
         cross_attn_norm=True,
         rope_max_seq_len=32,
     )
+
+
+@torch.no_grad()
+def output(model: nn.Module) -> Tensor:
+    """What the transformer makes of one fixed input."""
+    generator = torch.Generator().manual_seed(1)
+    x, text, image = (torch.randn(shape, generator=generator) for shape in ((1, 36, 3, 4, 6), (1, 7, 32), (1, 5, 32)))
+    velocity: Tensor = model(x, torch.tensor([500.0]), text, image, return_dict=False)[0]
+    return velocity
 
 
 def main(folder: Path, stage: int, dtype: str) -> None:

@@ -22,10 +22,11 @@ from svi.lora import files as lora_files
 from svi.lora.checkpoints import from_checkpoint
 from svi.lora.files import LoraWeights
 from svi.lora.keys import Format
+from svi.lora.stack import Lora
 from svi.settings import TrainSettings
 from svi.training import ranks
 from tests.svi.lora import lora_run
-from tests.svi.lora.lora_run import TARGETS, tiny_transformer
+from tests.svi.lora.lora_run import TARGETS, output, tiny_transformer
 from tests.svi.wan_folder import WanFolder
 
 SCRIPT = Path(__file__).with_name("lora_run.py")
@@ -58,15 +59,6 @@ def trained(backbone: Any, alpha: int = 4, seed: int = 0, expert: str = "transfo
     return model
 
 
-@torch.no_grad()
-def output(model: nn.Module) -> Tensor:
-    """What the transformer makes of one fixed input."""
-    generator = torch.Generator().manual_seed(1)
-    x, text, image = (torch.randn(shape, generator=generator) for shape in ((1, 36, 3, 4, 6), (1, 7, 32), (1, 5, 32)))
-    velocity: Tensor = model(x, torch.tensor([500.0]), text, image, return_dict=False)[0]
-    return velocity
-
-
 def lora_names(model: nn.Module) -> Iterator[str]:
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -86,7 +78,7 @@ def test_on_a_bfloat16_transformer_the_lora_is_trained_in_float32_and_used_in_bf
     assert base.transformers["transformer"].blocks[0].attn1.to_q.base_layer.weight.dtype == torch.bfloat16
     weights = lora.weights_of(model)
     assert weights is not None
-    again = lora.attach(backbone(wan, dtype=torch.bfloat16).transformers["transformer"], weights)
+    again = lora.attach(backbone(wan, dtype=torch.bfloat16).transformers["transformer"], [(weights, 1.0)])
     found = lora.weights_of(again)
     assert found is not None
     assert {p.dtype for name, p in again.named_parameters() if ".lora_" in name} == {torch.bfloat16}
@@ -105,7 +97,7 @@ def test_what_train_saves_is_loaded_bit_by_bit(wan: Path, alpha: int, tmp_path: 
     model = trained(backbone(wan), alpha)
     lora.save(model, tmp_path)
     base, random = backbone(wan), torch.get_rng_state()
-    loaded = lora.load(base, tmp_path)
+    loaded = lora.load(base, [Lora(tmp_path)])
     assert torch.equal(torch.get_rng_state(), random)
     assert not any(p.requires_grad for p in loaded.parameters())
     assert torch.equal(output(loaded), output(model))
@@ -145,7 +137,7 @@ def test_any_file_may_be_loaded(wan: Path, form: Format, tmp_path: Path) -> None
     model = trained(backbone(wan))
     lora.save(model, tmp_path)
     lora_files.write(lora_files.read(tmp_path), tmp_path / "any.safetensors", form)
-    assert torch.equal(output(lora.load(backbone(wan), tmp_path / "any.safetensors")), output(model))
+    assert torch.equal(output(lora.load(backbone(wan), [Lora(tmp_path / "any.safetensors")])), output(model))
 
 
 def test_each_expert_has_its_own(tmp_path: Path, wan_folder: WanFolder) -> None:
@@ -154,7 +146,7 @@ def test_each_expert_has_its_own(tmp_path: Path, wan_folder: WanFolder) -> None:
     model = trained(backbone(wan, both), expert="transformer_2")
     lora.save(model, tmp_path)
     base = backbone(wan, both)
-    loaded = lora.load(base, tmp_path, "transformer_2")
+    loaded = lora.load(base, [Lora(tmp_path)], "transformer_2")
     assert loaded.get_base_model() is base.transformers["transformer_2"]  # type: ignore[operator]
     pipeline = WanImageToVideoPipeline.from_pretrained(wan)
     lora_files.write(lora_files.read(tmp_path), tmp_path / "low.safetensors", "comfyui")
@@ -172,7 +164,7 @@ def test_a_fully_trained_transformer(wan: Path, tmp_path: Path) -> None:
     with torch.no_grad():
         base.transformers["transformer"].proj_out.weight.mul_(2)
     lora.save(model, tmp_path)
-    assert torch.equal(output(lora.load(backbone(wan), tmp_path).eval()), output(model.eval()))
+    assert torch.equal(output(lora.load(backbone(wan), [Lora(tmp_path)]).eval()), output(model.eval()))
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -193,8 +185,7 @@ def test_a_share_of_what_was_trained_lies_between_base_and_all_of_it(adapter: st
         lora.save(lora.adapted(base, TrainSettings(adapter="full")), tmp_path)
     start = weights(backbone(wan).transformers["transformer"])
     whole, part, none, default = (
-        weights(lora.load(backbone(wan), tmp_path, **share))
-        for share in ({"share": 1.0}, {"share": 0.4}, {"share": 0.0}, {})
+        weights(lora.load(backbone(wan), [Lora(tmp_path, *strength)])) for strength in ((1.0,), (0.4,), (0.0,), ())
     )
     assert all(torch.equal(whole[name], default[name]) for name in start)
     assert all(torch.equal(none[name], start[name]) for name in start)
@@ -230,7 +221,7 @@ def test_a_lora_of_another_model_is_refused(layers: int, heads: int, looks: str,
     base: Any = SimpleNamespace(transformers={"transformer": tiny_transformer()})
     before = base.transformers["transformer"].state_dict().keys()
     with pytest.raises(ValueError, match=f"{looks}, the model is 2 blocks of 24 channels.*{names}") as refused:
-        lora.load(base, tmp_path / "other.safetensors")
+        lora.load(base, [Lora(tmp_path / "other.safetensors")])
     assert "other.safetensors: the LoRA does not fit the model" in str(refused.value)
     assert base.transformers["transformer"].state_dict().keys() == before
 
@@ -248,33 +239,39 @@ def test_a_14b_lora_is_known_by_its_size() -> None:
     with pytest.raises(
         ValueError, match=r"20 of its 400 modules .* 40 blocks of 5120 channels \(a Wan 14B\), the model is 2"
     ):
-        lora.attach(tiny_transformer(), LoraWeights(modules, 128, "svi1"))
+        lora.attach(tiny_transformer(), [(LoraWeights(modules, 128, "svi1"), 1.0)])
 
 
-def test_image_projections_fit_only_a_model_that_has_them(wan: Path) -> None:
-    """Wan 2.2 A14B has none: a LoRA of Wan 2.1 that trained them cannot be loaded into it by halves."""
+def test_image_projections_are_left_out_of_a_model_without_any(wan: Path) -> None:
+    """Wan 2.2 A14B has none: of a LoRA of Wan 2.1 that trained them, the rest is loaded, and what is not used is named."""
     base = backbone(wan)
     base.lora_targets = (*TARGETS, "add_k_proj", "add_v_proj")
     weights = lora.weights_of(trained(base))
     assert weights is not None
     assert len(weights.modules) == 24
-    lora.attach(backbone(wan).transformers["transformer"], weights)
-    with pytest.raises(ValueError, match=r"20 of its 24 modules .* not in the model: blocks\.0\.attn2\.add_k_proj"):
-        lora.attach(tiny_transformer(), weights)
+    whole = lora.weights_of(lora.attach(backbone(wan).transformers["transformer"], [(weights, 1.0)]))
+    with pytest.warns(UserWarning, match=r"no branch for the image's CLIP feature.*blocks\.0\.attn2\.add_k_proj"):
+        rest = lora.weights_of(lora.attach(tiny_transformer(), [(weights, 1.0)]))
+    assert whole is not None
+    assert rest is not None
+    assert len(whole.modules) == 24
+    assert set(weights.modules) - set(rest.modules) == {
+        f"blocks.{i}.attn2.add_{name}_proj" for i in range(2) for name in "kv"
+    }
 
 
 def test_a_second_lora_is_refused() -> None:
     transformer = tiny_transformer()
     weights = sized(2, 2)
-    lora.attach(transformer, weights)
+    lora.attach(transformer, [(weights, 1.0)])
     with pytest.raises(ValueError, match="has a LoRA already"):
-        lora.attach(transformer, weights)
+        lora.attach(transformer, [(weights, 1.0)])
 
 
 def test_what_lies_beside_the_lora_is_named() -> None:
     weights = replace(sized(2, 2), extra={"dwpose_embedding.0.weight": torch.ones(1)})
     with pytest.warns(UserWarning, match=r"not used: dwpose_embedding\.0\.weight"):
-        lora.attach(tiny_transformer(), weights)
+        lora.attach(tiny_transformer(), [(weights, 1.0)])
 
 
 def run(folder: Path, stage: int, dtype: str, world: int) -> None:

@@ -264,8 +264,8 @@ BAD: dict[str, tuple[Change, str]] = {
     ),
     "empty": (lambda t: t.clear(), "none of its 0 keys matches"),
     "unexpected": (
-        lambda t: t.update({"blocks.0.norm3.diff": torch.ones(1), f"{Q}.dora_scale": torch.ones(1)}),
-        r"unexpected keys, which would be lost: blocks\.0\.norm3\.diff, blocks\.0\.self_attn\.q\.dora_scale",
+        lambda t: t.update({"blocks.0.norm9.diff": torch.ones(1), f"{Q}.dora_scale": torch.ones(1)}),
+        r"unexpected keys, which would be lost: blocks\.0\.norm9\.diff, blocks\.0\.self_attn\.q\.dora_scale",
     ),
     "no B": (
         lambda t: t.pop(f"{Q}.lora_B.default.weight"),
