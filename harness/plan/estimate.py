@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from harness.core.signature import canonical
+from harness.plan.kinds import GENERATE
 
 TIMINGS = (
     "timings.json"  # of this folder: stages of the embedded model, measured by `python -m harness.commands.timings`
@@ -21,7 +22,14 @@ COUNTED = frozenset(
         "generate.seed_stride", "generate.samples", "generate.steps", "eval.seed", "data.seed", "track",
     )
 )  # fmt: skip
-ALIKE = ("backbone.name", "generate.method", "suite")  # stages that differ in one of these say nothing of each other
+# Of what a clip is and what computes it: a pace learned at one size says nothing of another.
+FRAME = ("data.height", "data.width", "data.clip_frames")
+SIZE = (
+    *FRAME,
+    *("backbone.name", "backbone.fingerprint", "backbone.dtype", "train.dtype"),
+    *("tiny.layers", "tiny.heads", "tiny.head_dim", "tiny.ffn_dim", "tiny.codec"),
+)
+ALIKE = ("generate.method", "suite", *SIZE)  # stages that differ in one of these say nothing of each other
 Items = frozenset[tuple[str, str]]  # settings that can be compared as a set: name and value as text
 
 
@@ -36,6 +44,8 @@ class Measured:
     work: float
     shipped: bool = False
     """Whether another machine took it: it comes with the harness."""
+    films: Items = frozenset()
+    """The size of what it stands on, where it has none of its own: scores, reports."""
 
     def differs(self, mine: Items) -> Items:
         """In what a stage's settings differ, without those that did not exist when this was measured."""
@@ -56,17 +66,29 @@ class Estimate:
     shipped: bool
 
 
-def measured(manifest: Mapping[str, Any], shipped: bool = False) -> Measured | None:
+def sizes(*identities: Mapping[str, Any]) -> Items:
+    """Of clips: those of the first of these settings that have any."""
+    found = ({key: one[key] for key in FRAME if key in one} for one in identities)
+    return items(next(filter(None, found), {}))
+
+
+def measured(manifest: Mapping[str, Any], shipped: bool = False, films: Items = frozenset()) -> Measured | None:
     """What a manifest says of time; None for one of an earlier version, which does not tell fixed costs from others, and for
     a stage that was no work."""
     if "fixed" not in manifest or not manifest["work"]:
         return None
-    return Measured(items(manifest["identity"]), manifest["seconds"], manifest["fixed"], manifest["work"], shipped)
+    return Measured(
+        items(manifest["identity"]), manifest["seconds"], manifest["fixed"], manifest["work"], shipped, films
+    )
 
 
 def shipped(kind: str) -> tuple[Measured, ...]:
     """The stages of a kind that were measured at the embedded profile before this version was given out."""
-    found = (measured(row, shipped=True) for row in _timings()["stages"] if row["kind"] == kind)
+    rows = _timings()["stages"]
+    known = sizes(*(row["identity"] for row in rows if row["kind"] == GENERATE.name))  # all are of one profile
+    found = (
+        measured(row, True, frozenset() if sizes(row["identity"]) else known) for row in rows if row["kind"] == kind
+    )
     return tuple(one for one in found if one is not None)
 
 
@@ -94,10 +116,12 @@ def items(identity: Mapping[str, Any]) -> Items:
 def estimate(work: float, past: Iterable[tuple[Items, Measured]]) -> Estimate | None:
     """For so much work, by the median of those that differ in the fewest settings that change a stage's pace; None where there are
     none. What tells fixed costs comes before what does not (films taken from a finished stage took no time), this machine's before
-    the shipped ones.
+    the shipped ones. No work takes no time.
 
     `past`: each with the items in which it differs from the stage.
     """
+    if not work:
+        return Estimate(0.0, shipped=False)
     ranked = [
         ((one.fixed is None, distance, one.shipped), one)
         for differing, one in past

@@ -4,11 +4,12 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from benchmarks.samples import Sample
-from benchmarks.track import ENOUGH, Track, film_length
+from benchmarks.track import ENOUGH, Track
 from harness.core.errors import UseError
 from harness.declare.doors import loaded
 from harness.declare.parts import Chosen
 from harness.declare.settings import Settings
+from harness.plan.length import length_of
 from svi.settings import COPY_IMAGE
 
 
@@ -40,7 +41,7 @@ class Lengths:
                 "add samples to eval.path, or set generate.samples above 1"
             )
         fps = made.film_fps(settings.data)
-        wanted = film_length(track, fps, settings.data.clip_frames, condition.overlap, made.length).n_frames
+        wanted = length_of(settings, track).n_frames
         for sample in samples:
             key = (sample.image, signal.part.target, condition.encoder, fps)
             if key not in self._known:
@@ -66,7 +67,7 @@ def check_films(track: Track, settings: Settings) -> None:
             "fps=None in the track"
         )
     made, clip = settings.generate, settings.data.clip_frames
-    length = film_length(track, fps, clip, settings.condition.overlap, made.length)
+    length = length_of(settings, track)
     if track.condition is not None and length.n_frames < round(ENOUGH * track.seconds * fps, 6):
         raise UseError(
             f"track {track.name}: its films last for {track.seconds:g} s, these for {length.n_frames / fps:g} s, since "

@@ -1,6 +1,9 @@
 """The kinds of stage: which settings each reads, and the version of what it computes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+from svi.settings import COPY_IMAGE, RECODE
 
 SIZE = ("data.clip_frames", "data.height", "data.width")
 SIGNAL = ("condition.signal", "condition.encoder", "condition.weights")
@@ -44,11 +47,19 @@ GENERATE = Kind(
 )
 # Reads what the films will be made with, since it makes their first clip.
 FORECAST = Kind("forecast", "films", 1, GENERATE.reads, 25)
+# The first clips of the films, for a forecast alone: nothing else depends on them.
+ROLLOUT = Kind("rollout", "films", 2, GENERATE.reads, 22)
 # Of the start image alone: no model, and nothing that depends on the seed.
 COPY = replace(
     GENERATE,
     reads=(*SIZE, "data.fps", "data.world", *CONDITION, *(f"generate.{key}" for key in ("method", *LAYOUT)), "eval"),
 )
+# Of the start image and the codec alone.
+RECODED = replace(GENERATE, reads=("tiny", *ENCODERS, *COPY.reads, "generate.pixels"))
+MADE_BY: Mapping[str, Kind] = {
+    COPY_IMAGE: COPY,
+    RECODE: RECODED,
+}  # by generate.method; the others' films are GENERATE's
 # The truth about the same films, as films.
 TRUE_FILMS = replace(COPY, name="true_films")
 # Pictures of errors, beside the films.
@@ -70,4 +81,6 @@ SCORE = Kind("score", "scores", 4, (), 10)
 VIDEO_SCORES = Kind("video_scores", "scores", 1, (), 10)
 REPORT = Kind("report", "report", 6, (), 0)
 # One film of `harness generate`.
-FILM = Kind("film", "films", 2, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed"), 20)
+FILM = Kind("film", "film", 2, (*MODEL, *SIZE, "data.fps", *CONDITION, "generate", "speed"), 20)
+# Its clips, where their prompts are told meanwhile.
+TOLD = replace(FILM, name="told")

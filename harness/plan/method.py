@@ -15,6 +15,7 @@ from svi.data.samples import SPEECH_FPS
 from svi.parts import (
     BUILT_IN,
     CAUSAL,
+    CLIP_BY_CLIP,
     CONDITION,
     EPS,
     EULER,
@@ -88,6 +89,11 @@ class Method:
     def foretold(self) -> bool:
         """Whether its eps can be too, so that one clip foretells the film."""
         return self.probed and EPS in self.generation.part.gives
+
+    @property
+    def clip_by_clip(self) -> bool:
+        """Whether a clip is made from those before it alone."""
+        return CLIP_BY_CLIP in self.generation.part.gives
 
     def training(self, kind: Kind) -> tuple[Kind, dict[str, Any], dict[str, Any]]:
         """The kind of the stage that trains, with the settings that its objective reads; identity and runtime beside them."""

@@ -81,20 +81,28 @@ def _names_read(reads: tuple[str, ...], embedded: bool) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class Weights:
     """Weights in files: the folder, what its contents hash to, and the shapes they are made for. `found`: a backbone that is not
-    built in, which may do without files."""
+    built in, which may do without files; `absent`: why a published model's files are not there, whose name stands for them."""
 
     folder: Path | None
     digest: str | None
     shape: Geometry
     found: Found | None = None
+    absent: str = ""
 
     @classmethod
-    def find(cls, settings: BackboneSettings, cache: Path) -> "Weights":
-        """`cache` keeps the hashes of files. Raises UseError when they are missing or incomplete."""
+    def find(cls, settings: BackboneSettings, cache: Path, needed: bool = True) -> "Weights":
+        """`cache` keeps the hashes of files. Raises UseError when they are missing or incomplete; those of a published model that
+        is to lie in the hub's cache only where they are `needed`."""
         if of_file(settings.name) or settings.name in DOOR.points(BUILT_IN):
             return cls._of(DOOR.find(settings.name, BUILT_IN, "backbone.name"), settings, cache)
         with _use_errors():
-            folder = find_weights(settings)
+            try:
+                folder = find_weights(settings)
+            except ValueError as error:
+                model = MODELS.get(settings.name)
+                if needed or model is None or settings.weights is not None:
+                    raise
+                return cls(None, f"{model.repository}, not here", model.geometry, absent=str(error))
             return cls(folder, weights_digest(folder, lambda file: fingerprint(file, cache)), read_geometry(folder))
 
     @classmethod
@@ -155,12 +163,12 @@ def settled(settings: Settings) -> Settings:
     if start.path is None and data.path is None and settings.backbone.name in (*MODELS, FOLDER):
         # The world's scenes are for the model that was trained on it.
         start = start.model_copy(update={"path": BUNDLED})
-    if data.path is not None:
-        data = data.model_copy(update={"world": DataSettings().world})
     if data.path is None:  # the world has no end that could be kept from training: whatever is said, it is one world
         data = data.model_copy(update={"hold_back": DataSettings().hold_back})
-    elif start.path is not None:  # films start from there: nothing need be kept from training
-        data = data.model_copy(update={"hold_back": 0.0})
+    else:
+        data = data.model_copy(update={"world": DataSettings().world})
+        if start.path is not None:  # films start from there: nothing need be kept from training
+            data = data.model_copy(update={"hold_back": 0.0})
     if speed.attention == "auto":
         flash = find_spec("flash_attn") is not None and visible_gpus() and settings.backbone.dtype == "bfloat16"
         speed = speed.model_copy(update={"attention": "flash" if flash else "sdpa"})
@@ -209,6 +217,7 @@ def _check(settings: Settings) -> None:
         _check_own_sizes(settings)
     if settings.train.enabled:
         _check_shares(settings.train)
+    _check_places(settings)
 
 
 def _check_own_sizes(settings: Settings) -> None:
@@ -228,6 +237,17 @@ def _check_own_sizes(settings: Settings) -> None:
             "eval.size=sample and generate.lossless=true: one array keeps the frames of all films, which then have several "
             "sizes; set generate.lossless=false (scores read the mp4s)"
         )
+
+
+def _check_places(settings: Settings) -> None:
+    """Files that only some stages read, far into a run."""
+    condition = settings.condition
+    for key, path in (("encoder", condition.encoder), ("weights", condition.weights)):
+        if path is not None and not Path(path).exists():
+            raise UseError(f"condition.{key}={path}: no such file or folder (looked in {Path(path).absolute()})")
+    hosts = settings.train.hostfile
+    if hosts is not None and settings.train.ranks > 1 and not (Path(hosts).is_file() and Path(hosts).stat().st_size):
+        raise UseError(f"train.hostfile={hosts}: expected a file with a line a host, such as: node1 slots=8")
 
 
 def _check_shares(train: TrainSettings) -> None:

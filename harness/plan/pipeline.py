@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.samples import Sample, content_hash, load_samples, samples_folder
 from benchmarks.suites import EMBEDDED
 from benchmarks.track import Track
+from harness.core.artifacts import CARDS
 from harness.core.errors import UseError
 from harness.core.graph import Graph, Node
 from harness.core.registry import suggestion
@@ -19,8 +20,8 @@ from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import Resolved, Variant
 from harness.declare.tracks import identity_of
 from harness.plan.following import Lengths, check_films
-from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, REPORT, SCORE, TRAIN, Kind
-from harness.plan.launch import launcher
+from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, MADE_BY, REPORT, SCORE, TRAIN, Kind
+from harness.plan.launch import dealt, launcher, scorers
 from harness.plan.method import Method, check_training, method_of
 from harness.plan.model import Model, Weights, check_stories, model_of
 from harness.plan.scoring import Scoring, scorings
@@ -79,8 +80,10 @@ class Pipeline:
         return self.profile.backbone if set(named) <= {self.profile.named} else ", ".join(named)
 
 
-def build(request: Request, cache: Path) -> Pipeline:
-    """The whole graph; `cache` keeps the hashes of files. Raises UseError for whatever cannot work, before anything runs."""
+def build(request: Request, cache: Path, weights: bool = True) -> Pipeline:
+    """The whole graph; `cache` keeps the hashes of files. Raises UseError for whatever cannot work, before anything runs; without
+    `weights` those of a published model may be missing, which is noted: its stages then have signatures that no run has.
+    """
     experiment = request.experiment
     tracks = [experiment.track(name) for name in experiment.tracks]
     for key in ("train.seed", "generate.seed"):
@@ -92,7 +95,7 @@ def build(request: Request, cache: Path) -> Pipeline:
         raise UseError(f"compare_to={experiment.compare_to!r}: {suggestion(experiment.compare_to, table_names())}")
     if experiment.orderings is not None and experiment.orderings not in ordering_lists():
         raise UseError(f"orderings={experiment.orderings!r}: {suggestion(experiment.orderings, ordering_lists())}")
-    builder = Builder(cache)
+    builder = Builder(cache, weights)
     children = []
     for variant in experiment.variants:
         for seed in experiment.seeds:
@@ -105,9 +108,9 @@ def build(request: Request, cache: Path) -> Pipeline:
 class Builder:
     """A graph in the making: stages that variants share are one node, folders and weights are hashed once."""
 
-    def __init__(self, cache: Path) -> None:
-        """`cache` keeps the hashes of files."""
-        self.graph, self.cache = Graph(), cache
+    def __init__(self, cache: Path, weights: bool = True) -> None:
+        """`cache` keeps the hashes of files; `weights`: whether those of a published model must be there."""
+        self.graph, self.cache, self._needs_weights = Graph(), cache, weights
         self.notes: list[str] = []
         self._hashes: dict[tuple[str, str], str] = {}
         self._starts = Starts(self._fingerprint)
@@ -132,8 +135,9 @@ class Builder:
                 kind, label, model, {**extra, **parts, **begun}, base, _train_work(settings.train), {**places, **there}
             )
         # Held-back clips are all that films need of the latent cache.
-        made_by, needed = (COPY, set()) if settings.generate.method == COPY_IMAGE else (GENERATE, {"backbone"})
+        made_by = MADE_BY.get(settings.generate.method, GENERATE)
         kind, parts, places = method.films(made_by)
+        needed = set() if made_by is COPY else {"backbone"}
         needed |= {"data"} if _starts_held_back(settings) else set()
         upstream: dict[str, Any] = {role: base[role] for role in base if role in needed}
         begun, there = start.of(*model.experts)
@@ -160,6 +164,7 @@ class Builder:
                 track,
                 f"{name}, {track.name}",
                 to_score,
+                settings.generate.samples,
                 work=track.seconds * settings.generate.samples,
                 follows=settings.condition.signal if known else None,
             )
@@ -179,8 +184,12 @@ class Builder:
         """Weights are looked for once, however many variants use them."""
         wanted, weights = settings.backbone, None
         if not wanted.embedded:
-            weights = self._weights.get((wanted.name, wanted.weights)) or Weights.find(wanted, self.cache)
-            self._weights[wanted.name, wanted.weights] = weights
+            weights = self._weights.get((wanted.name, wanted.weights))
+            if weights is None:
+                weights = Weights.find(wanted, self.cache, self._needs_weights)
+                self._weights[wanted.name, wanted.weights] = weights
+                if weights.absent:
+                    self.notes.append(f"Planned without weights, which a run needs: {weights.absent}.")
         return model_of(settings, weights)
 
     def _method(self, model: Model) -> Method:
@@ -254,16 +263,16 @@ class Builder:
         track: Track,
         label: str,
         upstream: Mapping[str, Any],
+        count: int,
         kind: Kind = SCORE,
         films: Mapping[str, Any] = MappingProxyType({}),
         paths: Mapping[str, Any] = MappingProxyType({}),
         work: float = 1.0,
         follows: str | None = None,
     ) -> dict[str, str]:
-        """Add a stage a suite, of generated films or of those that `films` identifies; their signatures by suite. `follows`: the
-        signal of films whose world is known.
+        """Add a stage a suite, of at most `count` films that are generated or that `films` identifies; their signatures by suite.
 
-        Only the embedded suite reads the forecast.
+        `follows`: the signal of films whose world is known. Only the embedded suite reads the forecast.
         """
         if (settings, track, follows) not in self._scorings:
             self._scorings[settings, track, follows] = tuple(scorings(settings, track, self.cache, follows))
@@ -275,6 +284,7 @@ class Builder:
                 {**paths, **more},
                 {role: given for role, given in upstream.items() if role != FORECAST.name or suite == EMBEDDED},
                 work,
+                scorers(suite, settings.ranks, count),
             )
             for suite, identity, more in self._scorings[settings, track, follows]
         }
@@ -301,8 +311,9 @@ class Builder:
         runtime: Mapping[str, Any],
         upstream: Mapping[str, Any],
         work: float = 1.0,
+        ranks: int | None = None,
     ) -> str:
-        ranks = int(identity.get("train.ranks", 1))
+        ranks = ranks or int(identity.get("train.ranks", identity.get(CARDS, dealt(kind, identity, runtime))))
         node = Node(
             kind=kind.name,
             version=kind.version,
@@ -314,7 +325,7 @@ class Builder:
             ranks=ranks,
             priority=kind.priority,
             work=work,
-            launcher=launcher(ranks, runtime["train.hostfile"], len(self.graph)) if ranks > 1 else None,
+            launcher=launcher(ranks, runtime.get("train.hostfile"), len(self.graph)) if ranks > 1 else None,
         )
         self.graph.add(taken(node) if kind is BACKBONE else node)
         return node.signature
@@ -369,7 +380,7 @@ class Builder:
         """Computed once for each folder. Raises UseError for one that is missing or cannot be read."""
         if (key, path) not in self._hashes:
             if not Path(path).is_dir():
-                raise UseError(f"{key}={path}: no such folder (looked in {Path(path).resolve()})")
+                raise UseError(f"{key}={path}: no such folder (looked in {Path(path).absolute()})")
             try:
                 self._hashes[key, path] = compute(Path(path))
             except (ValueError, OSError) as error:

@@ -1,14 +1,16 @@
 """What there is to do, before it is done: a graph of stages held against a store."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.core.errors import UseError
 from harness.core.graph import Graph, Node
 from harness.core.signature import canonical
-from harness.core.store import ERROR, PROGRESS, Store
+from harness.core.store import ERROR, PROGRESS, Store, read_manifest
 from harness.core.text import duration, table
-from harness.plan.estimate import Items, Measured, estimate, items, measured, shipped
+from harness.plan.estimate import Items, Measured, estimate, items, measured, shipped, sizes
 
 State = Literal["cached", "partial", "missing"]
 COMPARED = 32  # past artifacts of a kind that a missing stage is compared with: bounds the work, newest first
@@ -41,10 +43,10 @@ class Plan:
     def of(cls, graph: Graph, store: Store, jobs: int = 1, embedded: bool = False) -> "Plan":
         """Hold the graph against the store; `embedded`: all of it is of the embedded model, whose timings are shipped."""
         pasts = {
-            kind: _Past.of(store.manifests(kind), shipped(kind) if embedded else ())
+            kind: _Past.of(store.manifests(kind), shipped(kind) if embedded else (), store)
             for kind in {node.kind: None for node in graph}
         }
-        rows = tuple(_row(node, graph.labels(node.signature), store, pasts[node.kind]) for node in graph)
+        rows = tuple(_row(node, graph, store, pasts[node.kind]) for node in graph)
         return cls(rows, jobs, _wall_seconds(rows, jobs))
 
     def count(self, state: State) -> int:
@@ -103,7 +105,7 @@ def totals(plan: Plan) -> str:
         return f"{len(plan.rows)} stages, all done"
     time = f"about {duration(plan.seconds)} with {plan.jobs} {'job' if plan.jobs == 1 else 'jobs'}"
     if plan.unknown == plan.count("partial") + plan.count("missing"):
-        time = "nothing like them has run yet, so nobody knows how long they take"
+        time = "nothing like them has run yet, so no run tells how long they take"
     elif plan.unknown:
         time += f", and {plan.unknown} of unknown time: nothing like them has run yet"
     return f"{len(plan.rows)} stages: {counts}; {time}"
@@ -129,22 +131,40 @@ class _Past:
     shipped: Sequence[Measured]
 
     @classmethod
-    def of(cls, manifests: Iterator[dict[str, Any]], shipped: Sequence[Measured]) -> "_Past":
+    def of(cls, manifests: Iterator[dict[str, Any]], shipped: Sequence[Measured], store: Store) -> "_Past":
         newest = sorted(manifests, key=lambda m: str(m["created"]), reverse=True)
-        seen = [_Seen(m["version"], m["identity"], m["upstream"], items(m["identity"]), measured(m)) for m in newest]
+        seen = [_seen(m, store if n < COMPARED else None) for n, m in enumerate(newest)]
         return cls({s.items: s for s in reversed(seen)}, seen[:COMPARED], shipped)
 
 
-def _row(node: Node, labels: tuple[str, ...], store: Store, past: _Past) -> PlannedStage:
+def _seen(manifest: dict[str, Any], store: Store | None) -> _Seen:
+    """`store` where its time is asked for."""
+    identity, upstream = manifest["identity"], manifest["upstream"]
+    films: Items = frozenset()
+    if store is not None and not sizes(identity):
+        films = sizes(*_upstream(store, upstream))
+    return _Seen(manifest["version"], identity, upstream, items(identity), measured(manifest, films=films))
+
+
+def _upstream(store: Store, upstream: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The settings of finished stages whose role is their kind; without those that are gone, or cannot be read."""
+    for role, given in upstream.items():
+        for signature in [given] if isinstance(given, str) else given[:1]:
+            with suppress(UseError, OSError):
+                yield read_manifest(store.artifact(role, signature))["identity"]
+
+
+def _row(node: Node, graph: Graph, store: Store, past: _Past) -> PlannedStage:
+    labels = graph.labels(node.signature)
     if store.done(node.kind, node.signature):
         return PlannedStage(node, labels, "cached", "", 0.0)
     mine = items(node.identity) if past.newest or past.shipped else frozenset()
     here = [(mine ^ seen.items, seen) for seen in past.newest]
+    films = frozenset() if sizes(node.identity) else sizes(*(graph[one].identity for one in node.needs))
     times = [(differing, seen.measured) for differing, seen in here if seen.measured is not None]
-    found = estimate(node.work, [*times, *((one.differs(mine), one) for one in past.shipped)])
+    times += [(one.differs(mine), one) for one in past.shipped]
+    found = estimate(node.work, [(differing | (films ^ one.films), one) for differing, one in times])
     seconds, elsewhere = (found.seconds, found.shipped) if found else (None, False)
-    if not node.work:  # it is shipped
-        seconds, elsewhere = 0.0, False
     if store.partial(node.kind, node.signature).is_dir():
         why, remaining = _so_far(node, store, seconds)
         return PlannedStage(node, labels, "partial", why, remaining, elsewhere and remaining == seconds)

@@ -199,7 +199,9 @@ def _compared(settings: ScoreSettings, key: str, cache: Path) -> tuple[dict[str,
     if path is None:
         return {}, {}
     if not Path(path).is_dir():
-        raise UseError(f"score.{key}={path}: no such folder (looked in {Path(path).resolve()})")
+        raise UseError(f"score.{key}={path}: no such folder (looked in {Path(path).absolute()})")
+    if not any(Path(path).iterdir()):
+        raise UseError(f"score.{key}={path}: the folder is empty; expected a file for each sample, by its name")
     return {f"{key}.fingerprint": fingerprint(Path(path), cache)}, {key: str(Path(path).absolute())}
 
 

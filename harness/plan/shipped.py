@@ -9,10 +9,8 @@ from harness.core.store import stage_name
 
 ROOT = Path(str(resources.files("harness.shipped")))
 CARD = "card.md"  # of a shipped stage: how it was made
-FOLDER, UNPACK = (
-    "shipped",
-    "harness.stages.shipped:unpack",
-)  # runtime setting of such a stage; the function that takes it
+FOLDER = "shipped"  # runtime setting of such a stage
+UNPACK = "harness.stages.shipped:unpack"  # what takes it
 
 
 def shipped_folder(kind: str, signature: str) -> Path:

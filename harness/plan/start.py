@@ -48,7 +48,7 @@ class Starts:
             )
         for path in paths:
             if not Path(path).exists():
-                raise UseError(f"{FROM}={path}: no such file or folder (looked in {Path(path).resolve()})")
+                raise UseError(f"{FROM}={path}: no such file or folder (looked in {Path(path).absolute()})")
             self._check(Path(path), settings)
         return Start(
             dict(zip(experts, (str(Path(path).absolute()) for path in paths), strict=True)),
@@ -83,6 +83,11 @@ class Starts:
                 weights = read(path)
             except ValueError as error:
                 raise UseError(f"{FROM}: {error}") from error
+            if weights.differences:
+                raise UseError(
+                    f"{FROM}={path}: it holds differences of {len(weights.differences)} parameters beside the LoRA, as few-step "
+                    "files do, which a training would not keep; go on from a plain LoRA"
+                )
             self._found[path] = weights.rank, bool(weights.extra)
         return self._found[path]
 

@@ -110,12 +110,12 @@ MODELS: dict[str, Published] = {
 
 TINY_FRAMES = 64  # positions of the tiny transformer's rotary embedding
 TINY_PATCH = 2  # latents of a token's side
-FRAMES_A_LATENT = 4  # of a codec that compresses time
+MASK_CHANNELS = 4  # as in Wan, where they are the four pixel frames of a latent frame
 
 
 def tiny_frames_a_latent(tiny: TinySettings) -> int:
     """Pixel frames of a latent frame of the embedded backbone, but for the first one, which holds one."""
-    return FRAMES_A_LATENT if tiny.codec == "wan" else 1
+    return tiny.codec_frames if tiny.codec == "wan" else 1
 
 
 def tiny_latent_shape(tiny: TinySettings, data: DataSettings) -> tuple[int, int, int, int]:
@@ -137,6 +137,12 @@ def tiny_latent_shape(tiny: TinySettings, data: DataSettings) -> tuple[int, int,
             f"tiny.latent_channels is {tiny.latent_channels}, but a patch of the codec has {components} "
             "components; set at most that, or a larger tiny.codec_patch"
         )
+    width, given = tiny.heads * tiny.head_dim, TINY_PATCH**2 * (2 * tiny.latent_channels + MASK_CHANNELS)
+    if tiny.start == "still" and width <= given:
+        raise ValueError(
+            f"tiny.start=still: a token of {width} channels (tiny.heads x tiny.head_dim) cannot hold the {given} numbers that it "
+            "is made from and their mean; set more of either, or fewer tiny.latent_channels"
+        )
     frames = 1 + (data.clip_frames - 1) // tiny_frames_a_latent(tiny)
     return tiny.latent_channels, frames, data.height // tiny.codec_patch, data.width // tiny.codec_patch
 
@@ -145,8 +151,9 @@ def _check_wan_codec(tiny: TinySettings, data: DataSettings) -> None:
     """Raises ValueError for what an AutoencoderKLWan cannot take."""
     if tiny.codec_patch not in (4, 8):
         raise ValueError(f"tiny.codec_patch is {tiny.codec_patch}; with tiny.codec=wan set 4 or 8")
-    if (data.clip_frames - 1) % FRAMES_A_LATENT:
-        near = FRAMES_A_LATENT * max(round((data.clip_frames - 1) / FRAMES_A_LATENT), 1) + 1
+    if (data.clip_frames - 1) % tiny.codec_frames:
+        near = tiny.codec_frames * max(round((data.clip_frames - 1) / tiny.codec_frames), 1) + 1
         raise ValueError(
-            f"data.clip_frames is {data.clip_frames}; with tiny.codec=wan a clip has {FRAMES_A_LATENT} k + 1 frames, such as {near}"
+            f"data.clip_frames is {data.clip_frames}; with tiny.codec=wan a clip has {tiny.codec_frames} k + 1 frames, such as "
+            f"{near}"
         )

@@ -17,6 +17,7 @@ from svi.backbones.backbone import Condition
 from svi.backbones.catalogue import Geometry
 from svi.backbones.padding import masked, padded
 from svi.backbones.speed import default_device
+from svi.backbones.wan_vae import pixels, statistics
 from svi.backbones.weights import read_geometry
 from svi.backbones.wrapped import LORA_TARGETS, a_token, bare, branch_of
 from svi.foreign import read_object
@@ -146,6 +147,13 @@ class WanBackbone:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
+    def rest_text_encoder(self) -> None:
+        """Give the card's memory back, and wait in the machine's; the next encode_text takes it from there."""
+        if "text_encoder" in self.__dict__:
+            self.text_encoder[1].to("cpu")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
     # Text
 
     @torch.no_grad()
@@ -157,6 +165,7 @@ class WanBackbone:
         from diffusers.pipelines.wan.pipeline_wan_i2v import prompt_clean
 
         tokenizer, encoder = self.text_encoder
+        encoder.to(self.device)  # where it rested
         length = self.settings.text_tokens
         tokens = tokenizer(
             [prompt_clean(prompt)], padding="max_length", max_length=length, truncation=True, return_tensors="pt"
@@ -193,8 +202,7 @@ class WanBackbone:
     @property
     def _statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and reciprocal standard deviation of the latents, as diffusers computes them."""
-        config = self.vae.config
-        mean, std = (torch.tensor(values)[:, None, None, None] for values in (config.latents_mean, config.latents_std))
+        mean, std = statistics(self.vae)
         return mean, 1.0 / std
 
     def latent_frames(self, frames: int) -> int:
@@ -294,11 +302,6 @@ class WanBackbone:
             return x
         given, latents = condition["latents"][:, :1], condition["latents"][:, 1:]
         return given * latents + (1 - given) * x
-
-
-def pixels(frames: Tensor) -> Tensor:
-    """[B, F, H, W, 3] uint8 -> [B, 3, F, H, W] float32 in [-1, 1], as diffusers computes it."""
-    return 2 * (frames.permute(0, 4, 1, 2, 3).float() / 255) - 1
 
 
 def squashed(images: Tensor, side: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:

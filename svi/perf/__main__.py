@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from svi.backbones.catalogue import MODELS
 from svi.perf.bank import SizeName
 
 if TYPE_CHECKING:
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
 
 
 SIZE = click.option(
-    "--size", type=click.Choice(["14b-480p", "test"]), default="14b-480p", show_default=True, help="of the model"
+    "--size", type=click.Choice([*MODELS, "test"]), default="wan2.1-i2v-14b-480p", show_default=True, help="the model"
 )
 REPEAT = click.option(
-    "--repeat", type=click.IntRange(1), default=3, show_default=True, help="calls to take the median of"
+    "--repeat", type=click.IntRange(1, 10_000), default=3, show_default=True, help="calls to take the median of"
 )
 JSON = click.option(
     "--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="write the figures here too"
@@ -58,7 +59,7 @@ def step(size: str, checkpointing: str, repeat: int, file: Path | None) -> None:
 
 @main.command()
 @SIZE
-@click.option("--steps", type=click.IntRange(2), default=10, show_default=True, help="denoising steps a clip")
+@click.option("--steps", type=click.IntRange(2, 10_000), default=10, show_default=True, help="denoising steps a clip")
 @REPEAT
 @JSON
 def denoise(size: str, steps: int, repeat: int, file: Path | None) -> None:
@@ -66,6 +67,15 @@ def denoise(size: str, steps: int, repeat: int, file: Path | None) -> None:
     from svi.perf.denoise import measure
 
     _report(lambda device: measure(size, device, steps, repeat), file)
+
+
+@main.command()
+def memory() -> None:
+    """The peak memory that `harness plan` foretells, beside what small real models take here, each in a fresh process. Linux."""
+    from svi.perf.memory import measure, table
+
+    for line in table(measure()):
+        click.echo(line)
 
 
 def _report(rows: Callable[["torch.device"], Iterator[Figures]], file: Path | None) -> None:

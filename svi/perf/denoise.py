@@ -9,10 +9,10 @@ from torch import Tensor
 from svi.backbones import speed
 from svi.generation.denoiser import Denoiser, Given
 from svi.perf.measure import Cost, cost, free, matmul_rate
-from svi.perf.shapes import CLIP_TOKENS, SIZES, Size, random_backbone
+from svi.perf.shapes import SIZES, Size, random_backbone
+from svi.perf.step import PLAIN, random_clips
 from svi.settings import GenerateSettings, SpeedSettings
 
-PLAIN = SpeedSettings(attention="sdpa")
 TRIED: dict[str, dict[str, object]] = {
     "plain (SDPA, bf16 weights)": {},
     "flash-attn": {"attention": "flash"},
@@ -53,17 +53,11 @@ def _clip(size: Size, settings: SpeedSettings, device: torch.device, steps: int,
     backbone = random_backbone(size, at_first)
     models = speed.prepare(backbone.transformers, settings, device)
     denoiser = Denoiser(backbone, models, GenerateSettings(steps=steps))
-    given, noise = _inputs(size)
+    given, noise = inputs(size)
     return cost(lambda: denoiser.clip(given, noise), device, repeat)
 
 
-def _inputs(size: Size) -> tuple[Given, Tensor]:
+def inputs(size: Size) -> tuple[Given, Tensor]:
     """What one clip is made from, and its noise."""
-    channels, *rest = size.latent_shape
-    text_dim, image_dim = size.transformer["text_dim"], size.transformer["image_dim"]
-    condition = {
-        "latents": torch.randn(1, channels + size.shape.mask_channels, *rest),
-        "image": torch.randn(1, CLIP_TOKENS, image_dim),
-    }
-    text, negative = torch.randn(2, 1, size.backbone.text_tokens, text_dim).unbind()
-    return Given(condition, text, negative), torch.randn(1, channels, *rest)
+    clips = random_clips(size).batch([0], [False], [0])
+    return Given(clips.condition, clips.text, torch.randn_like(clips.text)), torch.randn_like(clips.latents)

@@ -1,46 +1,38 @@
 """One training step: with the latent cache, and with everything encoded in the step, as the authors' code does."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from svi.data.cache import Batch
+from svi.backbones import speed
+from svi.backbones.architectures import CLIP_TOKENS
+from svi.backbones.padding import masked
 from svi.error_settings import BankSettings, InjectionSettings
 from svi.lora import adapter as lora
 from svi.objectives.error_recycling import ErrorRecycling
 from svi.perf.measure import cost, matmul_rate
-from svi.perf.shapes import CLIP_TOKENS, SIZES, Encoders, Size, random_backbone
-from svi.settings import ConditionSettings, FlowSettings, TrainSettings
+from svi.perf.random_clips import RandomClips
+from svi.perf.shapes import SIZES, Encoders, Size, random_backbone
+from svi.settings import ConditionSettings, FlowSettings, SpeedSettings, TrainSettings
 from svi.training import ranks
 from svi.training.engine import engine_for, take_step
 
 CLIPS = 4
+PLAIN = SpeedSettings(attention="sdpa")
 
 
-class RandomClips:
-    """What a latent cache gives, of random numbers."""
-
-    references = 1
-
-    def __init__(self, size: Size) -> None:
-        channels, *rest = size.latent_shape
-        shape = size.transformer
-        self.latents = torch.randn(CLIPS, channels, *rest)
-        self.condition = torch.randn(CLIPS, channels + size.shape.mask_channels, *rest)
-        self.image = torch.randn(CLIPS, CLIP_TOKENS, shape["image_dim"])
-        self.text = torch.randn(CLIPS, size.backbone.text_tokens, shape["text_dim"])
-
-    def __len__(self) -> int:
-        return CLIPS
-
-    def batch(self, rows: Sequence[int], short: Sequence[bool], reference: Sequence[int]) -> Batch:
-        picked = list(rows)
-        condition = {"latents": self.condition[picked], "image": self.image[picked]}
-        return Batch(self.latents[picked], condition, self.text[picked])
+def random_clips(size: Size) -> RandomClips:
+    """What a latent cache gives at this size; in TI2V-5B the first latent frame is given."""
+    wan = size.built.transformer
+    latents = torch.randn(CLIPS, *size.latent_shape)
+    condition = {"latents": masked(torch.randn_like(latents), size.shape.mask_channels, 1)}
+    if size.built.image is not None:
+        condition["image"] = torch.randn(CLIPS, CLIP_TOKENS, wan["image_dim"])
+    return RandomClips(latents, condition, torch.randn(CLIPS, size.backbone.text_tokens, wan["text_dim"]))
 
 
 def measure(size_name: str, device: torch.device, repeat: int, checkpointing: str) -> Iterator[dict[str, Any]]:
@@ -48,7 +40,7 @@ def measure(size_name: str, device: torch.device, repeat: int, checkpointing: st
     size = SIZES[size_name]
     rate = matmul_rate(device, getattr(torch, size.backbone.dtype))
     with tempfile.TemporaryDirectory() as folder:
-        step, objective = _step(size, Path(folder), checkpointing)
+        step, objective = step_of(size, Path(folder), checkpointing)
         with objective:
             cached = cost(step, device, repeat)
             yield _row("latent cache", cached.seconds, cached.peak_gib, flops(size, checkpointing), rate)
@@ -76,15 +68,18 @@ def _row(name: str, seconds: float, peak_gib: float, work: float, rate: float) -
     return {"name": name, "seconds": seconds, "peak_gib": peak_gib, "share_of_matmul_rate": work / seconds / rate}
 
 
-def _step(size: Size, folder: Path, checkpointing: Any) -> tuple[Any, ErrorRecycling]:
-    """One optimiser step on one clip, through the engine and the objective that trainings use."""
+def step_of(
+    size: Size, folder: Path, checkpointing: Any, run: SpeedSettings = PLAIN
+) -> tuple[Callable[[], Tensor], ErrorRecycling]:
+    """One optimiser step on one clip, through the engine and the objective of trainings; to be called in a `with` of the latter."""
     ranks.join()
     settings = TrainSettings(
         rank=size.rank, alpha=size.rank, batch=1, dtype=size.backbone.dtype, checkpointing=checkpointing
     )
     backbone = random_backbone(size, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     model = lora.adapted(backbone, settings)
-    clips: Any = RandomClips(size)
+    speed.kernels(model, run, backbone.device)
+    clips: Any = random_clips(size)
     bank = BankSettings(capacity=4, dtype=size.backbone.dtype)
     objective = ErrorRecycling(
         backbone, clips, FlowSettings(), InjectionSettings(), bank, ConditionSettings(), 0, folder
@@ -96,7 +91,7 @@ def _step(size: Size, folder: Path, checkpointing: Any) -> tuple[Any, ErrorRecyc
         nonlocal done
         for loss in objective.losses(engine, range(done, done + 1), 1, done, range(done + 1, done + 2)):
             engine.backward(loss)
-            take_step(engine)
+            take_step(engine, settings.grad_clip)
         done += 1
         return loss
 

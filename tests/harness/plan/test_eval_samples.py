@@ -62,7 +62,7 @@ def run(node: Node, folder: Path) -> Path:
 
 
 def job(node: Node, folder: Path) -> Job:
-    return Job(node.kind, folder, {**node.identity, **node.runtime}, {}, lambda *_: None, True)
+    return Job(node.kind, folder, {**node.identity, **node.runtime}, {}, lambda *_: None)
 
 
 def test_films_that_end_with_their_prompts_need_enough_of_them_for_their_track(tmp_path: Path, weights: Path) -> None:

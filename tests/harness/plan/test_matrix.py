@@ -47,7 +47,7 @@ def test_an_empty_store_has_a_time_for_every_stage_of_the_embedded_profile(tmp_p
     assert max(map(len, shown)) <= WIDTH
     assert len(shown) < 20
     assert "cores" in shipped_about()
-    assert totals(plan).startswith("56 stages: 56 not begun; about ")
+    assert totals(plan).startswith("60 stages: 60 not begun; about ")
 
 
 def test_a_row_a_variant_and_a_column_a_kind(tmp_path: Path) -> None:

@@ -205,3 +205,22 @@ def own(file: Path, **overrides: object) -> pipeline.Pipeline:
         experiment, "ablation_eimg", "tiny", (), {"backbone.name": f"{file}:Mosaic", **overrides}
     )
     return pipeline.build(request, file.parent / "fingerprints.json")
+
+
+def test_a_published_model_is_planned_without_its_weights(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan needs no download; a run does."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    experiment = select(EXPERIMENTS.get("ablation_eimg"), "base,full")
+    values = {"data.path": str(videos), "eval.path": "bundled"}
+    request = pipeline.Request(experiment, "ablation_eimg", "wan2.2-ti2v-5b", (), values)
+    with pytest.raises(UseError, match="are not in the hub's cache"):
+        pipeline.build(request, tmp_path / "fingerprints.json")
+    planned = pipeline.build(request, tmp_path / "fingerprints.json", weights=False)
+    assert {"train", "generate", "score"} <= {node.kind for node in planned.graph}
+    (note,) = planned.notes
+    assert "without weights" in note
+    assert "hf download Wan-AI/Wan2.2-TI2V-5B-Diffusers" in note

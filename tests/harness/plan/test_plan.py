@@ -160,7 +160,7 @@ def test_the_plan_is_rendered_for_people_and_as_json(store: Store) -> None:
         "3 stages: 1 done, 2 not begun; about 2 min with 2 jobs, and 1 of unknown time: nothing like them has run yet"
     )
     assert totals(Plan.of(graph(train()), store)) == "1 stages, all done"
-    assert totals(Plan.of(graph(node("a")), store)).endswith("so nobody knows how long they take")
+    assert totals(Plan.of(graph(node("a")), store)).endswith("so no run tells how long they take")
     told = planned.to_json()
     assert (told["cached"], told["missing"], told["unknown"], told["seconds"]) == (1, 2, 1, 120.0)
     assert told["stages"][1]["labels"] == ["no_img", "twin"]
@@ -198,3 +198,31 @@ def test_a_large_plan_is_quick(store: Store) -> None:
     plan = Plan.of(made, store, jobs=4)
     assert plan.count("missing") == 2000
     assert time.perf_counter() - start < 4.0  # a fifth of what 10,000 stages may take, with room for a busy machine
+
+
+CLIP = {"data.height": 16, "data.width": 16, "data.clip_frames": 5}
+
+
+@pytest.mark.parametrize(
+    "other", [{"data.height": 480}, {"data.clip_frames": 81}, {"backbone.name": "wan"}, {"train.dtype": "bfloat16"}]
+)
+def test_a_pace_at_one_size_says_nothing_of_another(store: Store, other: dict[str, Any]) -> None:
+    commit(store, train(seed=0, **CLIP))
+    assert Plan.of(graph(train(seed=1, **CLIP)), store).rows[0].estimate == 10.0
+    assert Plan.of(graph(train(seed=1, **{**CLIP, **other})), store).rows[0].estimate is None
+
+
+@pytest.mark.parametrize(("height", "seconds"), [(16, 10.0), (480, None)])
+def test_scores_take_the_size_of_their_films(store: Store, height: int, seconds: float | None) -> None:
+    """A stage without sizes of its own is held against those that stand on films of its size alone."""
+
+    def films(seed: int, **other: int) -> Node:
+        return node("films", kind="generate", identity={"seed": seed, **CLIP, **other})
+
+    def score(on: Node) -> Node:
+        return node("score", kind="score", upstream={"generate": on.signature}, identity={"suite": "embedded"})
+
+    past, other = films(0), films(1, **{"data.height": height})
+    for one in (past, score(past)):
+        commit(store, one)
+    assert Plan.of(graph(other, score(other)), store).rows[1].estimate == seconds

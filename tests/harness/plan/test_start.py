@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,17 @@ def test_films_of_a_variant_that_trains_nothing_are_made_with_it(tmp_path: Path)
         assert mine.runtime["train.from"] == str((tmp_path / "one").absolute())
         trained = next(node for label, node in stages(begun, kind).items() if label.startswith("full"))
         assert "train.from" not in trained.runtime
+
+
+def test_a_few_step_file_is_no_start_since_a_training_would_lose_its_differences(tmp_path: Path) -> None:
+    weights = replace(
+        files.read(Path(write(tmp_path / "plain"))), differences={"blocks.0.attn1.to_q.bias": torch.ones(4)}
+    )
+    files.write(weights, tmp_path / "few.safetensors", "comfyui")
+    with pytest.raises(
+        UseError, match=r"few\.safetensors: it holds differences of 1 parameters.*go on from a plain LoRA"
+    ):
+        built(tmp_path, train__from=str(tmp_path / "few.safetensors"))
 
 
 def test_what_cannot_be_gone_on_from_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from svi.backbones.catalogue import Geometry
 from svi.backbones.plain import PlainBackbone
 from svi.backbones.wrapped import bare, caches
 from svi.lora import adapter
+from svi.lora.stack import Lora
 from svi.settings import BackboneSettings, ConditionSettings, DataSettings, TrainSettings
 from svi.training.objective import tokens_of
 from tests.guide import written
@@ -81,9 +82,9 @@ def test_another_transformer_than_wans_is_found_and_kept_whole(
         model.leave.bias.fill_(3)
     adapter.save(model, tmp_path)
     fresh = kind.load(None, BackboneSettings(), DATA)
-    loaded: Any = adapter.load(fresh, tmp_path)
+    loaded: Any = adapter.load(fresh, [Lora(tmp_path)])
     assert torch.equal(loaded.leave.bias, model.leave.bias)
-    half: Any = adapter.load(fresh, tmp_path, share=0.5)
+    half: Any = adapter.load(fresh, [Lora(tmp_path, 0.5)])
     start = fresh.transformers["transformer"].leave.bias
     assert torch.allclose(half.leave.bias, (start + 3) / 2)
 

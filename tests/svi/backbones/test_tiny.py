@@ -44,6 +44,20 @@ def test_words_are_fixed_vectors_at_their_place(backbone: TinyBackbone) -> None:
     assert (text[0, 2:] == 0).all()
 
 
+def test_of_phrases_every_word_carries_the_first(backbone: TinyBackbone, tmp_path: Path) -> None:
+    backbone.save(tmp_path)
+    settings = BACKBONE.model_copy(update={"text": "phrases"})
+    phrases = TinyBackbone.load(tmp_path, settings, DATA)
+    words = backbone.encode_text(["ring east, ball east, beach", "ball east, ring east, beach"])
+    first, second = phrases.encode_text(["ring east, ball east, beach", "ball east, ring east, beach"])
+    added = first - words[0]
+    assert torch.allclose(added[0], added[1])
+    assert torch.allclose(added[2], added[3])
+    assert not torch.allclose(added[0], added[2])
+    assert torch.allclose(added[:2], (second - words[1])[2:4], atol=1e-6)
+    assert (added.norm(dim=1)[:5] > 1).all()
+
+
 def test_save_and_load(backbone: TinyBackbone, cache: LatentCache, tmp_path: Path) -> None:
     backbone.save(tmp_path)
     twin = TinyBackbone.load(tmp_path, BACKBONE, DATA)

@@ -126,6 +126,10 @@ def test_text_encoder_is_freed_and_loaded_again(folders: dict[Kind, Path]) -> No
     backbone.free_text_encoder()
     assert "text_encoder" not in backbone.__dict__
     assert torch.equal(backbone.encode_text([PROMPT]), before)
+    encoder = backbone.text_encoder[1]
+    backbone.rest_text_encoder()
+    assert torch.equal(backbone.encode_text([PROMPT]), before)
+    assert backbone.text_encoder[1] is encoder
 
 
 # Encoding, decoding, velocity

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderKLWan
 from torch import Tensor
 
+from svi.artifacts import VAE
 from svi.backbones.catalogue import EXPERT
 from svi.backbones.tiny import TinyBackbone
 from svi.backbones.wan_codec import TrainedCodec, WanCodec
+from svi.backbones.wan_vae import pixels
 from svi.data.footage import WorldFootage
 from svi.method.draws import keyed
 from svi.objectives.reconstruction import Reconstruction
@@ -42,6 +45,29 @@ def test_latents_are_standardised_and_four_frames_are_one(codec: WanCodec, clips
     assert codec.decode(latents).shape == clips.shape
 
 
+def test_each_frame_may_be_encoded_alone(clips: Tensor) -> None:
+    codec = WanCodec(TrainedCodec(TINY.model_copy(update={"codec_frames": 1})).vae)
+    codec.standardise(clips)
+    latents, films = codec.encode(clips), codec.decode(codec.encode(clips))
+    assert latents.shape == (8, 8, 5, 8, 8)
+    assert films.shape == clips.shape
+    for frame in range(5):
+        alone = codec.encode(clips[:, frame : frame + 1])
+        assert torch.allclose(alone[:, :, 0], latents[:, :, frame], atol=1e-5)
+        assert (codec.decode(alone)[:, 0].int() - films[:, frame].int()).abs().max() <= 1
+
+
+def test_a_frame_alone_is_what_diffusers_makes_of_it(clips: Tensor, tmp_path: Path) -> None:
+    codec = WanCodec(TrainedCodec(TINY.model_copy(update={"codec_frames": 1})).vae)
+    codec.save(tmp_path)
+    theirs = AutoencoderKLWan.from_pretrained(tmp_path / VAE)
+    with torch.no_grad():
+        latents = theirs.encode(pixels(clips[:, 2:3])).latent_dist.mode()
+        frame = theirs.decode(latents).sample
+    assert torch.allclose(codec.encode(clips[:, 2:3]), latents, atol=1e-5)
+    assert torch.allclose(codec.vae.decode(latents).sample, frame, atol=1e-5)
+
+
 def test_it_is_the_same_again_from_its_files(codec: WanCodec, clips: Tensor, tmp_path: Path) -> None:
     codec.save(tmp_path)
     again = WanCodec.load(tmp_path)
@@ -54,7 +80,7 @@ def test_training_lowers_its_error_first_on_frames_then_on_clips(clips: Tensor, 
     with torch.no_grad():
         before = float(model(clips, keyed("test")))
     settings = TrainSettings(steps=16, batch=4, lr=4e-3, schedule="cosine", adapter="full", log_every=4)
-    trained = train(model, Reconstruction(clips, 16, seed=0), settings, tmp_path, lambda done, total: None)
+    trained = train(model, Reconstruction(clips, 8, seed=0), settings, tmp_path, lambda done, total: None)
     assert seen == [5, *[1] * 8, *[5] * 8]
     with torch.no_grad():
         assert float(trained(clips, keyed("test"))) < 0.8 * before

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from svi.backbones.wan import WanBackbone, pixels, squashed
+from svi.backbones.wan import WanBackbone, squashed
+from svi.backbones.wan_vae import pixels
 from svi.settings import ConditionSettings
 from tests.svi.backbones.wans import ONE_FRAME, SETTINGS, noise_for, picture, sizes
 from tests.svi.wan_folder import IMAGE_DIM, KINDS, Kind

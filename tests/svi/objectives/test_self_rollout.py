@@ -17,7 +17,7 @@ from tests.svi.objectives.rolling import (
     stepped,
     steps_on_wan,
 )
-from tests.svi.wan_folder import KINDS, Kind, WanFolder
+from tests.svi.wan_folder import ONE_QUICK, Kind, WanFolder
 
 
 def test_the_condition_is_the_models_own_and_the_target_true(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_interrupted_and_resumed_is_bit_identical(tmp_path: Path) -> None:
     assert max(float(x.abs().max()) for name, x in weights.items() if "lora_B" in name) > 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ONE_QUICK)
 def test_a_step_and_two_clips_on_wan(kind: Kind, wan_folder: WanFolder, tmp_path: Path) -> None:
     backbone, read = open_wan(wan_folder(kind), clips=2, starts=1, share=1.0)
     objective = steps_on_wan(SelfRollout, tmp_path, backbone, read)

@@ -44,7 +44,7 @@ def test_every_speed_setting_is_measured_or_says_why_not(tmp_path: Path) -> None
 
 def test_arithmetic_at_true_size() -> None:
     """32,760 tokens; 1.7e15 FLOP a forward pass, 6.4e15 a LoRA step with activations computed again."""
-    size = SIZES["14b-480p"]
+    size = SIZES["wan2.1-i2v-14b-480p"]
     assert size.tokens == 32_760
     assert sum(size.flops()) == pytest.approx(1.7e15, rel=0.02)
     assert flops(size, "block") == pytest.approx(6.4e15, rel=0.02)

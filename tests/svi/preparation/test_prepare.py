@@ -57,11 +57,12 @@ def test_samples_and_a_list_of_what_was_skipped(files: list[Path], tmp_path: Pat
     told = []
     target = tmp_path / "out"
     sources = [Copied(file) for file in files]
-    outcome = prepare(sources, [("d", "lacks a text")], target, lambda *said: told.append(said))
+    outcome = prepare(sources, [("d", "lacks a text"), ("\t=1", "-no")], target, lambda *said: told.append(said))
     assert outcome.made == {"a": Made(5, 0.2, ""), "c": Made(5, 0.2, "")}
-    assert outcome.skipped == [("d", "lacks a text"), ("b", f"{files[1]} is empty")]
+    assert outcome.skipped == [("d", "lacks a text"), ("\t=1", "-no"), ("b", f"{files[1]} is empty")]
     with (target / "skipped.csv").open(newline="") as file:
-        assert list(csv.reader(file)) == [["sample", "why"], ["d", "lacks a text"], ["b", f"{files[1]} is empty"]]
+        rows = list(csv.reader(file))
+    assert rows == [["sample", "why"], ["d", "lacks a text"], ["'\t=1", "'-no"], ["b", f"{files[1]} is empty"]]
     assert told == [
         (1, 3, "a", "5 frames, 0.2 s"),
         (2, 3, "b", f"skipped: {files[1]} is empty"),

@@ -90,7 +90,7 @@ def plain(tiny: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Weight
     return trained(tiny, folder), folder
 
 
-@pytest.fixture(params=["tiny float32", "wan bfloat16"])
+@pytest.fixture(params=["tiny float32", pytest.param("wan bfloat16", marks=pytest.mark.slow)])
 def world(request: pytest.FixtureRequest) -> tuple[World, str]:
     """With the numbers to train in."""
     name, dtype = request.param.split()
