@@ -127,5 +127,6 @@ class Console:
 def _text(progress: Mapping[str, Any]) -> str:
     """Such as "clip 3/50, about 12 min left"."""
     done, total = progress["done"], progress["total"]
-    left = (time.time() - progress["since"]) * (total / done - 1) if done else None
+    taken = time.time() - progress["since"]
+    left = taken * (total / done - 1) if done and taken > 0 else None  # less than none: the clock was set back
     return how_far(progress) if left is None else f"{how_far(progress)}, about {duration(left)} left"

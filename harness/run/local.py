@@ -19,9 +19,9 @@ from filelock import Timeout
 from harness.core.gpus import VISIBLE, visible_gpus
 from harness.core.graph import Node
 from harness.core.job import StageError
-from harness.core.store import ERROR, Store
+from harness.core.store import ERROR, LOG, Store
 from harness.run.leash import end_trees, leashed
-from harness.run.worker import HARNESS_PID, JOB, LOG, run_job, settle, write_job
+from harness.run.worker import HARNESS_PID, JOB, run_job, settle, write_job
 
 # Stages run side by side: more threads than one in each would only make them wait for each other.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")

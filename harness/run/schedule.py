@@ -14,6 +14,7 @@ from typing import Any, Literal
 from harness.core.errors import Interrupted
 from harness.core.graph import Graph, Node
 from harness.core.store import PROGRESS, Store
+from harness.core.use import in_use
 from harness.run.local import Executor
 
 TICK = 1.0  # seconds
@@ -58,9 +59,10 @@ def run(
 ) -> Outcome:
     """Run all stages that are not done. On an error of the command, also Ctrl-C, the executor lets go of what runs.
 
-    Raises Interrupted on Ctrl-C and SIGTERM; its message says what is finished and how far the rest has come.
+    Raises Interrupted on Ctrl-C and SIGTERM; its message says what is finished and how far the rest has come. Raises UseError
+    where the result of a stage is damaged.
     """
-    with _signals() as seen:
+    with in_use(store.locks), _signals() as seen:
         schedule = _Schedule(graph, store, executor, on_event, on_tick)
         try:
             outcome = schedule.carry_out(seen)
@@ -111,6 +113,8 @@ class _Schedule:
                 self.users[needed].append(node)
         self.waiting = {node.signature: len(node.needs) for node in graph}
         cached = [node for node in graph if store.done(node.kind, node.signature)]
+        for node in cached:
+            store.verify(node.kind, node.signature)
         self.outcome.cached.update({node.signature: Event(node, "cached") for node in cached})
         for node in cached:
             self._end(self.outcome.cached[node.signature])

@@ -23,11 +23,11 @@ from harness.core.atomic import write_json
 from harness.core.errors import UseError
 from harness.core.graph import Node
 from harness.core.job import Job, StageError
-from harness.core.store import ELAPSED, ERROR, LABEL, PROGRESS, Store
+from harness.core.store import ELAPSED, ERROR, LABEL, LOG, PROGRESS, Store
+from harness.core.use import in_use
 from harness.run.leash import end_descendants
 
 HARNESS_PID = "HARNESS_PID"  # environment variable: the command that a worker belongs to
-LOG = "log.txt"
 JOB = "job.json"
 VERDICT = "verdict.json"  # rank 0 says to the others whether there is work
 PROGRESS_EVERY = 0.5  # seconds between writes of progress.json
@@ -48,7 +48,7 @@ def run_job(
     StageError when the stage fails; why is in error.json, its output in log.txt of the partial folder.
     """
     store, node = Store(Path(root)), Node(**fields)
-    with store.lock(node.kind, node.signature):
+    with in_use(store.locks), store.lock(node.kind, node.signature):
         needed = not store.done(node.kind, node.signature)
         folder = store.begin(node.kind, node.signature) if needed else None
         if meeting is not None:
@@ -108,12 +108,16 @@ def _lives(process: psutil.Process) -> bool:
 def _attempt(
     store: Store, node: Node, folder: Path, facts: Mapping[str, str], meeting: Path | None, clock: "_Clock"
 ) -> None:
-    write_json(folder / LABEL, {"label": node.label})
-    try:
-        with _output_to(folder / LOG):
-            _function(node.target)(_job(store, node, folder, clock.progress, first_rank=True))
+    write_json(folder / LABEL, {"label": node.label, "upstream": node.upstream})
+
+    def others() -> None:
         if meeting is not None:
             _wait_for(*(meeting / f"rank-{rank}" for rank in range(1, node.ranks)))
+
+    try:
+        with _output_to(folder / LOG):
+            _function(node.target)(_job(store, node, folder, clock.progress, 0, others))
+        others()
     except (Exception, SystemExit) as error:
         message = _one_line(error)
         report = {"kind": type(error).__name__, "message": message, "traceback": traceback.format_exc()}
@@ -176,12 +180,28 @@ class _Clock:
             self._pace = (self._now() - when) / (done - first)
 
 
-def _job(store: Store, node: Node, folder: Path, progress: Callable[[int, int, str], None], *, first_rank: bool) -> Job:
+def _job(
+    store: Store,
+    node: Node,
+    folder: Path,
+    progress: Callable[[int, int, str], None],
+    rank: int,
+    others: Callable[[], None] = lambda: None,
+) -> Job:
     def folders(upstream: Any) -> Any:
         return store.find(upstream) if isinstance(upstream, str) else [store.find(one) for one in upstream]
 
     inputs = {role: folders(upstream) for role, upstream in node.upstream.items()}
-    return Job(node.kind, folder, {**node.identity, **node.runtime}, inputs, progress, first_rank)
+    return Job(
+        node.kind,
+        folder,
+        {**node.identity, **node.runtime},
+        inputs,
+        progress,
+        rank=rank,
+        ranks=node.ranks,
+        others=others,
+    )
 
 
 def _function(target: str) -> Callable[[Job], None]:
@@ -239,7 +259,7 @@ def main(path: Path) -> int:
     if json.loads(path.with_name(VERDICT).read_text())["needed"]:
         store, node = Store(Path(job["root"])), Node(**job["node"])
         folder = store.partial(node.kind, node.signature)
-        _function(node.target)(_job(store, node, folder, lambda *_: None, first_rank=False))
+        _function(node.target)(_job(store, node, folder, lambda *_: None, rank))
         path.with_name(f"rank-{rank}").touch()
     return 0
 

@@ -1,5 +1,6 @@
 """Where stages run: as jobs of a Slurm cluster. They outlive the command; the same command picks them up."""
 
+import shlex
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -69,15 +70,19 @@ class Slurm:
         stage = Stage(store, node, Future())
         stage.future.set_running_or_notify_cancel()
         with self._guard:
-            self._new.append(stage)
-        self._wake.set()
+            if not self._closed.is_set():
+                self._new.append(stage)
+                self._wake.set()
+                return stage.future
+        stage.future.set_exception(StageError("the command was interrupted"))
         return stage.future
 
     def close(self) -> None:
         """Let go of the jobs: they go on, and the same command picks them up."""
         if self._closed.is_set():
             return
-        self._closed.set()
+        with self._guard:
+            self._closed.set()
         self._wake.set()
         self._thread.join(CLOSING)
         left = [stage for stage in self._stages if stage.record is not None and stage.record.job]
@@ -85,7 +90,10 @@ class Slurm:
             ids = ", ".join(str(stage.record.job) for stage in left if stage.record)
             root, name = left[0].store.root, self._submitter.experiment
             self._submitter.say(f"Slurm jobs go on: {ids}. The same command picks them up; to end them:")
-            self._submitter.say(f"harness cancel {name} --store {root}")
+            self._submitter.say(f"harness cancel {shlex.quote(name)} --store {root}")
+        with self._guard:
+            self._stages, self._new = [*self._stages, *self._new], []
+        self._fail(self._stages, StageError("the command was interrupted"))  # whoever waits for them may end
 
     def _work(self) -> None:
         while not self._closed.is_set():

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,13 @@ ENDED = 3600.0  # seconds: longer than clusters leave between a preempted job's 
 class Work:
     """One stage; submitit pickles it, calls it in every rank, and asks for its `checkpoint` before it requeues the job."""
 
-    def __init__(self, root: str, fields: Mapping[str, Any], facts: Mapping[str, str], folder: str) -> None:
-        """Of the stage `Node(**fields)` in the store at `root`; the ranks of an attempt meet below `folder`."""
+    def __init__(
+        self, root: str, fields: Mapping[str, Any], facts: Mapping[str, str], folder: str, wrap: Sequence[str] = ()
+    ) -> None:
+        """Of the stage `Node(**fields)` in the store at `root`; the ranks of an attempt meet below `folder`. `wrap`: the words
+        before its worker's command, such as those that run it in a container."""
         self.root, self.fields, self.facts, self.folder = root, dict(fields), dict(facts), folder
+        self.wrap = tuple(wrap)
 
     def __call__(self) -> None:
         """Run the stage. Raises StageError when it failed; why is in error.json of its partial folder."""
@@ -35,8 +39,13 @@ class Work:
         signal.signal(signal.SIGTERM, lambda *_: terminated.set())
         environment = {**dict.fromkeys(THREADS, "1"), **os.environ}  # as on one machine: the same last digits
         environment[HARNESS_PID] = f"{socket.gethostname()}:{os.getpid()}"
-        command = [sys.executable, "-m", "harness.run.worker", str(self._meet())]
-        child = subprocess.Popen(command, env=environment, preexec_fn=_ignore_warning)
+        command = [*self.wrap, sys.executable, "-m", "harness.run.worker", str(self._meet())]
+        try:
+            child = subprocess.Popen(command, env=environment, preexec_fn=_ignore_warning)
+        except FileNotFoundError as error:
+            raise StageError(
+                f"cannot start {command[0]!r} on {socket.gethostname()}: there is no such program"
+            ) from error
         try:
             code = child.wait()
         finally:

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.core.atomic import write_json
-from harness.core.store import Store, stage_name
+from harness.core.store import LOG, Store, stage_name
 from harness.run.slurm.queue import Seen
-from harness.run.worker import LOG
 
 FOLDER = "slurm"  # in the store: a folder a submission with its script and logs, and the records
 

@@ -8,6 +8,8 @@ from harness.core.store import Store
 from harness.run.slurm import queue
 from harness.run.slurm.records import unfinished
 
+NEVER = "DependencyNeverSatisfied"
+
 
 @dataclass(frozen=True)
 class JobState:
@@ -27,6 +29,11 @@ class JobState:
         why = f" ({self.why})" if self.why else ""
         node = f" on {self.node}" if self.node else ""
         return f"Slurm job {self.job}, {self.label}: {self.state}{why}{node}; log {self.log}"
+
+    @property
+    def dropped(self) -> bool:
+        """Whether Slurm dropped it, since what it needed failed."""
+        return self.state == "CANCELLED" and self.why == NEVER
 
     @property
     def waits(self) -> bool:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.core.errors import UseError
-from harness.core.graph import Graph, Node
+from harness.core.graph import Node
 from harness.core.job import StageError
 from harness.core.registry import suggestion
 from harness.core.store import ERROR, SIGNATURE_DIGITS, Store
 from harness.declare.settings import SlurmSettings
-from harness.run.slurm import queue
+from harness.run.slurm import by_kind, queue
 from harness.run.slurm.job import Work
-from harness.run.slurm.records import FOLDER, JobRecord, record_of
-from harness.run.slurm.resources import parameters
+from harness.run.slurm.records import FOLDER, JobRecord
+from harness.run.slurm.resources import check, parameters, words
 
 PROGRAMS = ("sbatch", "squeue", "scancel", "srun", "sinfo", "scontrol")
 LONGEST = 1000  # stages of an array: Slurm's MaxArraySize is 1001 unless a cluster sets it
@@ -44,6 +44,7 @@ class Submitter:
             )
         if importlib.util.find_spec("submitit") is None:
             raise UseError("--executor slurm needs submitit: pip install 'svi-harness[slurm]'")
+        check((node.kind for node in nodes), self.settings, self.embedded)
         for node in nodes:
             parameters(node, self.settings, self.embedded)
             if node.runtime.get("train.hostfile"):
@@ -56,9 +57,12 @@ class Submitter:
             raise UseError(
                 f"--executor slurm: {error}; is Slurm's controller up, and this machine part of it?"
             ) from error
-        wanted = self.settings.partition
-        if wanted is not None and not set(wanted.split(",")) <= set(known):
-            raise UseError(f"slurm.partition={wanted}: no such partition; {suggestion(wanted, known)}")
+        for kind in dict.fromkeys(node.kind for node in nodes):
+            wanted = by_kind.name("slurm.partition", self.settings.partition, kind)
+            if unknown := [one for one in (wanted or "").split(",") if one and one not in known]:
+                raise UseError(
+                    f"slurm.partition={self.settings.partition}: no such partition; {suggestion(unknown[0], known)}"
+                )
 
     def group(self, nodes: Sequence[Node]) -> Iterator[list[Node]]:
         """Those that can be one array: of one kind, with the same needs."""
@@ -68,8 +72,8 @@ class Submitter:
         for group in groups.values():
             yield from (group[at : at + LONGEST] for at in range(0, len(group), LONGEST))
 
-    def send(self, store: Store, nodes: Sequence[Node], after: Sequence[str] = ()) -> list[JobRecord]:
-        """Submit stages of one kind, to begin once the jobs `after` are done; their records, in the same order.
+    def send(self, store: Store, nodes: Sequence[Node], after: str = "") -> list[JobRecord]:
+        """Submit stages of one kind, to begin as sbatch's --dependency says in `after`; their records, in the same order.
 
         To be called under `queue_lock`. Raises StageError when sbatch refuses, QueueError when it cannot be known whether it did.
         """
@@ -79,7 +83,7 @@ class Submitter:
         folder = store.root / FOLDER / name
         asked = {**parameters(nodes[0], self.settings, self.embedded), "job_name": name}
         if after:
-            asked["dependency"] = "afterok:" + ":".join(after)
+            asked["dependency"] = after
             asked["additional_parameters"] = {**asked["additional_parameters"], "kill-on-invalid-dep": "yes"}
         many = len(nodes) > 1
         records = [
@@ -89,8 +93,9 @@ class Submitter:
         for record in records:
             (store.partial(record.kind, record.signature) / ERROR).unlink(missing_ok=True)  # an earlier attempt's
             record.write(store)
+        wrap = words("wrap", self.settings, nodes[0].kind)
         work = [
-            Work(str(store.root), node.fields(), self.facts, str(folder / node.signature[:SIGNATURE_DIGITS]))
+            Work(str(store.root), node.fields(), self.facts, str(folder / node.signature[:SIGNATURE_DIGITS]), wrap)
             for node in nodes
         ]
         try:
@@ -121,45 +126,6 @@ class Submitter:
         if claimed != record:
             claimed.write(store)
         return claimed
-
-    def detach(self, graph: Graph, store: Store) -> int:
-        """Submit all that is not done, each stage to begin when those before it are done; says what to do next. Returns 0.
-
-        Raises UseError when Slurm does not take one of them.
-        """
-        jobs: dict[str, str] = {}
-        try:
-            with queue_lock(store):
-                picked = self._submit_all(graph, store, jobs)
-        except (StageError, queue.QueueError) as error:
-            raise UseError(
-                f"{error}. {len(jobs)} of {len(graph)} stages have a job, which go on; the same command submits the rest, "
-                f"and harness cancel {self.experiment} --store {store.root} cancels them"
-            ) from error
-        self.say(
-            f"{len(jobs) - picked} jobs submitted, {picked} under way already, {len(graph) - len(jobs)} stages done"
-        )
-        self.say(
-            f"harness status --store {store.root} shows them; the same command without --detach follows them and reports"
-        )
-        self.say(f"harness cancel {self.experiment} --store {store.root} cancels them")
-        return 0
-
-    def _submit_all(self, graph: Graph, store: Store, jobs: dict[str, str]) -> int:
-        """Put the job of each stage that is not done into `jobs`; how many had one already."""
-        seen, picked = queue.look(), 0
-        for node in graph:
-            if store.done(node.kind, node.signature):
-                continue
-            record = record_of(store, node.kind, node.signature)
-            found = record.seen(seen) if record else None
-            if record and found and found.active and found.state != "COMPLETING":
-                jobs[node.signature] = str(self.claim(store, record, found.job).job)
-                picked += 1
-            else:
-                sent = self.send(store, [node], [jobs[one] for one in node.needs if one in jobs])
-                jobs[node.signature] = str(sent[0].job)
-        return picked
 
 
 def queue_lock(store: Store) -> Any:

@@ -75,6 +75,13 @@ def step_by_step(job: Job) -> None:
         job.progress(step + 1, STEPS, "step")
 
 
+def both_ends(job: Job) -> None:
+    """Note the beginning and the end, a second apart."""
+    note(job, "+")
+    time.sleep(1)
+    note(job, "-")
+
+
 CLOCK = [0.0]  # seconds, which only `timed` lets pass
 
 

@@ -1,6 +1,7 @@
 """What a run shows, on a terminal and elsewhere."""
 
 import re
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -52,6 +53,10 @@ def test_elsewhere_it_writes_plain_lines_with_the_time_left(monkeypatch: pytest.
     assert len(lines) == 7
 
 
+def test_a_clock_that_was_set_back_leaves_the_time_left_out() -> None:
+    assert module._text({**HALF, "since": time.time() + 86_400}) == "step 5/10"
+
+
 def test_on_a_terminal_there_is_a_bar_for_all_stages_and_one_a_stage_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown(monkeypatch, terminal=True))
     assert re.search(r"all stages +\S+ +2 of 3, about \d+ (s|min) left", text)
@@ -68,7 +73,7 @@ def test_a_run_of_the_embedded_model_knows_from_the_start_how_long_it_takes(tmp_
     session = Session.open("ablation_eimg", (), "tiny", (), None, None, tmp_path / "runs", 2)
     console = console_of(session.pipeline.graph, session.store, 2, session.embedded, 0)
     console.tick([])
-    assert re.fullmatch(r"0 of 56, about \d+ min left", console.bars.tasks[0].fields["text"])
+    assert re.fullmatch(r"0 of 60, about \d+ min left", console.bars.tasks[0].fields["text"])
 
 
 def test_quiet_says_only_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:

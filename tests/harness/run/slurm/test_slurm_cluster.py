@@ -1,47 +1,39 @@
-"""Stages on a real Slurm of one node: arrays, scancel, requeue, two commands at once, two ranks, and the whole command."""
+"""Stages on a real Slurm of two nodes: arrays, scancel, requeue, two commands at once, two ranks."""
 
-import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.core.graph import Graph, Node
+from harness.commands.status import store_status
+from harness.core.graph import Node
 from harness.core.store import Store
-from harness.declare.settings import SlurmSettings
-from harness.run.schedule import Outcome, Running, run
+from harness.run.schedule import Running
 from harness.run.slurm import queue
 from harness.run.slurm.cancel import cancel_jobs
-from harness.run.slurm.executor import Slurm
+from harness.run.slurm.detached import detach
 from harness.run.slurm.records import record_of
 from harness.run.slurm.status import job_states
-from harness.run.slurm.submission import Submitter
-from tests.debian import install
-from tests.harness import small
-from tests.harness.run.slurm.one_node_slurm import PACKAGES, OneNode, missing
+from tests.harness.run.slurm.real import QUICK, job_of, lines, on_slurm, silent, submitter
 from tests.harness.run.stage_functions import STEPS, graph, node
-from tests.harness.small import ONE_TRACK, ROOT, SMALL, command, environment, process
+from tests.harness.small import command, environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]  # one cluster
-QUICK = SlurmSettings(poll_s=0.5, mem_gb=1)
-ABLATION = ("ablation_eimg", ONE_TRACK, *SMALL)
-ON_SLURM = ("--executor", "slurm", "slurm.poll_s=0.5", "slurm.mem_gb=1")
-harness = partial(
-    process, timeout=1800
-)  # a busy machine takes its time, and a killed command would leave its jobs running
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm"), pytest.mark.usefixtures("cluster")]  # one cluster
 COMMAND = """
 import sys
 from pathlib import Path
-from tests.harness.run.slurm.test_slurm_cluster import on_slurm, silent
+from tests.harness.run.slurm.real import on_slurm, silent
 from tests.harness.run.stage_functions import graph, node
+from harness.commands.status import store_status
 from harness.core.store import Store
 
 root, ledger = sys.argv[1:]
@@ -49,64 +41,6 @@ one = node("one", "step_by_step", runtime={"ledger": ledger, "pause": 0.2})
 outcome = on_slurm(graph(one), Store(Path(root)), say=lambda line: print(line, flush=True))
 sys.exit(0 if not outcome.failed else 1)
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[OneNode]:
-    if missing():
-        install(*PACKAGES)
-    if lacking := missing():
-        pytest.skip(f"Slurm is not installed and could not be: no {', '.join(lacking)}")
-    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "OMP_NUM_THREADS")}
-    os.environ.update(PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")  # which jobs inherit
-    os.chdir(ROOT)
-    with OneNode() as one:
-        yield one
-        subprocess.run(["scancel", "--me"], timeout=60)
-    for name, value in before.items():
-        os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "runs")
-
-
-def silent(_: object) -> None:
-    """No listener."""
-
-
-def submitter(experiment: str = "test", settings: SlurmSettings = QUICK, say: Any = silent) -> Submitter:
-    return Submitter(settings, embedded=True, experiment=experiment, facts={"numpy": "1.26"}, say=say)
-
-
-def on_slurm(
-    stages: Graph,
-    store: Store,
-    on_tick: Callable[[list[Running]], None] = silent,
-    settings: SlurmSettings = QUICK,
-    say: Callable[[str], None] = silent,
-) -> Outcome:
-    """Run the stages as jobs, for five minutes at most."""
-    deadline = time.monotonic() + 300
-
-    def tick(running: list[Running]) -> None:
-        assert time.monotonic() < deadline, running
-        on_tick(running)
-
-    with Slurm(submitter(settings=settings, say=say)) as executor:
-        return run(stages, store, executor, silent, tick)
-
-
-def job_of(store: Store, one: Node) -> str:
-    record = record_of(store, one.kind, one.signature)
-    assert record is not None
-    assert record.job is not None
-    return record.job
-
-
-def lines(file: Path) -> list[str]:
-    return file.read_text().splitlines() if file.is_file() else []
 
 
 def until(condition: Callable[[], bool], seconds: float = 180.0) -> None:
@@ -297,12 +231,44 @@ def test_what_slurm_refuses_names_what_was_asked_for(store: Store) -> None:
     assert record_of(store, one.kind, one.signature) is None
 
 
-def test_two_ranks_come_up_through_srun(store: Store, tmp_path: Path) -> None:
-    one = node("wide", "pid", runtime={"ledger": str(tmp_path / "ledger")}, ranks=2, launcher=("not", "used"))
-    assert on_slurm(graph(one), store).failed == {}
+def test_two_ranks_come_up_through_srun_on_two_nodes_in_a_wrapper(store: Store, tmp_path: Path) -> None:
+    """srun gives the ranks one more variable, and the wrapper notes it with the node that it runs on."""
+    wrapper, noted = tmp_path / "wrapper", tmp_path / "noted"
+    wrapper.write_text(f'echo "$SLURMD_NODENAME $GIVEN $2 $3" >> {noted}; exec "$@"')
+    wrap, srun = f"nobody,data=sh {wrapper}", "export=ALL,GIVEN=yes"
+    settings = QUICK.model_copy(update={"wrap": wrap, "srun": srun, "ranks_per_node": 1})
+    runtime = {"ledger": str(tmp_path / "ledger")}
+    one = node("wide", "pid", runtime=runtime, ranks=2, launcher=("not", "used"), kind="data")
+    assert on_slurm(graph(one), store, settings=settings).failed == {}
     told = sorted(line.split()[1:] for line in lines(tmp_path / "ledger"))
     assert told == [["0", "True", "1"], ["1", "False", "1"]]
     assert {"rank-0", "rank-1", "manifest.json"} <= {p.name for p in store.find(one.signature).iterdir()}
+    host = socket.gethostname().partition(".")[0]
+    assert sorted(lines(noted)) == sorted(f"{name} yes -m harness.run.worker" for name in (host, "localhost"))
+
+
+def test_a_detached_graph_goes_on_where_it_can_and_status_shows_what_was_dropped(store: Store, tmp_path: Path) -> None:
+    """One of three parts fails: what needs it is dropped, the others' users run, and no more than two ranks at a time."""
+    ledger = {"ledger": str(tmp_path / "ledger")}
+    parts = [node(f"part {i}", "fail" if i == 1 else "both_ends", kind="train", runtime=ledger) for i in range(3)]
+    users = [
+        node(f"user {i}", "both_ends", {"part": part.signature}, runtime=ledger, kind="score")
+        for i, part in enumerate(parts)
+    ]
+    last = node("last", upstream={"users": tuple(user.signature for user in users)}, kind="report")
+    said: list[str] = []
+    settings = QUICK.model_copy(update={"at_once": 2})
+    detach(submitter(settings=settings, say=said.append), graph(*parts, *users, last), store)
+    assert [line.split(";")[0].partition(": ")[2] for line in said[:3]] == ["3 x train", "3 x score", "report last"]
+    until(lambda: sum(store.done(user.kind, user.signature) for user in users) == 2)
+    until(lambda: "PENDING" not in {state.state for state in job_states(store).values()})
+    assert {state.label for state in job_states(store).values() if state.dropped} == {"user 1", "last"}
+    shown = store_status(store, as_json=False)
+    assert "  last  not begun  dropped, since what it needs failed; the same command goes on with it" in shown
+    assert "  part 1  started  stopped; the same command goes on with it" in shown
+    at_once = list(accumulate({"+": 1, "-": -1}[line] for line in lines(tmp_path / "ledger")))
+    assert max(at_once) <= 2
+    assert len(at_once) == 8
 
 
 def test_a_failing_rank_ends_the_others(store: Store) -> None:
@@ -314,49 +280,6 @@ def test_a_failing_rank_ends_the_others(store: Store) -> None:
     assert "ended as FAILED: ValueError: this rank is lost (see " in message
     assert message.endswith("_1_log.out)")
     assert time.monotonic() - begun < 300
-
-
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Of runs on this machine, and on Slurm."""
-    return tmp_path_factory.mktemp("local") / "runs", tmp_path_factory.mktemp("slurm") / "runs"
-
-
-def table(stdout: str) -> list[str]:
-    return [line for line in stdout.splitlines() if line.startswith("|")]
-
-
-def test_the_table_is_the_same_as_on_this_machine(stores: tuple[Path, Path]) -> None:
-    here = small.harness("run", *ABLATION, "--only", "full,base", store=stores[0])
-    there = harness("run", *ABLATION, "--only", "full,base", *ON_SLURM, store=stores[1])
-    assert (here.returncode, there.returncode) == (0, 0), here.stderr[-1500:] + there.stderr[-1500:]
-    assert table(there.stdout) == table(here.stdout)
-    assert len(table(there.stdout)) >= 4
-    assert "Slurm job" in there.stderr
-    again = harness("run", *ABLATION, "--only", "full,base", *ON_SLURM, store=stores[1])
-    assert "10 of 10 stages were done already" in again.stderr
-    assert "Slurm job" not in again.stderr
-
-
-def test_detached_stages_run_in_order_and_status_shows_them(stores: tuple[Path, Path]) -> None:
-    words = ("run", *ABLATION, "--only", "full,no_e_img", *ON_SLURM)
-    detached = harness(*words, "--detach", store=stores[1])
-    assert detached.returncode == 0, detached.stderr
-    assert "5 jobs submitted, 0 under way already, 6 stages done" in detached.stdout
-    rows = json.loads(harness("status", "--json", store=stores[1]).stdout)["partial"]
-    states = {row["stage"].partition("-")[0]: row["slurm"] for row in rows}
-    assert set(states) == {"train", "forecast", "generate", "score", "report"}
-    assert (states["generate"]["state"], states["generate"]["why"]) == ("PENDING", "Dependency")
-    shown = harness("status", store=stores[1]).stdout
-    for state in states.values():
-        assert f"Slurm job {state['job']}, {state['label']}: " in shown
-    assert "5 under way already" in harness(*words, "--detach", store=stores[1]).stdout
-    followed = harness(*words, store=stores[1])
-    assert followed.returncode == 0, followed.stderr[-3000:]
-    assert any(line.startswith("| no_e_img ") for line in table(followed.stdout))
-    for state in states.values():
-        made = [m["facts"]["slurm.job"] for kind in states for m in Store(stores[1]).manifests(kind)]
-        assert state["job"] in made
 
 
 def test_status_shows_the_log_of_a_running_job(store: Store, tmp_path: Path) -> None:
@@ -372,16 +295,3 @@ def test_status_shows_the_log_of_a_running_job(store: Store, tmp_path: Path) -> 
         rf"{record.stage}  slow  \d+/{STEPS} steps  running\n +Slurm job {record.job}, slow: RUNNING", said.stdout
     )
     cancel_jobs(store, [record.stage], silent)
-
-
-def test_two_ranks_train_the_same_as_under_the_launcher(stores: tuple[Path, Path]) -> None:
-    words = ("run", *ABLATION, "--only", "full", "train.ranks=2")
-    here, there = harness(*words, store=stores[0]), harness(*words, *ON_SLURM, store=stores[1])
-    assert (here.returncode, there.returncode) == (0, 0), here.stderr[-1500:] + there.stderr[-1500:]
-    assert table(there.stdout) == table(here.stdout)
-
-
-def test_an_unknown_partition_is_refused_before_anything_is_submitted(tmp_path: Path) -> None:
-    done = harness("run", *ABLATION, "--executor", "slurm", "slurm.partition=debgu", store=tmp_path / "runs")
-    assert done.returncode == 2
-    assert "slurm.partition=debgu: no such partition; did you mean 'debug'? available: debug, short" in done.stderr

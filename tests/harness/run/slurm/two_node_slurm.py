@@ -1,6 +1,7 @@
-"""A real Slurm of one node: munge, controller and node daemon with all their state in one folder, as whoever runs the tests.
+"""A real Slurm of two nodes on this machine: munge, controller and node daemons with all their state in one folder, as whoever
+runs the tests. The nodes' names both lead to this machine, as ranks that look for each other need it.
 
-`python -m tests.harness.run.slurm.one_node_slurm` starts one, shows its node, runs a command on it and ends it: CI tries it first.
+`python -m tests.harness.run.slurm.two_node_slurm` starts one, shows its nodes, runs a command on it and ends it: CI tries it first.
 """
 
 import getpass
@@ -27,18 +28,17 @@ CONF = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller}
-SlurmdPort={node}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 # A requeued job waits until its old credential is void, by default two minutes; a busy machine needs some to start a step.
 AuthInfo=socket={root}/munge/socket,cred_expire=30
 StateSaveLocation={root}/state
-SlurmdSpoolDir={root}/spool
+SlurmdSpoolDir={root}/spool-%n
 SlurmctldPidFile={root}/slurmctld.pid
-SlurmdPidFile={root}/slurmd.pid
+SlurmdPidFile={root}/slurmd-%n.pid
 SlurmctldLogFile={root}/slurmctld.log
-SlurmdLogFile={root}/slurmd.log
+SlurmdLogFile={root}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -50,11 +50,13 @@ ReturnToService=2
 MailProg=/bin/true
 KillWait=2
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=16000 State=UNKNOWN
-PartitionName=debug Nodes={host} Default=YES MaxTime=INFINITE State=UP
+NodeName={host} NodeAddr=127.0.0.1 Port={first} CPUs=2 RealMemory=16000 State=UNKNOWN
+NodeName=localhost NodeHostname={host} NodeAddr=127.0.0.1 Port={second} CPUs=2 RealMemory=16000 State=UNKNOWN
+PartitionName=debug Nodes={host},localhost Default=YES MaxTime=INFINITE State=UP
 PartitionName=short Nodes={host} MaxTime=5 State=UP
 """
 
+IDLE = ("sinfo", "--noheader", "--partition=debug", "--states=idle", "--format=%D")
 MUNGE = ("socket", "key-file", "log-file", "pid-file", "seed-file")
 
 
@@ -63,7 +65,7 @@ def missing() -> list[str]:
     return [name for name in PROGRAMS if shutil.which(name, path=PLACES) is None]
 
 
-class OneNode:
+class TwoNodes:
     """The daemons; to be used in a `with`. Inside, this process's SLURM_CONF names the cluster."""
 
     def __init__(self) -> None:
@@ -74,13 +76,14 @@ class OneNode:
 
     def __enter__(self) -> Self:
         self.root.chmod(0o755)
-        for name in ("munge", "state", "spool"):
+        host = socket.gethostname().partition(".")[0]
+        names = (host, "localhost")
+        for name in ("munge", "state", *(f"spool-{one}" for one in names)):
             (self.root / name).mkdir(mode=0o755)
         key = self.root / "munge" / "key"
         key.touch(0o600)
         key.write_bytes(secrets.token_bytes(128))
-        host = socket.gethostname().partition(".")[0]
-        ports = {"controller": _free_port(), "node": _free_port()}
+        ports = {name: _free_port() for name in ("controller", "first", "second")}
         conf = self.root / "slurm.conf"
         conf.write_text(CONF.format(host=host, root=self.root, user=getpass.getuser(), **ports))
         self._before = os.environ.get("SLURM_CONF")
@@ -89,8 +92,9 @@ class OneNode:
             self._start("munged", "--foreground", *(f"--{what}={key.with_name(what.split('-')[0])}" for what in MUNGE))
             _until(lambda: (self.root / "munge" / "socket").exists(), "munged made no socket")
             self._start("slurmctld", "-D")
-            self._start("slurmd", "-D", "-N", host)
-            _until(lambda: "idle" in self.ask("sinfo", "--noheader", "--format=%T"), "the node does not become idle")
+            for name in names:
+                self._start("slurmd", "-D", "-N", name)
+            _until(lambda: self.ask(*IDLE).split() == ["2"], "the nodes do not become idle")
         except BaseException:
             print(self.logs(), file=sys.stderr)
             self.__exit__()
@@ -114,7 +118,7 @@ class OneNode:
         program = shutil.which(name, path=PLACES)
         assert program is not None
         words = ["setpriv", "--pdeathsig", "TERM", program, *arguments]  # a killed test run leaves no daemon
-        with (self.root / f"{name}.out").open("wb") as said:
+        with (self.root / f"{name}-{len(self._daemons)}.out").open("wb") as said:
             self._daemons.append(subprocess.Popen(words, stdout=said, stderr=said, cwd=self.root))
 
     def ask(self, *command: str) -> str:
@@ -148,13 +152,13 @@ def main() -> int:
     if lacking := missing():
         print(f"no Slurm here: {', '.join(lacking)} not installed (apt-get install slurm-wlm munge)", file=sys.stderr)
         return 1
-    node = OneNode()
-    with suppress(KeyboardInterrupt), node:
+    nodes = TwoNodes()
+    with suppress(KeyboardInterrupt), nodes:
         begun = time.monotonic()
-        print(node.ask("sinfo"))
-        answer = node.ask("srun", "--ntasks=2", "hostname")
+        print(nodes.ask("sinfo"))
+        answer = nodes.ask("srun", "--nodes=2", "printenv", "SLURMD_NODENAME")
         print(f"{answer}\nsrun answered after {time.monotonic() - begun:.1f} s")
-        return 0 if len(answer.split()) == 2 else 1
+        return 0 if len(set(answer.split())) == 2 else 1
     return 1
 
 

@@ -1,0 +1,27 @@
+"""What `harness cancel` takes for a name."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import UseError
+from harness.core.store import Store
+from harness.run.slurm.cancel import cancel_jobs
+from harness.run.slurm.records import JobRecord
+from tests.harness.run.slurm.fakes import SQUEUE, program
+
+
+def test_cancel_refuses_what_it_does_not_know(store: Store, programs: Path) -> None:
+    program(programs, "squeue", f"cat <<END\n{SQUEUE}END")
+    program(programs, "scancel", 'echo "$@" >> "$(dirname "$0")/cancelled"')
+    for digit, (name, index, job) in enumerate([("train-aaaa", None, "12"), ("score-bbbb", 1, "13_1")]):
+        JobRecord(name.partition("-")[0], str(digit) * 64, "full", name, index, job, ("a",)).write(store)
+    with pytest.raises(
+        UseError, match=r"b: no Slurm job under way has this name; expected one of: .*13_1.*, a\. Nothing"
+    ):
+        cancel_jobs(store, ["a", "b"], lambda _: None)
+    with pytest.raises(UseError, match="no Slurm job under way"):
+        cancel_jobs(store, ["train-00"], lambda _: None)  # too short to be sure
+    assert not (programs / "cancelled").exists()
+    cancel_jobs(store, ["score-1111"], lambda _: None)
+    assert (programs / "cancelled").read_text() == "13_1\n"
