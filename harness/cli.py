@@ -1,10 +1,12 @@
 """The `harness` command: a table of its commands, each imported when it is called."""
 
 import ast
+import errno
 import os
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NoReturn
@@ -14,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from harness.core.errors import Interrupted, UseError
 from harness.core.registry import suggestion
+from harness.core.text import one_line
 
 # Names, not imports: nothing in harness imports sweeps.
 GROUPS = {
@@ -27,12 +30,17 @@ GROUPS = {
     },
     "Results": {
         "report": "harness.commands.report:report",
+        "results": "harness.commands.results:results",
         "runs": "harness.commands.runs:runs",
         "ui": "harness.commands.ui:ui",
         "status": "harness.commands.status:status",
+        "logs": "harness.commands.logs:logs",
+        "check": "harness.commands.check:check",
+        "gc": "harness.commands.gc:gc",
     },
     "Films and weights": {
         "generate": "harness.commands.generate:generate",
+        "desk": "harness.commands.desk:desk",
         "score": "harness.commands.score:score",
         "validate": "harness.commands.validate:validate",
         "prompts": "harness.commands.prompts:prompts",
@@ -44,7 +52,10 @@ GROUPS = {
         "cancel": "harness.commands.cancel:cancel",
     },
 }
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # full, over a quota or limit, read-only
 COMMANDS = {name: target for commands in GROUPS.values() for name, target in commands.items()}
+# What a system says of a name that a person gave: too long, a circle of links, no folder on its way, not theirs to read.
+NO_SUCH_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM)
 EXAMPLES = """\b
 Examples:
   harness run ablation_eimg               the main ablation, on a toy world
@@ -137,11 +148,40 @@ def interrupt(number: int, _: object) -> NoReturn:
 
 
 def main() -> None:
-    """Entry point: an error of use is one message and exit code 2."""
+    """Entry point: an error of use is one message and exit code 2, a disk that takes no more is one and exit code 1."""
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     signal.signal(signal.SIGTERM, interrupt)
     try:
+        check_words(sys.argv[1:])
         cli(prog_name="harness")
     except UseError as error:
-        click.echo(f"harness: {error}", err=True)
+        click.echo(f"harness: {one_line(str(error))}", err=True)
         sys.exit(2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        if error.errno in UNWRITABLE:
+            kept = (
+                "what is finished is kept: make room, or choose another folder, and the same command goes on from there"
+            )
+            click.echo(f"harness: {one_line(f'{where}{error.strerror}')}; {kept}", err=True)
+            sys.exit(1)
+        if error.errno not in NO_SUCH_NAMES or error.filename is None:  # else no name is to blame
+            raise
+        expected = "a name that this system can hold and that you may read; choose another, or change its rights"
+        click.echo(f"harness: {one_line(f'{error.filename}: {error.strerror}; expected {expected}')}", err=True)
+        sys.exit(2)
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raises UseError for one that is no text: a name in another encoding, which no record could hold."""
+    for word in words:
+        if "\0" in word or not _is_text(word):
+            raise UseError(f"received {word!a}, expected text in UTF-8; rename the file, or type the word anew")
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -41,6 +41,8 @@ LATENTS = "latents that are handed on"
 REVERSIBLE = "prompts whose motion a rule can turn around"
 ONE_EXPERT = "one transformer for all noise levels"
 RENOISING = "films that are sampled with new noise after every step"
+CLIP_BY_CLIP = "clips that know of none after them"
+"""So that with another prompt those before it stay what they are."""
 WHOLE = "whole weights on every rank"
 # What an objective reads that takes later clips of the training footage.
 FOOTAGE = tuple(
@@ -154,20 +156,20 @@ GENERATIONS: dict[str, Part] = {
         "svi.generation.clips:ClipLoop",
         "clip after clip, each conditioned on the last frames of the one before",
         needs=(CONDITION,),
-        gives=(REFERENCE, FRAMES_ON, GAIN, EPS, FOLLOWS),
+        gives=(REFERENCE, FRAMES_ON, GAIN, EPS, FOLLOWS, CLIP_BY_CLIP),
     ),
     "anchor_tokens": Part(
         "svi.generation.anchor_tokens:AnchorTokens",
         "the clip loop with the start image among the text's tokens (StreamingT2V-style, arXiv 2403.14773)",
         needs=(ANCHOR_TOKENS, NO_ANCHOR),
-        gives=(REFERENCE, FRAMES_ON, GAIN, EPS),
+        gives=(REFERENCE, FRAMES_ON, GAIN, EPS, CLIP_BY_CLIP),
     ),
     "forcing": Part(
         "svi.generation.forcing:ForcingLoop",
         "clips behind their own history, clean, noisy or as guidance; all frames together or as a pyramid (forcing.*)",
         reads=("forcing.sigma_h", "forcing.weight", "forcing.stagger"),
         needs=(EACH_FRAME, EULER, EVERY_FORWARD, NO_ANCHOR),
-        gives=(GAIN,),
+        gives=(GAIN, CLIP_BY_CLIP),
     ),
     "step_first": Part(
         "svi.generation.step_first:StepFirst",
@@ -185,7 +187,7 @@ GENERATIONS: dict[str, Part] = {
         "svi.generation.packed_history:PackedHistory",
         "clips behind a long past in the sequence, the older the smaller (FramePack-style, arXiv 2504.12626)",
         needs=(PACKED_PAST, EULER, EVERY_FORWARD, NO_ANCHOR),
-        gives=(GAIN,),
+        gives=(GAIN, CLIP_BY_CLIP),
     ),
     "stream": Part(
         "svi.generation.stream:StreamLoop",
@@ -199,7 +201,7 @@ GENERATIONS: dict[str, Part] = {
         "one long sequence, block by block behind a cache of keys and values (CausVid, arXiv 2412.07772)",
         reads=("cache.frames", "cache.noise"),
         needs=(CAUSAL, CLEAN_PAST, EVERY_FORWARD, NO_ANCHOR),
-        gives=(KV_CACHE, GAIN),
+        gives=(KV_CACHE, GAIN, CLIP_BY_CLIP),
     ),
 }
 MEMORIES: dict[str, Part] = {

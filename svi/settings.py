@@ -68,23 +68,34 @@ class BackboneSettings(Frozen):
 class TinySettings(Frozen):
     """The embedded backbone: diffusers' WanTransformer3DModel at tiny size, trained once from a fixed seed."""
 
-    layers: int = identity(3, "transformer blocks", ge=1)
-    heads: int = identity(4, "attention heads", ge=1)
+    layers: int = identity(3, "transformer blocks", ge=1, le=1000)
+    heads: int = identity(4, "attention heads", ge=1, le=1000)
     head_dim: int = identity(24, "channels a head", ge=6, multiple_of=2)
     ffn_dim: int = identity(256, "hidden channels of the feed-forward layer", ge=1)
     latent_channels: int = identity(8, "channels of the codec (principal components a patch)", ge=1)
     codec_patch: int = identity(4, "side of a codec patch, pixels: of a latent's", ge=1)
     codec: Literal["components", "wan"] = later(
         "components",
-        "components: principal components of each frame's patches; wan: an AutoencoderKLWan, which loses detail and makes "
-        "one latent frame of four",
+        "components: principal components of each frame's patches; wan: an AutoencoderKLWan, which loses detail",
+    )
+    codec_frames: Literal[1, 4] = later(
+        4, "wan: frames of a latent frame but the first, as Wan has them; 1: each frame is encoded alone"
     )
     codec_width: int = later(16, "wan: channels of the codec at full size", ge=4)
-    codec_steps: int = later(6000, "wan: training steps of the codec, the first half on single frames", ge=2)
+    codec_steps: int = later(
+        6000, "wan: training steps of the codec; the first half on single frames, or all if alone", ge=2
+    )
     codec_batch: int = later(16, "wan: clips a training step of the codec", ge=1)
     codec_lr: float = later(4e-3, "wan: learning rate of the codec (AdamW, cosine)", gt=0)
     text_tokens: int = identity(6, "text tokens a prompt (with one, cross-attention has no gradient)", ge=4)
     text_dim: int = identity(16, "channels a text token", ge=1)
+    text: Literal["words", "phrases"] = later(
+        "words", "words: a token is one word; phrases: the first word of its phrase, up to the comma, is in it as well"
+    )
+    start: Literal["random", "still"] = later(
+        "random",
+        "weights before pretraining; still: films stand still from the first step on, and motion is what is learnt",
+    )
     steps: int = identity(2500, "pretraining steps", ge=1)
     batch: int = identity(32, "clips a pretraining step", ge=1)
     lr: float = identity(2e-3, "pretraining learning rate (AdamW, cosine)", gt=0)
@@ -102,12 +113,12 @@ class DataSettings(Frozen):
     world: Literal["shapes", "landscapes"] = later(
         "shapes", "the embedded world: one shape on stripes or checks, or two textured objects that cross a landscape"
     )
-    clips: int = identity(6144, "clips rendered from the embedded world", ge=1)
+    clips: int = identity(6144, "clips rendered from the embedded world", ge=1, le=10_000_000)
     seed: int = identity(7, "seed of the embedded world's training clips", ge=0)
-    clip_frames: int = identity(5, "frames a clip", ge=2)
-    height: int = identity(16, "pixels", ge=8)
-    width: int = identity(16, "pixels", ge=8)
-    fps: int = identity(8, "frames a second: of the clips trained on and of the films made", ge=1)
+    clip_frames: int = identity(5, "frames a clip", ge=2, le=10_000)
+    height: int = identity(16, "pixels", ge=8, le=8192)
+    width: int = identity(16, "pixels", ge=8, le=8192)
+    fps: int = identity(8, "frames a second: of the clips trained on and of the films made", ge=1, le=1000)
     hop: int = identity(1, "real videos: frames between the starts of two training clips", ge=1)
     hold_back: float = identity(
         0.1, "real videos: share of each video's end kept from training; none where eval.path is set", ge=0, lt=1
@@ -121,6 +132,12 @@ class DataSettings(Frozen):
         "training: colours, blur and sharpness of the motion frames changed, each reference with draws of its own ([C] offers it)",
     )
     dtype: Literal["float32", "bfloat16"] = identity("float32", "numbers of the latent cache")
+    ranks: int | None = runtime(
+        None,
+        "processes that the latent cache's shards are dealt out to; none: as many as there are GPUs here",
+        ge=1,
+        le=1024,
+    )
     shard_clips: int = runtime(256, "clips a file of the latent cache, at most: what an interruption can lose", ge=1)
 
 
@@ -204,7 +221,7 @@ class TrainSettings(Frozen):
         alias="from",
     )
     adapter: Literal["lora", "full"] = identity("lora", "LoRA by PEFT, or every parameter")
-    rank: int = identity(128, "LoRA rank", ge=1)
+    rank: int = identity(128, "LoRA rank", ge=1, le=65_536)
     alpha: int = identity(128, "LoRA alpha", ge=1)
     with_signal: bool = later(
         False, "with a LoRA: train along what condition.signal adds to the transformer, and keep it beside the LoRA"
@@ -213,7 +230,9 @@ class TrainSettings(Frozen):
     weight_decay: float = identity(0.01, "AdamW's weight decay", ge=0)
     seed: int = identity(0, "seed of the adapter's weights and of every draw", ge=0)
     dtype: Literal["float32", "bfloat16"] = identity("float32", "numbers of a step; the optimiser keeps float32")
-    ranks: int = identity(1, "processes (devices) over all nodes, each with a bank of its own (bank.scope)", ge=1)
+    ranks: int = identity(
+        1, "processes (devices) over all nodes, each with a bank of its own (bank.scope)", ge=1, le=65_536
+    )
     zero: Literal[0, 2, 3] = identity(
         2, "DeepSpeed's ZeRO stage when there is more than one rank; bfloat16 takes at least 2"
     )
@@ -262,9 +281,9 @@ class TrainSettings(Frozen):
         return micro
 
 
-Trivial = Literal["copy_image", "copy_clips", "ping_pong"]
+Trivial = Literal["copy_image", "copy_clips", "ping_pong", "recode"]
 TRIVIAL_METHODS: tuple[Trivial, ...] = get_args(Trivial)
-COPY_IMAGE, COPY_CLIPS, PING_PONG = TRIVIAL_METHODS
+COPY_IMAGE, COPY_CLIPS, PING_PONG, RECODE = TRIVIAL_METHODS
 
 
 class GenerateSettings(Frozen):
@@ -273,9 +292,9 @@ class GenerateSettings(Frozen):
     method: Literal["model", Trivial] = identity(
         "model",
         "clip by clip, or a trivial baseline: the start image, or the untrained model's first clip, again and again (or "
-        "forwards and backwards)",
+        "forwards and backwards), or (recode) the codec alone: a still clip of each clip's last frame",
     )
-    steps: int = identity(50, "denoising steps a clip", ge=1)
+    steps: int = identity(50, "denoising steps a clip", ge=1, le=10_000)
     shift: float = identity(5.0, "timestep shift", gt=0)
     alpha: float = identity(
         1.0,
@@ -329,10 +348,13 @@ class GenerateSettings(Frozen):
         "round",
         "decoded frames as 8 bits, shown and handed on: the nearest level, or [C] v1 the one below (half a level darker a clip)",
     )
-    samples: int = identity(16, "films a track, at most", ge=1)
+    samples: int = identity(16, "films a track, at most", ge=1, le=100_000)
     together: int = runtime(16, "films side by side in one batch", ge=1)
+    ranks: int | None = runtime(
+        None, "processes that a track's films are dealt out to; none: as many as there are GPUs here", ge=1, le=1024
+    )
     fps: int | None = later(
-        None, "frames a second that films are saved and timed at; none: data.fps; [2.0 Pro] 15", ge=1
+        None, "frames a second that films are saved and timed at; none: data.fps; [2.0 Pro] 15", ge=1, le=1000
     )
     lossless: bool = identity(False, "keep every film's frames as an array too; scores then read it, not the mp4")
     length: Literal["seconds", "paper_clips"] = identity(

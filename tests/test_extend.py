@@ -306,7 +306,14 @@ CHECKS: dict[str, Check] = {
 REFUSED, PACKAGED = "my_words.py:Careful", "method.objective=noisy_past"
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if REFUSED not in one and PACKAGED not in one])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(one, marks=pytest.mark.slow if "harness run" in one else ())
+        for one in COMMANDS
+        if REFUSED not in one and PACKAGED not in one
+    ],
+)
 def test_a_command_of_the_guide_does_what_it_says(lab: Lab, command: str) -> None:
     [check] = [check for part, check in CHECKS.items() if part in command]
     before = lab.before()

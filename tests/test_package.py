@@ -43,4 +43,4 @@ def test_it_works_outside_the_checkout(unpacked: Path, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert "56 stages" in plan.stdout, plan.stderr
+    assert "60 stages" in plan.stdout, plan.stderr

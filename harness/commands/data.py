@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands.options import Whole
 from harness.core.errors import UseError
 from harness.core.text import duration, table
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from svi.preparation.prepare import Outcome
     from svi.preparation.source import Source
 
-_SHOWN = 20  # of the skipped
+_SHOWN, _FIRST = 20, 3  # of the skipped: in the table, and in a refusal
 SOURCE = click.argument("source", type=click.Path(path_type=Path), metavar="DIR")
 TARGET = click.argument("target", type=click.Path(path_type=Path), metavar="OUT")
 
@@ -42,7 +43,7 @@ def talk(source: Path, target: Path, wav2vec2: Path | None) -> None:
 @SOURCE
 @TARGET
 @click.option(
-    "--fps", type=click.IntRange(1), default=25, show_default=True, help="of frames in pickles, which do not say"
+    "--fps", type=Whole(most=1000), default=25, show_default=True, help="of frames in pickles, which do not say"
 )
 def dance(source: Path, target: Path, fps: int) -> None:
     """Dancing people, with their skeletons.
@@ -85,7 +86,11 @@ def _prepared(sources: Sequence["Source"], lacking: Sequence[tuple[str, str]], t
     outcome = prepare(sources, lacking, target, _tell)
     lines = _lines(outcome, target, target / SKIPPED)
     if not outcome.samples:
-        raise UseError("\n".join(["no sample could be made", *lines]))
+        why = "; ".join(f"{name}: {what}" for name, what in outcome.skipped[:_FIRST])
+        more = f"; and {len(outcome.skipped) - _FIRST} more" if len(outcome.skipped) > _FIRST else ""
+        raise UseError(
+            f"no sample could be made ({why}{more}); expected whole sources, as `harness data --help` names them"
+        )
     return lines
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -18,10 +18,16 @@ from benchmarks.sync.files import SYNC_FILES
 from benchmarks.vbench import official
 from benchmarks.vbench.files import FILES, PROMPT_FILES
 from benchmarks.weights import WeightFile
-from harness.commands.options import JSON, STORE
+from harness.commands.options import JSON, STORE, Number, Whole, names_of
 from harness.core.errors import UseError
 from harness.core.gpus import visible_gpus
 from harness.core.provenance import PACKAGES
+from harness.core.store import Store
+from svi.backbones.catalogue import MODELS
+
+if TYPE_CHECKING:
+    from harness.commands.card import Device
+    from svi.card.process import Start
 
 ENOUGH_GB = 20
 TOPICS = ("packages", "devices", "space", "weights", "judge")
@@ -40,18 +46,110 @@ class Finding:
 @click.command()
 @click.argument("topics", metavar="[TOPIC]...", nargs=-1, type=click.Choice(TOPICS))
 @click.option("--install", type=click.Choice(["vbench"]), default=None, help="build the judge's own environment")
+@click.option("--gpu", is_flag=True, help="hold a card against the processor, and time it: docs/gpu.md")
+@click.option(
+    "--device",
+    type=click.Choice(["cuda", "cpu"]),
+    default="cuda",
+    show_default=True,
+    help="with --gpu; cpu: the processor against itself, which tries the checks without a card",
+)
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    shell_complete=names_of("profiles"),
+    help="with --gpu: a Wan whose work is timed at its size where it fits; may be given again",
+)
+@click.option(
+    "--experiment",
+    default=None,
+    shell_complete=names_of("experiments"),
+    help="with --gpu and --profile: what it would take, in hours",
+)
+@click.option("--price", type=Number(), default=None, help="with --experiment: of a card an hour; hours are money then")
+@click.option(
+    "--clips", type=Whole(), default=None, help="with --experiment: training clips, where it counts in epochs"
+)
 @STORE
 @JSON
-def doctor(topics: tuple[str, ...], install: str | None, store: Path, as_json: bool) -> None:
+def doctor(
+    topics: tuple[str, ...],
+    install: str | None,
+    gpu: bool,
+    device: "Device",
+    store: Path,
+    as_json: bool,
+    **asked: Any,
+) -> None:
     """What this machine has, and what is missing; in short, and all of it for the topics that are named.
 
     Topics: packages, devices, space, weights (each file, its place, its licence and its source), judge (with a look
     whether it works, which takes a while).
     """
+    if gpu:
+        examine_card(device, Asked(**asked), store, as_json)
+        return
+    for name, value in asked.items():
+        if value not in (None, ()):
+            raise UseError(
+                f"--{name.removesuffix('s') if value is asked['profiles'] else name} goes with --gpu; add that"
+            )
     if install is not None:
         install_judge(lambda line: click.echo(line, err=True))  # stdout is for what is found
         topics = topics or ("judge",)
     examine(topics, store, as_json, click.echo)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be measured of a card beside the checks, and what that is to mean."""
+
+    profiles: tuple[str, ...] = ()
+    experiment: str | None = None
+    price: float | None = None
+    clips: int | None = None
+
+    def check(self) -> None:
+        """What is refused is refused before ten minutes are spent. Raises UseError."""
+        from harness.commands.card_cost import amount
+
+        for profile in self.profiles:
+            if profile not in MODELS:
+                raise UseError(f"--profile {profile}: expected a published Wan, one of {', '.join(MODELS)}")
+        if self.experiment is None:
+            for name, value in (("--price", self.price), ("--clips", self.clips)):
+                if value is not None:
+                    raise UseError(f"{name} {value:g}: of which experiment? Name it with --experiment")
+            return
+        if not self.profiles:
+            raise UseError(f"--experiment {self.experiment}: its hours depend on the model; name one with --profile")
+        for profile in self.profiles:
+            amount(self.experiment, profile)
+
+
+def examine_card(device: "Device", asked: Asked, store: Path, as_json: bool, start: "Start | None" = None) -> None:
+    """Examine the card, write its report into the store, say what it means; exit code 1 where a check failed. Raises UseError.
+
+    `start`: how parts are carried out; none: in processes of their own.
+    """
+    from harness.commands.card import Examination, check_card, text_of, write
+    from harness.commands.card_cost import told
+    from svi.card.process import in_processes
+
+    asked.check()
+    check_card(device)
+    kept = Store(store).root
+    examination = Examination(device, lambda line: click.echo(line, err=True), start or in_processes)
+    report = examination.examine(asked.profiles)
+    means: list[str] = []
+    for profile in asked.profiles if asked.experiment else ():
+        means += told(report, str(asked.experiment), profile, asked.price, asked.clips)
+    files = write(report, kept, means)
+    click.echo(report.model_dump_json(indent=1) if as_json else text_of(report, means))
+    click.echo(f"Written, to be attached to an issue: {files[0]} and {files[1].name} beside it", err=True)
+    if any(check.state == "failed" for check in report.checks):
+        raise SystemExit(1)
 
 
 def examine(topics: Sequence[str], store: Path, as_json: bool, say: Callable[[str], None]) -> None:

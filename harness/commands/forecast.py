@@ -1,6 +1,7 @@
 """`harness forecast`: what one clip of every variant says of its long films, before any is made."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from harness.commands.printing import print_markdown
 from harness.commands.progress import console_of
 from harness.commands.session import Session, experiment_options
 from harness.core.errors import UseError
+from harness.results.runs import RunRecord, begin
 
 
 @click.command()
@@ -22,17 +24,20 @@ def forecast(verbosity: int, **options: Any) -> None:
 
 def forecast_experiment(session: Session, verbosity: int) -> int:
     """Carry out all that the forecasts need, and no film; prints them. Returns the exit code."""
+    from harness.plan.rollouts import foretelling
+    from harness.results import rollouts
     from harness.results.forecast import forecasts, markdown
     from harness.run import schedule
 
     pipeline = session.pipeline
-    wanted = [signature for child in pipeline.children for signature in child.forecast.values()]
-    if not wanted:
+    if not any(child.forecast for child in pipeline.children):
         raise UseError(
             "no variant here has a forecast: it is measured on a clip that is conditioned on an image, as generate.method=model "
             "with method.generation=clips makes them; `harness run` makes and scores the films"
         )
-    graph = pipeline.graph.upto(wanted)
+    graph, record = foretelling(pipeline), RunRecord.of(pipeline)
+    stages = dict.fromkeys([*record.stages, *(node.signature for node in graph)])
+    begin(replace(record, stages=list(stages)), session.store.root)  # `harness gc` leaves alone what a run asks for
     with (
         console_of(graph, session.store, session.jobs, session.embedded, verbosity) as console,
         session.executor("local", console.say) as executor,
@@ -42,4 +47,7 @@ def forecast_experiment(session: Session, verbosity: int) -> int:
     for track in pipeline.request.experiment.tracks:
         if found := forecasts(pipeline, session.store, track):
             print_markdown(f"**{track}**, in units of the latents, with 95 % intervals\n\n{markdown(found)}\n")
+            clips = {name: one.clips for name, one in found.items()}
+            if rolled := rollouts.rollouts(pipeline, session.store, track, clips):
+                print_markdown(f"**{track}**, {rollouts.SAID}\n\n{rollouts.markdown(rolled)}\n")
     return schedule.EXIT_FAILED if outcome.failed else 0

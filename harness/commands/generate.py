@@ -1,67 +1,57 @@
-"""`harness generate`: one film from one image, as stages of the store."""
+"""`harness generate`: one film from an image or a video, as stages of the store."""
 
+import os
 import shutil
+import signal
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
+from click.core import ParameterSource
 
-from benchmarks.samples import read_prompts
-from benchmarks.track import clips_per_prompt, film_frames, n_clips, n_frames
-from harness.commands.options import EXISTING_FILE, PROFILE, RECIPES, STORE, overrides_argument, verbosity_options
+from benchmarks.samples import NAME_BYTES
+from harness.commands.executors import EXECUTOR, LOCAL, SLURM, Asking, open_executor
+from harness.commands.film_plan import FilmRequest, Planned, planned, told
+from harness.commands.options import (
+    EXISTING_FILE,
+    PROFILE,
+    RECIPES,
+    STORE,
+    Number,
+    Whole,
+    overrides_argument,
+    verbosity_options,
+)
 from harness.commands.progress import console_of
+from harness.commands.replay import replayed
 from harness.core.artifacts import SINGLE_FILM
 from harness.core.atomic import replacing
-from harness.core.errors import UseError
-from harness.core.signature import fingerprint
-from harness.core.store import ERROR, Store
-from harness.declare.request import layers_of, resolved
-from harness.declare.settings import Settings
-from harness.declare.spec import parse_overrides
-from harness.plan.following import lasting
-from harness.plan.kinds import FILM
-from harness.plan.method import Method, method_of
-from harness.plan.model import Model
-from harness.plan.pipeline import Builder
-from harness.plan.start import whole
+from harness.core.errors import Interrupted, UseError
+from harness.core.store import ELAPSED, ERROR, Store
+from harness.declare.numbers import LARGEST_SEED
+from harness.plan.image_fit import Fit
+from harness.plan.kinds import FILM, TOLD, Kind
 from svi.artifacts import VIDEOS
-from svi.data.picture import kept, open_upright, same_shape
-from svi.parts import SIGNALS
-
-SECONDS = 50.0  # of a film that follows nothing, as the shorter tracks have
-
-
-@dataclass(frozen=True)
-class FilmRequest:
-    """What a person asked for. `loras`: one a transformer of the backbone, in the order of falling noise; none: the base."""
-
-    image: Path
-    prompts: Path
-    loras: tuple[Path, ...]
-    signal: Path | None
-    seconds: float | None
-    target: Path
-    profile: str
-    recipes: tuple[str, ...]
-    overrides: Sequence[str]
-    seed: int
-    negative: str | None
 
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path), metavar="OUT.mp4")
 @overrides_argument()
-@click.option("--image", type=EXISTING_FILE, required=True, help="first frame; what the film cuts of it is said")
-@click.option("--prompts", type=EXISTING_FILE, required=True, help='file: one prompt a line, or ["...", ...]')
+@click.option("--image", type=EXISTING_FILE, help="first frame; what the film cuts of it is said")
+@click.option(
+    "--video",
+    type=EXISTING_FILE,
+    help="a video to go on from, which begins the film; --image is then the reference image, without it the video's last frame",
+)
+@click.option("--prompts", type=EXISTING_FILE, help='file: one prompt a line, or ["...", ...]')
+@click.option("--replay", type=EXISTING_FILE, help="settings.json of a film of `harness desk`, which is made once more")
 @click.option(
     "--lora",
     "loras",
     multiple=True,
-    type=click.Path(exists=True, path_type=Path),
-    help="LoRA file or folder of any known format; two experts take two",
+    metavar="[EXPERT=]FILE[:STRENGTH]",
+    help="LoRA file or folder of any known format; several act together; two experts take one each, or are named",
 )
 @click.option(
     "--signal",
@@ -69,179 +59,117 @@ class FilmRequest:
     help="what it follows, as condition.signal says: sound (wav, mp4, ...), skeletons (mp4 or key points), or your own",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), help="how long; without it as long as --signal, else 50"
+    "--seconds",
+    type=Number(most=86_400, min_open=True),
+    help="how long, behind --video; without it as long as --signal, else 50",
 )
 @click.option(
     "--negative", metavar="TEXT", help="what guidance leads away from; without it the recipe's negative prompt"
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=Whole(0, LARGEST_SEED), default=0, show_default=True)
+@click.option(
+    "--fit",
+    type=click.Choice(get_args(Fit)),
+    default="crop",
+    show_default=True,
+    help="an image of another shape: its middle, all of it between black bars, or a film of its shape (whole)",
+)
+@click.option(
+    "--stream",
+    is_flag=True,
+    help="OUT.mp4 can be watched while it is made, clip by clip (an older one is lost at once)",
+)
+@click.option(
+    "--follow",
+    type=Number(most=86_400, min_open=True),
+    metavar="SECONDS",
+    help="prompts may be added to their file meanwhile; the film ends with a line '# end', Ctrl-C, or when it has waited so long",
+)
+@click.option(
+    "--cards",
+    type=Whole(most=1024),
+    default=1,
+    show_default=True,
+    help="GPUs that compute each clip together; without a GPU processes",
+)
+@EXECUTOR
 @PROFILE
 @RECIPES
 @STORE
 @verbosity_options
-def generate(store: Path, verbosity: int, **request: Any) -> None:
-    """One film of any length from an image and prompts; cut short, the same command goes on with it."""
-    sys.exit(make_film(FilmRequest(**request), store, verbosity))
-
-
-def make_film(request: FilmRequest, store: Path, verbosity: int) -> int:
-    """Generate the film, or go on with it, and copy it to its target. Raises UseError; returns the exit code."""
-    from harness.core.provenance import facts
-    from harness.run.local import Local
-    from harness.run.schedule import run
-
-    if request.target.suffix != ".mp4" or not request.target.absolute().parent.is_dir():
-        raise UseError(f"{request.target}: expected the name of an .mp4 in a folder that exists")
-    settings = _settings(request)
+def generate(executor: str, store: Path, verbosity: int, **request: Any) -> None:
+    """One film of any length from an image, or behind a video, and prompts; cut short, the same command goes on with it."""
+    replay, target = request.pop("replay"), request["target"]
+    if target.suffix != ".mp4" or not target.absolute().parent.is_dir() or target.is_dir():
+        raise UseError(f"{target}: expected the name of an .mp4 in a folder that exists")
+    if len(os.fsencode(target.name)) > NAME_BYTES:
+        raise UseError(f"{target.name}: expected a name of at most {NAME_BYTES} bytes; choose a shorter one")
+    if replay is not None:
+        _check_alone()
+    elif request["prompts"] is None:
+        raise UseError("a film needs --prompts FILE; --replay FILE makes one of the desk again, and needs nothing else")
+    if executor == SLURM and request["follow"] is not None:
+        raise UseError(
+            "--follow and --executor slurm: Ctrl-C, which may end such a film, ends no job; leave one of them out"
+        )
     opened = Store(store)
-    builder = Builder(opened.fingerprints)
-    model = builder.model(settings)
-    method = _method(settings, bool(request.loras), opened.fingerprints)
-    seconds = _seconds(request, method, model)
-    identity, runtime = _inputs(request, model, opened.fingerprints, seconds)
-    work = identity["clips"] * settings.generate.steps
-    base = builder.trained_here(model)
-    kind, parts, places = method.films(FILM)
-    signature = builder.add(kind, request.target.stem, model, {**identity, **parts}, base, work, {**runtime, **places})
-    console = console_of(builder.graph, opened, 1, settings.backbone.embedded, verbosity)
-    for line in (*_cut(request.image, model), *_ended(request, seconds, identity["frames"], settings)):
-        console.say(line)
-    with console, Local(1, facts()) as executor:
-        run(builder.graph, opened, executor, console.event, console.tick)
-    if not opened.done(FILM.name, signature):
-        error = opened.note(FILM.name, signature, ERROR)
-        raise UseError(error["message"] if error else "the film was not finished; the same command goes on with it")
-    _copy(opened.artifact(FILM.name, signature) / VIDEOS / f"{SINGLE_FILM}.mp4", request.target)
-    print(request.target)
+    sys.exit(make_film(_plan(replay, request, opened, verbosity), opened, target, verbosity, executor))
+
+
+def _plan(replay: Path | None, request: dict[str, Any], opened: Store, verbosity: int) -> Planned:
+    if replay is not None:
+        return replayed(replay, opened)
+    film = FilmRequest(**request)
+    return planned(film, opened) if film.follow is None else follow(film, opened, verbosity)
+
+
+def _check_alone() -> None:
+    """Raises UseError for anything given beside --replay that the film's own file says."""
+    context, free = click.get_current_context(), ("target", "replay", "store", "verbosity")
+    for one in context.command.params:
+        name = one.name or ""
+        if name not in free and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UseError(f"{one.opts[0]} beside --replay: the file says all of its film; leave one of them out")
+
+
+def follow(film: FilmRequest, opened: Store, verbosity: int) -> Planned:
+    """Make clips as their prompts appear; the plan of the film of them. Ctrl-C ends it with the clips that are there."""
+    plan, interrupted = told(film, opened), False
+    try:
+        carry_out(plan, TOLD, opened, verbosity)
+    except Interrupted as end:
+        if end.signal != signal.SIGINT:
+            raise
+        interrupted = True
+    for folder in (opened.artifact(TOLD.name, plan.last), opened.partial(TOLD.name, plan.last)):
+        shutil.rmtree(folder, ignore_errors=True)  # takes are all that it was for
+    ready = planned(film, opened, only_made=interrupted)
+    return ready._replace(lines=ready.lines[len(plan.lines) :])
+
+
+def make_film(plan: Planned, opened: Store, target: Path, verbosity: int, executor: str = LOCAL) -> int:
+    """Generate the film, or go on with it, and copy it to its target. Raises UseError; returns the exit code."""
+    carry_out(plan, FILM, opened, verbosity, executor)
+    _copy(opened.artifact(FILM.name, plan.last) / VIDEOS / f"{SINGLE_FILM}.mp4", target)
+    print(target)
     return 0
 
 
-def _settings(request: FilmRequest) -> Settings:
-    """Those of the film. Raises UseError for what does not go together."""
-    given = parse_overrides(request.overrides)
-    if "generate.seed" in given:
-        raise UseError(f"generate.seed={given['generate.seed']}: --seed sets the seed of a film; give it there")
-    for key in ("generate.method", "eval.size"):
-        if key in given:
-            raise UseError(
-                f"{key}={given[key]}: a single film is made by the model, at data.height x data.width; leave it out"
-            )
-    values = {**given, "generate.seed": request.seed, "train.enabled": False}
-    if request.negative is not None:
-        if "generate.negative_prompt" in given:
-            raise UseError("--negative and generate.negative_prompt= are the same setting; give one of them")
-        values["generate.negative_prompt"] = request.negative
-    settings = resolved(layers_of(request.profile, request.recipes, values)).settings
-    _check_signal(request.signal, settings)
-    if request.negative and not settings.generate.guided:
-        raise UseError(
-            f"--negative {request.negative!r:.60} would do nothing, since generate.guidance={settings.generate.guidance:g} turns "
-            "guidance off; set generate.guidance above 1 (the released LoRAs use 5), or leave --negative out"
-        )
-    return settings
+def carry_out(plan: Planned, last: Kind, opened: Store, verbosity: int, name: str = LOCAL) -> None:
+    """All stages of the plan. Raises UseError where the last one, of that kind, was not finished."""
+    from harness.run.schedule import run
 
-
-def _check_signal(file: Path | None, settings: Settings) -> None:
-    """A film follows a file where condition.signal says what it is."""
-    kind = settings.condition.signal
-    if kind is not None and file is None:
-        raise UseError(f"condition.signal={kind}: the film has nothing to follow; give it a file by --signal FILE")
-    if kind is None and file is not None:
-        raise UseError(
-            f"--signal {file}: nothing says what it is; set condition.signal to {' or '.join(SIGNALS)}, or take a recipe that does "
-            "(svi-talk, svi-dance)"
-        )
-    if settings.generate.signal == "another":
-        raise UseError("generate.signal=another: there is one film alone; give it that signal by --signal FILE")
-
-
-def _method(settings: Settings, trained: bool, cache: Path) -> Method:
-    """How the film comes about, with LoRAs that were trained by method.objective. Raises UseError for what does not fit."""
-    train = settings.train.model_copy(update={"enabled": trained})
-    return method_of(settings.model_copy(update={"train": train}), hash_of=lambda path: fingerprint(Path(path), cache))
-
-
-def _seconds(request: FilmRequest, method: Method, model: Model) -> float:
-    """How long the film is to be. Raises UseError for a signal that cannot be read or ends before the film."""
-    if request.signal is None or method.signal is None:
-        return SECONDS if request.seconds is None else request.seconds
-    fps = model.settings.generate.film_fps(model.settings.data)
-    possible = lasting(method.signal, request.signal, model.settings)
-    wanted = max(possible, 1) if request.seconds is None else n_frames(request.seconds, fps)
-    if wanted > possible:
-        raise UseError(
-            f"--signal {request.signal} lasts for {possible} frames at {fps:g} a second, and the film would have {wanted}; ask for "
-            f"at most --seconds {possible * 100 // fps / 100:g}, or give a longer one"
-        )
-    return wanted / fps if request.seconds is None else request.seconds
-
-
-def _cut(file: Path, model: Model) -> Iterator[str]:
-    """What of the image the film will not show, where that is more than a hundredth. Raises UseError for no image."""
-    try:
-        width, height = open_upright(file).size
-    except ValueError as error:
-        raise UseError(f"--image {error}") from error
-    data = model.settings.data
-    for name, side, part in zip(
-        ("rows", "columns"), (height, width), kept(height, width, data.height, data.width), strict=True
-    ):
-        lost = 1 - (part.stop - part.start) / side
-        if lost > 0.01:
-            yield (
-                f"--image is {width} x {height} pixels, the film {data.width} x {data.height}: {name} {part.start} to "
-                f"{part.stop - 1} of {side} are kept, the other {100 * lost:.0f} % are cut"
-            )
-            if model.embedded:  # it makes films of one size alone
-                continue
-            size = same_shape(height, width, data.height * data.width, model.multiple)
-            if size != (data.height, data.width):
-                yield f"for the whole image, make a film of its shape: data.height={size[0]} data.width={size[1]}"
-
-
-def _ended(request: FilmRequest, seconds: float, frames: int, settings: Settings) -> Iterator[str]:
-    """That the film ends with its prompts, or with its signal, where it does."""
-    fps = settings.generate.film_fps(settings.data)
-    if frames < n_frames(seconds, fps):
-        yield f"the film ends with its prompts, after {frames / fps:.1f} s of {seconds:g} s"
-    elif request.signal is not None and request.seconds is None:
-        yield f"the film ends with {request.signal}, after {frames / fps:.1f} s"
-
-
-def _inputs(request: FilmRequest, model: Model, cache: Path, seconds: float) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Identity and runtime of the film beyond its settings."""
-    settings = model.settings
-    try:
-        prompts = read_prompts(request.prompts)
-    except ValueError as error:
-        raise UseError(f"--prompts: {error}; expected a file with one prompt a line, or a list of them") from error
-    if request.loras and len(request.loras) != len(model.experts):
-        raise UseError(
-            f"--lora was given {len(request.loras)} times; {settings.backbone.name} has {len(model.experts)} "
-            f"transformers ({', '.join(model.experts)}): give one for each, in this order"
-        )
-    fps = settings.generate.film_fps(settings.data)
-    timing = (fps, settings.data.clip_frames, settings.condition.overlap)
-    clips, frames = n_clips(seconds, *timing), n_frames(seconds, fps)
-    each = clips_per_prompt(*timing)
-    told = len(prompts) * each
-    if settings.generate.after_prompts == "stop" and settings.generate.prompts == "stream" and told < clips:
-        clips, frames = told, film_frames(told, settings.data.clip_frames, settings.condition.overlap)
-    identity = {
-        "image.fingerprint": fingerprint(request.image, cache),
-        "loras.fingerprint": [fingerprint(Path(whole(str(path))), cache) for path in request.loras],
-        "prompts": [prompts[min(clip // each, len(prompts) - 1)] for clip in range(clips)],
-        "frames": frames,
-        "clips": clips,
-    }
-    paths: dict[str, Any] = {
-        "image": str(request.image.absolute()),
-        "loras": [str(path.absolute()) for path in request.loras],
-    }
-    if request.signal is not None:
-        identity["signal.fingerprint"] = fingerprint(request.signal, cache)
-        paths["signal"] = str(request.signal.absolute())
-    return identity, paths
+    # Clips of an earlier attempt are no work now, so its time does not count either.
+    (opened.partial(last.name, plan.last) / ELAPSED).unlink(missing_ok=True)
+    console = console_of(plan.graph, opened, 1, plan.embedded, verbosity)
+    for line in plan.lines:
+        console.say(line)
+    asking = Asking(plan.slurm, plan.embedded, SINGLE_FILM, console.say)
+    with console, open_executor(name, 1, plan.graph, opened, asking) as executor:
+        run(plan.graph, opened, executor, console.event, console.tick)
+    if not opened.done(last.name, plan.last):
+        error = opened.note(last.name, plan.last, ERROR)
+        raise UseError(error["message"] if error else "the film was not finished; the same command goes on with it")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -25,6 +25,8 @@ def experiment_lines(name: str) -> Iterator[str]:
     """Its question, and what each variant sets. A name, or file.py:name; raises UseError for a file without it."""
     experiment = load_experiment(name, EXPERIMENTS)
     yield f"{experiment.name}: {experiment.question}"
+    if experiment.published:
+        yield f"published: {experiment.published}"
     tracks, seeds = ", ".join(experiment.tracks), ", ".join(map(str, experiment.seeds))
     yield f"tracks {tracks}; seeds {seeds}; deltas against {experiment.baseline}"
     if experiment.settings:

@@ -1,21 +1,23 @@
-"""`harness lora`: LoRA files of the field, from any format to any other."""
+"""`harness lora`: LoRA files of the field, what they hold, and from any format to any other."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.options import STORE
+from harness.commands.options import STORE, Number
 from harness.core.errors import UseError
 from harness.core.registry import suggestion
 from harness.core.signature import canonical
 from harness.core.store import MANIFEST, Store, is_store
+from harness.declare.numbers import LARGEST
 from harness.plan.kinds import TRAIN
 from harness.publish.model_card import About, Adapter, about, card, scores_of
 from svi.artifacts import CHECKPOINTS, LATEST, LORA
 from svi.foreign import listed, read_object
-from svi.lora.keys import FORMATS, Format
+from svi.lora.keys import FORMATS, Format, of_image
 
 if TYPE_CHECKING:
     from svi.lora.files import LoraWeights
@@ -23,14 +25,44 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--format", "form", required=True, help="peft (a folder), svi1, svi2, comfyui or diffusers")
-@click.option("--alpha", type=float, default=None, help="of a checkpoint that does not say it  [default: its rank]")
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.option("--format", "form", help="of TARGET: peft (a folder), svi1, svi2, comfyui or diffusers")
+@click.option(
+    "--alpha", type=Number(-LARGEST), default=None, help="of a checkpoint that does not say it  [default: its rank]"
+)
 @STORE
-def lora(source: Path, target: Path, form: str, alpha: float | None, store: Path) -> None:
-    """A LoRA in another format: from a file or folder of any, a trained variant's folder, or a training's checkpoint."""
+def lora(source: Path, target: Path | None, form: str | None, alpha: float | None, store: Path) -> None:
+    """A LoRA in another format, or without TARGET what it holds; from any file or folder, a trained variant or a checkpoint."""
+    if target is None or form is None:
+        if target is not None or form is not None:
+            lone = "TARGET without --format" if target else "--format without TARGET"
+            raise UseError(
+                f"received {lone}; give both to write the LoRA in that format, or neither to be told what it holds"
+            )
+        for line in described(source, alpha):
+            click.echo(line)
+        return
     for line in convert(source, target, form, Store(store) if is_store(store) else None, alpha):
         click.echo(line)
+
+
+def described(source: Path, alpha: float | None = None) -> list[str]:
+    """What a LoRA holds, a line each. Raises UseError for what cannot be read, or has keys that would be lost."""
+    try:
+        weights = _weights_of(source, alpha)
+    except (ValueError, OSError) as error:
+        raise UseError(str(error)) from error
+    found = [f"{source}: {weights.form}, {len(weights.modules)} modules, rank {weights.rank}, alpha {weights.alpha:g}"]
+    if weights.differences:
+        counts = Counter(name.rpartition(".")[2] for name in weights.differences)
+        kinds = {"weight": "weights", "bias": "biases", "scale_shift_table": "modulations"}
+        said = ", ".join(f"{counts[part]} {kind}" for part, kind in kinds.items() if counts[part])
+        found.append(f"differences, as few-step files have them: of {said}")
+    if image := [name for name in (*weights.modules, *weights.differences) if of_image(name)]:
+        found.append(f"{len(image)} of these are of the image's CLIP branch, which Wan 2.2 A14B does not have")
+    if weights.extra:
+        found.append(f"beside the LoRA: {listed(sorted(weights.extra))}")
+    return found
 
 
 def convert(source: Path, target: Path, form: str, store: Store | None = None, alpha: float | None = None) -> list[str]:

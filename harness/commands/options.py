@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+import math
 import os
 import shlex
 from collections.abc import Callable
@@ -12,34 +13,85 @@ from click.shell_completion import CompletionItem
 
 from harness.core.errors import UseError
 from harness.core.store import HARNESS_STORE, Store, default_store, is_store
+from harness.declare.numbers import LARGEST
 from harness.declare.profiles import DEFAULT
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+LONGEST_NUMBER = 40  # letters
+MOST_JOBS = 4096  # processes side by side on one machine
 ALIKE = 0.8  # of a mistyped option; steps is less than that like seeds
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def _opened(_context: click.Context, _parameter: click.Parameter, root: Path) -> Store:
+class Whole(click.IntRange):
+    """A whole number in digits alone, from `least` to `most`."""
+
+    name = "whole number"
+
+    def __init__(self, least: int = 1, most: int = LARGEST) -> None:
+        super().__init__(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(_in_digits(self, value, param, ctx), param, ctx)
+
+
+class Number(click.FloatRange):
+    """A finite number in digits alone, from `least` to `most`."""
+
+    name = "number"
+
+    def __init__(self, least: float = 0.0, most: float = LARGEST, min_open: bool = False) -> None:
+        super().__init__(least, most, min_open)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(_in_digits(self, value, param, ctx), param, ctx)
+        if math.isnan(number):  # which is in any range, as no comparison with it holds
+            self.fail("nan is no number.", param, ctx)
+        return number
+
+
+class Folder(click.Path):
+    """A path, which need not be there; an empty text would be the folder of the command."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("'' names no folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _in_digits(kind: click.ParamType[Any], value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    """The value; Python would read 1_0 as 10."""
+    if "_" in (text := str(value)) or len(text) > LONGEST_NUMBER:
+        kind.fail(
+            f"{text[:LONGEST_NUMBER]!r} is not written in digits alone, at most {LONGEST_NUMBER} of them.", param, ctx
+        )
+    return value
+
+
+def opened(root: Path) -> Store:
     """The store in that folder. Raises UseError where there is none."""
     if not is_store(root):
         raise UseError(
-            f"--store {root}: no store there (looked in {root.resolve()}); `harness run ablation_eimg` makes one, "
+            f"--store {root}: no store there (looked in {root.absolute()}); `harness run ablation_eimg` makes one, "
             f"--store or the variable {HARNESS_STORE} names another"
         )
     return Store(root)
 
 
 _FOLDER: dict[str, Any] = {
-    "type": click.Path(path_type=Path),
+    "type": Folder(),
     "default": default_store,  # asked for when a command is called
     "show_default": f"{HARNESS_STORE}, else runs",
     "help": "folder of all results",
 }
 STORE = click.option("--store", **_FOLDER)  # a Path, which need not exist
-OPENED_STORE = click.option("--store", callback=_opened, **_FOLDER)  # a Store, which is there
+OPENED_STORE = click.option("--store", callback=lambda _, __, root: opened(root), **_FOLDER)  # a Store, which is there
 JOBS = click.option(
     "--jobs",
-    type=click.IntRange(1),
+    type=Whole(most=MOST_JOBS),
     default=os.cpu_count() or 1,
     show_default="cores",
     help="stages side by side, one thread each",
@@ -74,7 +126,7 @@ RECIPES = click.option(
     shell_complete=names_of("recipes"),
     help="recipe laid over the profile's own; may be given again",
 )
-LIMIT = click.option("--limit", type=click.IntRange(1), default=None, help="take only so many samples, the first ones")
+LIMIT = click.option("--limit", type=Whole(), default=None, help="take only so many samples, the first ones")
 
 
 def verbosity_options(command: Command) -> Command:

@@ -10,8 +10,9 @@ import click
 
 from benchmarks.artifacts import PROMPTS
 from benchmarks.track import PAPER_CLIP_SECONDS
-from harness.commands.options import EXISTING_FILE, STORE
+from harness.commands.options import EXISTING_FILE, STORE, Number, Whole
 from harness.core.errors import UseError
+from harness.declare.numbers import LARGEST_SEED
 
 if TYPE_CHECKING:
     from benchmarks.prompts.cache import Cache
@@ -48,7 +49,7 @@ class SampleRequest:
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path), metavar="OUT_FOLDER")
-@click.option("-n", "--number", type=click.IntRange(1, 200), default=10, show_default=True, help="of prompts, 5 s each")
+@click.option("-n", "--number", type=Whole(1, 200), default=10, show_default=True, help="of prompts, 5 s each")
 @click.option("--image", type=EXISTING_FILE, help="first frame of the film")
 @click.option("--keyword", help="find or paint the first frame instead: what it shows")
 @click.option("--images", type=click.Path(path_type=Path), help="folder to find it in, by words of names")
@@ -61,10 +62,10 @@ class SampleRequest:
 @click.option("--key-env", metavar="VARIABLE", help="that holds its key  [default: OPENAI_API_KEY]")
 @click.option("--device", help="of a model folder: auto, cpu, cuda, cuda:N  [default: auto]")
 @click.option("--dtype", help="of a model folder: auto, float32, bfloat16, float16  [default: auto]")
-@click.option("--temperature", type=click.FloatRange(0), help="[default: 0 for a model folder, an endpoint's own]")
-@click.option("--seed", type=click.IntRange(0), help="[default: 0 for a model folder, none sent to an endpoint]")
-@click.option("--retries", type=click.IntRange(0, 10), default=2, show_default=True, help="after an unusable reply")
-@click.option("--timeout", type=click.FloatRange(1), default=300.0, show_default=True, help="of endpoints, in seconds")
+@click.option("--temperature", type=Number(most=100), help="[default: 0 for a model folder, an endpoint's own]")
+@click.option("--seed", type=Whole(0, LARGEST_SEED), help="[default: 0 for a model folder, none sent to an endpoint]")
+@click.option("--retries", type=Whole(0, 10), default=2, show_default=True, help="after an unusable reply")
+@click.option("--timeout", type=Number(1, 86_400), default=300.0, show_default=True, help="of endpoints, in seconds")
 @STORE
 def prompts(store: Path, **request: Any) -> None:
     """A sample to make films from: an image, and the prompts that a multimodal model writes to continue it."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.commands.options import verbosity_options
+from harness.commands.check import set_aside
+from harness.commands.executors import EXECUTOR, SLURM
+from harness.commands.options import Whole, verbosity_options
 from harness.commands.plan import plan
 from harness.commands.printing import print_report
 from harness.commands.progress import console_of
@@ -16,6 +18,8 @@ from harness.commands.until import AT_MOST, Looks, run_until
 from harness.core.artifacts import FOOTAGE
 from harness.core.errors import UseError
 from harness.core.text import duration
+from harness.core.use import in_use
+from harness.declare.numbers import MOST_SEEDS
 from harness.declare.request import FIRST_LOOK
 from harness.plan.kinds import DATA, REPORT
 from harness.results.reports import finish_run
@@ -28,13 +32,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @experiment_options
-@click.option(
-    "--executor",
-    type=click.Choice(["local", "slurm"]),
-    default="local",
-    show_default=True,
-    help="where stages run: this machine, or jobs of a Slurm cluster (docs/slurm.md)",
-)
+@EXECUTOR
 @click.option("--detach", is_flag=True, help="slurm: submit all stages with their dependencies, and return")
 @click.option(
     "--until",
@@ -42,7 +40,8 @@ if TYPE_CHECKING:
     default=None,
     help="add seeds until every variant ends better or worse than the baseline beyond chance, or --at-most-seeds are there",
 )
-@click.option("--at-most-seeds", type=click.IntRange(FIRST_LOOK), default=None, help="with --until  [default: 5]")
+@click.option("--at-most-seeds", type=Whole(FIRST_LOOK, MOST_SEEDS), default=None, help="with --until  [default: 5]")
+@click.option("--repair", is_flag=True, help="set finished stages aside whose files have changed, and make these again")
 @click.option("--dry-run", is_flag=True, help="say what would be done, as `harness plan` does, and do nothing")
 @verbosity_options
 def run(
@@ -50,6 +49,7 @@ def run(
     detach: bool,
     until: str | None,
     at_most_seeds: int | None,
+    repair: bool,
     dry_run: bool,
     verbosity: int,
     **options: Any,
@@ -63,7 +63,7 @@ def run(
       harness run ablation_eimg --only 'full,no_*' tracks=consistent-250s
       harness run my_ablation.py:my_ablation --executor slurm --detach
     """
-    if detach and executor != "slurm":
+    if detach and executor != SLURM:
         raise UseError("--detach goes with --executor slurm: stages on this machine end with the command")
     if detach and until:
         raise UseError("--until looks at each report before it goes on; leave --detach out")
@@ -79,16 +79,34 @@ def run(
         click.get_current_context().invoke(plan, **options)
         return
     if looks:
-        sys.exit(run_until(looks, lambda one: run_experiment(one, executor, verbosity)))
+        sys.exit(run_until(looks, lambda one: run_experiment(one, executor, verbosity, repair)))
     session = Session.open(**options)
     if detach:
+        mend(session, repair)
         begin(RunRecord.of(session.pipeline), session.store.root)
-        sys.exit(session.submitter(print).detach(session.pipeline.graph, session.store))
-    sys.exit(run_experiment(session, executor, verbosity))
+        sys.exit(session.detach(print))
+    sys.exit(run_experiment(session, executor, verbosity, repair))
 
 
-def run_experiment(session: Session, executor_name: str, verbosity: int) -> int:
+def mend(session: Session, repair: bool) -> None:
+    """Look at the pipeline's finished stages; those that are damaged are set aside with `repair`. Raises UseError without."""
+    store = session.store
+    for node in session.pipeline.graph:
+        if store.done(node.kind, node.signature):
+            if repair and (found := store.faults(node.kind, node.signature)):
+                click.echo(set_aside(store, node.kind, node.signature, found), err=True)
+            else:
+                store.verify(node.kind, node.signature)
+
+
+def run_experiment(session: Session, executor_name: str, verbosity: int, repair: bool = False) -> int:
     """Carry the pipeline out; prints the tables, the answer and where the page is. Returns the exit code."""
+    with in_use(session.store.locks):  # from before the plan counts on what is there until the run's record names it
+        mend(session, repair)
+        return _run_experiment(session, executor_name, verbosity)
+
+
+def _run_experiment(session: Session, executor_name: str, verbosity: int) -> int:
     from harness.publish.publisher import Publisher
     from harness.run import schedule
     from harness.tracking import Tracker, resolve_uri

@@ -15,6 +15,7 @@ import click
 from benchmarks.artifacts import SCORE_INFO
 from benchmarks.samples import content_hash, load_samples
 from benchmarks.track import Track
+from harness.commands.executors import EXECUTOR, LOCAL, Asking, open_executor
 from harness.commands.options import JOBS, LIMIT, STORE, verbosity_options
 from harness.commands.printing import print_markdown
 from harness.commands.progress import console_of
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 SCORED = "scored videos"  # their experiment in MLflow
 _SHOWN = 5
-_ALLOWED = ("score.", "tracking.uri")
+_ALLOWED = ("score.", "slurm.", "tracking.uri")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ScoreRequest:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.argument("overrides", nargs=-1, metavar="[score.KEY=VALUE]...")
+@click.argument("overrides", nargs=-1, metavar="[score.KEY=VALUE]... [slurm.KEY=VALUE]...")
 @click.option("--track", default=None, help="what they show: see `harness list`  [default: by how long they last]")
 @click.option(
     "--name", default=None, help="what their row is called  [default: the project whose folder it is, or the folder]"
@@ -63,22 +64,21 @@ class ScoreRequest:
 @click.option("--samples", type=click.Path(path_type=Path), default=None, help="the samples they were made from")
 @LIMIT
 @click.option("--judge", is_flag=True, help="score by the official VBench package as well, and print the differences")
+@EXECUTOR
 @STORE
 @JOBS
 @verbosity_options
-def score(store: Path, jobs: int, verbosity: int, **request: Any) -> None:
+def score(executor: str, store: Path, jobs: int, verbosity: int, **request: Any) -> None:
     """Score the mp4s of a folder, whatever made them; says first what is off about them.
 
     The output folders of SVI, Helios, LongLive, Rolling Forcing, Self-Forcing, FramePack, FastVideo, LightX2V, Wan2GP and ComfyUI
     are taken as they are.
     """
-    sys.exit(score_videos(ScoreRequest(**request), store, jobs, verbosity))
+    sys.exit(score_videos(ScoreRequest(**request), store, jobs, verbosity, executor))
 
 
-def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int) -> int:
+def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int, executor_name: str = LOCAL) -> int:
     """Check, score, log and compare; prints the track's table. Raises UseError; returns the exit code."""
-    from harness.core.provenance import facts
-    from harness.run.local import Local
     from harness.run.schedule import run
 
     if request.name is not None:
@@ -99,12 +99,14 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int) -
     }
     paths = {"videos": str(request.folder.absolute())}
     label = f"{name}, {track.name}"
-    signatures = builder.scores(settings.score, track, label, {}, VIDEO_SCORES, identity, paths)
+    signatures = builder.scores(settings.score, track, label, {}, len(videos.names), VIDEO_SCORES, identity, paths)
     console = console_of(builder.graph, store, jobs, False, verbosity)
     for note in notes:
         console.say(f"note: {note}")
-    _share_cores(builder.graph, store, jobs)
-    with console, Local(jobs, facts()) as executor:
+    if executor_name == LOCAL:
+        _share_cores(builder.graph, store, jobs)
+    asking = Asking(settings.slurm, False, name, console.say)
+    with console, open_executor(executor_name, jobs, builder.graph, store, asking) as executor:
         outcome = run(builder.graph, store, executor, console.event, console.tick)
     for event in [*outcome.failed.values(), *outcome.blocked.values()]:
         raise UseError(event.message)
@@ -128,7 +130,9 @@ def _score_settings(request: ScoreRequest) -> Settings:
     values = {**parse_overrides(request.overrides), **({"score.judge": True} if request.judge else {})}
     for key in values:
         if not key.startswith(_ALLOWED):
-            raise UseError(f"{key}: videos are scored as they are; expected settings of score.* or tracking.uri alone")
+            raise UseError(
+                f"{key}: videos are scored as they are; expected settings of score.*, slurm.* or tracking.uri alone"
+            )
     return resolve(Settings, [("command line", values)]).settings
 
 
@@ -196,11 +200,11 @@ def _notes_of_sound(names: Sequence[str], track: Track, settings: ScoreSettings)
 
 
 def _share_cores(graph: Graph, store: Store, jobs: int) -> None:
-    """Without a GPU, divide the cores among the stages that will run, which are few and long; a person's OMP_NUM_THREADS
+    """Without a GPU, divide the cores among the processes that will run, which are few and long; a person's OMP_NUM_THREADS
     holds."""
     from harness.run.local import THREADS
 
-    stages = sum(not store.done(node.kind, node.signature) for node in graph)
+    stages = sum(node.ranks for node in graph if not store.done(node.kind, node.signature))
     if stages and not visible_gpus() and "OMP_NUM_THREADS" not in os.environ:
         share = max(1, len(os.sched_getaffinity(0)) // min(stages, jobs))
         os.environ.update({name: os.environ.get(name, str(share)) for name in THREADS})
@@ -213,8 +217,8 @@ def _command_again(request: ScoreRequest) -> str:
     words += ["--name", request.name] if request.name else []
     words += ["--samples", str(request.samples)] if request.samples else []
     words += ["--limit", str(request.limit)] if request.limit else []
-    given = parse_overrides(request.overrides)
     words += ["--judge"] if request.judge else []
+    given = {key: value for key, value in parse_overrides(request.overrides).items() if not key.startswith("slurm.")}
     return repeated(shlex.join([*words, *(f"{key}={value}" for key, value in given.items())]), given.get(SECRET))
 
 

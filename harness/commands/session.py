@@ -1,26 +1,30 @@
 """What `run`, `plan` and `forecast` share: an experiment as asked for on the command line, resolved to its pipeline and store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands.executors import Asking, open_executor, open_submitter
 from harness.commands.options import JOBS, LIMIT, PROFILE, RECIPES, STORE, Command, names_of, overrides_argument
 from harness.core.errors import UseError
 from harness.core.store import ERROR, Store
 from harness.declare.request import FIRST_LOOK, Request
+from harness.declare.settings import Settings
 from harness.declare.spec import Experiment, check_no_clash, load_experiment, parse_overrides, parse_seeds, select
 from harness.experiments import EXPERIMENTS
 from harness.plan.pipeline import Pipeline, build
 from harness.results.runs import named
+from harness.run.slurm.resources import check
+from svi.data.folder import check_readable, video_files
+from svi.data.samples import sample_files
 
 if TYPE_CHECKING:
     from harness.run.local import Local
     from harness.run.schedule import Outcome
     from harness.run.slurm.executor import Slurm
-    from harness.run.slurm.submission import Submitter
 
 
 def experiment_options(command: Command) -> Command:
@@ -47,6 +51,20 @@ def experiment_options(command: Command) -> Command:
     return command
 
 
+def _settings(pipeline: Pipeline) -> Iterator[Settings]:
+    return (child.resolved.settings for child in pipeline.children)
+
+
+def _check_videos(path: str | None, signal: bool) -> None:
+    """Raises UseError for a folder of training videos of which none can be read: a run would find out hours later."""
+    if path is None:
+        return
+    try:
+        check_readable(sample_files(Path(path)) if signal else video_files(Path(path)))
+    except ValueError as error:
+        raise UseError(f"data.path={path}: {error}") from error
+
+
 @dataclass(frozen=True)
 class Session:
     """What the command line asked for, resolved."""
@@ -70,8 +88,10 @@ class Session:
         called: str | None = None,
         at_most_seeds: int | None = None,
         first_look: int = FIRST_LOOK,
+        weights: bool = True,
     ) -> "Session":
-        """Resolve names, settings and inputs; every fault is a UseError before anything is computed."""
+        """Resolve names, settings and inputs; every fault is a UseError before anything is computed. Without `weights` those of a
+        published model may be missing."""
         declared = load_experiment(name, EXPERIMENTS)
         values = parse_overrides(overrides)
         if limit is not None:
@@ -91,7 +111,12 @@ class Session:
         check_no_clash(values, experiment.variants)
         opened = Store(store)
         request = Request(experiment, name, profile, tuple(recipes), values, only, called, at_most_seeds, first_look)
-        return cls(build(named(request, declared, opened.root), opened.fingerprints), opened, jobs)
+        pipeline = build(named(request, declared, opened.root), opened.fingerprints, weights)
+        for folder in {(one.data.path, one.condition.signal is not None) for one in _settings(pipeline)}:
+            _check_videos(*folder)
+        first = pipeline.children[0].resolved.settings
+        check((node.kind for node in pipeline.graph), first.slurm, first.backbone.embedded)
+        return cls(pipeline, opened, jobs)
 
     @property
     def embedded(self) -> bool:
@@ -100,25 +125,18 @@ class Session:
 
     def executor(self, name: str, say: Callable[[str], None]) -> "Local | Slurm":
         """What carries stages out: "local" or "slurm". Raises UseError where nothing can be submitted."""
-        if name == "slurm":
-            from harness.run.slurm.executor import Slurm
+        return open_executor(name, self.jobs, self.pipeline.graph, self.store, self._asking(say))
 
-            return Slurm(self.submitter(say))
-        from harness.core.provenance import facts
-        from harness.run.local import Local
+    def detach(self, say: Callable[[str], None]) -> int:
+        """Submit all stages to Slurm and leave them to it. Raises UseError; returns the exit code."""
+        from harness.run.slurm.detached import detach
 
-        return Local(self.jobs, facts())
+        submitter = open_submitter(self.pipeline.graph, self.store, self._asking(say))
+        return detach(submitter, self.pipeline.graph, self.store)
 
-    def submitter(self, say: Callable[[str], None]) -> "Submitter":
-        """What sends stages to Slurm. Raises UseError where nothing can be submitted."""
-        from harness.core.provenance import facts
-        from harness.run.slurm.submission import Submitter
-
+    def _asking(self, say: Callable[[str], None]) -> Asking:
         settings = self.pipeline.children[0].resolved.settings
-        experiment = self.pipeline.request.experiment.name
-        submitter = Submitter(settings.slurm, settings.backbone.embedded, experiment, facts(), say)
-        submitter.check(list(self.pipeline.graph))
-        return submitter
+        return Asking(settings.slurm, settings.backbone.embedded, self.pipeline.request.experiment.name, say)
 
     def raise_use_errors(self, outcome: "Outcome") -> None:
         """Raises UseError when that is what a stage failed of: it is said like any other error of use."""

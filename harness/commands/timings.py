@@ -22,7 +22,7 @@ from harness.plan.estimate import ALIKE
 from harness.plan.pipeline import build
 from harness.run.worker import run_job
 
-VARIANTS, TRACK = "base,full,copy_*,ping_pong", "consistent-50s"
+VARIANTS, TRACK = "base,full,copy_*,ping_pong,recode", "consistent-50s"
 FEW = {"tiny.steps": 200, "train.steps": 120}  # but all films: a batch of fewer would take longer a film
 KEPT = ("kind", "identity", "seconds", "fixed", "work")
 

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.track import Track
-from harness.commands.options import JOBS, overrides_argument
+from harness.commands.options import JOBS, Whole, overrides_argument
 from harness.commands.printing import print_markdown
 from harness.core.errors import UseError
 from harness.core.registry import suggestion
 from harness.core.store import Store
 from harness.core.text import duration
+from harness.declare.numbers import LARGEST_SEED
 from harness.declare.profiles import DEFAULT
 from harness.declare.request import Request
 from harness.declare.spec import Experiment, Variant, parse_overrides
@@ -57,9 +58,11 @@ class Asked:
 
 @click.command()
 @overrides_argument()
-@click.option("--films", type=click.IntRange(1), default=8, show_default=True, help="true films shown in every dose")
+@click.option("--films", type=Whole(most=10_000), default=8, show_default=True, help="true films shown in every dose")
 @click.option("--drift", "drifts", multiple=True, help="only this one; may be given again  [default: all twelve]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of scenes, and of what is ordinary")
+@click.option(
+    "--seed", type=Whole(0, LARGEST_SEED), default=0, show_default=True, help="of scenes, and of what is ordinary"
+)
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), help="the file to write, such as metrics.md")
 @JOBS
 def validate(write: Path | None, jobs: int, **asked: Any) -> None:
@@ -67,6 +70,8 @@ def validate(write: Path | None, jobs: int, **asked: Any) -> None:
 
     score.metrics=FILE.py:NAME adds a metric of yours, score.vbench=all those of VBench (their weights are needed, and long hours).
     """
+    if write is not None and not write.absolute().parent.is_dir():
+        raise UseError(f"--write {write}: no folder {write.parent}; make it, or choose another")
     page = validation(Asked(**asked), jobs).page()
     if write is None:
         print_markdown(page)
@@ -130,9 +135,8 @@ class _Task:
         settings = parse_overrides(asked.overrides)
         if wrong := [key for key in settings if key not in _ALLOWED]:
             raise UseError(f"{wrong[0]}: true films are scored as they are; expected {' or '.join(_ALLOWED)} alone")
-        true = Variant(
-            "true", {"generate.method": "copy_image"}
-        )  # no frame of theirs is made: the truth needs no model
+        # No frame of theirs is made: the truth needs no model.
+        true = Variant("true", {"generate.method": "copy_image"})
         experiment = Experiment(
             name="validate", question="Do metrics see it?", variants=(true,), baseline="true", tracks=(TRACK,)
         )

@@ -77,8 +77,9 @@ def _run(path: Path, _place: str, _content: str) -> Mapping[str, Any]:
         elif isinstance(error, ImportError) and error.name == "harness":
             what = f"{error}; expected one of: {', '.join(sys.modules[error.name].__all__)}"
         else:
-            what = str(error) if isinstance(error, UseError) else f"{type(error).__name__}: {error}"
-        raise UseError(f"{path}, line {_line(error, path)}: {what}") from error
+            what = str(error) if isinstance(error, UseError) else f"{type(error).__name__}: {error}".removesuffix(": ")
+        line = _line(error, path)
+        raise UseError(f"{path}{f', line {line}' if line else ''}: {what}") from error
 
 
 def _line(error: BaseException, path: Path) -> int | None:

@@ -1,5 +1,6 @@
 """Everything that a run can be told, one section a topic. `harness show settings` prints it."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
@@ -66,6 +67,13 @@ class ScoreSettings(Frozen):
     audio: str | None = runtime(
         None, "folder of wavs, one a sample by its name; none: the films' own sound", min_length=1
     )
+    ranks: int | None = runtime(
+        None,
+        "processes that a suite's films are dealt out to; none: as many as there are GPUs here for suites that load a model, "
+        "else one",
+        ge=1,
+        le=1024,
+    )
 
     @field_validator("vbench")
     @classmethod
@@ -102,7 +110,8 @@ class TrackingSettings(Frozen):
 
 
 class SlurmSettings(Frozen):
-    """What `--executor slurm` asks for. A number is for every stage; "train=2880,generate=600" is for those kinds."""
+    """What `--executor slurm` asks for. A value is for every stage; "gpu,score=cpu" is cpu for stages of the kind score and gpu for
+    all others, and "train=2880,generate=600" says something of these kinds alone."""
 
     partition: str | None = runtime(None, "partition, or several by commas; none: the cluster's default", min_length=1)
     account: str | None = runtime(None, "account to charge; none: the user's default", min_length=1)
@@ -117,11 +126,25 @@ class SlurmSettings(Frozen):
     requeues: int = runtime(
         100, "times that a job may run out of time, or be lost by the cluster, and be requeued", ge=0
     )
-    signal_s: int = runtime(120, "seconds before its time limit at which a job is told to requeue itself", ge=1)
+    signal_s: int = runtime(
+        120, "seconds before its time limit at which a job is told to requeue itself", ge=1, le=65_535
+    )
     at_once: int = runtime(256, "ranks in the queue at once, over all stages", ge=1)
     poll_s: float = runtime(5.0, "seconds between looks into the queue", ge=0.5)
     setup: str | None = runtime(None, "shell line before each stage, such as: module load cuda", min_length=1)
+    wrap: str | None = runtime(
+        None, "words before each stage's command, such as: apptainer exec --nv image.sif", min_length=1
+    )
     extra: str | None = runtime(None, "more options of sbatch, such as: constraint=a100 exclude=n[3-4]", min_length=1)
+    srun: str | None = runtime(None, "more options of srun, such as: container-image=image.sqsh", min_length=1)
+
+    @field_validator("time_min", "mem_gb", "cpus", "gpus")
+    @classmethod
+    def _by_kind(cls, value: int | str | None) -> int | str | None:
+        part = r"\s*\w+\s*=\s*[0-9]+\s*"
+        if isinstance(value, str) and not re.fullmatch(rf"({part}|\s*[0-9]+\s*,{part})(,{part})*", value):
+            raise ValueError("a number, or kinds with numbers such as train=2880,generate=600")
+        return value
 
 
 class Settings(Frozen):

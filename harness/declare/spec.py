@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -18,12 +19,14 @@ from harness.core.names import check_name
 from harness.core.registry import Registry, nearest, suggestion
 from harness.core.signature import leaves
 from harness.declare.files import dotted, load_declared, problems_text
+from harness.declare.numbers import LARGEST_SEED, MOST_SEEDS, MOST_VARIANTS, Seed, misread
 from harness.declare.tracks import OwnTrack, by_name, track_of
-from svi.settings import TRIVIAL_METHODS
+from svi.settings import COPY_CLIPS, COPY_IMAGE, PING_PONG
 
 Scalar = bool | int | float | str | None
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
+SEEDS = ("train.seed", "generate.seed")  # settings that an experiment's seeds stand for
 SECRET = "tracking.uri"  # the setting whose value may hold a password
 
 
@@ -51,7 +54,7 @@ class Variant:
 
 
 # They cannot drift, and lead on consistency: no table of a track without them (svi/generation/trivial.py).
-TRIVIAL = tuple(Variant(name, {"generate.method": name}) for name in TRIVIAL_METHODS)
+TRIVIAL = tuple(Variant(name, {"generate.method": name}) for name in (COPY_IMAGE, COPY_CLIPS, PING_PONG))
 
 
 class Experiment(BaseModel):
@@ -69,10 +72,11 @@ class Experiment(BaseModel):
     baseline: str
     tracks: tuple[str, ...]
     own_tracks: dict[str, OwnTrack] = {}
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Seed, ...] = (0,)
     compare_to: str | None = None
     yes_if: tuple[str, Literal["worse", "better", "different"]] | None = None
     orderings: str | None = None
+    published: str = ""
     settings: dict[str, Scalar] = {}
 
     @model_validator(mode="before")
@@ -101,8 +105,15 @@ class Experiment(BaseModel):
                 raise UseError(f"experiment {self.name} has no {what}; expected at least one")
             if twice := [str(value) for value, count in Counter(values).items() if count > 1]:
                 raise UseError(f"experiment {self.name} has {what} twice: {', '.join(twice)}; expected each once")
-        if seeds := [key for key in ("train.seed", "generate.seed") if key in self.settings]:
-            raise UseError(f"experiment {self.name} has {seeds[0]} in its settings; seeds are declared: seeds=(0, 1)")
+        for what, sets in (
+            ("its settings", self.settings),
+            *((f"variant {one.name}", one.set) for one in self.variants),
+        ):
+            if seeds := [key for key in SEEDS if key in sets]:
+                raise UseError(f"experiment {self.name} has {seeds[0]} in {what}; seeds are declared: seeds=(0, 1)")
+        for what, count, most in (("variants", len(names), MOST_VARIANTS), ("seeds", len(self.seeds), MOST_SEEDS)):
+            if count > most:
+                raise UseError(f"experiment {self.name} has {count} {what}; expected at most {most}")
         if self.baseline not in names:
             raise UseError(
                 f"{self.name} has no variant {self.baseline!r} as baseline: {suggestion(self.baseline, names)}"
@@ -122,6 +133,7 @@ def experiment(
     compare_to: str | None = None,
     yes_if: tuple[str, str] | None = None,
     orderings: str | None = None,
+    published: str = "",
     trivial: bool = True,
     settings: Mapping[str, Scalar] = MappingProxyType({}),
 ) -> Callable[[Callable[[], Iterator[Variant]]], Experiment]:
@@ -132,6 +144,7 @@ def experiment(
     `yes_if`: the variant that decides a question of yes or no, and how it must end beside the baseline for a yes: "worse",
     "better" or "different".
     `orderings`: a list of published orderings (reports/tables/orderings.csv) that the report holds the films against.
+    `published`: what others published of the question, in a sentence with its source; `harness results` has it beside the answer.
     `trivial` adds the variants that any method must be held against: copy_image, copy_clips and ping_pong. `settings` hold for
     all variants, unless the command line or a variant sets them.
     """
@@ -140,7 +153,8 @@ def experiment(
         question = " ".join((function.__doc__ or "").split())
         about: dict[str, object] = {"baseline": baseline, "tracks": tuple(tracks), "seeds": tuple(seeds)}
         about |= {"compare_to": compare_to, "settings": dict(settings), "yes_if": yes_if, "orderings": orderings}
-        variants = tuple(function())
+        about["published"] = " ".join(published.split())
+        variants = tuple(islice(function(), MOST_VARIANTS + 1))  # a generator may have no end
         if yes_if and yes_if[0] not in (names := [variant.name for variant in variants]):
             raise UseError(
                 f"experiment {function.__name__}: yes_if names {yes_if[0]!r}: {suggestion(yes_if[0], names)}"
@@ -212,10 +226,17 @@ def resolve(model_class: type[M], layers: Sequence[tuple[str, Mapping[str, objec
             if key not in known:
                 raise UseError(_unknown_text(key, layer, list(known)))
             values[key], origin[key] = value, layer
+    misreadings = {key: why for key, value in values.items() if (why := misread(key, known[key], value))}
+    faults = [f"{key}={values[key]!r} ({origin[key]}): expected {why}" for key, why in misreadings.items()]
     try:
-        return Resolved(model_class.model_validate(_nest(values)), origin)
+        read = model_class.model_validate(
+            _nest({key: value for key, value in values.items() if key not in misreadings})
+        )
     except ValidationError as error:
-        raise UseError(_wrong_text(error, values, origin)) from error
+        raise UseError("; ".join([*faults, _wrong_text(error, values, origin)])) from error
+    if faults:
+        raise UseError("; ".join(faults))
+    return Resolved(read, origin)
 
 
 def check_no_clash(command_line: Mapping[str, object], variants: Sequence[Variant]) -> None:
@@ -230,15 +251,21 @@ def check_no_clash(command_line: Mapping[str, object], variants: Sequence[Varian
 
 def parse_seeds(text: str) -> tuple[int, ...]:
     """`3` is three seeds: 0, 1 and 2; `0,5,7` is those; `5,` is seed 5 alone. Raises UseError."""
-    try:
-        seeds = tuple(int(part) for part in text.split(",") if part.strip()) if "," in text else tuple(range(int(text)))
-    except ValueError:
-        seeds = ()
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+    listed = [part.strip() for part in text.split(",") if part.strip()]
+    # A text of more digits than any seed has is no number here: int() refuses thousands of them.
+    plain = all(part.isascii() and part.isdigit() and len(part) <= len(str(LARGEST_SEED)) for part in listed)
+    given = [int(part) for part in listed] if plain else []
+    several = "," in text
+    if several:
+        fits = bool(given) and max(given) <= LARGEST_SEED and len(set(given)) == len(given) <= MOST_SEEDS
+    else:
+        fits = len(given) == 1 and 1 <= given[0] <= MOST_SEEDS
+    if not fits:
         raise UseError(
-            f"--seeds {text!r}; expected how many (3 for seeds 0, 1, 2) or different seeds from 0 up (0,5,7)"
+            f"--seeds {text!r}; expected how many (3 for seeds 0, 1, 2), at most {MOST_SEEDS}, or different seeds from 0 to "
+            f"{LARGEST_SEED} (0,5,7)"
         )
-    return seeds
+    return tuple(given) if several else tuple(range(given[0]))
 
 
 def select(experiment: Experiment, patterns: str) -> Experiment:
@@ -265,7 +292,7 @@ def _parse(text: str) -> Scalar:
         return words[text]
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if value is None or isinstance(value, bool | int | float | str) else text
 

@@ -2,6 +2,7 @@
 
 import http.client
 import logging
+import math
 import os
 import socket
 import sqlite3
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from harness.core.credentials import live, shown
+from harness.core.credentials import hidden, live, shown
 from harness.tracking.own import own_artifacts, own_database, settle_in
 
 if TYPE_CHECKING:
@@ -75,6 +76,18 @@ def unreachable(uri: str) -> str | None:
     except (OSError, http.client.HTTPException, ValueError) as error:
         return str(error) or type(error).__name__
     return None
+
+
+def refused(uri: str) -> str | None:
+    """Why a database that listens does not let us in within a few seconds, without its password; None when it does."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with closing(create_engine(uri, connect_args={"connect_timeout": math.ceil(PROBE_SECONDS)}).connect()):
+            return None
+    except (SQLAlchemyError, ImportError, ValueError, TypeError) as error:
+        return hidden(" ".join(str(error).partition("(Background")[0].split()), uri)[:300]
 
 
 class Server:

@@ -16,7 +16,7 @@ from svi.method.draws import Order, keyed
 from svi.objectives.dropping import dropped
 from svi.parts import CONDITION
 from svi.settings import ConditionSettings, FlowSettings
-from svi.training.objective import tokens_of
+from svi.training.objective import TrainingObjective, tokens_of
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ class Clips:
         return self.x_t + (1 - recycle.over(self.t, v)) * v
 
 
-class Objective:
-    """Plain flow matching; a method changes `inputs`, or writes its own `loss` (protocol: svi.training.objective).
+class Objective(TrainingObjective):
+    """Plain flow matching; a method changes `inputs`, or writes its own `loss`.
 
     To be used in a `with`. What a part says of itself (svi/parts.py) a class of one's own says in its attributes.
     """
@@ -184,19 +184,6 @@ class Objective:
             noisy = (clips.t < 1).to(v.dtype)[:, None, :, None, None]
             predicted = noisy if predicted is None else noisy * predicted
         return mean_over((v - clips.target).square(), predicted).mean()
-
-    def log(self) -> dict[str, float]:
-        """What to log beside the loss."""
-        return {}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}  # every draw is keyed by its sample
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """After a resume."""
-
-    def settle(self) -> None:
-        """The last state_dict is on disk."""
 
     def keep(self, folder: Path) -> None:
         """Write what shall outlive the training, beside its weights."""

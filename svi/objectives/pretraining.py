@@ -1,7 +1,6 @@
 """The embedded base model's pretraining: plain flow matching with a shifted uniform timestep."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +12,11 @@ from svi.method import flow, recycle
 from svi.method.draws import Order, keyed
 from svi.objectives.dropping import dropped
 from svi.settings import ConditionSettings
-from svi.training.objective import tokens_of
+from svi.training.objective import TrainingObjective, tokens_of
 
 
-class Pretraining:
-    """Plain flow matching of whole clips (protocol: svi.training.objective.TrainingObjective)."""
+class Pretraining(TrainingObjective):
+    """Plain flow matching of whole clips."""
 
     def __init__(
         self, backbone: Backbone, data: LatentCache, shift: float, seed: int, condition: ConditionSettings
@@ -42,15 +41,3 @@ class Pretraining:
             condition = dropped(batch.condition, self.condition, self.seed, ks)
             v = self.backbone.velocity(model, x_t, t, condition, batch.text)
             yield (v - (batch.latents - x_noi)).square().mean()
-
-    def log(self) -> dict[str, float]:
-        return {}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}  # every draw is keyed by its sample
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
-
-    def settle(self) -> None:
-        pass

@@ -10,6 +10,9 @@ from torch.utils.checkpoint import checkpoint
 from svi.settings import TrainSettings
 from svi.training import ranks
 
+ADDED = 1e-6  # to a norm, by DeepSpeed, before it holds it against the limit
+NEAR = 1e-4  # of a limit: DeepSpeed rounds its norm in another way
+
 
 def micro_batch(settings: TrainSettings, world: int) -> int:
     """settings.clips_at_once. Raises ValueError also if not settings.ranks but `world` processes were started."""
@@ -31,20 +34,22 @@ def engine_for(model: nn.Module, settings: TrainSettings) -> Any:
     deepspeed.init_distributed(dist.get_backend(), verbose=False)
     world = dist.get_world_size()
     micro = micro_batch(settings, world)
+    stage = settings.zero if world > 1 else 0
+    if settings.dtype == "bfloat16":
+        stage = max(settings.zero, 2)  # float32 sums of gradients take ZeRO, also with one rank
     config: dict[str, Any] = {
         "train_batch_size": settings.batch,
         "train_micro_batch_size_per_gpu": micro,
         "gradient_accumulation_steps": settings.batch // world // micro,
-        "gradient_clipping": settings.grad_clip,
-        "zero_optimization": {"stage": settings.zero if world > 1 else 0},
+        "gradient_clipping": settings.grad_clip if stage else 0.0,  # without ZeRO, take_step does it
+        "zero_optimization": {"stage": stage},
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": 10**9,
     }
     if settings.dtype == "bfloat16":
         config["bf16"] = {"enabled": True}
-        config["data_types"] = {"grad_accum_dtype": "fp32"}  # which takes ZeRO, also with one rank
-        config["zero_optimization"] = {"stage": max(settings.zero, 2)}
+        config["data_types"] = {"grad_accum_dtype": "fp32"}
     checkpoint_activations(model, settings.checkpointing)
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad],
@@ -54,7 +59,9 @@ def engine_for(model: nn.Module, settings: TrainSettings) -> Any:
     )
     precise = _precise(model)
     engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
-    if config["zero_optimization"]["stage"] < 3:  # there they lie in pieces, and stay as DeepSpeed has them
+    if world == 1 and not stage:
+        engine.enable_backward_allreduce = False  # it copies all gradients there and back, to add them to nobody's
+    if stage < 3:  # there they lie in pieces, and stay as DeepSpeed has them
         for parameter, value in precise.items():
             parameter.data = value.to(parameter.device)
     return engine
@@ -84,12 +91,19 @@ def _offloaded(block: nn.Module, *inputs: Any) -> Any:
         return checkpoint(block, *inputs, use_reentrant=False)
 
 
-def take_step(engine: Any) -> float:
-    """After a backward pass: step, if it was the last micro-batch. The gradient's norm over all ranks, before clipping."""
+def take_step(engine: Any, clip: float) -> float:
+    """After a backward pass: step, if it was the last micro-batch. The gradient's norm over all ranks, before clipping to `clip`.
+
+    With ZeRO DeepSpeed has clipped and has the norm; 0 for another micro-batch.
+    """
+    from deepspeed.runtime.utils import clip_grad_norm_
+
     norm = 0.0
-    if not engine.zero_optimization():  # else DeepSpeed has it
+    if not engine.zero_optimization() and engine.is_gradient_accumulation_boundary():
         grads = [p.grad for p in engine.module.parameters() if p.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(grads))
+        if not norm + ADDED < clip * (1 - NEAR):  # else it multiplies every gradient by one
+            clip_grad_norm_(engine.module.parameters(), clip)
     engine.step()
     return norm if not engine.zero_optimization() else float(engine.get_global_grad_norm() or 0)
 

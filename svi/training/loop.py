@@ -86,7 +86,7 @@ def _step(engine: Any, objective: TrainingObjective, settings: TrainSettings, st
     micro = engine.train_micro_batch_size_per_gpu()
     for loss in objective.losses(engine, share_of(settings, step), micro, step, share_of(settings, step + 1)):
         engine.backward(loss)
-        norm = take_step(engine)
+        norm = take_step(engine, settings.grad_clip)
         losses.append(loss.detach())
     norm = norm if norm >= 0 else math.nan  # DeepSpeed's sign of a gradient that is not finite
     return {"train/loss": float(ranks.mean(torch.stack(losses).mean())), "train/grad_norm": norm}

@@ -10,7 +10,7 @@ from svi.backbones.backbone import Backbone
 
 
 class TrainingObjective(Protocol):
-    """The losses of training steps, and the state that a resume needs."""
+    """The losses of training steps, and the state that a resume needs: none where every draw is keyed by its sample."""
 
     tokens: int
     """That a clip gives the transformer."""
@@ -23,13 +23,19 @@ class TrainingObjective(Protocol):
 
     def log(self) -> dict[str, float]:
         """What to log beside the loss of the last step."""
+        return {}
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """After a resume."""
+        return
 
     def settle(self) -> None:
         """The last state_dict is safely on disk: what only the one before it needs may go."""
+        return
 
 
 def tokens_of(backbone: Backbone, expert: str) -> int:

@@ -44,17 +44,21 @@ def join() -> None:
     if dist.is_initialized():
         return
     os.environ.update(by_slurm(os.environ))
-    local = int(os.environ.get("LOCAL_RANK", "0"))
-    backend = "gloo"
-    if torch.cuda.is_available():
-        backend = "nccl"
-        local %= torch.cuda.device_count()  # Slurm may show each task its own card alone
-        torch.cuda.set_device(local)
-    os.environ["LOCAL_RANK"] = str(local)  # which DeepSpeed asks for
+    os.environ["LOCAL_RANK"] = str(take_card())  # which DeepSpeed asks for
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
     if "WORLD_SIZE" in os.environ:
         dist.init_process_group(backend)
     else:
         dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
+
+
+def take_card() -> int:
+    """Work on the card with this process's number on its machine, where there are cards; that number."""
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if torch.cuda.is_available():
+        local %= torch.cuda.device_count()  # Slurm may show each task its own card alone
+        torch.cuda.set_device(local)
+    return local
 
 
 def _device() -> str:
@@ -63,7 +67,9 @@ def _device() -> str:
 
 
 def gather(x: Tensor) -> Tensor:
-    """The rows of all ranks, in rank order."""
+    """The rows of all ranks, in rank order; of one rank, `x` itself."""
+    if dist.get_world_size() == 1:
+        return x
     mine = x.contiguous().to(_device())
     parts = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, mine)
@@ -71,7 +77,9 @@ def gather(x: Tensor) -> Tensor:
 
 
 def mean(x: Tensor) -> Tensor:
-    """The mean over all ranks."""
+    """The mean over all ranks; of one rank, `x` itself."""
+    if dist.get_world_size() == 1:
+        return x.detach()
     total = x.detach().to(_device(), copy=True)
     dist.all_reduce(total)
     return total.to(x.device) / dist.get_world_size()

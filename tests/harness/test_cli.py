@@ -1,5 +1,6 @@
 """The door: every command stands in the table under the name it is typed with, and none is imported before it is called."""
 
+import errno
 import os
 import re
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
-from harness.cli import COMMANDS, GROUPS, cli
+from harness.cli import COMMANDS, GROUPS, cli, main
 from harness.commands.options import verbosity_options
 from harness.commands.sections import SECTIONS
 from harness.core.errors import UseError
@@ -122,3 +123,18 @@ def test_whatever_is_listed_can_be_shown(title: str) -> None:
     for name, about in listed.items():
         first = next(iter(SECTIONS[title].lines(name)))
         assert first.endswith(f"{name}: {about}")
+
+
+def test_an_error_of_the_system_that_names_no_file_is_no_wrong_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", *named)
+
+    monkeypatch.setattr("harness.cli.cli", refused)
+    monkeypatch.setattr("harness.cli.signal.signal", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["harness"])
+    named = ["a-file"]
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    named = []
+    with pytest.raises(PermissionError):
+        main()

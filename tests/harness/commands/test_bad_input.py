@@ -90,9 +90,8 @@ def test_no_usable_video_is_an_error_that_names_the_files(tmp_path: Path) -> Non
     (tmp_path / "videos" / "Cats").mkdir(parents=True)
     (tmp_path / "videos" / "Cats" / "broken.mp4").write_bytes(b"not a video")
     message = refused("run", "ablation_eimg", f"data.path={tmp_path / 'videos'}", store=tmp_path / "runs")
-    assert (
-        message.count("Cats/broken.mp4: unreadable") == 2
-    )  # where it failed and at the end, not for every stage behind it
+    assert message.count("Cats/broken.mp4: Invalid data") == 1
+    assert not (tmp_path / "runs" / "artifacts").exists()
 
 
 def test_no_usable_sample(tmp_path: Path) -> None:

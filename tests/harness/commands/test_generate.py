@@ -4,17 +4,41 @@ import shutil
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
-from harness.commands.generate import _cut
 from harness.core.store import Store
-from harness.declare.settings import Settings
-from harness.plan.model import Model
-from svi.settings import BackboneSettings, DataSettings
+from svi.generation.clips import ClipLoop
+from svi.generation.loop import Films, State
+from svi.lora import files
+from svi.lora.files import LoraWeights
+from svi.settings import TinySettings
 from tests.harness.finished import finished
 from tests.harness.small import SMALL, harness
 from tests.svi.conditions.sounds import tone, write_sound
+from tests.svi.films import decoded
+
+
+def tiny_lora(rank: int, alpha: float, seed: int) -> LoraWeights:
+    """Of the attention of these films' one block; trained by nobody."""
+    generator, width = torch.Generator().manual_seed(seed), TinySettings().heads * TinySettings().head_dim
+    modules = {
+        f"blocks.0.attn{n}.{name}": (
+            torch.randn(rank, width, generator=generator),
+            0.3 * torch.randn(width, rank, generator=generator),
+        )
+        for n in (1, 2)
+        for name in ("to_q", "to_v")
+    }
+    return LoraWeights(modules, alpha, "peft")
+
+
+def frames_of(video: Path) -> list[bytes]:
+    with av.open(str(video)) as container:
+        return [frame.to_ndarray(format="rgb24").tobytes() for frame in container.decode(video=0)]
 
 
 @pytest.fixture
@@ -35,8 +59,12 @@ def test_a_film_is_made_by_the_base_model_that_is_there(tmp_path: Path, asked: l
     assert list(Store(store).manifests("backbone")) == before
     cut = "--image is 90 x 160 pixels, the film 16 x 16: rows 35 to 124 of 160 are kept, the other 44 % are cut"
     assert cut in done.stderr
-    assert "data.height=" not in done.stderr  # another size would need another base model
-    assert (tmp_path / "out.mp4").is_file()
+    assert "for the whole of it: --fit pad" in done.stderr
+    cropped = decoded(tmp_path / "out.mp4")
+    padded = harness(*asked, "--fit", "pad", store=store)
+    assert padded.returncode == 0, padded.stderr
+    assert "the film 16 x 16: 44 % of it are black bars" in padded.stderr
+    assert decoded(tmp_path / "out.mp4")[0, :, 0].mean() < cropped[0, :, 0].mean()  # the left border
 
 
 def test_what_is_no_image_is_refused_before_anything_is_trained(tmp_path: Path, asked: list[str]) -> None:
@@ -86,17 +114,6 @@ def test_a_film_of_the_embedded_world_follows_a_sound_to_its_end(tmp_path: Path,
     assert len(list(Store(tmp_path / "runs").manifests("film"))) == 2
 
 
-def test_what_is_cut_of_a_portrait_is_said_with_a_size_that_keeps_it(tmp_path: Path) -> None:
-    Image.new("RGB", (1080, 1920)).save(tmp_path / "start.png")
-    wan = Settings(backbone=BackboneSettings(name="folder"), data=DataSettings(height=480, width=832))
-    assert list(_cut(tmp_path / "start.png", Model(wan))) == [
-        "--image is 1080 x 1920 pixels, the film 832 x 480: rows 648 to 1270 of 1920 are kept, the other 68 % are cut",
-        "for the whole image, make a film of its shape: data.height=848 data.width=480",
-    ]
-    Image.new("RGB", (1664, 960)).save(tmp_path / "start.png")
-    assert list(_cut(tmp_path / "start.png", Model(wan))) == []
-
-
 def test_a_film_comes_about_by_the_method_that_is_asked_for(tmp_path: Path, asked: list[str]) -> None:
     """A loop that needs no training makes another film than the usual one; a memory that is settings is these settings."""
     store, films = tmp_path / "runs", {}
@@ -114,3 +131,80 @@ def test_a_film_comes_about_by_the_method_that_is_asked_for(tmp_path: Path, aske
         refused = harness(*asked, f"method.generation={loop}", store=store)
         assert refused.returncode == 2
         assert f"method.generation={loop} needs" in refused.stderr
+
+
+def test_one_prompt_of_ten_changed_makes_only_the_clips_from_there_on(
+    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted where they are made; a film of fewer prompts, or of the first ones again, makes none."""
+    shutil.copytree(finished(), tmp_path / "runs")
+    made, make = list[int](), ClipLoop.next
+
+    def counted(loop: ClipLoop, films: Films, clip: int, past: State | None) -> object:
+        made.append(clip)
+        return make(loop, films, clip, past)
+
+    monkeypatch.setattr(ClipLoop, "next", counted)
+    words = ["east", "north", "west", "south", "east", "south", "north", "west", "east", "north"]
+    changed = [*words[:6], "south", *words[7:]]
+    films, counts = [], []
+    for said in (words, changed, words[:5], words):
+        made.clear()
+        (tmp_path / "prompts.txt").write_text("\n".join(f"red disc slowly {word} sand stripes" for word in said))
+        asked[asked.index("--seconds") + 1] = str(4 * len(said))  # a clip of 4 s has a prompt of its own
+        streamed = ["--stream"] if said == changed else []
+        done = harness(*asked, "generate.fps=1", *streamed, store=tmp_path / "runs")
+        assert done.returncode == 0, done.stderr
+        films.append(decoded(tmp_path / "out.mp4"))
+        counts.append(list(made))
+        if said == changed:
+            assert "6 of 10 clips are there already; 4 others are made" in done.stderr
+    assert counts == [list(range(10)), [6, 7, 8, 9], [], []]
+    first, other, shorter, again = films
+    assert np.array_equal(first, again)
+    assert np.array_equal(first[: len(shorter) - 1], shorter[:-1])
+    kept = next(i for i, pair in enumerate(zip(first, other, strict=True)) if not np.array_equal(*pair))
+    assert 24 <= kept < 28  # within the seventh clip
+
+
+def test_a_film_is_made_with_a_stack_of_loras(tmp_path: Path, asked: list[str]) -> None:
+    """On the embedded model: both act, strength and order are identity, one file as it was trained has the name it always had."""
+    store = tmp_path / "runs"
+    shutil.copytree(finished(), store)
+    for seed, (name, rank, alpha) in enumerate((("a", 4, 8.0), ("b", 2, 2.0))):
+        files.write(tiny_lora(rank, alpha, seed), tmp_path / f"{name}.safetensors", "comfyui")
+    a, b = (str(tmp_path / f"{name}.safetensors") for name in "ab")
+    films = {}
+    for words in (
+        (),
+        (a,),
+        (a, f"{b}:0.8"),
+        (a, f"{b}:0"),
+        (f"{a}:0.5", f"{b}:0.4"),
+        (a, f"{b}:0.8", "generate.alpha=0.5"),
+    ):
+        loras = (word for lora in words for word in (("--lora", lora) if lora.startswith("/") else (lora,)))
+        done = harness(*asked, *loras, store=store)
+        assert done.returncode == 0, done.stderr
+        films[words] = frames_of(tmp_path / "out.mp4")
+    plain, one, both, silent, half, share = films.values()
+    assert plain != one != both != plain
+    assert silent == one
+    assert both != half == share
+    kept = [manifest["identity"]["loras.fingerprint"] for manifest in Store(store).manifests("film")]
+    (alone,) = next(entry for entry in kept if len(entry) == 1 and isinstance(entry[0], str))
+    stacks = [entry[0] for entry in kept if entry and isinstance(entry[0], list)]
+    assert sorted(stack[1][1] for stack in stacks) == [0, 0.4, 0.8, 0.8]
+    assert {(content, strength) for (content, strength), _ in stacks} == {(alone, 1), (alone, 0.5)}
+
+
+def test_a_lora_with_keys_that_would_be_lost_is_refused_before_anything_is_trained(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    file = tmp_path / "a.safetensors"
+    files.write(tiny_lora(2, 2.0, 0), file, "comfyui")
+    save_file({**load_file(file), "diffusion_model.blocks.0.self_attn.q.dora_scale": torch.ones(4)}, file)
+    done = harness(*asked, "tiny.seed=7", "--lora", str(file), store=tmp_path / "runs")
+    assert done.returncode == 2
+    assert "unexpected keys, which would be lost: diffusion_model.blocks.0.self_attn.q.dora_scale" in done.stderr
+    assert not (tmp_path / "runs" / "artifacts").exists()

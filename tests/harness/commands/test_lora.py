@@ -1,6 +1,7 @@
 """What `harness lora` does: from any LoRA, or a training under way, to any format, with a card that says where it comes from."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from harness.core.store import Store
 from svi.lora import adapter as lora
 from svi.lora import files as lora_files
 from svi.settings import TrainSettings
+from tests.harness.small import harness
 from tests.svi.lora.lora_run import TARGETS, tiny_transformer
 
 TRAIN, DATA, FILMS, SCORES = (letter * 64 for letter in "abcd")
@@ -193,3 +195,30 @@ def test_a_checkpoint_that_is_gone_meanwhile(tmp_path: Path) -> None:
     (tmp_path / "train-aaaa" / "checkpoints" / "step-0000007" / "mp_rank_00_model_states.pt").unlink()
     with pytest.raises(UseError, match="step-0000007"):
         convert(tmp_path / "train-aaaa", tmp_path / "now", "peft")
+
+
+def test_what_a_file_holds_is_said_without_a_target(tmp_path: Path) -> None:
+    beside = {
+        "blocks.0.attn1.norm_q.weight": torch.ones(24),
+        "blocks.0.attn1.to_q.bias": torch.ones(24),
+        "blocks.1.attn1.to_q.bias": torch.ones(24),
+        "blocks.0.attn2.norm_added_k.weight": torch.ones(24),
+        "scale_shift_table": torch.ones(1, 2, 24),
+    }
+    file = tmp_path / "few.safetensors"
+    lora_files.write(replace(weights(alpha=2), differences=beside), file, "comfyui")
+    done = harness("lora", str(file), store=tmp_path / "none")
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        [
+            f"{file}: comfyui, 20 modules, rank 4, alpha 4",
+            "differences, as few-step files have them: of 2 weights, 2 biases, 1 modulations",
+            "1 of these are of the image's CLIP branch, which Wan 2.2 A14B does not have",
+        ],
+    )
+    with pytest.raises(UseError, match=r"svi2 has no place for differences.*write it as comfyui"):
+        convert(file, tmp_path / "v2.safetensors", "svi2")
+    for words in (("--format", "svi2"), (str(tmp_path / "out.safetensors"),)):
+        refused = harness("lora", str(file), *words, store=tmp_path / "none")
+        assert refused.returncode == 2
+        assert "give both to write the LoRA in that format, or neither" in refused.stderr

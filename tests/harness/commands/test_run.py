@@ -1,9 +1,7 @@
 """The command end to end at a small size: run, run again, kill and run again, reports, MLflow."""
 
 import json
-import os
 import re
-import signal
 import sqlite3
 import subprocess
 import time
@@ -125,7 +123,7 @@ def test_plan_says_why(store: Path) -> None:
     assert "injection.p_img is 0.0, not 0.9" in lines["train", "no_e_img,"]
     assert "its train is another one" in lines["generate", "no_e_img,"]
     whole = json.loads(harness("plan", "ablation_eimg", ONE_TRACK, *SMALL, "--json", store=store).stdout)
-    assert whole["missing"] == 23
+    assert whole["missing"] == 25
 
 
 def test_a_dry_run_is_the_plan_and_makes_nothing(tmp_path: Path) -> None:
@@ -194,7 +192,10 @@ def test_status(store: Path) -> None:
 
 
 def killed_when(root: Path, moment: Callable[[], bool]) -> None:
-    """A run in processes of its own, of which the command alone is killed: its workers must notice by themselves."""
+    """A run in processes of its own, of which the command alone is killed: its workers must notice by themselves.
+
+    A run that is done by then is left as it is: how far one comes in some seconds is the machine's affair.
+    """
     running = subprocess.Popen(
         command(*RUN, store=root), env=environment(), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -202,7 +203,7 @@ def killed_when(root: Path, moment: Callable[[], bool]) -> None:
     while not moment() and running.poll() is None:
         assert time.monotonic() < deadline, "it did not come so far in time"
         time.sleep(0.02)
-    os.kill(running.pid, signal.SIGKILL)
+    running.kill()  # nothing to one that has ended, whose number may be another's by now
     running.wait()
 
 

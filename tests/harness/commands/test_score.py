@@ -393,3 +393,16 @@ def test_doctor_keeps_its_json_apart_from_what_install_says(weights: Path, tmp_p
     assert done.returncode == 0, done.stderr
     assert {one["name"]: one["state"] for one in json.loads(done.stdout)}["vbench 0.1.5"] == "ok"
     assert f"{judge} is up to date" in done.stderr
+
+
+@pytest.mark.slow
+def test_films_dealt_out_to_any_number_of_processes_get_the_same_scores(weights: Path, tmp_path: Path) -> None:
+    folder = videos(tmp_path / "videos", names=("a", "b", "c", "d"))
+    found = []
+    for ranks in (1, 2, 3):
+        store = tmp_path / f"{ranks}"
+        words = (*TRACK, "score.vbench=none", f"score.ranks={ranks}")
+        assert run(weights, "score", str(folder), *words, store=store).returncode == 0
+        names = ("scores.npz", "frames.npz", "scores.json")
+        found.append([next(store.glob(f"artifacts/video_scores/*/{name}")).read_bytes() for name in names])
+    assert found[0] == found[1] == found[2]

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
-from harness.commands.ship import ship, training_of
+from harness.commands.ship import main, training_of
 from harness.core.job import Job
 from harness.core.store import Store
 from harness.declare.profiles import PROFILES
@@ -21,6 +22,7 @@ from tests.harness.small import harness
 SHORT = {
     "tiny.steps": 4, "tiny.codec_steps": 4, "tiny.codec_width": 4, "tiny.layers": 1, "tiny.batch": 4, "data.clips": 12
 }  # fmt: skip
+COMMAND = ("small", *(f"{key}={value}" for key, value in SHORT.items()))
 MOST_BYTES = 8 * 10**6
 SHIPPED = [folder for folder in places.ROOT.iterdir() if (folder / CARD).is_file()]
 
@@ -29,7 +31,9 @@ SHIPPED = [folder for folder in places.ROOT.iterdir() if (folder / CARD).is_file
 def packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A shortened training of the profile `small`, where shipped ones lie."""
     monkeypatch.setattr(places, "ROOT", tmp_path / "shipped")
-    return ship("small", Store(tmp_path / "runs"), overrides=SHORT)
+    ran = CliRunner().invoke(main, [*COMMAND, "--store", str(tmp_path / "runs")], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    return Path(ran.output.splitlines()[-1])
 
 
 def test_a_shortened_training_is_packed_found_and_unpacked(packed: Path, tmp_path: Path) -> None:
@@ -41,7 +45,7 @@ def test_a_shortened_training_is_packed_found_and_unpacked(packed: Path, tmp_pat
     assert taken(other) is other  # other settings are trained
     folder = tmp_path / "unpacked"
     folder.mkdir()
-    unpack(Job(node.kind, folder, {**found.identity, **found.runtime}, {}, lambda *_: None, True))
+    unpack(Job(node.kind, folder, {**found.identity, **found.runtime}, {}, lambda *_: None))
     original = store.artifact(node.kind, node.signature)
     for file in folder.rglob("*.safetensors"):
         mine, theirs = load_file(file), load_file(original / file.relative_to(folder))
@@ -52,9 +56,10 @@ def test_a_shortened_training_is_packed_found_and_unpacked(packed: Path, tmp_pat
     values = {key.removeprefix("tiny."): value for key, value in node.identity.items() if key.startswith("tiny.")}
     data = DataSettings(world="landscapes", height=32, width=32)
     backbone = TinyBackbone.load(folder, TinySettings(**values), data)
-    assert backbone.encode(torch.zeros(1, 5, 32, 32, 3, dtype=torch.uint8)).shape == (1, 8, 2, 8, 8)
+    latents = backbone.encode(torch.zeros(1, 5, 32, 32, 3, dtype=torch.uint8))
+    assert latents.shape == (1, values["latent_channels"], 5, 8, 8)
     card = (packed / CARD).read_text()
-    assert "python -m harness.commands.ship small" in card
+    assert f"`python -m harness.commands.ship {' '.join(COMMAND)} --store FOLDER`" in card
     assert "seed 1234" in card
     assert "| step | loss |" in card
     assert not (folder / CARD).exists()
@@ -75,5 +80,13 @@ def test_a_plan_of_the_larger_world(tmp_path: Path) -> None:
     refused = harness("plan", "ablation_talk", "--profile", "small", store=tmp_path)
     assert refused.returncode == 2
     assert "data.world=landscapes: nothing there follows condition.signal=audio" in refused.stderr
-    refused = harness("plan", "ablation_eimg", "condition.motion_frames=3", "--profile", "small", store=tmp_path)
+    refused = harness(
+        "plan",
+        "ablation_eimg",
+        "condition.motion_frames=3",
+        "tiny.codec_frames=4",
+        "--profile",
+        "small",
+        store=tmp_path,
+    )
     assert "condition.motion_frames is 3; with tiny.codec=wan whole latents are handed on" in refused.stderr

@@ -25,13 +25,21 @@ def made(store: Store, one: Node) -> None:
 def test_finished_stages_name_their_variants_once(store: Store) -> None:
     for label in ("full, seed 0", "full, seed 1", "no_e_img, seed 0"):
         made(store, node(label))
-    assert store_status(store, as_json=False).splitlines()[1:] == ["  make       3 finished: full, no_e_img"]
+    assert store_status(store, as_json=False).splitlines()[1:-1] == ["  make       3 finished: full, no_e_img"]
+
+
+def test_what_takes_the_room_is_named(store: Store) -> None:
+    made(store, node("full, seed 0"))
+    (store.root / "mlartifacts").mkdir()
+    (store.root / "mlartifacts" / "model").write_bytes(b"w" * 2_000_000)
+    assert "2.0 MB: mlartifacts 2.0 MB" in store_status(store, as_json=False).splitlines()[-1]
+    assert json.loads(store_status(store, as_json=True))["bytes"]["mlartifacts"] > 2_000_000
 
 
 def test_many_variants_are_counted(store: Store) -> None:
     for number in range(NAMED + 3):
         made(store, node(f"trial-{number}, seed 100"))
-    assert store_status(store, as_json=False).endswith(f"trial-{NAMED - 1} and 3 more")
+    assert store_status(store, as_json=False).splitlines()[1].endswith(f"trial-{NAMED - 1} and 3 more")
 
 
 def test_a_stage_that_was_cut_short_names_its_variant_until_it_is_finished(store: Store) -> None:

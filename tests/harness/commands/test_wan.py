@@ -1,10 +1,14 @@
 """The same commands on Wan models in diffusers' layout, with random weights: the whole path, and single films."""
 
 import json
+import time
 from pathlib import Path
+from threading import Thread
 
 import av
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from svi.backbones.wan import WanBackbone
@@ -12,6 +16,7 @@ from svi.conditions.dance import Pose
 from svi.conditions.signal import Signal
 from svi.conditions.sound import read_sound
 from svi.conditions.talk import Audio
+from svi.generation.video import write_mp4
 from svi.lora.adapter import adapted, save
 from svi.settings import BackboneSettings, DataSettings, TrainSettings
 from tests.harness.commands.wan_words import WORDS, write_videos
@@ -99,6 +104,30 @@ def test_one_film_with_and_without_a_lora(tmp_path: Path, weights: Path) -> None
     assert frames_of(tmp_path / "with.mp4") != plain
 
 
+def test_a_film_of_two_transformers_has_a_stack_for_each(tmp_path: Path) -> None:
+    """One plain file each is what it was before there were stacks; more of them are told apart by name and strength."""
+    weights = wan("wan2.2-i2v")
+    for name, size in (("a", 0.3), ("b", -0.2)):
+        model = adapted(small(weights), TrainSettings(rank=2, alpha=2))
+        for key, parameter in model.named_parameters():
+            if "lora_B" in key:
+                parameter.data.fill_(size)
+        save(model, tmp_path / name)
+    a, b = (str(tmp_path / name / "lora") for name in "ab")
+    seconds = ("--seconds", "2")
+    code, said = film(tmp_path, weights, *seconds, "--lora", f"{a}:1", "--lora", b)
+    assert code == 2
+    assert f"--lora transformer={a}:1 --lora transformer_2={b}" in said
+    made = []
+    for words in (("--lora", a, "--lora", b), ("--lora", f"transformer_2={b}", "--lora", f"transformer={a}:1"),
+                  ("--lora", f"transformer={a}", "--lora", f"transformer_2={b}", "--lora", f"transformer_2={a}:0.5")):  # fmt: skip
+        code, said = film(tmp_path, weights, *seconds, *words)
+        assert code == 0, said
+        made.append(frames_of(tmp_path / "out.mp4"))
+    assert made[0] == made[1] != made[2]
+    assert len(list((tmp_path / "runs").glob("artifacts/film/*/manifest.json"))) == 2
+
+
 def test_a_film_of_2_0_pro_is_saved_at_its_own_rate(tmp_path: Path) -> None:
     """15 frames a second, made of 9 frames, then of 4 more a clip: the next clip's first 5 are dropped."""
     code, said = film(tmp_path, wan("wan2.2-i2v"), "--recipe", "svi-2.0-pro", "--seconds", "0.66")
@@ -121,6 +150,50 @@ def test_a_film_may_end_with_its_prompts(tmp_path: Path, weights: Path) -> None:
     assert len(frames_of(tmp_path / "out.mp4")) == 13
     manifest = json.loads(next((tmp_path / "runs").glob("artifacts/film/*/manifest.json")).read_text())
     assert manifest["identity"]["prompts"] == ["a dog runs", "it sits"]
+
+
+def test_the_text_encoder_is_loaded_once_though_prompts_are_told_one_after_the_other(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, load = list[str](), WanBackbone._encoder
+
+    def counted(backbone: WanBackbone, name: str, dtype: torch.dtype) -> object:
+        loaded.append(name)
+        return load(backbone, name, dtype)
+
+    def tell() -> None:
+        for clips in (1, 2):
+            until = time.monotonic() + 120
+            while len(list((tmp_path / "runs" / "takes").glob("[!.]*"))) < clips:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            with (tmp_path / "prompts.txt").open("a") as file:
+                file.write("it sits\n# end\n" if clips == 2 else "a cat walks\n")
+
+    monkeypatch.setattr(WanBackbone, "_encoder", counted)
+    teller = Thread(target=tell)
+    teller.start()
+    words = ("--follow", "100", "generate.fps=1", "generate.guidance=1")
+    code, said = film(tmp_path, weights, *words, "--seconds", "60", prompts="a dog runs\n")
+    teller.join()
+    assert code == 0, said
+    assert loaded.count("text_encoder") == 1
+    assert len(frames_of(tmp_path / "out.mp4")) == 17
+
+
+@pytest.mark.parametrize("handoff", ["pixel", "latent"])
+def test_a_film_goes_on_from_a_video(tmp_path: Path, weights: Path, handoff: str) -> None:
+    """Clips of 9 frames, of which the first five are the video's last."""
+    frames = np.random.default_rng(0).integers(0, 255, (11, 32, 48, 3)).astype(np.uint8)
+    write_mp4(tmp_path / "given.mp4", frames, 4, 32, 48)
+    words = ("--video", str(tmp_path / "given.mp4"), "--seconds", "2", f"generate.handoff={handoff}")
+    code, said = film(tmp_path, weights, *words)
+    assert code == 0, said
+    assert "the film begins with the 11 frames of" in said
+    assert "copied as they are" in said
+    made = frames_of(tmp_path / "out.mp4")
+    assert made[:11] == frames_of(tmp_path / "given.mp4")
+    assert len(made) == 11 + 8
 
 
 def test_a_film_is_led_away_from_the_recipes_negative_prompt_or_from_ones_own(tmp_path: Path, weights: Path) -> None:
@@ -171,7 +244,8 @@ def test_a_film_has_the_sound_of_a_video_or_its_skeletons_beside_it(tmp_path: Pa
     [
         (("--negative", "red", "generate.guidance=1"), ["--negative 'red'", "generate.guidance above 1"]),
         (("--negative", "red", "generate.negative_prompt=blue"), ["the same setting"]),
-        (("--lora", "{weights}", "--lora", "{weights}"), ["--lora was given 2 times", "transformer"]),
+        (("--lora", "{weights}:loud"), ["received strength 'loud'", "a finite number"]),
+        (("--lora", "high={weights}"), ["no such transformer", "it has transformer"]),
         (("--lora", "{weights}/model_index.json"), ["model_index.json"]),
         (("--lora", "{weights}"), ["a whole model, not a LoRA"]),
         (("generate.seed=3",), ["--seed"]),

@@ -64,6 +64,8 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "lists": 2,
         "warmup_by": "rank",
         "augment_motion": True,
+        "text": "phrases",
+        "start": "still",
         "fix": "mkl",
         "detector": "statistics",
         "clips": 100,
@@ -80,6 +82,7 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "drop_image": 0.5,
         "signal_guidance": 5.0,
         "codec": "wan",
+        "codec_frames": 1,
         "codec_width": 8,
         "codec_steps": 10,
         "codec_batch": 4,
@@ -168,7 +171,7 @@ def test_stages_are_shared_and_differ_only_where_they_must(tmp_path: Path) -> No
     built = pipeline.build(request(), tmp_path / "fingerprints.json")
     kinds = [node.kind for node in built.graph]
     assert {kind: kinds.count(kind) for kind in kinds} == {
-        "backbone": 1, "data": 1, "train": 5, "forecast": 12, "generate": 18, "score": 18, "report": 1
+        "backbone": 1, "data": 1, "train": 5, "forecast": 12, "generate": 20, "score": 20, "report": 1
     }  # fmt: skip
     full, without = (next(c for c in built.children if c.variant.name == name) for name in ("full", "no_e_img"))
     one, other = (built.graph[child.train["transformer"]].identity for child in (full, without))

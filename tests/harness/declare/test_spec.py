@@ -258,14 +258,14 @@ def test_wrong_values_name_key_value_expectation_and_layer() -> None:
         resolve(Settings, [("variant x", {"injection.p_img": 3}), ("command line", {"train.steps": "ten"})])
     text = str(caught.value)
     assert "injection.p_img=3 (variant x): expected less than or equal to 1" in text
-    assert "train.steps='ten' (command line): expected a valid integer" in text
+    assert "train.steps='ten' (command line): expected a whole number" in text
 
 
 def test_a_wrong_value_of_a_union_is_one_sentence() -> None:
     with pytest.raises(UseError) as caught:
         resolve(Settings, [("recipe r", {"injection.spread": "middle"})])
     assert str(caught.value).startswith(
-        "injection.spread='middle' (recipe r): expected 'head' or 'tile' or a valid integer"
+        "injection.spread='middle' (recipe r): expected 'head' or 'tile' or a whole number"
     )
 
 

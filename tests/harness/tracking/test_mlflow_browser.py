@@ -40,7 +40,9 @@ def said() -> Iterator[list[str]]:
         assert server.stdout is not None
         assert "starts" in server.stdout.readline()
         try:
-            yield [server.stdout.readline() for _ in range(3)]
+            address, warning, view, charts = (server.stdout.readline() for _ in range(4))
+            assert "ask for no password" in warning
+            yield [address, view, charts]
         finally:
             server.terminate()
             server.wait(timeout=30)
