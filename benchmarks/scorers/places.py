@@ -1,4 +1,5 @@
-"""Where the objects of a film are, to a fraction of a pixel, and how far the frames are from the true scene with them there."""
+"""Where the objects of a film are, to a fraction of a pixel, how far the frames are from the true scene with them there, and
+which pixels they leave free."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +13,7 @@ from benchmarks.films.truth import Truth, painted
 from benchmarks.scorers.truth import KEPT_SHARE, KnownScene
 
 _ROUNDS = 2  # in which objects are placed; from the second on, those that touch
+_NEAR = 2  # pixels around an object in which its likeness is judged
 _NOTHING = 1e-8
 Bools = npt.NDArray[np.bool_]
 Steps = npt.NDArray[np.int64]  # places in units of 1 / S pixel
@@ -39,6 +41,12 @@ def found_places(film: Film) -> FoundPlaces:
     scene, painter = KnownScene(film), _Painter(film)
     blocks = [painter.found(scene, film.frames[block], block) for block in film.blocks()]
     return FoundPlaces(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
+
+
+def uncovered(film: Film) -> Bools:
+    """Which pixels neither an object touches, where it is found, nor their neighbours. [F, H, W]. Raises ValueError as `found_places`."""
+    places, painter = found_places(film).places, _Painter(film)
+    return np.concatenate([~_grown(painter.covered(places[block]), 1) for block in film.blocks()])
 
 
 class _Painter:
@@ -75,6 +83,11 @@ class _Painter:
         _, height, width, _ = frames.shape
         return at / self.steps % (width, height), kept, hidden, likeness, error
 
+    def covered(self, places: Floats) -> Bools:
+        """Which pixels objects at places [B, K, 2], in pixels, touch. [B, H, W]"""
+        at = np.rint(places * self.steps).astype(np.int64)
+        return np.any([self._stamp(k, at[:, k])[..., 3] > 0 for k in range(at.shape[1])], axis=0)
+
     def _judged(self, shown: Singles, at: Steps, kept: Bools, k: int) -> tuple[Floats, Floats]:
         """Of object k at its place, with s what frames and a what the true scene adds there to the scene without it. Likeness,
         2 s a / (s s + a a) in its mask and two pixels around it: 1 for the same, less for an object that is fainter, larger, or
@@ -83,7 +96,7 @@ class _Painter:
         without[:, k], with_it[:, k] = False, True
         empty, mask = self._scene(at, without), self._stamp(k, at[:, k])[..., 3]
         added, found = self._scene(at, with_it) - empty, shown - empty
-        near, inside = _grown(mask > 0)[..., None], mask[..., None]
+        near, inside = _grown(mask > 0, _NEAR)[..., None], mask[..., None]
 
         def over(weight: Array, one: Singles) -> Floats:
             return np.asarray(np.sum(weight * one, axis=(1, 2, 3), dtype=np.float64))
@@ -132,10 +145,10 @@ class _Painter:
         return found
 
 
-def _grown(masks: Bools) -> Bools:
-    """By two pixels, around the borders. [B, H, W]"""
+def _grown(masks: Bools, pixels: int) -> Bools:
+    """By that many, around the borders. [B, H, W]"""
     for axis in (1, 2):
-        masks = np.any([np.roll(masks, off, axis) for off in range(-2, 3)], axis=0)
+        masks = np.any([np.roll(masks, off, axis) for off in range(-pixels, pixels + 1)], axis=0)
     return masks
 
 

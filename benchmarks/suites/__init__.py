@@ -6,4 +6,4 @@ OTHERS = {
     SYNC: ("sync_c", "sync_d", "sync_offset", "face_found"),
     FVD: ("fvd",),
 }  # their metrics: to ask them loads torch
-VERSIONS = {EMBEDDED: "7", VBENCH: "1", OFFICIAL: "0.1.5", SYNC: "1", FVD: "1", LOUDNESS: "2", POSE: "1"}
+VERSIONS = {EMBEDDED: "8", VBENCH: "1", OFFICIAL: "0.1.5", SYNC: "1", FVD: "1", LOUDNESS: "2", POSE: "1"}

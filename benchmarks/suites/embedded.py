@@ -1,5 +1,6 @@
 """The embedded suite: what can be said of a film with numpy alone, and with what is known of its world."""
 
+from benchmarks.scorers.background import BackgroundScorer
 from benchmarks.scorers.colour import PaintScorer, TintScorer
 from benchmarks.scorers.course import CourseScorer, SwitchScorer
 from benchmarks.scorers.drift import DriftScorer
@@ -22,6 +23,7 @@ SCORERS: tuple[Scorer, ...] = (
     SwitchScorer(),
     IdentityScorer(),
     PaintScorer(),
+    BackgroundScorer(),
     FidelityScorer(),
     DriftScorer(),
     TintScorer(),
