@@ -44,7 +44,7 @@ def found_places(film: Film) -> FoundPlaces:
 
 
 def uncovered(film: Film) -> Bools:
-    """Which pixels neither an object touches, where it is found, nor their neighbours. [F, H, W]. Raises ValueError as `found_places`."""
+    """Which pixels no object touches, where it is found, nor one beside them. [F, H, W]. Raises ValueError as `found_places`."""
     places, painter = found_places(film).places, _Painter(film)
     return np.concatenate([~_grown(painter.covered(places[block]), 1) for block in film.blocks()])
 
