@@ -2,7 +2,7 @@
 
 Each pixel is compared with the true scene's, where no object is: so a film's own objects, which move, change nothing, and neither
 does which part of the scene they leave free. Light and hue are then held against the first clip: a cast that the whole film has is
-no drift, and would hide one; and of a single frame an encoder may have missed the colours, by almost as much as can be seen.
+no drift, and would hide one. Against the clip, for an encoder is less wrong about its mean than about one frame.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class BackgroundScorer(FrameScorer):
     metrics = (
         Metric(
             "light_drift", "lower", "1", "CIELAB", "clip", ("truth", "course"),
-            "How much lighter or darker the background is than in the first clip; 2.3 is just visible.",
+            "How much lighter or darker the background is than in the first clip, in L; 2.3 is just visible.",
         ),
         Metric(
             "hue_drift", "lower", "1", "CIELAB", "clip", ("truth", "course"),
@@ -30,7 +30,7 @@ class BackgroundScorer(FrameScorer):
         ),
         Metric(
             "detail_kept", "higher", "1", "share", "clip", ("truth", "course"),
-            "How strong the background's true detail is: less than 1 where it is blurred, and also where it is overdrawn.",
+            "Share of the true background's detail (differences of neighbouring pixels) that is there; 1 over it if more.",
         ),
     )  # fmt: skip
 
@@ -43,11 +43,10 @@ class BackgroundScorer(FrameScorer):
         light, angle, detail = (np.concatenate(column) for column in zip(*blocks, strict=True))
         lighter, turned = (one - film.clip_means(one)[0] for one in (light, angle))
         chroma = np.sqrt((lab(true / 255)[..., 1:] ** 2).sum(axis=-1).mean())
+        chord = 2 * np.abs(np.sin(turned / 2))  # not the angle, which is large for pale colours that hardly change
         return {
             "light_drift": np.abs(lighter),
-            "hue_drift": 2
-            * chroma
-            * np.abs(np.sin(turned / 2)),  # the chord: as far as colours of that chroma have come
+            "hue_drift": chroma * chord,
             "detail_kept": detail,
         }
 
