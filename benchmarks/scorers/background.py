@@ -82,4 +82,5 @@ def _sum(free: Array, values: Array) -> Floats:
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
     """NaN where the whole is nothing."""
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    found: Floats = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    return found

@@ -86,7 +86,7 @@ class _Painter:
     def covered(self, places: Floats) -> Bools:
         """Which pixels objects at places [B, K, 2], in pixels, touch. [B, H, W]"""
         at = np.rint(places * self.steps).astype(np.int64)
-        return np.any([self._stamp(k, at[:, k])[..., 3] > 0 for k in range(at.shape[1])], axis=0)
+        return np.asarray(np.any([self._stamp(k, at[:, k])[..., 3] > 0 for k in range(at.shape[1])], axis=0))
 
     def _judged(self, shown: Singles, at: Steps, kept: Bools, k: int) -> tuple[Floats, Floats]:
         """Of object k at its place, with s what frames and a what the true scene adds there to the scene without it. Likeness,
