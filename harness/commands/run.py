@@ -14,12 +14,12 @@ from harness.commands.plan import plan
 from harness.commands.printing import print_report
 from harness.commands.progress import console_of
 from harness.commands.session import Session, experiment_options
-from harness.commands.until import AT_MOST, Looks, run_until
+from harness.commands.until import AT_MOST, Looks, planned_next, run_until
 from harness.core.artifacts import FOOTAGE
 from harness.core.errors import UseError
 from harness.core.text import duration
 from harness.core.use import in_use
-from harness.declare.numbers import MOST_SEEDS
+from harness.declare.numbers import MOST_FILMS, MOST_SEEDS
 from harness.declare.request import FIRST_LOOK
 from harness.plan.kinds import DATA, REPORT
 from harness.results.reports import finish_run
@@ -38,9 +38,16 @@ if TYPE_CHECKING:
     "--until",
     type=click.Choice(["decided"]),
     default=None,
-    help="add seeds until every variant ends better or worse than the baseline beyond chance, or --at-most-seeds are there",
+    help="add seeds, and films with --at-most-films, until every variant ends better or worse than the baseline beyond chance, or "
+    "so many are there",
 )
 @click.option("--at-most-seeds", type=Whole(FIRST_LOOK, MOST_SEEDS), default=None, help="with --until  [default: 5]")
+@click.option(
+    "--at-most-films",
+    type=Whole(most=MOST_FILMS),
+    default=None,
+    help="with --until: films a track and variant; they are doubled where that shows more than a seed would  [default: none added]",
+)
 @click.option("--repair", is_flag=True, help="set finished stages aside whose files have changed, and make these again")
 @click.option("--dry-run", is_flag=True, help="say what would be done, as `harness plan` does, and do nothing")
 @verbosity_options
@@ -49,6 +56,7 @@ def run(
     detach: bool,
     until: str | None,
     at_most_seeds: int | None,
+    at_most_films: int | None,
     repair: bool,
     dry_run: bool,
     verbosity: int,
@@ -59,7 +67,7 @@ def run(
     \b
     Examples:
       harness run ablation_eimg --seeds 3
-      harness run ablation_eimg --until decided --at-most-seeds 8
+      harness run ablation_eimg --until decided --at-most-seeds 8 --at-most-films 64
       harness run ablation_eimg --only 'full,no_*' tracks=consistent-250s
       harness run my_ablation.py:my_ablation --executor slurm --detach
     """
@@ -71,11 +79,15 @@ def run(
         raise UseError(
             f"--at-most-seeds {at_most_seeds} goes with --until decided; for so many seeds say --seeds {at_most_seeds}"
         )
-    looks = Looks.planned(options, at_most_seeds or AT_MOST) if until else None
+    if at_most_films and not until:
+        raise UseError(
+            f"--at-most-films {at_most_films} goes with --until decided; for so many films say --limit {at_most_films}"
+        )
+    looks = Looks.planned(options, at_most_seeds or AT_MOST, at_most_films) if until else None
     if dry_run:
         if looks:
-            options = looks.at(count := looks.reached())
-            click.echo(f"{looks.name(count)}:", err=True)
+            options = looks.at(look := planned_next(looks))
+            click.echo(f"{looks.name(look)}:", err=True)
         click.get_current_context().invoke(plan, **options)
         return
     if looks:

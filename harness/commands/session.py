@@ -88,6 +88,8 @@ class Session:
         called: str | None = None,
         at_most_seeds: int | None = None,
         first_look: int = FIRST_LOOK,
+        films: tuple[int, ...] = (),
+        film_look: int = 0,
         weights: bool = True,
     ) -> "Session":
         """Resolve names, settings and inputs; every fault is a UseError before anything is computed. Without `weights` those of a
@@ -110,7 +112,8 @@ class Session:
             experiment = select(experiment, only)
         check_no_clash(values, experiment.variants)
         opened = Store(store)
-        request = Request(experiment, name, profile, tuple(recipes), values, only, called, at_most_seeds, first_look)
+        looks = (at_most_seeds, first_look, films, film_look)
+        request = Request(experiment, name, profile, tuple(recipes), values, only, called, *looks)
         pipeline = build(named(request, declared, opened.root), opened.fingerprints, weights)
         for folder in {(one.data.path, one.condition.signal is not None) for one in _settings(pipeline)}:
             _check_videos(*folder)

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 LARGEST = 10**9  # of any whole number that counts something
+MOST_FILMS = 100_000  # a track (generate.samples)
 LARGEST_SEED = 2**53 - 1  # of a seed: what JSON, tables and databases all hold exactly
 MOST_SEEDS, MOST_VARIANTS = 1_000, 10_000  # of an experiment: each of their products is a training
 SEED = "seed"  # the last part of a setting's name that is one

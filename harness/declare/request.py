@@ -15,6 +15,7 @@ from harness.declare.spec import SECRET, Experiment, Resolved, Variant, resolve
 Layer = tuple[str, Mapping[str, object]]  # where settings come from, and what it sets
 TYPED = "command line"
 FIRST_LOOK = 2  # seeds, with which trainings can be seen to differ
+FILMS = "generate.samples"
 MADE = "model"  # how films are made (generate.method), unless by a trivial method
 
 
@@ -23,7 +24,8 @@ class Request:
     """What a person asked for. `reference` is the experiment as typed: a name, or file.py:name; `called`: the run's name.
 
     `at_most_seeds`: of a run that adds seeds until every row is decided; None for one that has those of its experiment.
-    `first_look`: how many such a run begins with.
+    `first_look`: how many such a run begins with. `films`: how many films a track and variant such a run has, from those of its
+    settings on, each more than the one before; none where it adds no films. `film_look`: which of these this look has.
     """
 
     experiment: Experiment
@@ -35,11 +37,14 @@ class Request:
     called: str | None = None
     at_most_seeds: int | None = None
     first_look: int = FIRST_LOOK
+    films: tuple[int, ...] = ()
+    film_look: int = 0
 
     @property
     def looks(self) -> int:
-        """How many times the run looks at most whether all is decided: at `first_look` seeds, and at each more."""
-        return self.at_most_seeds - self.first_look + 1 if self.at_most_seeds else 1
+        """How many times the run looks at most whether all is decided: at `first_look` seeds, and at each more, of seeds or of
+        films."""
+        return self.at_most_seeds - self.first_look + max(len(self.films), 1) if self.at_most_seeds else 1
 
     @property
     def name(self) -> str:
@@ -57,6 +62,7 @@ class Request:
         seeds = self.experiment.seeds[: self.first_look] if self.at_most_seeds else self.experiment.seeds
         words += ["--seeds", ",".join(map(str, seeds)) + ","]
         words += ["--until", "decided", "--at-most-seeds", str(self.at_most_seeds)] if self.at_most_seeds else []
+        words += ["--at-most-films", str(self.films[-1])] if self.films else []
         words += ["tracks=" + ",".join(self._track_words)]
         words += [f"{key}={value}" for key, value in self.overrides.items()]
         return repeated(shlex.join(words), self.overrides.get(SECRET))
@@ -72,6 +78,8 @@ def variant_settings(request: Request, variant: Variant, seed: int) -> Resolved[
     experiment = request.experiment
     declared = (f"experiment {experiment.name}", experiment.settings)
     layers = layers_of(request.profile, request.recipes, request.overrides, declared)
+    if request.film_look:  # the first look has those of its settings
+        layers.append((f"look of {request.films[request.film_look]} films", {FILMS: request.films[request.film_look]}))
     layers += [
         ("seed", {"train.seed": seed, "generate.seed": seed}),
         (f"variant {variant.name}", _one_length(variant.set)),

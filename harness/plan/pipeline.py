@@ -240,6 +240,8 @@ class Builder:
             identity["orderings"] = experiment.orderings
         if request.looks > 1:
             identity["looks"] = request.looks
+        if request.films:  # which look comes next depends on both budgets
+            identity["budget"] = {"seeds": [request.first_look, request.at_most_seeds], "films": list(request.films)}
         upstream = {
             "base": tuple(dict.fromkeys(s for c in children for s in c.base)),
             "train": tuple(s for c in children for s in c.train.values()),

@@ -15,6 +15,7 @@ from harness.core.artifacts import FOOTAGE
 from harness.core.provenance import facts, git_state
 from harness.core.signature import canonical, flat
 from harness.core.store import Store
+from harness.declare.request import FILMS
 from harness.declare.run_name import counted_overrides
 from harness.plan.kinds import DATA, GENERATE, REPORT, SCORE, TRAIN
 from harness.plan.pipeline import Child, Pipeline
@@ -116,9 +117,14 @@ class Publisher:
         settings = child.resolved.settings
         foreign = "backbone." if settings.backbone.embedded else "tiny."
         params = flat(settings, "identity").items()
+        changing = (FILMS,) if self.pipeline.request.films else ()  # no parameter: MLflow never changes one
         info = RunInfo(
             name=_name(child),
-            params={key: value for key, value in params if not key.startswith(foreign) or key == "backbone.name"},
+            params={
+                key: value
+                for key, value in params
+                if key not in changing and (not key.startswith(foreign) or key == "backbone.name")
+            },
             config={"settings": settings.model_dump(by_alias=True), "set_by": dict(child.resolved.origin)},
             tags={
                 **self.tags,
@@ -126,6 +132,7 @@ class Publisher:
                 "harness.signature": next(iter(child.train.values()), "untrained"),
                 "variant": child.variant.name,
                 "seed": str(child.seed),
+                **{key: str(settings.generate.samples) for key in changing},
             },
             description=child_text(child, self._baselines.get(child.seed), self._metric_rows(child)),
         )

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from benchmarks.samples import load_samples, samples_folder
 from harness.core.store import Store
 from harness.declare.request import MADE
+from harness.plan.film_count import film_count
 from harness.results.trainings import alike, kept, shipped
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ def foreseen_lines(pipeline: "Pipeline", store: Store) -> Iterator[str]:
     of_baseline = trainings.get(pipeline.request.experiment.baseline, ())
     # A row of the baseline's own training is not shifted beside it; the comparison that shows least counts.
     sides = max((bool(one) + bool(of_baseline) for one in trainings.values() if one != of_baseline), default=0)
+    settings = pipeline.children[0].resolved.settings
     for track in pipeline.request.experiment.tracks:
-        films, rows = _films(pipeline, track), len(made) - 1
+        films, rows = film_count(settings, pipeline.request.experiment.track(track)), len(made) - 1
         found = _known(store, trained_alike(pipeline), track)
         if found is None or rows < 1 or films < FEWEST:
             continue
@@ -89,13 +90,3 @@ def _instead(metric: str) -> str:
     return (
         f" That is not {metric_label(first)}, which leads where the true film is known: no spread of it is known yet."
     )
-
-
-def _films(pipeline: "Pipeline", track: str) -> int:
-    """How many films each variant and seed has."""
-    settings = pipeline.children[0].resolved.settings
-    wanted = settings.generate.samples
-    if settings.eval.path is None:
-        return wanted
-    samples, _ = load_samples(samples_folder(settings.eval.path, pipeline.request.experiment.track(track)))
-    return min(wanted, len(samples))

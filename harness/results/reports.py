@@ -51,9 +51,14 @@ def link_report(root: Path, name: str, folder: Path) -> Path:
 def report_job(store: Store, name: str) -> Job:
     """The newest report's job as it was run, from its manifest. Raises UseError for none, or one of an older version."""
     folder = latest_report(store.root, name).resolve()
-    manifest = store.manifest(REPORT.name, folder.name)
-    if "scored" not in manifest["identity"]:
+    if "scored" not in store.manifest(REPORT.name, folder.name)["identity"]:
         raise UseError(f"the report of {name} is of an older version; `harness run {name}` makes it anew")
+    return job_of(store, folder, name)
+
+
+def job_of(store: Store, folder: Path, name: str) -> Job:
+    """The job of a finished report of the run, in that folder of its store."""
+    manifest = store.manifest(REPORT.name, folder.name)
     inputs = {role: [store.find(one) for one in found] for role, found in manifest["upstream"].items()}
     command = folder / REPRODUCE
     told = {"command": command.read_text(encoding="utf-8").strip() if command.is_file() else f"harness run {name}"}

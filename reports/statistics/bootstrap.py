@@ -93,7 +93,7 @@ def defined(differences: Floats) -> Floats:
     return differences[~np.isnan(differences).all(axis=1)]
 
 
-def student(films: Floats | float, n: int, parts: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
+def student(films: Floats | float, n: float, parts: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
     """Standard error and Satterthwaite's degrees of freedom of mean differences over n films, whose variance is `films` [...] and
     the other parts, each with its own degrees of freedom. Never below one, which parts that are taken off would ask for where
     little is left; a higher floor calls equal rows different in more than 5 % of studies."""

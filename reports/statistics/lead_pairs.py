@@ -9,6 +9,7 @@ import pandas as pd
 from reports.statistics.bootstrap import Difference
 from reports.statistics.fragile import hangs_on
 from reports.statistics.paired import Pairs, pairs
+from reports.statistics.power import Compared
 from reports.statistics.run_trainings import between, measure_trainings
 from reports.statistics.summary import sample_statistics, values_by_statistic
 from reports.statistics.trainings import Trainings
@@ -79,6 +80,17 @@ def hanging(view: TrackView) -> Mapping[str, tuple[str, str]]:
         if two:
             found[name] = (paired.samples[two[0]], paired.samples[two[1]])
     return found
+
+
+@once_a_view
+def lead_rows(view: TrackView) -> list[Compared]:
+    """The compared variants beside the baseline on the lead measure; none of what a set of films has."""
+    base = view.info.baseline
+    return [
+        Compared(paired.table, *between(paired, lead_trainings(view), view.info, name, base))
+        for name, paired in _paired(view).items()
+        if not paired.of_set
+    ]
 
 
 @once_a_view

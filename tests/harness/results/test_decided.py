@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.commands.run import run
-from harness.commands.until import Looks
+from harness.commands.until import Look, Looks
 from harness.core.atomic import write_json
 from harness.core.store import MANIFEST, Store
 from harness.declare.spec import select
@@ -62,8 +62,8 @@ def test_looks_are_counted_from_the_seeds_that_a_run_begins_with(tmp_path: Path)
     assert "--seeds 0,1,2,3, --until decided --at-most-seeds 5" in later.command
     looks = Looks.planned({"seeds": "4"}, at_most=5)
     assert (looks.seeds, looks.first) == ((0, 1, 2, 3, 4), 4)
-    assert looks.name(5) == "look 2 of at most 2, 5 seeds"
-    assert Looks.planned({"seeds": "7,"}, at_most=3)[1:] == ((7, 0, 1), 2)
+    assert looks.name(Look(5)) == "look 2 of at most 2, 5 seeds"
+    assert Looks.planned({"seeds": "7,"}, at_most=3)[1:] == ((7, 0, 1), 2, ())
 
 
 def test_a_dry_run_plans_the_next_look(tmp_path: Path) -> None:
