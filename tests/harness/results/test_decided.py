@@ -1,14 +1,17 @@
-"""Which rows of a finished report are decided."""
+"""Which rows of a finished report are decided, and which look comes next."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from harness.commands import until
 from harness.commands.run import run
-from harness.commands.until import Look, Looks
+from harness.commands.until import Look, Looks, planned_next
 from harness.core.atomic import write_json
+from harness.core.errors import UseError
 from harness.core.store import MANIFEST, Store
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
@@ -18,6 +21,7 @@ from harness.results.decided import undecided
 from reports.artifacts import SUMMARY
 from reports.statistics.summary import summarise
 from reports.tables.text import csv
+from tests.harness.commands.wan_words import write_videos
 from tests.reports.report_frames import info, study
 
 TRACK = "consistent-50s"
@@ -64,6 +68,109 @@ def test_looks_are_counted_from_the_seeds_that_a_run_begins_with(tmp_path: Path)
     assert (looks.seeds, looks.first) == ((0, 1, 2, 3, 4), 4)
     assert looks.name(Look(5)) == "look 2 of at most 2, 5 seeds"
     assert Looks.planned({"seeds": "7,"}, at_most=3)[1:] == ((7, 0, 1), 2, ())
+
+
+def options(store: Path, **more: object) -> dict[str, object]:
+    """Of `Session.open`, as the command has them."""
+    asked = {
+        "name": "ablation_eimg",
+        "overrides": (f"tracks={TRACK}",),
+        "profile": "tiny",
+        "recipes": (),
+        "seeds": None,
+    }
+    return {**asked, "only": "full,no_e_vid", "store": store, "jobs": 1, **more}
+
+
+def left_a_report(looks: Looks, look: Look) -> None:
+    """As if the look had been carried out and left a row undecided: its report's summary alone."""
+    session = looks.open(look)
+    summary = summarise(study(), info(looks=session.pipeline.request.looks))
+    assert reported(session.store, session.pipeline, summary) == {f"no_e_vid on {TRACK}": 6}
+
+
+def test_films_are_doubled_up_to_the_budget_and_counted_among_the_looks(tmp_path: Path) -> None:
+    looks = Looks.planned(options(tmp_path), at_most=3, films=50)
+    assert looks.films == (16, 32, 50)
+    assert looks.name(Look(3, 1)) == "look 3 of at most 4, 3 seeds of 32 films"
+    assert looks.after(Look(2)) == [Look(3), Look(2, 1)]
+    assert looks.after(Look(3, 1)) == [Look(3, 2)]
+    assert looks.after(Look(2, 2)) == [Look(3, 2)]
+    assert looks.after(Look(3, 2)) == []
+    request = looks.open(Look(3, 1)).pipeline.request
+    assert request.looks == 4
+    assert "--seeds 0,1, --until decided --at-most-seeds 3 --at-most-films 50 tracks=" in request.command
+    assert Looks.planned(options(tmp_path), at_most=3, films=16).films == ()
+
+
+def test_a_look_of_more_films_differs_in_these_alone_and_keeps_the_name(tmp_path: Path) -> None:
+    looks = Looks.planned(options(tmp_path), at_most=3, films=32)
+    first, more = (looks.open(look).pipeline for look in (Look(2), Look(2, 1)))
+    plain = Looks.planned(options(tmp_path), at_most=3).open(Look(2)).pipeline
+    kinds = {node.kind for node in more.graph if node.signature not in {one.signature for one in first.graph}}
+    assert kinds == {"generate", "forecast", "score", "report"}
+    assert {one.signature for one in plain.graph} ^ {one.signature for one in first.graph} == {
+        plain.report,
+        first.report,
+    }
+    assert more.request.name == first.request.name == plain.request.name
+    assert {child.resolved.settings.generate.samples for child in more.children} == {32}
+
+
+def test_a_command_goes_on_at_the_last_look_whose_report_is_there_on_whichever_path(tmp_path: Path) -> None:
+    looks = Looks.planned(options(tmp_path), at_most=4, films=64)
+    assert looks.reached() == Look(2)
+    for look in (Look(2), Look(2, 1), Look(3, 1)):
+        left_a_report(looks, look)
+        assert looks.reached() == look
+    assert Looks.planned(options(tmp_path), at_most=3, films=64).reached() == Look(2)  # another plan
+    assert Looks.planned(options(tmp_path), at_most=4).reached() == Look(2)
+
+
+def test_what_is_added_shows_the_smaller_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks.planned(options(tmp_path), at_most=3, films=32)
+    left_a_report(looks, Look(2))
+    for seeds, films, expected in ((0.9, 0.7, Look(2, 1)), (0.7, 0.9, Look(3)), (math.nan, math.nan, Look(3))):
+        factors = {Look(3): seeds, Look(2, 1): films}
+        signatures = {looks.open(look).pipeline.report: factor for look, factor in factors.items()}
+        monkeypatch.setattr(until, "shown_by", lambda later, *_, known=signatures: known[later.report])
+        following = looks.following(Look(2), looks.open(Look(2)))
+        assert following.look == expected
+        assert set(following.left) == {f"no_e_vid on {TRACK}"}
+    assert looks.added(Look(2, 1), Look(2)) == "32 films"
+
+
+def test_only_films_help_rows_of_too_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks.planned(options(tmp_path, limit=2), at_most=3, films=8)
+    assert looks.films == (2, 4, 8)
+    for left, films, expected in ((2, 0, Look(2, 1)), (0, 0, None), (2, 2, None)):
+        monkeypatch.setattr(until, "undecided", lambda *_, count=left: {"no_e_img on a track": count})
+        following = looks.following(Look(2, films), looks.open(Look(2)))
+        assert following.look == expected
+        assert "fewer than 6 scored samples" in following.why
+
+
+def test_films_end_where_samples_do(tmp_path: Path) -> None:
+    words = (f"tracks={TRACK}", "eval.path=bundled")  # four
+    assert Looks.planned(options(tmp_path, overrides=words, limit=1), at_most=2, films=100).films == (1, 2, 4)
+    assert Looks.planned(options(tmp_path, overrides=words, limit=3), at_most=2, films=100).films == (3, 4)
+    with pytest.raises(UseError, match="4 samples"):
+        Looks.planned(options(tmp_path, overrides=words), at_most=2, films=100)
+
+
+def test_films_that_start_from_what_is_held_back_are_not_added(tmp_path: Path) -> None:
+    words = (f"tracks={TRACK}", f"data.path={write_videos(tmp_path)}", "data.fps=2")
+    with pytest.raises(UseError, match=r"held back from data\.path"):
+        Looks.planned(options(tmp_path, overrides=words), at_most=2, films=100)
+
+
+def test_the_next_look_is_the_first_without_a_report(tmp_path: Path) -> None:
+    looks = Looks.planned(options(tmp_path), at_most=2, films=32)
+    assert planned_next(looks) == Look(2)
+    left_a_report(looks, Look(2))
+    assert planned_next(looks) == Look(2, 1)
+    left_a_report(looks, Look(2, 1))
+    assert planned_next(looks) == Look(2, 1)  # none is left
 
 
 def test_a_dry_run_plans_the_next_look(tmp_path: Path) -> None:

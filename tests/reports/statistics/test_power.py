@@ -1,10 +1,12 @@
 """The smallest difference that films could show: what so many studies show when it is there."""
 
+import math
+
 import numpy as np
 import pytest
 
 from reports.statistics.bootstrap import holm, paired_difference
-from reports.statistics.power import POWER, detectable, foreseen
+from reports.statistics.power import POWER, Compared, detectable, foreseen, shown_with
 from reports.statistics.trainings import Trainings
 
 
@@ -42,3 +44,35 @@ def test_fewer_seeds_films_or_more_rows_show_less() -> None:
 def test_nothing_is_detectable_without_an_interval() -> None:
     assert np.isnan(detectable(np.array([np.nan]), np.array([np.nan]), 0.05)).all()
     assert detectable(np.array([0.0]), np.array([15.0]), 0.05) == [0.0]
+
+
+def a_study(seeds: int, films: int, sd: float, lasting: float) -> list[Compared]:
+    """Five rows beside a baseline: trainings shift them by `sd`, and each is better on some films by `lasting`."""
+    random = np.random.default_rng(11)
+    table = random.normal(0, sd, (6, seeds, 1)) + random.normal(0, 1, (6, seeds, films))
+    table += random.normal(0, lasting, (6, 1, films))
+    shift = Trainings.pooled(table)
+    return [Compared(one - table[0], shift, 2) for one in table[1:]]
+
+
+def test_more_films_or_seeds_show_what_a_study_of_so_many_shows() -> None:
+    small, seeds, films = (a_study(*size, sd=0.5, lasting=1.0) for size in ((8, 64), (16, 64), (8, 128)))
+    now, with_seeds, with_films = (
+        np.mean([row.detectable(1, 1, 0.01) for row in study]) for study in (small, seeds, films)
+    )
+    assert shown_with(small, 2, 1, 0.05) == pytest.approx(with_seeds / now, rel=0.15)
+    assert shown_with(small, 1, 2, 0.05) == pytest.approx(with_films / now, rel=0.15)
+    assert shown_with(small, 1, 1, 0.05) == 1
+
+
+def test_what_is_short_is_what_shows_more() -> None:
+    differ, alike = a_study(3, 16, sd=2.0, lasting=0.1), a_study(3, 16, sd=0.0, lasting=2.0)
+    assert shown_with(differ, 4 / 3, 1, 0.05) < shown_with(differ, 1, 2, 0.05)
+    assert shown_with(alike, 4 / 3, 1, 0.05) > shown_with(alike, 1, 2, 0.05)
+
+
+def test_films_that_nothing_was_trained_for_count_by_their_own_spread() -> None:
+    untrained = [row._replace(trainings=None, sides=0) for row in a_study(2, 16, sd=0.0, lasting=1.0)]
+    assert shown_with(untrained, 1, 2, 0.05) < 0.8
+    assert math.isnan(shown_with([row._replace(table=row.table[:1]) for row in untrained], 2, 1, 0.05))
+    assert math.isnan(shown_with([], 2, 1, 0.05))
