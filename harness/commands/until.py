@@ -54,7 +54,10 @@ class Looks(NamedTuple):
             )
         more = (seed for seed in range(at_most + len(asked)) if seed not in asked)
         looks = cls(options, (*asked, *more)[:at_most], max(len(asked), FIRST_LOOK))
-        return looks if films is None else looks._replace(films=_doubled(looks.open(looks.begin, weights=False), films))
+        if films is None:
+            return looks
+        largest = Look(len(looks.seeds))  # of --name, fewer seeds than the run of that name has would be refused
+        return looks._replace(films=_doubled(looks.open(largest, weights=False), films))
 
     @property
     def begin(self) -> Look:

@@ -18,6 +18,7 @@ from harness.experiments import EXPERIMENTS
 from harness.plan.kinds import REPORT
 from harness.plan.pipeline import Pipeline, Request, build
 from harness.results.decided import undecided
+from harness.results.runs import RunRecord, finish
 from reports.artifacts import SUMMARY
 from reports.statistics.summary import summarise
 from reports.tables.text import csv
@@ -125,6 +126,15 @@ def test_a_command_goes_on_at_the_last_look_whose_report_is_there_on_whichever_p
         assert looks.reached() == look
     assert Looks.planned(options(tmp_path), at_most=3, films=64).reached() == Look(2)  # another plan
     assert Looks.planned(options(tmp_path), at_most=4).reached() == Look(2)
+
+
+def test_a_run_with_a_name_of_its_own_goes_on_too(tmp_path: Path) -> None:
+    looks = Looks.planned(options(tmp_path, called="mine"), at_most=4, films=32)
+    left_a_report(looks, Look(3))
+    session = looks.open(Look(3))
+    finish(RunRecord.of(session.pipeline), session.store.root)
+    again = Looks.planned(options(tmp_path, called="mine"), at_most=4, films=32)
+    assert (again.films, again.reached()) == ((16, 32), Look(3))
 
 
 def test_what_is_added_shows_the_smaller_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
