@@ -16,6 +16,7 @@ from reports.statistics.trainings import Trainings
 
 TRACK = "consistent-50s"
 SPREAD = Trainings(0.3, 8, 1.0, 120, 16, paired=0.4)
+OWN = {"train.steps": 7}  # of these trainings nothing is shipped
 
 
 def planned(
@@ -31,7 +32,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_the_spreads_of_this_store_say_what_a_run_will_show(tmp_path: Path, store: Store) -> None:
-    pipeline = planned(tmp_path)
+    pipeline = planned(tmp_path, **OWN)
     row = {"track": TRACK, "metric": "placed_psnr", "statistic": "late", "version": "1", **SPREAD._asdict()}
     write_json(store.root / RECORD, {trained_alike(pipeline): [row]})
     (line,) = foreseen_lines(pipeline, store)
@@ -42,8 +43,16 @@ def test_the_spreads_of_this_store_say_what_a_run_will_show(tmp_path: Path, stor
 
 
 def test_without_any_those_of_the_toy_stand_in_and_are_named(tmp_path: Path, store: Store) -> None:
-    (line,) = foreseen_lines(planned(tmp_path, **{"train.steps": 7}), store)
-    assert f"in late background PSNR (power 80 %, 5 % over 3 comparisons), by {TOY}." in line
+    (line,) = foreseen_lines(planned(tmp_path, **OWN), store)
+    assert line.endswith(f"in late placed PSNR (power 80 %, 5 % over 3 comparisons), by {TOY}.")
+
+
+def test_where_the_lead_metric_is_not_known_another_stands_in_and_is_called_so(tmp_path: Path, store: Store) -> None:
+    pipeline = planned(tmp_path, **OWN)
+    row = {"track": TRACK, "metric": "background_psnr", "statistic": "late", "version": "1", **SPREAD._asdict()}
+    write_json(store.root / RECORD, {trained_alike(pipeline): [row]})
+    (line,) = foreseen_lines(pipeline, store)
+    assert f"in late background PSNR (power 80 %, 5 % over 3 comparisons), by {HERE}." in line
     assert line.endswith(
         "That is not placed PSNR, which leads where the true film is known: no spread of it is known yet."
     )
@@ -52,7 +61,7 @@ def test_without_any_those_of_the_toy_stand_in_and_are_named(tmp_path: Path, sto
 def test_a_spread_of_differences_that_is_not_known_or_told_by_fewer_trainings_gives_way(
     tmp_path: Path, store: Store
 ) -> None:
-    usual = planned(tmp_path, **{"train.steps": 7})
+    usual = planned(tmp_path, **OWN)
     (expected,) = foreseen_lines(usual, store)
     row = {"track": TRACK, "metric": "placed_psnr", "statistic": "late", "version": "1", **SPREAD._asdict()}
     write_json(store.root / RECORD, {trained_alike(usual): [row | {"paired": None}]})
@@ -66,7 +75,7 @@ def test_a_spread_of_differences_that_is_not_known_or_told_by_fewer_trainings_gi
 def test_variants_of_one_training_are_foreseen_as_such(tmp_path: Path, store: Store) -> None:
     for only, rows, sides in (("alpha_*", 3, 0), ("base,alpha_*", 4, 1)):
         chosen = select(EXPERIMENTS.get("lora_alpha"), only).model_copy(update={"tracks": (TRACK,), "seeds": (0, 1)})
-        pipeline = build(Request(chosen, "lora_alpha", "tiny"), tmp_path / "f.json")
+        pipeline = build(Request(chosen, "lora_alpha", "tiny", overrides=OWN), tmp_path / "f.json")
         row = {"track": TRACK, "metric": "placed_psnr", "statistic": "late", "version": "1", **SPREAD._asdict()}
         write_json(store.root / RECORD, {trained_alike(pipeline): [row]})
         (line,) = foreseen_lines(pipeline, store)
@@ -83,4 +92,4 @@ def test_few_films_or_one_row_foresee_nothing(tmp_path: Path, store: Store) -> N
 def test_the_name_of_trainings_knows_their_settings_and_no_seed(tmp_path: Path) -> None:
     usual = trained_alike(planned(tmp_path))
     assert usual == trained_alike(planned(tmp_path, seeds=(4,), only="full"))
-    assert usual != trained_alike(planned(tmp_path, **{"train.steps": 7}))
+    assert usual != trained_alike(planned(tmp_path, **OWN))
