@@ -95,14 +95,17 @@ def defined(differences: Floats) -> Floats:
 
 def student(films: Floats | float, n: float, parts: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
     """Standard error and Satterthwaite's degrees of freedom of mean differences over n films, whose variance is `films` [...] and
-    the other parts, each with its own degrees of freedom. Never below one, which parts that are taken off would ask for where
-    little is left; a higher floor calls equal rows different in more than 5 % of studies."""
+    the other parts, each with its own degrees of freedom. Parts below zero are what films have put into the others already: they
+    take off what the films have at most, so that the others are the least that is left."""
     own = np.asarray(films, np.float64)
-    variance = sum((part for part, _ in parts), start=own)
-    below = sum((part**2 / freedom for part, freedom in parts), start=own**2 / (n - 1))
+    added, taken = ([one for one in parts if (one[0] > 0) == sign] for sign in (True, False))
+    rest = own + sum(part for part, _ in taken)
+    below_added, below_taken = (sum(part**2 / freedom for part, freedom in side) for side in (added, taken))
+    variance = np.maximum(rest, 0.0) + sum(part for part, _ in added)
+    below = below_added + np.where(rest > 0, own**2 / (n - 1) + below_taken, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = np.where(below == 0, n - 1, np.maximum(variance**2 / below, 1.0))
-    return np.sqrt(np.maximum(variance, 0.0)), freedom
+        freedom = np.where(below == 0, n - 1, variance**2 / below)
+    return np.sqrt(variance), freedom
 
 
 def drawn_means(values: Floats) -> Floats:
