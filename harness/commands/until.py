@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self
 from harness.commands.session import Session
 from harness.core.errors import UseError
 from harness.declare.request import FILMS, FIRST_LOOK
-from harness.declare.settings import Settings
 from harness.declare.spec import check_no_clash, parse_seeds
 from harness.plan.film_count import film_count
 from harness.plan.kinds import REPORT
@@ -59,11 +58,6 @@ class Looks(NamedTuple):
         largest = Look(len(looks.seeds))  # of --name, fewer seeds than the run of that name has would be refused
         return looks._replace(films=_doubled(looks.open(largest, weights=False), films))
 
-    @property
-    def begin(self) -> Look:
-        """The first one."""
-        return Look(self.first)
-
     def at(self, look: Look) -> dict[str, Any]:
         """The options of a look, as `Session.open` takes them."""
         seeds = "".join(f"{seed}," for seed in self.seeds[: look.seeds])
@@ -92,7 +86,7 @@ class Looks(NamedTuple):
             for seeds in range(self.first, len(self.seeds) + 1)
             for films in range(max(len(self.films), 1))
         ]
-        return next((look for look in sorted(every, key=sum, reverse=True) if self._reported(look)), self.begin)
+        return next((look for look in sorted(every, key=sum, reverse=True) if self._reported(look)), Look(self.first))
 
     def _reported(self, look: Look) -> bool:
         try:
@@ -178,7 +172,7 @@ def _doubled(session: Session, most: int) -> tuple[int, ...]:
             "leave it out, or give samples: eval.path=FOLDER"
         )
     wanted = settings.model_copy(update={"generate": settings.generate.model_copy(update={"samples": most})})
-    there = max(_count(session, wanted, track) for track in experiment.tracks)
+    there = max(film_count(wanted, experiment.track(track)) for track in experiment.tracks)
     if there <= min(first, most - 1):
         raise UseError(
             f"--at-most-films {most}: there are {there} samples (eval.path), and the first look films all of them; add samples, "
@@ -188,7 +182,3 @@ def _doubled(session: Session, most: int) -> tuple[int, ...]:
     while numbers[-1] < there:
         numbers.append(min(2 * numbers[-1], there))
     return tuple(numbers) if len(numbers) > 1 else ()
-
-
-def _count(session: Session, settings: Settings, track: str) -> int:
-    return film_count(settings, session.pipeline.request.experiment.track(track))

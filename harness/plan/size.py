@@ -7,7 +7,6 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.samples import BUNDLED, load_samples, samples_folder
 from benchmarks.track import Track
 from harness.core.card_report import Work
 from harness.core.errors import UseError
@@ -16,6 +15,7 @@ from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.plan.cards import Card
 from harness.plan.counts import film_work, train_work
+from harness.plan.film_count import film_count
 from harness.plan.kinds import DATA, FORECAST, GENERATE, TRAIN
 from harness.plan.length import length_of
 from harness.plan.pipeline import Child, Pipeline
@@ -169,7 +169,7 @@ class Sizes:
         model, made, speed = self._model(settings), settings.generate, settings.speed
         calls = self._once(call, model, made.together)
         encoder, decoder = self._once(encoding, model), self._once(decoding, model)
-        films = self._films(settings, track)
+        films = film_count(settings, track)
         clips = films * (2 if probe else length_of(settings, track).n_clips)
         experts = len(model.geometry.experts)
         weights = calls.weights // (1 if speed.weights == "as is" else 2)
@@ -218,12 +218,6 @@ class Sizes:
                 raise UseError(f"data.path: {error}") from error
         count: int = self._counted[key]
         return min(count, settings.train.clips or count)
-
-    def _films(self, settings: Settings, track: Track) -> int:
-        """As many as there are samples, where a folder has them."""
-        path = settings.eval.path or (BUNDLED if settings.data.path is None else None)
-        most = settings.generate.samples
-        return most if path is None else min(most, len(load_samples(samples_folder(path, track))[0]))
 
     def _bank(self, settings: Settings) -> int:
         """Bytes of full banks of all ranks."""
