@@ -87,6 +87,7 @@ class TinySettings(Frozen):
     )
     codec_batch: int = later(16, "wan: clips a training step of the codec", ge=1)
     codec_lr: float = later(4e-3, "wan: learning rate of the codec (AdamW, cosine)", gt=0)
+    patch: int = later(2, "latents of a token's side", ge=1)
     text_tokens: int = identity(6, "text tokens a prompt (with one, cross-attention has no gradient)", ge=4)
     text_dim: int = identity(16, "channels a text token", ge=1)
     text: Literal["words", "phrases"] = later(

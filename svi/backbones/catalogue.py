@@ -109,7 +109,6 @@ MODELS: dict[str, Published] = {
 }
 
 TINY_FRAMES = 64  # positions of the tiny transformer's rotary embedding
-TINY_PATCH = 2  # latents of a token's side
 MASK_CHANNELS = 4  # as in Wan, where they are the four pixel frames of a latent frame
 
 
@@ -124,11 +123,11 @@ def tiny_latent_shape(tiny: TinySettings, data: DataSettings) -> tuple[int, int,
         raise ValueError(
             f"data.clip_frames is {data.clip_frames}; the tiny backbone takes at most {TINY_FRAMES} frames a clip"
         )
-    side, components = TINY_PATCH * tiny.codec_patch, 3 * tiny.codec_patch**2
+    side, components = tiny.patch * tiny.codec_patch, 3 * tiny.codec_patch**2
     if data.height % side or data.width % side:
         raise ValueError(
             f"data.height x data.width is {data.height} x {data.width}; the tiny backbone needs multiples of {side} "
-            f"(tiny.codec_patch times the transformer's {TINY_PATCH} x {TINY_PATCH})"
+            "(tiny.codec_patch times tiny.patch)"
         )
     if tiny.codec == "wan":
         _check_wan_codec(tiny, data)
@@ -137,7 +136,7 @@ def tiny_latent_shape(tiny: TinySettings, data: DataSettings) -> tuple[int, int,
             f"tiny.latent_channels is {tiny.latent_channels}, but a patch of the codec has {components} "
             "components; set at most that, or a larger tiny.codec_patch"
         )
-    width, given = tiny.heads * tiny.head_dim, TINY_PATCH**2 * (2 * tiny.latent_channels + MASK_CHANNELS)
+    width, given = tiny.heads * tiny.head_dim, tiny.patch**2 * (2 * tiny.latent_channels + MASK_CHANNELS)
     if tiny.start == "still" and width <= given:
         raise ValueError(
             f"tiny.start=still: a token of {width} channels (tiny.heads x tiny.head_dim) cannot hold the {given} numbers that it "

@@ -19,7 +19,6 @@ from svi.backbones.catalogue import (
     EXPERT,
     MASK_CHANNELS,
     TINY_FRAMES,
-    TINY_PATCH,
     tiny_frames_a_latent,
     tiny_latent_shape,
 )
@@ -102,7 +101,7 @@ class TinyBackbone:
         torch.manual_seed(settings.seed)
         channels = settings.latent_channels
         transformer = WanTransformer3DModel(
-            patch_size=(1, TINY_PATCH, TINY_PATCH),
+            patch_size=(1, settings.patch, settings.patch),
             num_attention_heads=settings.heads,
             attention_head_dim=settings.head_dim,
             in_channels=2 * channels + MASK_CHANNELS,
@@ -115,7 +114,7 @@ class TinyBackbone:
             rope_max_seq_len=TINY_FRAMES,
         )
         if signal is not None:
-            signal.attach(transformer, tiny_frames_a_latent(settings), settings.codec_patch * TINY_PATCH)
+            signal.attach(transformer, tiny_frames_a_latent(settings), settings.codec_patch * settings.patch)
         if settings.start == "still":
             stand_still(transformer, channels)
         return cls(transformer, codec, settings, data)
@@ -129,7 +128,7 @@ class TinyBackbone:
             transformer = WanTransformer3DModel.from_pretrained(folder / TRANSFORMER)
         else:
             transformer = WanTransformer3DModel.from_config(WanTransformer3DModel.load_config(folder / TRANSFORMER))
-            signal.attach(transformer, tiny_frames_a_latent(settings), settings.codec_patch * TINY_PATCH)
+            signal.attach(transformer, tiny_frames_a_latent(settings), settings.codec_patch * settings.patch)
             transformer = load_like(transformer, folder / TRANSFORMER).eval()
         codec = WanCodec.load(folder) if settings.codec == "wan" else Codec.load(folder, settings.codec_patch)
         return cls(transformer, codec, settings, data)
@@ -212,7 +211,7 @@ class TinyBackbone:
         like = model.patch_embedding.weight  # asking the model for its device looks through all of it
         x = torch.cat([x_t, condition["latents"]], dim=1).to(like)
         with branch_of(model, branch), showing(model, condition):
-            timestep = a_token(TIMESTEPS * (1 - t), x, TINY_PATCH).to(like.device)
+            timestep = a_token(TIMESTEPS * (1 - t), x, self.settings.patch).to(like.device)
             out: Any = transformer(x, timestep, text.to(like), return_dict=False)
         velocity: Tensor = -out[0].to(x_t.device, x_t.dtype)
         return velocity
