@@ -111,8 +111,9 @@ class DataSettings(Frozen):
     path: str | None = runtime(
         None, "folder of real videos with a csv of captions, or of such folders; none: the embedded world", min_length=1
     )
-    world: Literal["shapes", "landscapes"] = later(
-        "shapes", "the embedded world: one shape on stripes or checks, or two textured objects that cross a landscape"
+    world: Literal["shapes", "lanes"] = later(
+        "shapes",
+        "the embedded world: one shape on stripes or checks, or two textured objects that cross a landscape, a lane each",
     )
     clips: int = identity(6144, "clips rendered from the embedded world", ge=1, le=10_000_000)
     seed: int = identity(7, "seed of the embedded world's training clips", ge=0)

@@ -64,7 +64,7 @@ PROFILES.add(
             "equal; they say nothing of how large the effect is on Wan 2.1 14B, nor of visual quality."
         ),
         values={
-            "data.world": "landscapes",
+            "data.world": "lanes",
             "data.height": 32,
             "data.width": 32,
             "data.fps": 8,
@@ -84,7 +84,7 @@ PROFILES.add(
             "tiny.text_tokens": 7,
             "tiny.text_dim": 64,
             "tiny.text": "phrases",
-            "tiny.steps": 16000,
+            "tiny.steps": 10000,
             "tiny.batch": 32,
             "tiny.lr": 2e-3,
             "generate.lossless": True,

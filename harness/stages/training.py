@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from harness.core.artifacts import FOOTAGE, HELD_BACK, TRAINED
 from harness.core.job import Job
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from svi.backbones.wan_codec import WanCodec
 
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
-CODEC_CLIPS = 1000  # about so many clips fit the embedded model's codec
+COMPONENT_CLIPS = 1000  # about so many clips tell the principal components, and the variance of any latents
 BEGUN = "begun"  # of a folder in the making
 CODEC_FOLDER, CLIPS = "codec", "clips"  # of the codec's training, and of what the base model is trained on
 
@@ -74,9 +75,10 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     folder = job.folder / CODEC_FOLDER
     if (folder / VAE).is_dir():
         return WanCodec.load(folder)
-    clips = torch.from_numpy(_clips_for_codec(footage))
+    step = max(1, len(footage) // COMPONENT_CLIPS)
     if tiny.codec == "components":
-        return Codec.fit(clips.flatten(0, 1), tiny.codec_patch, tiny.latent_channels)
+        return Codec.fit(_clips(footage, step).flatten(0, 1), tiny.codec_patch, tiny.latent_channels)
+    clips = _clips(footage)
     settings = TrainSettings(
         steps=tiny.codec_steps,
         batch=tiny.codec_batch,
@@ -89,7 +91,7 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     folder.mkdir(exist_ok=True)
     trained = fit(TrainedCodec(tiny), objective, settings, folder, job.counting("codec step"), ema=tiny.ema)
     codec = WanCodec(trained.vae)
-    codec.standardise(clips)
+    codec.standardise(clips[::step])
     codec.save(folder / BEGUN)
     (folder / BEGUN / VAE).rename(folder / VAE)  # whole, or not there
     for needed in (folder / BEGUN, folder / CHECKPOINTS):
@@ -97,13 +99,13 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     return codec
 
 
-def _clips_for_codec(footage: Footage) -> Frames:
-    """[N, L, H, W, 3] uint8"""
-    found = []
-    for i in range(0, len(footage), max(1, len(footage) // CODEC_CLIPS)):
+def _clips(footage: Footage, step: int = 1) -> Tensor:
+    """Every step-th clip, uint8 [N, L, H, W, 3]."""
+    found: list[Frames] = []
+    for i in range(0, len(footage), step):
         with suppress(Unreadable):  # the latent cache lists it
             found.append(footage.read(i).frames)
-    return np.stack(found)
+    return torch.from_numpy(np.stack(found))
 
 
 def data(job: Job) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from svi.data import landscapes, world
+from svi.data import lanes, world
 from svi.frames import Frames
 
 
@@ -29,4 +29,4 @@ class World(Protocol):
         """What scores of that film need to know."""
 
 
-WORLDS: Mapping[str, World] = {"shapes": world, "landscapes": landscapes}
+WORLDS: Mapping[str, World] = {"shapes": world, "lanes": lanes}

@@ -54,7 +54,7 @@ def test_a_shortened_training_is_packed_found_and_unpacked(packed: Path, tmp_pat
             assert values.dtype == torch.float32
             assert torch.equal(values, theirs[name].half().float())
     values = {key.removeprefix("tiny."): value for key, value in node.identity.items() if key.startswith("tiny.")}
-    data = DataSettings(world="landscapes", height=32, width=32)
+    data = DataSettings(world="lanes", height=32, width=32)
     backbone = TinyBackbone.load(folder, TinySettings(**values), data)
     latents = backbone.encode(torch.zeros(1, 5, 32, 32, 3, dtype=torch.uint8))
     assert latents.shape == (1, values["latent_channels"], 5, 8, 8)
@@ -79,7 +79,7 @@ def test_a_plan_of_the_larger_world(tmp_path: Path) -> None:
     assert plan["missing"] == len(plan["stages"])
     refused = harness("plan", "ablation_talk", "--profile", "small", store=tmp_path)
     assert refused.returncode == 2
-    assert "data.world=landscapes: nothing there follows condition.signal=audio" in refused.stderr
+    assert "data.world=lanes: nothing there follows condition.signal=audio" in refused.stderr
     refused = harness(
         "plan",
         "ablation_eimg",

@@ -87,7 +87,7 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "codec_steps": 10,
         "codec_batch": 4,
         "codec_lr": 1e-3,
-        "world": "landscapes",
+        "world": "lanes",
     }
     changed = Settings.model_validate({section: {key: others[key]}})
     for kind in KINDS:

@@ -18,7 +18,7 @@ from svi.objectives.reconstruction import Reconstruction
 from svi.settings import ConditionSettings, DataSettings, TinySettings, TrainSettings
 from svi.training.loop import train
 
-DATA = DataSettings(world="landscapes", height=32, width=32, clips=8)
+DATA = DataSettings(world="lanes", height=32, width=32, clips=8)
 TINY = TinySettings(codec="wan", codec_width=4, text_tokens=7, layers=1, heads=2, head_dim=12, ffn_dim=32)
 
 

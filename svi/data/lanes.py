@@ -1,8 +1,9 @@
-"""The embedded world `landscapes`: two textured objects that cross one of six landscapes. Everything about a scene is known.
+"""The embedded world `lanes`: two textured objects cross one of six landscapes, one in its sky and one on its ground.
 
 As in `shapes` (world.py) objects move around the borders, the prompt names landscape, objects and velocities, and the true film is
 known at any length. Unlike there, a landscape has detail of every size and no two objects are of one colour: what a codec and a
-model lose can be seen. Which view of the landscape it is, only the image says. Why this setting: docs/toy-world.md.
+model lose can be seen. Which view of the landscape it is, only the image says. The objects never touch: each keeps to its lane.
+Why this setting: docs/toy-world.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,9 @@ RADIUS = 5.5 / 32  # of the frame's shorter side
 SPEEDS = {"slowly": 0.00875, "quickly": 0.0175}  # of the shorter side a frame: .28 and .56 px at 32 px
 _FINE = 8  # points a pixel's side that a landscape is drawn at
 VIEWS = 8  # of a landscape, each an eighth of a turn further
+LANES = (0.25, 0.75)  # of the frame's height: the sky, and the ground
+_AROUND = 1 / 32  # of the height, at most, from the middle of its lane: no object reaches the other lane
+_ALONG = (DIRECTIONS.index("east"), DIRECTIONS.index("west"))
 
 Colour = tuple[float, float, float]
 Grid = NDArray[np.float64]
@@ -46,7 +50,7 @@ class Mover:
 
 @dataclass(frozen=True)
 class Scene:
-    """One view of a landscape and the objects that cross it, the last one in front."""
+    """One view of a landscape and the objects that cross it, a lane each."""
 
     landscape: str
     view: int
@@ -90,18 +94,21 @@ class Scene:
 
 
 def draw_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
-    """A scene with everything uniform: landscape and view, two objects of different kinds, their positions and velocities."""
+    """A scene with everything uniform: landscape and view, two objects of different kinds, their positions and velocities.
+
+    The first is in the sky.
+    """
     kinds = rng.choice(list(OBJECTS), 2, replace=False)
     landscape, view = str(rng.choice(list(LANDSCAPES))), int(rng.integers(VIEWS))
     movers = (
         Mover(
             kind=str(kind),
             x=float(rng.uniform(0, width)),
-            y=float(rng.uniform(0, height)),
-            direction=int(rng.integers(len(DIRECTIONS))),
+            y=height * float(lane + rng.uniform(-_AROUND, _AROUND)),
+            direction=int(rng.choice(_ALONG)),
             speed=str(rng.choice(list(SPEEDS))),
         )
-        for kind in kinds
+        for kind, lane in zip(kinds, LANES, strict=True)
     )
     return Scene(landscape, view, tuple(movers), height, width)
 
@@ -111,7 +118,7 @@ def storyline(scene: Scene, length: int, rng: np.random.Generator) -> list[Scene
     scenes = [scene]
     while len(scenes) < length:
         turned = (
-            replace(mover, direction=int(rng.integers(len(DIRECTIONS))), speed=str(rng.choice(list(SPEEDS))))
+            replace(mover, direction=int(rng.choice(_ALONG)), speed=str(rng.choice(list(SPEEDS))))
             for mover in scene.movers
         )
         scenes.append(replace(scene, movers=tuple(turned)))
