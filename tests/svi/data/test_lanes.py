@@ -28,6 +28,15 @@ def test_the_prompt_names_two_objects_with_their_velocities_and_the_landscape() 
         assert words[6] in lanes.LANDSCAPES
 
 
+def test_the_two_objects_never_touch_and_move_along_their_lanes() -> None:
+    for seed in range(200):
+        drawn = scene(seed)
+        masks = [lanes.sprite(drawn, mover.kind, mover.x, mover.y)[0] for mover in drawn.movers]
+        assert not masks[0][16:].any()  # the first is in the sky, all of it
+        assert not masks[1][:16].any()
+        assert all(vx and abs(vy) < 1e-9 for vx, vy in drawn.velocities)
+
+
 @pytest.mark.parametrize("name", lanes.LANDSCAPES)
 def test_a_landscape_has_detail_and_no_two_are_alike(name: str) -> None:
     mine = lanes.background(replace(scene(), landscape=name))
