@@ -19,7 +19,7 @@ from svi.frames import Frames
 RADIUS = 5.5 / 32  # of the frame's shorter side
 SPEEDS = {"slowly": 0.00875, "quickly": 0.0175}  # of the shorter side a frame: .28 and .56 px at 32 px
 _FINE = 8  # points a pixel's side that a landscape is drawn at
-VIEWS = 8  # of a landscape, each an eighth of a turn further
+VIEWS = 2  # of a landscape, the second half a turn further
 LANES = (0.25, 0.75)  # of the frame's height: the sky, and the ground
 _AROUND = 1 / 32  # of the height, at most, from the middle of its lane: no object reaches the other lane
 _ALONG = (DIRECTIONS.index("east"), DIRECTIONS.index("west"))
