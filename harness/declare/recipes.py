@@ -51,7 +51,7 @@ RECIPES.add(
     "svi-small",
     Recipe(
         "the same by LoRA, on the larger embedded world",
-        {**_TINY, "train.adapter": "lora", "train.rank": 64, "train.alpha": 64, "train.lr": 2e-3},
+        {**_TINY, "train.adapter": "lora", "train.rank": 64, "train.alpha": 64, "train.steps": 5000, "train.lr": 2e-3},
     ),
 )
 
