@@ -59,7 +59,7 @@ PROFILES.add(
         backbone="small Wan (WanTransformer3DModel and AutoencoderKLWan, trained from scratch)",
         recipe="svi-small",
         caption=(
-            "A model of two and a half million parameters at 32 x 32 pixels, fine-tuned by LoRA. All variants start from one base model and "
+            "A model of two million parameters at 32 x 32 pixels, fine-tuned by LoRA. All variants start from one base model and "
             "are scored on the same scenes. These rows may show which injected error stops drift here, with every other thing "
             "equal; they say nothing of how large the effect is on Wan 2.1 14B, nor of visual quality."
         ),

@@ -82,6 +82,7 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "drop_image": 0.5,
         "signal_guidance": 5.0,
         "codec": "wan",
+        "patch": 4,
         "codec_frames": 1,
         "codec_width": 8,
         "codec_steps": 10,
