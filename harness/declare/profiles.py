@@ -84,7 +84,7 @@ PROFILES.add(
             "tiny.text_tokens": 7,
             "tiny.text_dim": 64,
             "tiny.text": "phrases",
-            "tiny.steps": 5000,
+            "tiny.steps": 2500,
             "tiny.batch": 32,
             "tiny.lr": 2e-3,
             "generate.lossless": True,
