@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 SHOWN_CLIPS, SHOWN_TIMES = (0, 1), (0.1, 0.5, 0.9)  # whose errors are shown
 COMPONENT_CLIPS = 1000  # about so many clips tell the principal components, and the variance of any latents
+CODEC_CLIPS = 16384  # at most about twice so many train a codec that loses detail
 BEGUN = "begun"  # of a folder in the making
 CODEC_FOLDER, CLIPS = "codec", "clips"  # of the codec's training, and of what the base model is trained on
 
@@ -75,10 +76,10 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     folder = job.folder / CODEC_FOLDER
     if (folder / VAE).is_dir():
         return WanCodec.load(folder)
-    step = max(1, len(footage) // COMPONENT_CLIPS)
     if tiny.codec == "components":
-        return Codec.fit(_clips(footage, step).flatten(0, 1), tiny.codec_patch, tiny.latent_channels)
-    clips = _clips(footage)
+        clips = _clips(footage, max(1, len(footage) // COMPONENT_CLIPS))
+        return Codec.fit(clips.flatten(0, 1), tiny.codec_patch, tiny.latent_channels)
+    clips = _clips(footage, max(1, len(footage) // CODEC_CLIPS))
     settings = TrainSettings(
         steps=tiny.codec_steps,
         batch=tiny.codec_batch,
@@ -91,7 +92,7 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     folder.mkdir(exist_ok=True)
     trained = fit(TrainedCodec(tiny), objective, settings, folder, job.counting("codec step"), ema=tiny.ema)
     codec = WanCodec(trained.vae)
-    codec.standardise(clips[::step])
+    codec.standardise(clips[:: max(1, len(clips) // COMPONENT_CLIPS)])
     codec.save(folder / BEGUN)
     (folder / BEGUN / VAE).rename(folder / VAE)  # whole, or not there
     for needed in (folder / BEGUN, folder / CHECKPOINTS):
@@ -99,7 +100,7 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     return codec
 
 
-def _clips(footage: Footage, step: int = 1) -> Tensor:
+def _clips(footage: Footage, step: int) -> Tensor:
     """Every step-th clip, uint8 [N, L, H, W, 3]."""
     found: list[Frames] = []
     for i in range(0, len(footage), step):
