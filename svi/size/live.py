@@ -13,6 +13,10 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 ATEN = torch.ops.aten
+_COUNTED_AS = {  # some versions of torch have no formula for the left ones, whose arguments are the right ones'
+    ATEN._scaled_dot_product_flash_attention_for_cpu: ATEN._scaled_dot_product_flash_attention,
+    ATEN._scaled_dot_product_flash_attention_for_cpu_backward: ATEN._scaled_dot_product_flash_attention_backward,
+}
 
 
 class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -28,8 +32,9 @@ class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
         named = kwargs or {}
         out = func(*args, **named)
         tree_map_only(Tensor, self._meet, out)
-        if func._overloadpacket in flop_registry:
-            self.flops += flop_registry[func._overloadpacket](*args, **named, out_val=out)
+        counted_as = _COUNTED_AS.get(func._overloadpacket, func._overloadpacket)
+        if counted_as in flop_registry:
+            self.flops += flop_registry[counted_as](*args, **named, out_val=out)
         if func is ATEN.convolution.default:
             # oneDNN and cuDNN compute in a layout of their own: what goes in and what comes out are there once more.
             self.most = max(self.most, self.now + _bytes(args[0]) + _bytes(out))
