@@ -55,7 +55,7 @@ PROFILES.add(
 PROFILES.add(
     "small",
     Profile(
-        about="CPU, an hour or two: a larger one at 32 x 32 pixels, two objects in a landscape, a codec that loses detail, LoRA",
+        about="CPU, half an hour: a larger one at 32 x 32 pixels, two objects in a landscape, a codec that loses detail, LoRA",
         backbone="small Wan (WanTransformer3DModel and AutoencoderKLWan, trained from scratch)",
         recipe="svi-small",
         caption=(
