@@ -77,9 +77,9 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     if (folder / VAE).is_dir():
         return WanCodec.load(folder)
     if tiny.codec == "components":
-        clips = _clips(footage, max(1, len(footage) // COMPONENT_CLIPS))
+        clips = _clips(footage, COMPONENT_CLIPS)
         return Codec.fit(clips.flatten(0, 1), tiny.codec_patch, tiny.latent_channels)
-    clips = _clips(footage, max(1, len(footage) // CODEC_CLIPS))
+    clips = _clips(footage, CODEC_CLIPS)
     settings = TrainSettings(
         steps=tiny.codec_steps,
         batch=tiny.codec_batch,
@@ -100,10 +100,10 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     return codec
 
 
-def _clips(footage: Footage, step: int) -> Tensor:
-    """Every step-th clip, uint8 [N, L, H, W, 3]."""
+def _clips(footage: Footage, about: int) -> Tensor:
+    """About so many clips, evenly along the footage: fewer than twice as many. uint8 [N, L, H, W, 3]"""
     found: list[Frames] = []
-    for i in range(0, len(footage), step):
+    for i in range(0, len(footage), max(1, len(footage) // about)):
         with suppress(Unreadable):  # the latent cache lists it
             found.append(footage.read(i).frames)
     return torch.from_numpy(np.stack(found))
