@@ -171,11 +171,12 @@ def film_length(
 
 
 def clip_slices(
-    total_frames: int, clips: int, clip_frames: int, overlap: int, overlap_from: Neighbour = "next"
+    total_frames: int, clips: int, clip_frames: int, overlap: int, overlap_from: Neighbour = "next", anchor: int = 0
 ) -> tuple[slice, ...]:
     """The frames that each clip gave to the film: [i (L - m), (i + 1) (L - m)), the last clip up to the end.
 
-    Where the m frames that two clips share are the previous one's, each clip but the first begins m frames later.
+    Where the m frames that two clips share are the previous one's, each clip but the first begins m frames later; where they are
+    the next one's, and its first `anchor` frames repeat the start image and are not shown, so many later.
 
     Raises:
         ValueError: a film of `total_frames` does not reach, or is longer than, that many clips.
@@ -184,7 +185,7 @@ def clip_slices(
     if clips < 1:
         raise ValueError(f"number of clips: received {clips}, expected 1 or more")
     step = clip_frames - overlap
-    later = overlap if overlap_from == "previous" else 0
+    later = overlap if overlap_from == "previous" else anchor
     edges = [0, *range(step + later, clips * step + later, step)]
     shortest, longest = edges[-1] + 1, clips * step + overlap
     if not shortest <= total_frames <= longest:

@@ -38,6 +38,8 @@ EULER = "Euler steps"
 EVERY_FORWARD = "every forward of the model"
 NO_ANCHOR = "a past without an anchor"
 LATENTS = "latents that are handed on"
+OWN_CONDITION = "conditions that training changes in no other way"
+SHARED_SHOWN = "hand-offs that the later of two clips shows"
 REVERSIBLE = "prompts whose motion a rule can turn around"
 ONE_EXPERT = "one transformer for all noise levels"
 RENOISING = "films that are sampled with new noise after every step"
@@ -82,7 +84,7 @@ OBJECTIVES: dict[str, Part] = {
         "svi.objectives.anchor_tokens:AnchorTokens",
         "an earlier image of the film among the text's tokens (StreamingT2V-style, arXiv 2403.14773)",
         reads=FOOTAGE,
-        needs=(NO_ANCHOR,),
+        needs=(NO_ANCHOR, OWN_CONDITION),
         gives=(ANCHOR_TOKENS,),
     ),
     "diffusion_forcing": Part(
@@ -132,6 +134,7 @@ OBJECTIVES: dict[str, Part] = {
     "self_rollout": Part(
         "svi.objectives.self_rollout:SelfRollout",
         "some conditions are the end of the model's own film, the target is what truly follows (project's notes on Self-Forcing)",
+        version=2,  # of uneven videos, films start from more
         reads=("rollout", *ROLLED),
         needs=(ONE_EXPERT, WHOLE),
         gives=(CONDITION,),
@@ -139,6 +142,7 @@ OBJECTIVES: dict[str, Part] = {
     "self_forcing": Part(
         "svi.objectives.self_forcing:SelfForcing",
         "a few-step student is trained on its own films by distribution matching (Self-Forcing, arXiv 2506.08009)",
+        version=2,  # of uneven videos, films start from more
         reads=(*ROLLED, "distillation"),
         needs=(ONE_EXPERT, WHOLE, RENOISING),
         gives=(CONDITION,),
@@ -180,7 +184,7 @@ GENERATIONS: dict[str, Part] = {
     "free_noise": Part(
         "svi.generation.free_noise:FreeNoise",
         "the clip loop on shuffles of the first clip's noise, blended where clips overlap (FreeNoise-style, arXiv 2310.15169)",
-        needs=(CONDITION,),
+        needs=(CONDITION, SHARED_SHOWN),
         gives=(REFERENCE, FRAMES_ON, GAIN, EPS, FOLLOWS),
     ),
     "packed_history": Part(

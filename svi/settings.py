@@ -93,10 +93,6 @@ class TinySettings(Frozen):
     text: Literal["words", "phrases"] = later(
         "words", "words: a token is one word; phrases: the first word of its phrase, up to the comma, is in it as well"
     )
-    start: Literal["random", "still"] = later(
-        "random",
-        "weights before pretraining; still: films stand still from the first step on, and motion is what is learnt",
-    )
     steps: int = identity(2500, "pretraining steps", ge=1)
     batch: int = identity(32, "clips a pretraining step", ge=1)
     lr: float = identity(2e-3, "pretraining learning rate (AdamW, cosine)", gt=0)
@@ -194,6 +190,11 @@ class ConditionSettings(Frozen):
     def overlap(self) -> int:
         """Pixel frames that a clip shares with the one before; the anchor is one frame that no film shows."""
         return self.motion_frames + self.anchor
+
+    @property
+    def shows_reference(self) -> bool:
+        """Whether the reference image is part of the condition."""
+        return self.anchor or self.padding not in ("zeros", "repeat")
 
 
 class TrainSettings(Frozen):
@@ -293,7 +294,7 @@ class GenerateSettings(Frozen):
 
     method: Literal["model", Trivial] = identity(
         "model",
-        "clip by clip, or a trivial baseline: the start image, or the untrained model's first clip, again and again (or "
+        "clip by clip, or a trivial baseline: the start image, or the base model's first clip, again and again (or "
         "forwards and backwards), or (recode) the codec alone: a still clip of each clip's last frame",
     )
     steps: int = identity(50, "denoising steps a clip", ge=1, le=10_000)

@@ -124,7 +124,8 @@ class FilmFolder:
         own_sizes = len({sample.size for sample in info.samples}) > 1
         self._shape = self._frames(0).shape
         self._shapes = [self._frames(row).shape if own_sizes else self._shape for row in range(len(self.names))]
-        self.clips = clip_slices(self._shape[0], info.n_clips, info.clip_frames, info.overlap, info.overlap_from)
+        cut = (info.n_clips, info.clip_frames, info.overlap, info.overlap_from, info.anchor)
+        self.clips = clip_slices(self._shape[0], *cut)
         self._truth = _read_truth(folder / TRUTH, len(self.names))
         true_films = folder / CONTINUATION
         self._continuation: Array | None = np.load(true_films, mmap_mode="r") if true_films.is_file() else None

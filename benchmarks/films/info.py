@@ -26,6 +26,7 @@ class FilmInfo:
     """film.json: the films of one track that were made alike. `overlap` is in frames, `n_clips` and `n_frames` are a film's.
 
     `overlap_from`: which of two clips shows the frames that they share; older files do not say that it is the next one.
+    `anchor`: how many of a clip's frames, of those that overlap, are the start image again, which later clips do not show.
     """
 
     track: str
@@ -39,6 +40,7 @@ class FilmInfo:
     n_frames: int
     samples: tuple[FilmSample, ...]
     overlap_from: Neighbour = "next"
+    anchor: int = 0
 
     @property
     def clip_seconds(self) -> float:

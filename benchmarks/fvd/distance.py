@@ -5,10 +5,8 @@ Video Distance", CVPR 2024, whose package cd-fvd the defaults follow.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Self
-
-import numpy as np
+from dataclasses import dataclass
+from typing import Literal
 
 from benchmarks.arrays import Floats
 from benchmarks.fvd.frechet import Rule, frechet_distance, sample_bias
@@ -40,19 +38,6 @@ class FeatureSet:
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or self.features.shape[1] != _WIDTH:
             raise ValueError(f"features: received {self.features.shape}, expected [clips, {_WIDTH}]")
-
-    @classmethod
-    def join(cls, parts: Sequence[Self]) -> Self:
-        """The clips of all `parts` as one set.
-
-        Raises:
-            ValueError: no part, or parts that were made in different ways.
-        """
-        if not parts:
-            raise ValueError("feature sets: received none, expected at least one to join")
-        for part in parts[1:]:
-            _check_alike(parts[0], part, ("extractor", "sha256", "resize", "frames", "stride", "resolution"))
-        return replace(parts[0], features=np.concatenate([part.features for part in parts]))
 
 
 @dataclass(frozen=True)

@@ -38,22 +38,6 @@ def clip_starts(clips: Sequence[slice], stride: int = 1) -> tuple[int | None, ..
     return starts
 
 
-def even_starts(frames: int, count: int, stride: int = 1) -> tuple[int, ...]:
-    """`count` windows spread over a video of `frames`, from its first frame to its last; one alone is in the middle.
-
-    Raises:
-        ValueError: a video that is too short, or a count below 1.
-    """
-    free = frames - span(stride)
-    if free < 0:
-        raise _too_short(f"{frames} frames", stride)
-    if count < 1:
-        raise ValueError(f"windows: received {count}, expected 1 or more")
-    if count == 1:
-        return (free // 2,)
-    return tuple(round(free * window / (count - 1)) for window in range(count))
-
-
 def check_starts(frames: int, starts: Sequence[int], stride: int) -> None:
     """Refuse windows that a video of `frames` does not hold whole.
 

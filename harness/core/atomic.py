@@ -38,6 +38,15 @@ def write_json(path: Path, value: Any) -> None:
         fresh.write_text(json.dumps(value, indent=1))
 
 
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file at once, where a link leads too; what is no file, such as /dev/stdout, is written to. Raises OSError."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    with replacing(path.resolve()) as fresh:
+        fresh.write_text(text, encoding="utf-8")
+
+
 def flush(path: Path) -> None:
     """A file's content, or a folder's names, to the disk. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)

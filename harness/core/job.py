@@ -14,15 +14,15 @@ class StageError(Exception):
 class Job:
     """What a stage function is given: its folder to fill, dotted settings, and the folders of its upstream artifacts.
 
-    `progress(done, total, unit)` may be called at any rate. `rank` counts the `ranks` processes of the stage; the first may wait
-    until the `others` are done.
+    `progress(done, total, unit, then)` may be called at any rate; `then` is what is counted after these, if anything. `rank` counts
+    the `ranks` processes of the stage; the first may wait until the `others` are done.
     """
 
     kind: str
     folder: Path
     settings: dict[str, Any]
     inputs: dict[str, Any]
-    progress: Callable[[int, int, str], None]
+    progress: Callable[[int, int, str, str], None]
     rank: int = field(default=0, kw_only=True)
     ranks: int = field(default=1, kw_only=True)
     others: Callable[[], None] = field(default=lambda: None, kw_only=True)
@@ -37,6 +37,6 @@ class Job:
         """Of a list of parts that several processes deal out among themselves, those that this one makes."""
         return slice(self.rank, None, self.ranks)
 
-    def counting(self, unit: str) -> Callable[[int, int], None]:
-        """Progress of one unit, such as clips: a function of how many are done, and of how many."""
-        return lambda done, total: self.progress(done, total, unit)
+    def counting(self, unit: str, then: str = "") -> Callable[[int, int], None]:
+        """Progress of one unit, such as clips: a function of how many are done, and of how many. `then`: the next part's unit."""
+        return lambda done, total: self.progress(done, total, unit, then)

@@ -125,10 +125,14 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _file_digest(path: Path, known: dict[str, Any]) -> str:
-    about = path.stat()
-    key, state = str(path.absolute()), [about.st_size, about.st_mtime_ns]
-    entry = known.get(key)
-    if not (isinstance(entry, list) and entry[:-1] == state):
-        with path.open("rb") as file:
-            known[key] = [*state, hashlib.file_digest(file, "sha256").hexdigest()]
+    try:
+        about = path.stat()
+        key, state = str(path.absolute()), [about.st_size, about.st_mtime_ns]
+        entry = known.get(key)
+        if not (isinstance(entry, list) and entry[:-1] == state):
+            with path.open("rb") as file:
+                known[key] = [*state, hashlib.file_digest(file, "sha256").hexdigest()]
+    except OSError as error:
+        what = "a link that leads nowhere" if path.is_symlink() and not path.exists() else str(error.strerror).lower()
+        raise UseError(f"{path} cannot be read ({what}); bring it back, or take it out of its folder") from error
     return str(known[key][-1])

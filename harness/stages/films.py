@@ -142,6 +142,7 @@ def _describe(job: Job, read: Reading, scripts: Scripts) -> None:
     """What is known of the films' world where it is, and film.json."""
     length, fps = scripts.length, read.generate.film_fps(read.data)
     clip_frames, overlap = read.data.clip_frames, read.condition.overlap
+    made = read.generate.method == MADE
     if scripts.stories:
         moved, step = scenes_of(read.condition.signal), clip_frames - overlap
         write_true_films(
@@ -155,7 +156,8 @@ def _describe(job: Job, read: Reading, scripts: Scripts) -> None:
         fps=fps,
         clip_frames=clip_frames,
         overlap=overlap,
-        overlap_from=read.generate.overlap_from if read.generate.method == MADE else "next",
+        overlap_from=read.generate.overlap_from if made else "next",
+        anchor=int(read.condition.anchor and made),
         n_clips=length.n_clips,
         n_frames=length.n_frames,
         samples=tuple(

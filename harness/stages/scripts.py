@@ -49,7 +49,7 @@ class Scripts(NamedTuple):
         length, overlap = self.length, read.condition.overlap
         if clips < length.n_clips:
             # With the next clip, and shown by the last one.
-            shared = overlap if read.generate.overlap_from == "previous" else 0
+            shared = overlap if read.generate.overlap_from == "previous" else int(read.condition.anchor)
             length = FilmLength(clips, clips * (read.data.clip_frames - overlap) + shared)
         short = [replace(film, prompts=film.prompts[: length.n_clips]) for film in self.films[:films]]
         return self._replace(length=length, films=short, stories=self.stories[:films])

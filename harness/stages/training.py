@@ -90,7 +90,9 @@ def _codec(job: Job, tiny: TinySettings, footage: Footage) -> "Codec | WanCodec"
     )
     objective = Reconstruction(clips, tiny.codec_steps // (1 if tiny.codec_frames == 1 else 2), tiny.seed)
     folder.mkdir(exist_ok=True)
-    trained = fit(TrainedCodec(tiny), objective, settings, folder, job.counting("codec step"), ema=tiny.ema)
+    trained = fit(
+        TrainedCodec(tiny), objective, settings, folder, job.counting("codec step", then="step"), ema=tiny.ema
+    )
     codec = WanCodec(trained.vae)
     codec.standardise(clips[:: max(1, len(clips) // COMPONENT_CLIPS)])
     codec.save(folder / BEGUN)

@@ -136,12 +136,6 @@ def tiny_latent_shape(tiny: TinySettings, data: DataSettings) -> tuple[int, int,
             f"tiny.latent_channels is {tiny.latent_channels}, but a patch of the codec has {components} "
             "components; set at most that, or a larger tiny.codec_patch"
         )
-    width, given = tiny.heads * tiny.head_dim, tiny.patch**2 * (2 * tiny.latent_channels + MASK_CHANNELS)
-    if tiny.start == "still" and width <= given:
-        raise ValueError(
-            f"tiny.start=still: a token of {width} channels (tiny.heads x tiny.head_dim) cannot hold the {given} numbers that it "
-            "is made from and their mean; set more of either, or fewer tiny.latent_channels"
-        )
     frames = 1 + (data.clip_frames - 1) // tiny_frames_a_latent(tiny)
     return tiny.latent_channels, frames, data.height // tiny.codec_patch, data.width // tiny.codec_patch
 

@@ -23,7 +23,6 @@ from svi.backbones.catalogue import (
     tiny_latent_shape,
 )
 from svi.backbones.padding import masked, padded
-from svi.backbones.still import stand_still
 from svi.backbones.wan_codec import WanCodec
 from svi.backbones.wrapped import LORA_TARGETS, a_token, bare, branch_of
 from svi.method.flow import EVERYWHERE, TIMESTEPS
@@ -115,8 +114,6 @@ class TinyBackbone:
         )
         if signal is not None:
             signal.attach(transformer, tiny_frames_a_latent(settings), settings.codec_patch * settings.patch)
-        if settings.start == "still":
-            stand_still(transformer, channels)
         return cls(transformer, codec, settings, data)
 
     @classmethod

@@ -20,7 +20,7 @@ from svi import disk
 from svi.backbones.backbone import Backbone
 from svi.data.augment import augmented
 from svi.data.cache import CLIPS, INDEX, PROMPTS, TEXT
-from svi.data.encode import Tensors, alternatives, encode_clips, once, shows_reference
+from svi.data.encode import Tensors, alternatives, encode_clips, once
 from svi.data.footage import Clip, Footage, Unreadable
 from svi.frames import Frames, Progress
 from svi.settings import ConditionSettings, DataSettings
@@ -169,7 +169,7 @@ class _Writer:
             "condition.anchor": condition.anchor,
             "data.dtype": data.dtype,
         }
-        if shows_reference(condition):
+        if condition.shows_reference:
             drawn = {
                 "data.references": data.references,
                 "data.reference_from": data.reference_from,
@@ -274,7 +274,7 @@ class _Writer:
     def _read(self, i: int) -> Read:
         """Clip i. Raises Unreadable."""
         clip, many = self.footage.read(i), alternatives(self.condition, self.data)
-        shown = self.footage.references(i) if shows_reference(self.condition) else clip.frames[:1].repeat(many, axis=0)
+        shown = self.footage.references(i) if self.condition.shows_reference else clip.frames[:1].repeat(many, axis=0)
         if not self.data.augment_motion:
             return Read(clip, shown, None)
         motion = clip.frames[: self.condition.motion_frames]

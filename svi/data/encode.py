@@ -9,14 +9,9 @@ from svi.settings import ConditionSettings, DataSettings
 Tensors = dict[str, Tensor]
 
 
-def shows_reference(condition: ConditionSettings) -> bool:
-    """Whether the reference image is part of the condition."""
-    return condition.anchor or condition.padding not in ("zeros", "repeat")
-
-
 def alternatives(condition: ConditionSettings, data: DataSettings) -> int:
     """How many conditions a clip has (K): one a reference image where it is shown, or motion frames are augmented."""
-    return data.references if shows_reference(condition) or data.augment_motion else 1
+    return data.references if condition.shows_reference or data.augment_motion else 1
 
 
 def encode_clips(

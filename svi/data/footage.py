@@ -139,15 +139,22 @@ class WorldFootage:
         length = self.settings.clip_frames
         if self.moved is None:
             return Clip(self.world.render([self.scenes[i]] * length), self.prompt(i))
-        film = (self.scenes[i], f"{self.settings.seed} clip {i}", 3 * length, self.settings.fps)
+        film = self._film(i, 3 * length)
         frames = islice(self.moved.play(*film), length, 2 * length)  # most clips have neighbours on both sides
         course = self.moved.course(*film)
         return Clip(np.stack(list(frames)), self.prompt(i), {course.key: course.clip(length, length)})
 
+    def _film(self, i: int, frames: int) -> tuple[Any, str, int, int]:
+        """What moves in a clip's film, which begins a clip's length before it; the first frames are the same for any number."""
+        return self.scenes[i], f"{self.settings.seed} clip {i}", frames, self.settings.fps
+
     def references(self, i: int) -> Frames:
         """[K, H, W, 3]"""
-        length = self.settings.clip_frames
-        return self.world.render([self.scenes[i]] * ((self.settings.references - 1) * length + 1))[::length]
+        length, count = self.settings.clip_frames, self.settings.references
+        if self.moved is None:
+            return self.world.render([self.scenes[i]] * ((count - 1) * length + 1))[::length]
+        frames = self.moved.play(*self._film(i, (count + 1) * length))
+        return np.stack(list(islice(frames, length, None, length)))
 
     def room(self, i: int) -> int:
         """A scene has no end."""

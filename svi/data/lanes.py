@@ -102,11 +102,10 @@ def draw_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
     landscape, view = str(rng.choice(list(LANDSCAPES))), int(rng.integers(VIEWS))
     movers = (
         Mover(
-            kind=str(kind),
-            x=float(rng.uniform(0, width)),
-            y=height * float(lane + rng.uniform(-_AROUND, _AROUND)),
-            direction=int(rng.choice(_ALONG)),
-            speed=str(rng.choice(list(SPEEDS))),
+            str(kind),
+            float(rng.uniform(0, width)),
+            height * float(lane + rng.uniform(-_AROUND, _AROUND)),
+            *_heading(rng),
         )
         for kind, lane in zip(kinds, LANES, strict=True)
     )
@@ -117,12 +116,14 @@ def storyline(scene: Scene, length: int, rng: np.random.Generator) -> list[Scene
     """A prompt stream: the scene, then `length - 1` further scenes, with other velocities."""
     scenes = [scene]
     while len(scenes) < length:
-        turned = (
-            replace(mover, direction=int(rng.choice(_ALONG)), speed=str(rng.choice(list(SPEEDS))))
-            for mover in scene.movers
-        )
+        turned = (Mover(mover.kind, mover.x, mover.y, *_heading(rng)) for mover in scene.movers)
         scenes.append(replace(scene, movers=tuple(turned)))
     return scenes
+
+
+def _heading(rng: np.random.Generator) -> tuple[int, str]:
+    """A direction and a speed."""
+    return int(rng.choice(_ALONG)), str(rng.choice(list(SPEEDS)))
 
 
 def play(scenes: Sequence[Scene]) -> Iterator[Frames]:

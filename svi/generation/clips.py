@@ -67,7 +67,8 @@ class ClipLoop:
         return Given({**condition, **films.signals(clip)}, films.text(clip), films.negative)
 
     def _condition(self, past: State, films: Films, clip: int) -> Condition:
-        """From what was handed on; where a film has drifted, that is disturbed, by noise that no clip of the film begins from."""
+        """From what was handed on; where a film has drifted, that is disturbed, by noise that no clip of the film begins from (but
+        where generate.seed_stride=0 gives all one noise)."""
         latents = past["latents"] if self.settings.handoff == "latent" else None
         reference = past.get("reference", films.images)
         condition = self.backbone.condition(past["frames"], reference, self.condition, latents)

@@ -30,7 +30,7 @@ class Setup:
     folder: Path
     """The training's own: whatever an objective keeps beside its checkpoints lies there."""
     model: nn.Module
-    """What is trained, still as the base model is."""
+    """What is trained, still as training starts from it: the base model, or what train.from makes of it."""
     expert: str = EXPERT
 
 

@@ -1,5 +1,6 @@
 """Rolling out the model that is trained: clips one after the other from true frames, as films are made, without gradient."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,7 +67,8 @@ class Rollouts:
         """`followed`: films start where the true video goes on behind them; `guided`: a negative prompt is asked for even where
         films are not guided.
 
-        Films are of rollout.clips clips, or of as many as the longest video has; `clips` says so. Raises ValueError for an expert
+        Films are of rollout.clips clips, or of as many as a tenth of the clips that go on at all have behind them, so that one long
+        video among short ones is not all that films start from; `clips` says how many. Raises ValueError for an expert
         that cannot make a clip alone, weights in pieces, a cache that lacks clips, and videos that end with a clip.
         """
         read = setup.settings
@@ -74,12 +76,13 @@ class Rollouts:
         self.sequels, self.seed = Sequels(setup), setup.seed
         self._check()
         room = [self.sequels.room(row, read.rollout.clips) for row in range(len(self.data))]
-        self.clips: int = max(room) if followed else read.rollout.clips
-        if not self.clips:
+        longest = sorted(filter(None, room), reverse=True)
+        if followed and not longest:
             raise ValueError(
                 f"no training video goes on for {self.sequels.hop} frames behind a clip, so that nobody knows what should follow a "
                 "rollout; give longer videos (data.path), or a smaller data.hop or data.hold_back"
             )
+        self.clips: int = longest[math.ceil(len(longest) / 10) - 1] if followed else read.rollout.clips
         self._rows = [row for row, clips in enumerate(room) if clips >= self.clips or not followed]
         self.negative = torch.zeros_like(self.data.batch([0], [False], [0]).text)
         if guided or read.generate.guided:

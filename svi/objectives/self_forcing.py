@@ -57,7 +57,8 @@ class SelfForcing(Objective):
     clip alone, and the loss of distribution matching (DMD, arXiv 2311.18828).
 
     Teacher and critic see the true frame that a window starts from, never the one that the student got to: a teacher that is shown
-    a drifted frame goes on from it and agrees. The teacher is the base model; it has no step of its own.
+    a drifted frame goes on from it and agrees. The teacher is the model that the training starts from (the base
+    model, or what train.from makes of it); it has no step of its own.
     """
 
     def __init__(self, setup: Setup) -> None:

@@ -139,11 +139,6 @@ def authors_features(file: Path) -> Tensor:
     return torch.from_numpy(found.transpose(1, 0, 2).astype(np.float32, order="C"))
 
 
-def convert(source: Path, target: Path) -> None:
-    """The authors' audio_embedding.pkl as the file of features that training reads. Raises ValueError, OSError."""
-    write_speech(target, authors_features(source))
-
-
 def _sound_of(video: Path) -> Path:
     """A wav of the same name, beside the video or in the authors' folder; else the video itself."""
     beside = [video.with_suffix(".wav"), video.parent.parent / SOUNDS / f"{video.stem}.wav"]

@@ -70,13 +70,6 @@ class Model:
             return _bytes(transformer(self, self.layers))
 
     @property
-    def vae_bytes(self) -> int:
-        from diffusers import AutoencoderKLWan
-
-        with torch.device("meta"):
-            return _bytes(AutoencoderKLWan(**self.architecture.vae))
-
-    @property
     def text_bytes(self) -> int:
         from transformers import UMT5Config, UMT5EncoderModel
 

@@ -22,13 +22,13 @@ INFO = FilmInfo(
 )
 
 
-def test_it_is_written_as_it_always_was(tmp_path: Path) -> None:
+def test_it_is_written_as_one_object_with_all_it_knows(tmp_path: Path) -> None:
     INFO.write(tmp_path)
     about = {
         "track": "consistent-50s", "track_version": 1, "method": "model", "samples_hash": "5a", "fps": 8, "clip_frames": 5,
         "overlap": 1, "n_clips": 10, "n_frames": 41,
         "samples": [{"name": "a", "prompts": ["a disc", "é"], "video": "videos/a.mp4", "size": [16, 24], "start": "c3"}],
-        "overlap_from": "next",
+        "overlap_from": "next", "anchor": 0,
     }  # fmt: skip
     assert (tmp_path / "film.json").read_text() == json.dumps(about, indent=1)
 

@@ -65,17 +65,6 @@ def test_sets_that_were_made_differently_are_refused(change: dict[str, object]) 
         fvd(generated, replace(drawn(4, 2), **change))  # type: ignore[arg-type]
 
 
-def test_sets_are_joined() -> None:
-    parts = [drawn(count, seed=count) for count in (2, 3)]
-    joined = FeatureSet.join(parts)
-    np.testing.assert_array_equal(joined.features, np.concatenate([part.features for part in parts]))
-    assert (joined.extractor, joined.resolution, joined.stride) == ("i3d.pt", (480, 832), 2)
-    with pytest.raises(ValueError, match=r"resolution \(480, 832\) and \(480, 640\)"):
-        FeatureSet.join([parts[0], replace(parts[1], resolution=(480, 640))])
-    with pytest.raises(ValueError, match="feature sets: received none"):
-        FeatureSet.join([])
-
-
 def test_features_of_another_width_are_refused() -> None:
     with pytest.raises(ValueError, match=r"received \(4, 399\), expected \[clips, 400\]"):
         replace(drawn(4, 1), features=np.zeros((4, 399)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.atomic import remove_halves, replacing, write_json
+from harness.core.atomic import remove_halves, replacing, write_json, write_text
 from svi import disk
 
 
@@ -32,6 +32,19 @@ def test_what_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         fail()
     assert file.read_text() == "old"
     assert [left.name for left in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_text_takes_the_place_of_a_link_s_file_and_of_no_device(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("old")
+    (tmp_path / "link.md").symlink_to("page.md")
+    write_text(tmp_path / "link.md", "new")
+    assert (tmp_path / "link.md").is_symlink()
+    assert (tmp_path / "page.md").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_text(tmp_path / "pipe", "said")
+    assert os.read(reader, 10) == b"said"
+    os.close(reader)
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from harness.core import gpus
 from harness.core.graph import Node
+from harness.core.job import StageError
 from harness.core.store import Store
 from harness.run import local as executors
 
@@ -25,8 +26,8 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert gpus.visible_gpus() == ["0", "1"]
 
 
-def stage(name: str) -> Node:
-    return Node("make", 1, name, {"name": name}, {}, {}, "tests.harness.run.stage_functions:says_its_card")
+def stage(name: str, ranks: int = 1) -> Node:
+    return Node("make", 1, name, {"name": name}, {}, {}, "tests.harness.run.stage_functions:says_its_card", ranks=ranks)
 
 
 def test_each_stage_has_a_card_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -43,3 +44,24 @@ def test_each_stage_has_a_card_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_pa
     said = [(store.artifact("make", node.signature) / "card").read_text() for node in nodes]
     assert sorted(said) == ["3", "4"]
     assert os.environ[gpus.VISIBLE] == "3,4"
+
+
+def test_a_stage_of_several_ranks_waits_for_cards_that_another_schedule_has_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(gpus.VISIBLE, "3,4,7")
+    store, nodes = Store(tmp_path), [stage("a"), stage("b", ranks=3), stage("c", ranks=2)]
+    with executors.Local(2) as executor:  # fewer jobs than cards, as two trials at a time
+        for future in [executor.submit(store, node) for node in nodes]:
+            future.result()
+    said = [(store.artifact("make", node.signature) / "card").read_text().split(",") for node in nodes]
+    assert [len(cards) for cards in said] == [1, 3, 2]
+
+
+def test_a_stage_that_waits_for_cards_ends_with_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(gpus.VISIBLE, "3,4")
+    with executors.Local(2) as executor:
+        executor._cards.clear()  # taken
+        waiting = executor.submit(Store(tmp_path), stage("a"))
+    with pytest.raises(StageError, match="interrupted"):
+        waiting.result()

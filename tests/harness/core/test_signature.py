@@ -126,6 +126,16 @@ def test_unchanged_files_are_not_read_again(folder: Path, tmp_path: Path) -> Non
     assert fingerprint(folder, cache) != before
 
 
+def test_a_link_that_leads_nowhere_is_an_error_of_use(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "model.safetensors").symlink_to(tmp_path / "blobs" / "gone")
+    with pytest.raises(
+        UseError, match=r"model\.safetensors cannot be read \(a link that leads nowhere\); bring it back"
+    ):
+        fingerprint(folder, tmp_path / "cache.json")
+
+
 def test_nothing_there_is_an_error_of_use(tmp_path: Path) -> None:
     with pytest.raises(UseError, match=r"nowhere.*no such file or folder"):
         fingerprint(tmp_path / "nowhere", tmp_path / "cache.json")

@@ -19,7 +19,9 @@ from harness.run.worker import run_job
 from harness.stages.reading import Reading
 from harness.stages.scripts import scripts_of
 from reports.statistics.foretold import ROLLED_CLIPS
+from svi.generation.generator import parts_shown
 from svi.generation.reel import WORK
+from svi.settings import ConditionSettings, GenerateSettings
 
 TRACK = "consistent-50s"
 FEW: dict[str, object] = {"generate.steps": 1, "generate.samples": 2}
@@ -49,19 +51,32 @@ def rolled_out(root: Path, overrides: dict[str, object], left: str | None = None
 
 
 @pytest.mark.parametrize("whose", ["next", "previous"])
-@pytest.mark.parametrize("overlap", [1, 4])
-def test_the_first_clips_show_what_they_show_of_the_whole_film(tmp_path: Path, overlap: int, whose: Neighbour) -> None:
-    _, node = planned(tmp_path, {"condition.motion_frames": overlap, "generate.overlap_from": whose})
+@pytest.mark.parametrize(("motion", "anchor"), [(1, False), (4, False), (1, True)])
+def test_the_first_clips_show_what_they_show_of_the_whole_film(
+    tmp_path: Path, motion: int, anchor: bool, whose: Neighbour
+) -> None:
+    follow = {"condition.motion_frames": motion, "condition.anchor": anchor, "generate.overlap_from": whose}
+    _, node = planned(tmp_path, follow)
     job = Job(node.kind, tmp_path, {**node.identity, **node.runtime}, {}, lambda *_: None)
     read = Reading(job.settings)
     scripts = scripts_of(job, read)
     first = scripts.first(4, ROLLED_CLIPS, read)
     shown, whole = (
-        clip_slices(one.length.n_frames, one.length.n_clips, read.data.clip_frames, overlap, whose)
+        clip_slices(one.length.n_frames, one.length.n_clips, read.data.clip_frames, motion + anchor, whose, int(anchor))
         for one in (first, scripts)
     )
     assert shown == whole[:ROLLED_CLIPS]
     assert scripts.first(4, 1000, read).length == scripts.length
+
+
+@pytest.mark.parametrize(("anchor", "overlap_from"), [(0, "next"), (1, "next"), (1, "previous"), (0, "previous")])
+@pytest.mark.parametrize("frames", [12, 14])
+def test_hand_offs_lie_where_the_clip_loop_puts_them(anchor: int, overlap_from: Neighbour, frames: int) -> None:
+    condition = ConditionSettings(motion_frames=2 - anchor, anchor=bool(anchor))
+    settings = GenerateSettings(overlap_from=overlap_from)
+    shown = parts_shown(4, frames, 5, condition, settings)
+    slices = clip_slices(frames, 4, 5, condition.overlap, overlap_from, anchor)
+    assert [one.stop - one.start for one in slices] == [one.stop - one.start for one in shown]
 
 
 def test_films_of_which_a_clip_adds_less_than_it_repeats_are_rolled_out_too(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def test_a_clip_shows_what_it_is_given(signal: str) -> None:
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
+def test_references_are_of_the_film_that_the_clip_is_cut_from(signal: str) -> None:
+    footage, moved = WorldFootage(DATA.model_copy(update={"references": 3}), scenes_of(signal)), scenes_of(signal)
+    assert moved is not None
+    film = np.stack(list(moved.play(footage.scenes[2], f"{DATA.seed} clip 2", 20, DATA.fps)))
+    assert np.array_equal(footage.references(2), film[5::5])
+    assert np.array_equal(footage.references(2)[0], footage.read(2).frames[0])
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
 def test_a_film_begins_alike_however_long_it_is(signal: str) -> None:
     moved = scenes_of(signal)
     assert moved is not None

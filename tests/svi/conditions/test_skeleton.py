@@ -120,6 +120,24 @@ def test_a_file_without_body_fps_or_size_is_refused(tmp_path: Path) -> None:
             Skeletons(_write(tmp_path / "a.npz", arrays), SETTINGS)
 
 
+@pytest.mark.parametrize("kept", [0, 60, 0.5, 0.98])
+def test_what_is_left_of_a_torn_file_is_refused(tmp_path: Path, kept: float) -> None:
+    np.savez_compressed(tmp_path / "a.npz", **walk(frames=20, fps=16))
+    content = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(content[: int(kept * len(content)) if kept < 1 else int(kept)])
+    with pytest.raises(ValueError, match="received no readable key points"):
+        Skeletons(tmp_path / "a.npz", SETTINGS)
+
+
+def test_bytes_that_no_longer_unpack_are_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", **walk(frames=20, fps=16))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[60:200] = bytes(140)
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ValueError, match="received no readable key points"):
+        Skeletons(tmp_path / "a.npz", SETTINGS)
+
+
 def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     np.savez(tmp_path / "a.npz", body=np.array([_Trap(ran)], dtype=object))

@@ -109,6 +109,17 @@ def test_real_videos_are_followed_as_far_as_they_go(tmp_path: Path) -> None:
     assert Rollouts(made, followed=False).clips == 9  # whoever needs no truth may go on
 
 
+def test_one_long_video_among_short_ones_is_not_all_that_films_start_from(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    for name, frames in [("long", 60), *((f"short{i}", 30) for i in range(24))]:
+        make_video(tmp_path / "videos" / f"{name}.mp4", frames)
+    data = DataSettings(path=str(tmp_path / "videos"), height=16, width=16, hop=5)
+    rollouts = Rollouts(setup(tmp_path, settings(data=data, clips=9)), followed=True)
+    rows = set(rollouts.starts([str(i) for i in range(60)]).rows)
+    assert rollouts.clips == 2
+    assert len(rows) == 3  # a tenth of the 28 that go on at all; five clips would be left to one
+
+
 def test_clips_that_nothing_follows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no training video goes on for 4 frames behind a clip"):
         Rollouts(of_a_video(tmp_path, clips=2, hold_back=0.7), followed=True)

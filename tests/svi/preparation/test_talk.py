@@ -11,7 +11,7 @@ from svi.conditions.sound import RATE, levelled, read_sound
 from svi.conditions.speech import Speech
 from svi.data.samples import SOUND, SPEECH, VIDEO, read_speech
 from svi.preparation.source import Made
-from svi.preparation.talk import convert, talk_sources
+from svi.preparation.talk import authors_features, talk_sources
 from tests.svi.conditions.sounds import CHANNELS, LAYERS, tone, write_sound, write_wav2vec2
 from tests.svi.preparation.sources import Runs, features, greys, jpegs, levels_of, read_video, write_pickle, write_video
 
@@ -124,9 +124,9 @@ def test_the_authors_folder(tmp_path: Path, value: object) -> None:
     assert not (tmp_path / "out" / SOUND).exists()
 
 
-def test_the_authors_features_as_safetensors(tmp_path: Path) -> None:
-    convert(write_pickle(tmp_path / "audio_embedding.pkl", features(7)), tmp_path / "audio.safetensors")
-    assert torch.equal(read_speech(tmp_path / "audio.safetensors"), features(7).transpose(0, 1))
+def test_the_authors_features(tmp_path: Path) -> None:
+    found = authors_features(write_pickle(tmp_path / "audio_embedding.pkl", features(7)))
+    assert torch.equal(found, features(7).transpose(0, 1))
 
 
 def test_a_pickle_that_would_run_is_refused_and_does_not(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_pickle_that_would_run_is_refused_and_does_not(tmp_path: Path) -> None
 )
 def test_other_features_are_refused(tmp_path: Path, value: object, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        convert(write_pickle(tmp_path / "audio_embedding.pkl", value), tmp_path / "audio.safetensors")
+        authors_features(write_pickle(tmp_path / "audio_embedding.pkl", value))
 
 
 def test_a_folder_that_lacks_a_pickle_is_named(tmp_path: Path) -> None:
