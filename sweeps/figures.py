@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-from optuna.study import Study, StudyDirection, create_study
+from optuna.study import StudyDirection, create_study
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.core.atomic import replacing
@@ -87,37 +87,45 @@ class Axis:
             axis.set_ticks(range(len(self.distribution.choices)), [str(choice) for choice in self.distribution.choices])
 
 
-def draw(study: Study, objectives: Sequence[str], folder: Path) -> list[tuple[str, Figure]]:
+def draw(
+    directions: Sequence[StudyDirection],
+    finished: Sequence[FrozenTrial],
+    best: Sequence[FrozenTrial],
+    objectives: Sequence[str],
+    folder: Path,
+) -> list[tuple[str, Figure]]:
     """Write history, importance, slice and contour of each objective, and the front of several, as PNG, where trials suffice;
-    returns them by name."""
-    trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    returns them by name. `finished`: complete and pruned ones; `best`: the front."""
+    trials = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     if len(trials) < FEWEST:
         return []
+    pruned = [trial.number for trial in finished if trial.state == TrialState.PRUNED]
     with figure_style():
-        drawn = list(_figures(study, trials, objectives))
+        goals = [Goal(index, name, way) for index, (name, way) in enumerate(zip(objectives, directions, strict=True))]
+        drawn = list(_figures(trials, pruned, best, goals))
         for name, figure in drawn:
             with replacing(folder / f"{name}.png") as fresh:
                 fresh.write_bytes(png(figure))
     return drawn
 
 
-def _figures(study: Study, trials: list[FrozenTrial], objectives: Sequence[str]) -> Iterator[tuple[str, Figure]]:
-    pairs = zip(objectives, study.directions, strict=True)
-    goals = [Goal(index, name, direction) for index, (name, direction) in enumerate(pairs)]
+def _figures(
+    trials: list[FrozenTrial], pruned: list[int], best: Sequence[FrozenTrial], goals: list[Goal]
+) -> Iterator[tuple[str, Figure]]:
     axes = [Axis(key, distribution) for key, distribution in trials[-1].distributions.items()]
     for goal in goals:
         tail = f"-{goal.name.partition(' ')[0]}" if len(goals) > 1 else ""
-        yield f"history{tail}", _history(study, trials, goal)
-        yield f"importance{tail}", _importance(study, trials, goal)
+        yield f"history{tail}", _history(trials, pruned, goal)
+        yield f"importance{tail}", _importance(trials, goal)
         yield f"slice{tail}", _slice(trials, axes, goal)
         if len(axes) > 1 and len(trials) >= FEWEST_IN_PLANE:
             yield f"contour{tail}", _contour(trials, axes, goal)
     for one, other in itertools.combinations(goals, 2):
         tail = "" if len(goals) == 2 else f"-{one.name.partition(' ')[0]}-{other.name.partition(' ')[0]}"
-        yield f"pareto{tail}", _front(study, trials, one, other)
+        yield f"pareto{tail}", _front(trials, best, one, other, joined=len(goals) == 2)
 
 
-def _history(study: Study, trials: list[FrozenTrial], goal: Goal) -> Figure:
+def _history(trials: list[FrozenTrial], pruned: list[int], goal: Goal) -> Figure:
     """The objective trial by trial, and the best so far; trials that were pruned have no value, and stand at the edge."""
     figure, ((panel,),) = _panels(1, 1, width=6.0, height=2.6)
     numbers, values = np.array([trial.number for trial in trials]), np.array([goal.of(trial) for trial in trials])
@@ -125,7 +133,6 @@ def _history(study: Study, trials: list[FrozenTrial], goal: Goal) -> Figure:
     best = np.maximum.accumulate(values) if rising else np.minimum.accumulate(values)
     panel.step(numbers, best, where="post", color=INK, lw=1.2)
     _dots(panel, trials, numbers, values)
-    pruned = [trial.number for trial in study.get_trials(deepcopy=False, states=[TrialState.PRUNED])]
     edge = panel.get_xaxis_transform()
     panel.scatter(pruned, np.zeros(len(pruned)), marker="x", s=18, color=MUTED, transform=edge, clip_on=False)
     panel.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -134,15 +141,15 @@ def _history(study: Study, trials: list[FrozenTrial], goal: Goal) -> Figure:
     return figure
 
 
-def _importance(study: Study, trials: list[FrozenTrial], goal: Goal) -> Figure:
+def _importance(trials: list[FrozenTrial], goal: Goal) -> Figure:
     """Shares by PED-ANOVA, how far the better trials' settings differ from all trials' settings, and of ten trials at least their
     95 % interval: the same of as many trials drawn anew."""
-    shares = _shares(study, goal)
+    shares = _shares(trials, goal)
     figure, axes = _panels(1, 1, width=5.4, height=0.7 + 0.35 * len(shares))
     names, values = list(shares)[::-1], np.array(list(shares.values())[::-1])
     axes[0][0].barh(names, values, color=BLUE, height=0.6)
     known = len(trials) >= FEWEST_DRAWN
-    low, high = _drawn_shares(study, trials, goal, names) if known else (values, values)
+    low, high = _drawn_shares(trials, goal, names) if known else (values, values)
     for height, value in enumerate(values):
         told = f" {value:.2f} ({low[height]:.2f} to {high[height]:.2f})" if known else f" {value:.2f}"
         axes[0][0].text(max(value, high[height]), height, told, va="center")
@@ -154,8 +161,10 @@ def _importance(study: Study, trials: list[FrozenTrial], goal: Goal) -> Figure:
     return figure
 
 
-def _shares(study: Study, goal: Goal) -> dict[str, float]:
+def _shares(trials: Sequence[FrozenTrial], goal: Goal) -> dict[str, float]:
     sign = -1 if goal.direction == StudyDirection.MAXIMIZE else 1  # it takes low for good
+    study = create_study(directions=[StudyDirection.MINIMIZE] * len(trials[0].values))
+    study.add_trials(trials)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # says the same of every target
         shares: dict[str, float] = get_param_importances(
@@ -165,14 +174,12 @@ def _shares(study: Study, goal: Goal) -> dict[str, float]:
 
 
 def _drawn_shares(
-    study: Study, trials: list[FrozenTrial], goal: Goal, names: Sequence[str]
+    trials: list[FrozenTrial], goal: Goal, names: Sequence[str]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The ends of the interval of each setting's share."""
     generator, found = np.random.default_rng(0), []
     for _ in range(DRAWS):
-        drawn = create_study(directions=study.directions)
-        drawn.add_trials([trials[index] for index in generator.integers(len(trials), size=len(trials))])
-        shares = _shares(drawn, goal)
+        shares = _shares([trials[index] for index in generator.integers(len(trials), size=len(trials))], goal)
         found.append([shares.get(name, 0.0) for name in names])
     low, high = np.quantile(np.array(found), [0.025, 0.975], axis=0)
     return low, high
@@ -219,11 +226,11 @@ def _contour(trials: list[FrozenTrial], axes: Sequence[Axis], goal: Goal) -> Fig
     return figure
 
 
-def _front(study: Study, trials: list[FrozenTrial], one: Goal, other: Goal) -> Figure:
+def _front(trials: list[FrozenTrial], best: Sequence[FrozenTrial], one: Goal, other: Goal, joined: bool) -> Figure:
     figure, ((panel,),) = _panels(1, 1, width=4.6, height=3.6)
     _dots(panel, trials, np.array([one.of(t) for t in trials]), np.array([other.of(t) for t in trials]))
-    best = sorted(study.best_trials, key=one.of)
-    if len(study.directions) == 2:
+    best = sorted(best, key=one.of)
+    if joined:
         panel.plot([one.of(trial) for trial in best], [other.of(trial) for trial in best], color=INK, lw=1, zorder=1)
     for trial in best:
         panel.annotate(f" {trial.number}", (one.of(trial), other.of(trial)), va="bottom")

@@ -24,8 +24,8 @@ from harness.commands.options import MOST_JOBS, STORE, Whole
 from harness.core.errors import UseError
 from harness.core.text import markdown_table
 from harness.declare.numbers import LARGEST_SEED
+from harness.plan.child import Child
 from harness.plan.kinds import BACKBONE, DATA, FORECAST, GENERATE, SCORE, TRAIN
-from harness.plan.pipeline import Child
 from reports.statistics.bootstrap import FEWEST as FEWEST_FILMS
 from reports.statistics.bootstrap import paired_difference
 from reports.statistics.forecast import rank_correlation

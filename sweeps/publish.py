@@ -18,7 +18,15 @@ PATIENCE = 15.0  # seconds for MLflow's word how a run is called, once; it is im
 class StudyRun:
     """The study's run."""
 
-    def __init__(self, tracker: Tracker, name: str, study: str, sweep: Sweep, params: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        name: str,
+        study: str,
+        sweep: Sweep,
+        params: Mapping[str, object],
+        tags: Mapping[str, str],
+    ) -> None:
         """`study` is the study's name, which all its workers share, and so its run."""
         self._tracker = tracker
         self._patience = PATIENCE
@@ -28,7 +36,7 @@ class StudyRun:
             name=f"{name} · sweep · {params['profile']}",
             params=params,
             config={"study": study, "space": {key: repr(dimension) for key, dimension in sweep.space.items()}},
-            tags={"sweep.study": study, "sweep.track": sweep.track},
+            tags={"sweep.study": study, "sweep.track": sweep.track, **tags},
             description=f"**{sweep.question}**\n\nOn `{sweep.track}`:\n\n{objectives}\n\nSearched:\n\n{space}",
         )
         self.run = tracker.parent(study, info)
@@ -39,6 +47,13 @@ class StudyRun:
     def trial(self, pipeline: Pipeline, store: Store) -> "TrialRun":
         """The run of one trial, nested in the study's."""
         return TrialRun(self._tracker, self, pipeline, store)
+
+    def lacks(self, run_id: str | None) -> bool:
+        """Whether the end of a trial's run is still to be sent: its worker was killed at that, or the server was away.
+
+        What another store's workers have to send, they send themselves.
+        """
+        return run_id is None or self._tracker.left_open(run_id)
 
     def run_id(self, run: str) -> str | None:
         """MLflow's id of a run, waited for a moment; None while the server is away."""
@@ -72,6 +87,11 @@ class TrialRun:
     def run_id(self) -> str | None:
         """MLflow's id, None while the server is away."""
         return self._study.run_id(self._run)
+
+    def finish(self, values: Mapping[str, float], pruned: str | None) -> None:
+        """End a complete trial with its objectives, or a pruned one with why."""
+        complete = {"sweep.state": "complete"}
+        self.end("FINISHED", {"sweep.state": "pruned", "sweep.pruned": pruned} if pruned else complete, values)
 
     def end(self, status: str, tags: Mapping[str, str], values: Mapping[str, float] = MappingProxyType({})) -> None:
         """Send the rest, how the trial ended, and its objectives."""

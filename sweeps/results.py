@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.core.atomic import replacing, write_json
 from harness.core.errors import UseError
 from harness.declare.spec import SECRET
+from harness.plan.child import Child
 from harness.plan.kinds import REPORT, SCORE
-from harness.plan.pipeline import Child
 from harness.results.reports import finish_run
 from harness.results.runs import RunRecord
 from harness.run.local import Executor
@@ -39,16 +39,13 @@ def conclude(
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     folder = study.folder
     write_trials(study, finished, folder)
-    figures = draw(study.optuna, [objective.name for objective in study.sweep.objectives], folder)
-    for trial in study.slots.lost(count):  # nobody else ends the run of a worker that was killed
-        if trial.params:
-            pipeline = study.pipeline({trial_name(trial.number): trial.params})
-            study_run.trial(pipeline, study.store).end("FAILED", {"sweep.state": LOST})
+    best = best_trials(study, complete)
+    figures = draw(study.optuna.directions, finished, best, [one.name for one in study.sweep.objectives], folder)
+    send_rest(study, count, study_run)
     if not complete:
         study_run.finish({"study": folder}, complete=False)
         return
     experiment = write_experiment(study, complete, folder)
-    best = best_trials(study, complete)
     known = [trial for trial in complete if KNOWN in trial.user_attrs]
     reports = {
         study.title("sweep_"): _report(study, "", complete, experiment, executor),
@@ -67,6 +64,18 @@ def conclude(
         say(f"films: harness report {name} --format html --store {study.store.root}")
     say(f"study: {study.storage.dashboard}")
     say(f"page: {page}")
+
+
+def send_rest(study: SweepStudy, count: int, study_run: StudyRun) -> None:
+    """End the runs of trials that are over and whose workers did not get to it: killed, or MLflow's server was away."""
+    for trial in (*study.slots.finished(count), *study.slots.lost(count)):
+        if trial.params and study_run.lacks(trial.user_attrs.get(RUN)):
+            run = study_run.trial(study.pipeline({trial_name(trial.number): trial.params}), study.store)
+            if trial.state == TrialState.FAIL:
+                run.end("FAILED", {"sweep.state": LOST})
+            else:
+                values = trial.values if trial.state == TrialState.COMPLETE else []  # a pruned one's is its forecast
+                run.finish(study.sweep.named(values), trial.user_attrs.get(PRUNED))
 
 
 def best_trials(study: SweepStudy, complete: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import optuna
@@ -42,7 +43,7 @@ def rehearse(name: str, sweep: Sweep) -> None:
     """Draw from the sampler for a study in memory. Raises UseError where it lacks a package, or cannot search such a space."""
     # Pending trials without numbers, as a real study has them; a sampler that takes many first draws is asked for few here.
     study = optuna.create_study(
-        directions=[objective.direction for objective in sweep.objectives], sampler=sampler_class(name)(seed=0)
+        directions=[objective.direction for objective in sweep.objectives], sampler=OwnSeed(name, seed=0)
     )
     try:
         for number in range(REHEARSED):
@@ -80,7 +81,9 @@ class OwnSeed(BaseSampler):  # type: ignore[misc]
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
         if self._inner is not None:  # else it is a dead worker's trial, ended before this one has any
-            self._inner.after_trial(study, trial, state, values)
+            # Brute force stops optimize(), which nobody has called, when it has tried everything.
+            with suppress(RuntimeError):
+                self._inner.after_trial(study, trial, state, values)
 
     @property
     def _begun(self) -> BaseSampler:

@@ -35,7 +35,7 @@ def search(study: SweepStudy, jobs: int, trials: int, say: Callable[[str], None]
             Tracker(uri, study.store.root, study.experiment, console.say) as tracker,
             _executor(study, where, jobs, say) as executor,
         ):
-            study_run = StudyRun(tracker, study.title("sweep_"), study.study_name, study.sweep, _params(study, trials))
+            study_run = StudyRun(tracker, study.title("sweep_"), study.study_name, study.sweep, *_asked(study, trials))
             Worker(study, executor, jobs, console, study_run, say).work(trials)
             conclude(study, trials, executor, study_run, say)
     except Timeout as error:
@@ -58,7 +58,8 @@ def _executor(study: SweepStudy, where: str, jobs: int, say: Callable[[str], Non
     return open_executor(where, jobs, study.first.graph, study.store, asking)
 
 
-def _params(study: SweepStudy, trials: int) -> dict[str, object]:
+def _asked(study: SweepStudy, trials: int) -> tuple[dict[str, object], dict[str, str]]:
+    """What is the study's own, and as tags what each command may ask anew: MLflow never changes a parameter."""
     asked = study.asked
-    about = {"profile": asked.profile, "seed": asked.seed, "sampler": asked.sampler, "pruner": study.pruner}
-    return {**about, "trials": trials, **study.overrides}
+    anew = {"sweep.trials": str(trials), "sweep.sampler": asked.sampler, "sweep.pruner": study.pruner}
+    return {"profile": asked.profile, "seed": asked.seed, **study.overrides}, anew

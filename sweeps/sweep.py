@@ -1,6 +1,6 @@
 """What a sweep varies and what it is after; declared like an ablation, in a few lines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,6 +93,10 @@ class Sweep:
                     raise UseError(f"known settings set {key}, which is not searched: {suggestion(key, self.space)}")
                 if not contains(self.space[key], value):
                     raise UseError(f"known settings set {key}={value!r}, which lies outside {self.space[key]}")
+
+    def named(self, values: Sequence[float]) -> dict[str, float]:
+        """A complete trial's values by their objectives' names; none for one that has none."""
+        return {objective.name: value for objective, value in zip(self.objectives, values, strict=False)}
 
 
 SWEEPS: Registry[Sweep] = Registry("sweep")

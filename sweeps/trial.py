@@ -9,7 +9,8 @@ from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
 from harness.core.store import Store
-from harness.plan.pipeline import Child, Pipeline
+from harness.plan.child import Child
+from harness.plan.pipeline import Pipeline
 from harness.results.forecast import clips_of, forecast_of
 from harness.run.console import Console
 from harness.run.local import Executor
@@ -52,14 +53,12 @@ class TrialExecution:
         self._note()
         if (reason := self._climb() or self._forecast()) is not None:
             self.trial.set_user_attr(PRUNED, reason)
-            self._end(TrialState.PRUNED, None, f"pruned: {reason}")
+            self._end(pruned=reason)
             return
         self._run(
             self.pipeline, (node.signature for node in self.pipeline.graph if node.signature != self.pipeline.report)
         )
-        values = self._values()
-        shown = ", ".join(f"{o.name} {v:.4g}" for o, v in zip(self.sweep.objectives, values, strict=True))
-        self._end(TrialState.COMPLETE, values, shown)
+        self._end(self._values())
 
     @property
     def child(self) -> Child:
@@ -144,9 +143,9 @@ class TrialExecution:
             raise TrialError(f"its objectives are {values}, which cannot be compared")
         return values
 
-    def _end(self, state: TrialState, values: list[float] | None, summary: str) -> None:
-        named = dict(zip((o.name for o in self.sweep.objectives), values or (), strict=False))
-        tags = {"sweep.state": state.name.lower()} | ({"sweep.pruned": summary} if state == TrialState.PRUNED else {})
-        tell(self.trial, state, values)
-        self.trial_run.end("FINISHED", tags, named)
-        self.say(f"trial {self.trial.number}: {summary}")
+    def _end(self, values: Sequence[float] = (), pruned: str | None = None) -> None:
+        named = self.sweep.named(values)
+        tell(self.trial, TrialState.PRUNED if pruned else TrialState.COMPLETE, values or None)
+        self.trial_run.finish(named, pruned)
+        shown = f"pruned: {pruned}" if pruned else ", ".join(f"{name} {value:.4g}" for name, value in named.items())
+        self.say(f"trial {self.trial.number}: {shown}")

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.store import Store
-from harness.plan.pipeline import Child
+from harness.plan.child import Child
 from harness.results.frame import scored_values
 from reports.statistics.drift import late_clips
 from sweeps.sweep import Objective

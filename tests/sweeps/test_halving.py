@@ -90,7 +90,7 @@ def test_a_halved_sweep_trains_whole_only_what_goes_on(tmp_path: Path) -> None:
     words = ("sweep", "injection", *QUICK, "--trials", "8", "--pruner", "halving", "--sampler", "random", "--jobs", "1")
     done = process(*words, store=store)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "--pruner halving: the forecast is known to rank" in done.stdout
+    assert "--pruner halving: the forecast ranks background_psnr" in done.stdout
     trials = study_of(store).trials
     stopped = [trial for trial in trials if trial.state == TrialState.PRUNED]
     assert stopped

@@ -3,22 +3,30 @@
 import csv
 import json
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.declare.request import Request
 from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
 from harness.plan.pipeline import build
+from harness.tracking import Tracker, resolve_uri
 from sweeps.figures import draw
 from sweeps.pruning import LATE_FORECAST, PRUNED
-from sweeps.results import best_trials, write_experiment, write_page, write_trials
-from sweeps.study import SweepRequest, SweepStudy
+from sweeps.publish import StudyRun
+from sweeps.results import best_trials, send_rest, write_experiment, write_page, write_trials
+from sweeps.study import SweepRequest, SweepStudy, trial_name
 from sweeps.sweep import Objective, Sweep
+from sweeps.trial import RUN
+from tests.harness.small import database
 from tests.sweeps.studies import MIXED
 from tests.undrawn import undrawn
 
@@ -43,6 +51,54 @@ def finished(made: SweepStudy, values: Sequence[Sequence[float] | None]) -> list
         else:
             made.optuna.tell(trial, list(given))
     return made.slots.finished(len(values))
+
+
+@contextmanager
+def sending(made: SweepStudy) -> Iterator[StudyRun]:
+    """The study's run, and at the end everything uploaded."""
+    uri = resolve_uri(None, made.store.root)
+    with Tracker(uri, made.store.root, made.experiment, print) as tracker:
+        yield StudyRun(tracker, made.name, made.study_name, made.sweep, {"profile": "tiny"}, {})
+
+
+def runs_of_trials(made: SweepStudy) -> dict[str, Run]:
+    client = MlflowClient(resolve_uri(None, made.store.root))
+    experiment = client.get_experiment_by_name(made.experiment)
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id])
+    return {run.data.tags["sweep.trial"]: run for run in found if "sweep.trial" in run.data.tags}
+
+
+@pytest.mark.parametrize("server", ["there", "away"])
+def test_a_run_whose_worker_was_killed_before_it_sent_the_end_is_ended(server: str, tmp_path: Path) -> None:
+    made = study(tmp_path)
+    made.store.root.mkdir(exist_ok=True)
+    shutil.copy(database(), made.store.root / "mlflow.db")
+    made.slots.fill(3, retry_failed=True)
+    trials = [made.slots.take(3) for _ in range(3)]
+    with sending(made) as study_run:
+        for trial in trials:
+            assert trial is not None
+            run = study_run.trial(made.pipeline({trial_name(trial.number): trial.params}), made.store)
+            if server == "there":
+                trial.set_user_attr(RUN, run.run_id())
+    complete, pruned, lost = filter(None, trials)
+    made.optuna.tell(complete, [3.5])
+    pruned.set_user_attr(PRUNED, "too much drift")
+    pruned.report(-1.0, step=1)
+    made.optuna.tell(pruned, state=TrialState.PRUNED)
+    made.optuna.tell(lost, state=TrialState.FAIL)
+    assert {run.info.status for run in runs_of_trials(made).values()} == {"RUNNING"}
+    with sending(made) as study_run:
+        send_rest(made, 3, study_run)
+    runs = runs_of_trials(made)
+    assert [run.info.status for _, run in sorted(runs.items())] == ["FINISHED", "FINISHED", "FAILED"]
+    assert [run.data.tags["sweep.state"] for _, run in sorted(runs.items())] == ["complete", "pruned", "lost"]
+    assert runs["trial-000"].data.metrics == {"objective/background_psnr_late": 3.5}
+    assert runs["trial-001"].data.tags["sweep.pruned"] == "too much drift"
+    assert runs["trial-001"].data.metrics == {}
+    with sending(made) as study_run:
+        assert [study_run.lacks(trial.user_attrs.get(RUN)) for trial in made.optuna.trials] == [server == "away"] * 3
 
 
 BOTH = (Objective("background_psnr"), Objective("colour_drift", "minimize"))
@@ -125,7 +181,7 @@ def test_the_page_of_a_study_has_its_pictures_first_and_every_trial_with_its_set
     made = study(tmp_path)
     trials = finished(made, [(float(value),) for value in (1, 3, 2, 5, 4, 2, 6, 3, 1, 4, 2)] + [None])
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    figures = draw(made.optuna, ["background_psnr late"], made.folder)
+    figures = draw(made.optuna.directions, trials, [], ["background_psnr late"], made.folder)
     assert [name for name, _ in figures] == ["history", "importance", "slice", "contour"]
     shares = next(figure for name, figure in figures if name == "importance").axes[0]
     assert "95 % interval over trials drawn anew" in shares.get_title(loc="left")

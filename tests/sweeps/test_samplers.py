@@ -1,11 +1,17 @@
 """Samplers by name, and seeds that no two workers share."""
 
+from pathlib import Path
+
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from harness.core.errors import UseError
 from sweeps.samplers import OwnSeed, drawn, rehearse, sampler_class
+from sweeps.space import Choice
+from sweeps.storage import tell
+from sweeps.study import SweepRequest, SweepStudy
+from sweeps.sweep import Sweep
 from tests.sweeps.studies import MIXED, space
 
 
@@ -23,6 +29,20 @@ def test_one_that_needs_more_than_a_seed_is_unknown(name: str) -> None:
 @pytest.mark.parametrize("name", ["tpe", "random", "qmc", "nsgaii"])
 def test_a_mixed_space_suits_them(name: str) -> None:
     rehearse(name, MIXED)
+
+
+def test_one_that_tries_everything_goes_on_when_it_has(tmp_path: Path) -> None:
+    few = Sweep("q", {"bank.replacement": Choice("l2", "fifo")}, MIXED.track, MIXED.objectives)
+    rehearse("bruteforce", few)
+    made = SweepStudy("few", few, SweepRequest(sampler="bruteforce"), tmp_path / "runs")
+    made.slots.fill(4, retry_failed=True)
+    found = []
+    for _ in range(4):
+        trial = made.slots.take(4)
+        assert trial is not None
+        found.append(trial.params["bank.replacement"])
+        tell(trial, TrialState.COMPLETE, [1.0])
+    assert set(found[:2]) == {"l2", "fifo"}
 
 
 def draws(first: int, sampler: str = "random", seed: int = 100) -> list[dict[str, object]]:

@@ -87,6 +87,7 @@ def check_runs(store: Path, trials: list[optuna.trial.FrozenTrial]) -> None:
     runs = {run.info.run_id: run for run in client.search_runs([experiment.experiment_id])}
     (parent,) = set(runs) - {trial.user_attrs[RUN] for trial in trials}
     assert (runs[parent].info.status, runs[parent].data.tags["sweep.track"]) == ("FINISHED", "consistent-50s")
+    assert runs[parent].data.tags["sweep.trials"] == "5"  # as the last command asked
     for trial in trials:
         run = runs[trial.user_attrs[RUN]]
         assert run.data.tags["mlflow.parentRunId"] == parent
