@@ -14,7 +14,7 @@ _TILE, _GAP, _LINE = 160, 12, 22  # pixels
 
 
 def side_by_side(view: TrackView) -> bytes | None:
-    """The untrained model, the variant that decides the question, the baseline and the true film or start image, as far as their
+    """The base model, the variant that decides the question, the baseline and the true film or start image, as far as their
     frames are kept; None where they are of no two."""
     info = view.info
     asked = {UNTRAINED, info.baseline, *((info.yes_if[0],) if info.yes_if else ())}

@@ -15,8 +15,8 @@ PLAYING = 3
 """Variants in the strip, at most; the true film or the start image stands beside them."""
 REPEATS = {
     "copy_image": "the start image, again and again",
-    "copy_clips": "the untrained model's first clip, again and again",
-    "ping_pong": "the untrained model's first clip, forwards and backwards",
+    "copy_clips": "the first clip of the model before fine-tuning, again and again",
+    "ping_pong": "the first clip of the model before fine-tuning, forwards and backwards",
     "recode": "the codec alone: a still clip of the last frame, encoded and decoded, again and again",
 }
 """What the trivial baselines show, by generate.method."""
@@ -25,7 +25,7 @@ REPEATS = {
 def strip(view: TrackView, films: Sequence[SampleFilms]) -> list[tuple[str, str]]:
     """Name and a picture of the end of each film of the first sample to be played at once, the baseline behind the other variants.
 
-    These are the untrained model, the variant that decides the question, and the baseline; then what differs most from it.
+    These are the model before fine-tuning, the variant that decides the question, and the baseline; then what differs most from it.
     """
     info = view.info
     if not films or not films[0].films:

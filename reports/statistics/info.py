@@ -95,6 +95,12 @@ class ReportInfo:
         """The variants that the question is about: all but the trivial ones, as declared."""
         return tuple(name for name in self.variants if name not in self.trivial)
 
+    def twins(self, track: str) -> tuple[str, ...]:
+        """The variants that have the baseline's own films on the track, since the profile or recipe sets what they set. Nothing is
+        compared there."""
+        films = self.videos.get(track, {})
+        return tuple(name for name, own in films.items() if name != self.baseline and own == films.get(self.baseline))
+
     @property
     def untrained(self) -> tuple[str, ...]:
         """The variants that nothing was trained for."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-import numpy as np
 import pandas as pd
 
 from reports.statistics.bootstrap import Floats
@@ -19,13 +18,15 @@ WHOLE_FRAME = "placed_psnr"  # the metric that is foretold
 @once_a_view
 def variant_forecasts(view: TrackView) -> Mapping[str, Forecast]:
     """By variant, of those with gain and eps, the films of all seeds together."""
-    return {name: forecast(gain, eps, view.clips[name]) for name, (gain, eps) in _probes(view).items()}
+    return {
+        name: forecast(gain.to_numpy(), eps.to_numpy(), view.clips[name]) for name, (gain, eps) in _probes(view).items()
+    }
 
 
 def forecast_trainings(view: TrackView) -> Trainings | None:
     """How far trainings differ in the forecast, the logarithm of the late error, over the trained rows; None with one seed."""
     probes = {name: probe for name, probe in _probes(view).items() if name not in view.info.untrained}
-    tables = [late_by_film(gain, eps, view.clips[name]) for name, (gain, eps) in probes.items()]
+    tables = [late_by_film(gain.to_numpy(), eps.to_numpy(), view.clips[name]) for name, (gain, eps) in probes.items()]
     return Trainings.pooled(tables, weights=weights(view.info.trainings, probes))
 
 
@@ -36,23 +37,26 @@ def foretold_late(view: TrackView) -> Mapping[str, Foretold]:
     found: dict[str, Foretold] = {}
     misses = view.info.misses.get(view.track, {})
     curves = view.scored[(view.scored["metric"] == WHOLE_FRAME) & (view.scored["view"] == WINDOW)]
-    if curves.empty:
-        return found
-    tables = curves.pivot_table(
-        index=["variant", "seed", "sample"], columns="clip", values="value", observed=True, dropna=False
-    )
     for name, (gain, _) in _probes(view).items():
-        if view.clips[name] > ROLLED_CLIPS and name in tables.index.get_level_values("variant"):
-            by_seed = [rows.to_numpy()[:ROLLED_FILMS] for _, rows in tables.loc[name].groupby("seed", observed=True)]
-            if len(by_seed) == len(gain):
-                known = misses.get(name, {}).get(WHOLE_FRAME, ())
-                with suppress(ValueError):  # no seed has both a curve and a gain
-                    found[name] = foretold(np.stack(by_seed), gain, view.clips[name], known)
+        own = curves[curves["variant"] == name]
+        if view.clips[name] > ROLLED_CLIPS and len(own):
+            known, first = misses.get(name, {}).get(WHOLE_FRAME, ()), _by_seed(own, gain.index)[:, :ROLLED_FILMS]
+            with suppress(ValueError):  # no seed has both a curve and a gain
+                found[name] = foretold(first, gain.to_numpy(), view.clips[name], known)
     return found
 
 
-def _probes(view: TrackView) -> dict[str, tuple[Floats, Floats]]:
-    """Variant -> gain and eps, [seeds, films] each."""
+def _by_seed(curves: pd.DataFrame, seeds: pd.Index) -> Floats:
+    """One variant's curves [seeds, films, clips]; NaN of a seed or film that has none."""
+    table = curves.pivot_table(
+        index="seed", columns=["sample", "clip"], values="value", observed=True, dropna=False
+    ).reindex(seeds)
+    found: Floats = table.to_numpy().reshape(len(seeds), -1, curves["clip"].nunique())
+    return found
+
+
+def _probes(view: TrackView) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """Variant -> gain and eps, a row a seed and a column a film each; of the seeds that have any."""
     probed = view.scored[(view.scored["view"] == FILM) & view.scored["metric"].isin(["gain", "eps"])]
     if probed.empty:
         return {}
@@ -63,9 +67,9 @@ def _probes(view: TrackView) -> dict[str, tuple[Floats, Floats]]:
             continue
         films = tables.loc[name]
         if {"gain", "eps"} <= set(films.columns.get_level_values("metric")):
-            gain, eps = films["gain"].align(films["eps"])
+            gain, eps = pd.DataFrame(films["gain"]).align(pd.DataFrame(films["eps"]))
             if (gain.notna() & eps.notna()).to_numpy().any():
-                found[name] = (gain.to_numpy(), eps.to_numpy())
+                found[name] = (gain, eps)
     return found
 
 

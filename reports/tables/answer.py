@@ -41,17 +41,24 @@ def answer(view: TrackView) -> str:
         return f"{subject}, only {name} was run: there is nothing to compare it with."
     if len(info.compared) == 1:
         return f"{subject}, only trivial baselines stand beside {name}: there is nothing to compare it with."
+    twins = [name for name in info.compared if name in info.twins(view.track)]
+    alike = f"{in_words(twins, len(twins))} {'is' if len(twins) == 1 else 'are'} {name} itself here." if twins else ""
+    if compared.empty and twins:
+        return f"{subject}, there is nothing to compare: {alike}"
     if compared.empty:
         return f"{subject}, no variant shares a scored film with {name}: no difference can be stated."
     clauses = "; ".join(_clauses(compared, decimals(view.summary, lead.metric), name))
-    return " ".join([f"{subject}, {clauses}.", *_once(compared), *_hanging(view, kinds(compared))])
+    told = [f"{subject}, {clauses}.", *_once(compared), *_hanging(view, kinds(compared)), alike]
+    return " ".join(filter(None, told))
 
 
 class Kinds(NamedTuple):
-    """Rows of a summary by what their differences to the baseline show; `unsure` is not once all comparisons are accounted for."""
+    """Rows of a summary by what their differences to the baseline show; `same` has none in any film, `unsure` is not once all
+    comparisons are accounted for."""
 
     worse: pd.DataFrame
     better: pd.DataFrame
+    same: pd.DataFrame
     unsure: pd.DataFrame
     alike: pd.DataFrame
     few: pd.DataFrame
@@ -73,7 +80,8 @@ def kinds(rows: pd.DataFrame) -> Kinds:
     above, below = rows["delta_low"] > 0, rows["delta_high"] < 0
     shown = (above | below) & (rows["delta_holm"] < rows["alpha"])
     worse, better = (below, above) if (rows["direction"] == "higher").all() else (above, below)
-    masks = (worse & shown, better & shown, (above | below) & ~shown, ~(above | below | few), few)
+    same = (rows[["delta", "delta_low", "delta_high"]] == 0).all(axis=1)
+    masks = (worse & shown, better & shown, same, (above | below) & ~shown, ~(above | below | same | few), few)
     return Kinds(*(rows[mask] for mask in masks))
 
 
@@ -90,6 +98,7 @@ def _clauses(rows: pd.DataFrame, digits: int, name: str) -> list[str]:
     told = [
         (found.worse, ("ends", "end"), f"worse than {name}"),
         (found.better, ("ends", "end"), f"better than {name}"),
+        (found.same, ("ends", "end"), f"exactly as {name} does"),
         (found.unsure, ("differs", "differ"), unsure),
         (found.alike, ("is", "are"), undecided),
         (found.few, ("cannot be", "cannot be"), f"told apart from {name}: an interval needs {FEWEST} samples"),
@@ -137,6 +146,8 @@ def _named(row: Mapping[Hashable, Any], digits: int, first: bool) -> str:
     delta = f"{signed(row['delta'], digits)}{unit_suffix(row['unit'])}"
     if math.isnan(row["delta_low"]):
         return f"{row['variant']} ({delta} over {row['delta_n']} sample{'s' * (row['delta_n'] > 1)})"
+    if row["delta_low"] == row["delta_high"] == 0:
+        return str(row["variant"])
     interval = between(row["delta_low"], row["delta_high"], digits)
     called = f"{interval_name(row['alpha'])} " if first else ""
     return f"{row['variant']} ({delta}, {called}{interval})"

@@ -16,6 +16,7 @@ from reports.tables.track_tables import SummaryRow, by_variant, mean_cell, popul
 WORDS = {
     "worse": "worse",
     "better": "better",
+    "same": "the same",
     "unsure": "may differ",
     "alike": "undecided",
     "few": "too few films",
@@ -39,7 +40,7 @@ def ending_grid(view: TrackView) -> Grid | None:
         for variant in found["variant"]
     }
     said |= {name: f"{said[name]}, hangs on two films" for name in hanging(view) if said.get(name) in CLAIMED}
-    said[info.baseline] = "the baseline"
+    said |= {info.baseline: "the baseline", **dict.fromkeys(info.twins(view.track), "the same films")}
     found = by_variant(rows)
     lines = [
         [

@@ -36,12 +36,15 @@ def _head(view: TrackView) -> str:
     if view.info.yes_if is None:
         return ""
     variant, wanted = view.info.yes_if
+    if variant in view.info.twins(view.track):
+        return f"Not answered: {variant} is {view.info.baseline} itself here."
     kind = next((kind for kind, rows in found._asdict().items() if variant in set(rows["variant"])), None)
     told = {
         None: "Not answered: its variant was not run.",
         "few": TOO_FEW,
         "unsure": "Perhaps.",
         "alike": "Undecided.",
+        "same": "No.",
         wanted: "Yes.",
     }.get(kind, "Yes." if wanted == "different" else "No.")
     once = rows.loc[rows["variant"] == variant, "delta_one_training"].any()
@@ -58,6 +61,7 @@ def _says(view: TrackView) -> str:
     told = {
         "worse": ("ends", "end", f"worse than {name}"),
         "better": ("ends", "end", f"better than {name}"),
+        "same": ("ends", "end", f"exactly as {name} does"),
         "unsure": ("may differ", "may differ", f"from {name}"),
         "alike": ("is", "are", "undecided"),
         "few": ("has", "have", "too few films to say"),

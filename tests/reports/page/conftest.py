@@ -1,5 +1,6 @@
 """A browser, and a page to open in it."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,14 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Films:
     frames = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 16, 3), dtype=np.uint8)
     np.save(folder / "continuation.npy", frames)
     np.save(folder / "frames.npy", frames[:, ::-1])
-    for row in range(2):
-        write_mp4(folder / f"scene-{row:02d}.mp4", frames[row, ::-1], 8, 16, 16)
     names = ("full", "base")
+    for name, row in itertools.product(names, range(2)):
+        (folder / name).mkdir(exist_ok=True)
+        write_mp4(folder / name / f"scene-{row:02d}.mp4", frames[row, ::-1], 8, 16, 16)
     return {
         "tracks": [TRACK],
         "variants": {name: {} for name in names},
         "frames": {TRACK: {name: str(folder / "frames.npy") for name in names}},
-        "videos": {TRACK: {name: [str(folder / f"scene-{row:02d}.mp4") for row in range(2)] for name in names}},
+        "videos": {TRACK: {name: [str(folder / name / f"scene-{row:02d}.mp4") for row in range(2)] for name in names}},
         "truth": {TRACK: str(folder / "continuation.npy")},
     }

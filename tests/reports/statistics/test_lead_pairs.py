@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from reports.statistics.lead_pairs import same_fate
+from reports.statistics.lead_pairs import lead_trainings, same_fate
 from reports.tables.track_tables import FATES, main_grids
-from tests.reports.report_frames import KINDS, rows, study_view, view
+from tests.reports.report_frames import KINDS, LATE, TRACKS, VARIANTS, rows, study, study_view, view
 
 SAMPLES = "abcdefgh"
 
@@ -52,3 +52,16 @@ def test_the_main_table_has_it_beside_the_difference_over_all(films: pd.DataFram
 def test_where_no_fate_is_known_there_is_no_such_column() -> None:
     assert same_fate(study_view()) == {}
     assert "Δ, same fate" not in main_grids(study_view())[0].heads
+
+
+def test_the_films_of_the_baseline_tell_nothing_of_how_far_rows_differ() -> None:
+    names = {name: VARIANTS[name] for name in ("full", "no_e_img")}
+    alone = study({name: LATE[name] for name in names}, tracks=TRACKS[:1])
+    again = alone[alone["variant"] == "full"].assign(variant="same")
+    films = {name: [f"/films/{'full' if name == 'same' else name}.mp4"] for name in (*names, "same")}
+    of_two = lead_trainings(view(alone, variants=names, tracks=[TRACKS[0]]))
+    of_three = lead_trainings(
+        view(pd.concat([alone, again]), variants=names | {"same": {}}, tracks=[TRACKS[0]], videos={TRACKS[0]: films})
+    )
+    assert of_two is not None
+    assert of_two == of_three

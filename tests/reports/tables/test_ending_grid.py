@@ -2,11 +2,13 @@
 
 import pandas as pd
 
+from reports.statistics.measures import Measure
 from reports.statistics.view import ReportView, TrackView
 from reports.tables.answer import answer
 from reports.tables.ending_grid import WORDS, ending_grid, length_grid
 from reports.tables.grid import Grid
-from tests.reports.report_frames import TRACKS, info, rows, study
+from reports.tables.verdict import verdict
+from tests.reports.report_frames import TRACKS, VARIANTS, info, report, rows, study
 
 
 def view(frame: pd.DataFrame | None = None, **about: object) -> TrackView:
@@ -73,3 +75,38 @@ def test_long_films_are_shown_by_length() -> None:
         "base": [30.0, 20.0],
         "full": [30.0, 30.0],
     }
+
+
+def test_what_ends_the_same_in_every_film_is_not_called_undecided() -> None:
+    frame = study(tracks=TRACKS[:1])
+    again = frame[frame["variant"] == "full"].assign(variant="warm")
+    warmed = report(pd.concat([frame, again]), variants=VARIANTS | {"warm": {}}, tracks=[TRACKS[0]])
+    assert texts(ending_grid(warmed.tracks[0]))["warm"][-1] == "the same"
+    assert "warm ends exactly as full does" in answer(warmed.tracks[0])
+    for wanted in ("worse", "different"):
+        asked = report(
+            pd.concat([frame, again]),
+            variants=VARIANTS | {"warm": {}},
+            tracks=[TRACKS[0]],
+            yes_if=("warm", wanted),
+        )
+        assert verdict(asked).head == "No."
+
+
+def test_a_variant_with_the_films_of_the_baseline_is_compared_with_nothing() -> None:
+    films = {name: [f"/films/{'full' if name == 'no_e_vid' else name}.mp4"] for name in VARIANTS}
+    alone, usual = view(videos={TRACKS[0]: films}), view()
+    found = texts(ending_grid(alone))
+    assert found["no_e_vid"][1:] == ["–", "the same films"]
+    assert answer(alone).endswith("no_e_vid is full itself here.")
+    assert "undecided" not in answer(alone)
+    of_two, of_three = (one.rows_of(Measure("background_psnr", "late")).set_index("variant") for one in (alone, usual))
+    assert of_two.loc["base", "delta_holm"] == 2 / 3 * of_three.loc["base", "delta_holm"]
+    one_track = study(tracks=TRACKS[:1])
+    asked = report(one_track, videos={TRACKS[0]: films}, yes_if=("no_e_vid", "worse"), tracks=[TRACKS[0]])
+    assert verdict(asked).head == "Not answered: no_e_vid is full itself here."
+    nothing_else = {name: VARIANTS[name] for name in ("full", "no_e_vid")}
+    pair = one_track[one_track["variant"].isin(nothing_else)]
+    assert answer(view(pair, videos={TRACKS[0]: films}, variants=nothing_else)).endswith(
+        "there is nothing to compare: no_e_vid is full itself here."
+    )
