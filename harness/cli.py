@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NoReturn
@@ -151,6 +152,8 @@ def main() -> None:
     """Entry point: an error of use is one message and exit code 2, a disk that takes no more is one and exit code 1."""
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     signal.signal(signal.SIGTERM, interrupt)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # tables have arrows, which not every terminal can write
     try:
         check_words(sys.argv[1:])
         cli(prog_name="harness")

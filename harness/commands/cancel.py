@@ -10,7 +10,7 @@ from harness.core.store import Store
 @click.argument("names", metavar="EXPERIMENT|STAGE|JOB...", nargs=-1, required=True)
 @OPENED_STORE
 def cancel(names: tuple[str, ...], store: Store) -> None:
-    """Cancel Slurm jobs: all that only this experiment wants, or single stages as `harness status` names them."""
+    """Cancel Slurm jobs: all that only the experiments named want, or single stages as `harness status` names them."""
     from harness.run.slurm.cancel import cancel_jobs
 
     cancel_jobs(store, names, click.echo)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import which
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from harness.core.atomic import replacing
 from harness.core.card_report import CardReport, CheckRow, SizeRow, Work
@@ -25,7 +25,6 @@ from svi.backbones.catalogue import MODELS
 from svi.card.process import DEVICE, Start, in_processes, read_rows
 
 Device = Literal["cuda", "cpu"]
-DEVICES: tuple[Device, ...] = get_args(Device)
 PART_SECONDS, SIZE_SECONDS = 300, 600  # of a part: more than any takes on a card that works; of one at a profile's size
 GPU_MISSING = (
     "--gpu: no GPU is visible here (looked at the driver and CUDA_VISIBLE_DEVICES); run it on a GPU node, such as "

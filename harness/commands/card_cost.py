@@ -1,8 +1,9 @@
 """What a measured card means for an experiment: clips trained on and calls of the denoiser, in hours and in money."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from harness.core.card_report import CardReport, Work
 from harness.core.signature import canonical, flat
@@ -11,8 +12,9 @@ from harness.declare.settings import Settings
 from harness.declare.spec import load_experiment
 from harness.experiments import EXPERIMENTS
 from harness.plan.counts import film_work, train_work
-from harness.plan.kinds import GENERATE, TRAIN
+from harness.plan.kinds import GENERATE, TRAIN, Kind
 from harness.plan.length import length_of
+from harness.plan.method import method_of
 from svi.backbones.catalogue import MODELS
 
 ASSUMED = 1000  # training clips, where a recipe counts in epochs and nobody has said how many there are
@@ -35,13 +37,16 @@ def amount(name: str, profile: str, clips: int = ASSUMED) -> Amount:
     request = Request(experiment, name, profile)
     pairs = ((variant, seed) for variant in experiment.variants for seed in experiment.seeds)
     settings = [variant_settings(request, variant, seed).settings for variant, seed in pairs]
-    trained = {_key(one, TRAIN.reads): one for one in settings if one.train.enabled}
+    experts = len(MODELS[profile].geometry.experts)  # each is trained on its own
+    methods = [method_of(one, experts) for one in settings]
+    trainings = [_key(one, *method.training(TRAIN)) for one, method in zip(settings, methods, strict=True)]
+    films_of = [_key(one, *method.films(GENERATE)) for one, method in zip(settings, methods, strict=True)]
+    trained = {key: one for key, one in zip(trainings, settings, strict=True) if one.train.enabled}
     filmed = {
-        _key(one, (*GENERATE.reads, *(TRAIN.reads if one.train.enabled else ()))): one
-        for one in settings
+        (key, training if one.train.enabled else ""): one
+        for key, training, one in zip(films_of, trainings, settings, strict=True)
         if one.generate.method == MADE
     }
-    experts = len(MODELS[profile].geometry.experts)  # each is trained on its own
     work, films = Counter[Work](), 0
     for one in trained.values():
         work.update({kind: experts * count for kind, count in train_work(one, clips).items()})
@@ -52,10 +57,11 @@ def amount(name: str, profile: str, clips: int = ASSUMED) -> Amount:
     return Amount(experts * len(trained), films, work, any(one.train.epochs for one in trained.values()))
 
 
-def _key(settings: Settings, reads: tuple[str, ...]) -> str:
-    """Two variants that agree in what a stage reads share it."""
+def _key(settings: Settings, kind: Kind, identity: Mapping[str, Any], _: Mapping[str, Any]) -> str:
+    """Two variants that agree in what a stage reads, by the same method, share it."""
     values = flat(settings, "identity")
-    return canonical({key: value for key, value in values.items() if {key, key.partition(".")[0]} & {*reads}})
+    read = {key: value for key, value in values.items() if {key, key.partition(".")[0]} & {*kind.reads}}
+    return canonical({**read, **identity})
 
 
 def told(report: CardReport, name: str, profile: str, price: float | None, clips: int | None) -> Iterator[str]:

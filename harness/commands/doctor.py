@@ -50,8 +50,8 @@ class Finding:
 @click.option(
     "--device",
     type=click.Choice(["cuda", "cpu"]),
-    default="cuda",
-    show_default=True,
+    default=None,
+    show_default="cuda",
     help="with --gpu; cpu: the processor against itself, which tries the checks without a card",
 )
 @click.option(
@@ -77,7 +77,7 @@ def doctor(
     topics: tuple[str, ...],
     install: str | None,
     gpu: bool,
-    device: "Device",
+    device: "Device | None",
     store: Path,
     as_json: bool,
     **asked: Any,
@@ -88,9 +88,11 @@ def doctor(
     whether it works, which takes a while).
     """
     if gpu:
-        examine_card(device, Asked(**asked), store, as_json)
+        if topics or install:
+            raise UseError(f"--gpu examines a card alone; leave out {' '.join(topics) or f'--install {install}'}")
+        examine_card(device or "cuda", Asked(**asked), store, as_json)
         return
-    for name, value in asked.items():
+    for name, value in {**asked, "device": device}.items():
         if value not in (None, ()):
             raise UseError(
                 f"--{name.removesuffix('s') if value is asked['profiles'] else name} goes with --gpu; add that"

@@ -18,7 +18,7 @@ from harness.results.runs import RunRecord, begin
 @experiment_options
 @verbosity_options
 def forecast(verbosity: int, **options: Any) -> None:
-    """Where each variant's long films will drift to, from one clip; trains what is needed, and `run` goes on from there."""
+    """Where each variant's long films will drift to, from their first clips; trains what is needed, and `run` goes on."""
     sys.exit(forecast_experiment(Session.open(**options), verbosity))
 
 

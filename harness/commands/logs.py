@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,7 +79,8 @@ def _stages(store: Store) -> Iterator[Stage]:
         label = (store.note(kind, signature, LABEL) or {}).get("label", "")
         failed = store.note(kind, signature, ERROR) is not None
         state = "running" if store.busy(kind, signature) else "failed" if failed else "cut short"
-        yield Stage(kind, signature, label, state, folder.stat().st_mtime)
+        with suppress(FileNotFoundError):  # finished since it was listed
+            yield Stage(kind, signature, label, state, folder.stat().st_mtime)
 
 
 def _one(name: str, known: list[Stage]) -> Stage:

@@ -92,7 +92,7 @@ OPENED_STORE = click.option("--store", callback=lambda _, __, root: opened(root)
 JOBS = click.option(
     "--jobs",
     type=Whole(most=MOST_JOBS),
-    default=os.cpu_count() or 1,
+    default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
     show_default="cores",
     help="stages side by side, one thread each",
 )

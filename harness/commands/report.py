@@ -10,8 +10,9 @@ import click
 
 from harness.commands.options import OPENED_STORE
 from harness.commands.printing import print_markdown, print_report
+from harness.core.atomic import write_text
 from harness.core.errors import UseError
-from harness.core.store import Store
+from harness.core.store import ARTIFACTS, Store
 from harness.results.reports import latest_report
 from reports import artifacts
 
@@ -101,6 +102,8 @@ def show_report(
     if form in FILES:
         say((folder / FILES[form]).read_text(encoding="utf-8"))
         return
+    if output is not None and output.resolve().is_relative_to((store.root / ARTIFACTS).resolve()):
+        raise UseError(f"--output {output} is a file of the store itself; choose a place outside of its {ARTIFACTS}")
     page = folder / artifacts.PAGE if output is None else _copied_page(folder / artifacts.PAGE, output)
     if form is None:
         print_report(folder)
@@ -131,7 +134,7 @@ def _copied_page(page: Path, output: Path) -> Path:
         output.parent.mkdir(parents=True, exist_ok=True)
         text = relinked(page, films_beside(output))
         # What lies beside the report does not lie beside its copy.
-        output.write_text(re.sub(r'<p class="about" id="beside">.*?</p>\n', "", text), encoding="utf-8")
+        write_text(output, re.sub(r'<p class="about" id="beside">.*?</p>\n', "", text))
     except OSError as error:
         raise UseError(f"--output {output} cannot be written: {error.strerror}") from error
     return output

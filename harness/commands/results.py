@@ -11,6 +11,7 @@ from harness.commands.options import JOBS, PROFILE, STORE, names_of, opened, ver
 from harness.commands.printing import print_markdown
 from harness.commands.run import run_experiment
 from harness.commands.session import Session
+from harness.core.atomic import write_text
 from harness.core.errors import UseError
 from harness.core.store import Store
 from harness.declare.profiles import DEFAULT
@@ -67,7 +68,7 @@ def results(
     if write is None:
         print_markdown(page)
     else:
-        write.write_text(page + "\n", encoding="utf-8")
+        write_text(write, page + "\n")
         click.echo(f"written to {write}")
     sys.exit(code)
 

@@ -1,5 +1,6 @@
 """`harness runs`: what was run, by name: list, show, open, remove."""
 
+import shlex
 import shutil
 from datetime import datetime
 
@@ -8,7 +9,7 @@ import click
 from harness.commands.browser import show_in_browser
 from harness.commands.options import OPENED_STORE
 from harness.core.errors import UseError
-from harness.core.store import MANIFEST, SIGNATURE_DIGITS, Store
+from harness.core.store import MANIFEST, SIGNATURE_DIGITS, Store, default_store
 from harness.core.text import table
 from harness.plan.kinds import REPORT
 from harness.results.reports import REPORTS, finished_reports
@@ -61,7 +62,7 @@ def show(name: str, store: Store) -> None:
         "begun": _when(record.begun),
         "finished": _when(record.finished) if record.finished else "not yet; the command below goes on with it",
         "page": str(store.root / REPORTS / name / PAGE) if _has_report(store, name) else "none yet",
-        "command": record.command,
+        "command": _here(record, store),
     }
     click.echo("\n".join(table(list(about.items()))))
 
@@ -73,7 +74,7 @@ def open_(name: str, store: Store) -> None:
     """Open a run's page in the browser, and print its address."""
     record = find_run(store.root, name)
     if not _has_report(store, name):
-        raise UseError(f"the run {name} has no report yet; this goes on with it: {record.command}")
+        raise UseError(f"the run {name} has no report yet; this goes on with it: {_here(record, store)}")
     address = (store.root / REPORTS / name / PAGE).as_uri()
     click.echo(address)
     show_in_browser(address)
@@ -115,3 +116,9 @@ def _when(moment: str) -> str:
 
 def _has_report(store: Store, name: str) -> bool:
     return name in finished_reports(store.root)
+
+
+def _here(record: RunRecord, store: Store) -> str:
+    """The run's command, for its own store."""
+    place = "" if store.root.absolute() == default_store().absolute() else f"--store {shlex.quote(str(store.root))} "
+    return record.command.replace("harness run ", f"harness run {place}", 1)

@@ -26,7 +26,7 @@ from harness.core.graph import Graph
 from harness.core.names import LONGEST
 from harness.core.store import Store
 from harness.declare.settings import ScoreSettings, Settings
-from harness.declare.spec import SECRET, parse_overrides, resolve
+from harness.declare.spec import SECRET, parse_overrides, resolve, typed
 from harness.declare.tracks import identity_of, track_of
 from harness.plan.kinds import VIDEO_SCORES
 from harness.plan.pipeline import Builder
@@ -219,7 +219,7 @@ def _command_again(request: ScoreRequest) -> str:
     words += ["--limit", str(request.limit)] if request.limit else []
     words += ["--judge"] if request.judge else []
     given = {key: value for key, value in parse_overrides(request.overrides).items() if not key.startswith("slurm.")}
-    return repeated(shlex.join([*words, *(f"{key}={value}" for key, value in given.items())]), given.get(SECRET))
+    return repeated(shlex.join([*words, *typed(given)]), given.get(SECRET))
 
 
 def _log(record: ScoredVideos, videos: "VideoFolder", settings: Settings, store: Store, say: Any) -> None:

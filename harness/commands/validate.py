@@ -19,6 +19,7 @@ import click
 from benchmarks.track import Track
 from harness.commands.options import JOBS, Whole, overrides_argument
 from harness.commands.printing import print_markdown
+from harness.core.atomic import write_text
 from harness.core.errors import UseError
 from harness.core.registry import suggestion
 from harness.core.store import Store
@@ -76,7 +77,7 @@ def validate(write: Path | None, jobs: int, **asked: Any) -> None:
     if write is None:
         print_markdown(page)
         return
-    write.write_text(page + "\n", encoding="utf-8")
+    write_text(write, page + "\n")
     click.echo(f"written to {write}")
 
 
@@ -103,7 +104,7 @@ def validation(asked: Asked, jobs: int) -> "Validation":
     shown = sum(len(next(iter(one.readings.values()), ())) for one in measured)
     about = (
         f"{study.scenes} scenes of {frames / films.fps:g} s at {width} x {height} pixels and {films.fps:g} frames a second, in "
-        f"{shown} versions; suites: {', '.join(f'{suite.name} {suite.version}' for suite in suites)}; "
+        f"{shown} versions, scored by {', '.join(f'`{suite.name}` version {suite.version}' for suite in suites)}; "
         f"{duration(time.monotonic() - began)} in {jobs} process{'es' if jobs > 1 else ''}."
     )
     found = verdicts(study.gather(measured))

@@ -105,9 +105,11 @@ class Door:
         return Found(name, f"{Path(file).absolute()}:{name}", value, digest(Path(file)))
 
     def _installed(self, name: str, built_in: Iterable[str], what: str) -> Found:
-        points = self.points(built_in)
+        points, mine = self.points(built_in), [*built_in]
+        if name in mine:
+            raise UseError(f"{what} {name!r} is built in, so it need not be named here; leave it out")
         if name not in points:
-            raise UseError(f"unknown {what} {name!r}: {suggestion(name, [*built_in, *points])}, or FILE.py:NAME")
+            raise UseError(f"unknown {what} {name!r}: {suggestion(name, [*mine, *points])}, or FILE.py:NAME")
         point = points[name]
         value = loaded(point.target)
         return Found(name, point.target, value, source_of(value, point.target), point.package)

@@ -28,6 +28,12 @@ class Profile:
 PROFILES: Registry[Profile] = Registry("profile")
 DEFAULT = "tiny"
 
+
+def embedded() -> list[str]:
+    """The names of those whose model is trained here."""
+    return [name for name in PROFILES.names() if PROFILES.get(name).named == TINY]
+
+
 PROFILES.add(
     DEFAULT,
     Profile(

@@ -10,7 +10,7 @@ from harness.declare.parts import chosen
 from harness.declare.profiles import PROFILES
 from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
-from harness.declare.spec import SECRET, Experiment, Resolved, Variant, resolve
+from harness.declare.spec import SECRET, Experiment, Resolved, Variant, resolve, typed
 
 Layer = tuple[str, Mapping[str, object]]  # where settings come from, and what it sets
 TYPED = "command line"
@@ -64,7 +64,7 @@ class Request:
         words += ["--until", "decided", "--at-most-seeds", str(self.at_most_seeds)] if self.at_most_seeds else []
         words += ["--at-most-films", str(self.films[-1])] if self.films else []
         words += ["tracks=" + ",".join(self._track_words)]
-        words += [f"{key}={value}" for key, value in self.overrides.items()]
+        words += typed(self.overrides)
         return repeated(shlex.join(words), self.overrides.get(SECRET))
 
     @property

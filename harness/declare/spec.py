@@ -150,11 +150,20 @@ def experiment(
     """
 
     def declare(function: Callable[[], Iterator[Variant]]) -> Experiment:
+        for name, value in (("tracks", tracks), ("seeds", seeds)):
+            if isinstance(value, str | int):
+                raise UseError(
+                    f"experiment {function.__name__}: {name} is {value!r}, expected several in brackets: {name}=({value!r},)"
+                )
         question = " ".join((function.__doc__ or "").split())
         about: dict[str, object] = {"baseline": baseline, "tracks": tuple(tracks), "seeds": tuple(seeds)}
         about |= {"compare_to": compare_to, "settings": dict(settings), "yes_if": yes_if, "orderings": orderings}
         about["published"] = " ".join(published.split())
         variants = tuple(islice(function(), MOST_VARIANTS + 1))  # a generator may have no end
+        if yes_if and yes_if[0] == baseline:
+            raise UseError(
+                f"experiment {function.__name__}: yes_if names {baseline!r}, the baseline itself; name the variant that decides"
+            )
         if yes_if and yes_if[0] not in (names := [variant.name for variant in variants]):
             raise UseError(
                 f"experiment {function.__name__}: yes_if names {yes_if[0]!r}: {suggestion(yes_if[0], names)}"
@@ -297,6 +306,16 @@ def _parse(text: str) -> Scalar:
     return value if value is None or isinstance(value, bool | int | float | str) else text
 
 
+def typed(overrides: Mapping[str, object]) -> list[str]:
+    """As `parse_overrides` reads them: text that would be read as a number, say, in quotes of its own."""
+
+    def written(value: object) -> str:
+        text = str(value)
+        return text if _parse(text.strip()) == value else json.dumps(value, ensure_ascii=False)
+
+    return [f"{key}={written(value)}" for key, value in overrides.items()]
+
+
 def _nest(values: Mapping[str, object]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for key, value in values.items():
@@ -330,6 +349,11 @@ def _wrong_text(error: ValidationError, values: Mapping[str, object], origin: Ma
         key = next((prefix for prefix in prefixes if prefix in origin), dotted(location))
         message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         expected.setdefault(key, []).append(message)
+    for key, messages in expected.items():
+        if messages == ["a valid string"] and isinstance(values.get(key), int | float):
+            messages[:] = [
+                f"text; what looks like a number needs quotes of its own: {key}='{json.dumps(str(values[key]))}'"
+            ]
     return "; ".join(
         f"{key}={values[key]!r} ({origin[key]}): expected {' or '.join(dict.fromkeys(messages))}"
         if key in values

@@ -150,3 +150,14 @@ def prompts_of(text: str) -> tuple[str, ...]:
         if len(prompt) > LONGEST:
             raise UseError(f"a prompt of {len(prompt)} letters; expected at most {LONGEST}: shorten {prompt[:40]!r}...")
     return found
+
+
+def more_to_come(before: Sequence[str], after: Sequence[str], shown: str) -> bool:
+    """Whether a clip of `shown` leaves a line of prompts to show.
+
+    `before`: the lines when it was begun; `after`: those of now, since people change them meanwhile. The last one stays when it is
+    shown.
+    """
+    if before[:1] == (shown,) and after == (before[1:] or before):
+        return len(before) > 1
+    return bool(after) and after != (shown,)

@@ -19,7 +19,7 @@ from harness.desk.beginning import Beginning
 from harness.desk.desk import Asked, Desk, one_line
 from harness.desk.knobs import Knobs, seed_in, settings_in
 from harness.desk.look import CSS, HEAD, PICK, theme
-from harness.desk.making import Making, prompts_of
+from harness.desk.making import Making, more_to_come, prompts_of
 from harness.desk.record import Recorder
 from harness.desk.shelf import ChangedElsewhere
 from harness.plan.image_fit import Fit
@@ -263,11 +263,11 @@ class Page:
             except UseError as error:
                 yield self._refused(tab, str(error))
                 return
-            for clip in range(1 if way != "all" else max(len(wanted), 1)):
-                if tab.film in self.stopping:
-                    break
+            more = True
+            while more and tab.film not in self.stopping:
+                to_come = making.prompts
                 yield self._buttons(making, busy=True) | {self.tab: tab}
-                failed = yield from self._made(tab, way, number if clip == 0 else None, settings)
+                failed = yield from self._made(tab, way, number, settings)
                 if failed:
                     yield self._refused(tab, failed)
                     return
@@ -275,6 +275,9 @@ class Page:
                 making = self.desk.shelf.read(tab.film)
                 self.recorder.film(tab.film)
                 yield self.view(tab, clips=False) | {self.knobs.seed: ""}
+                number = None  # of the first clip alone
+                shown = making.film[-1].prompt if making.film else ""
+                more = way == "all" and more_to_come(to_come, making.prompts, shown)
 
         return shoot
 

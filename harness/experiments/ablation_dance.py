@@ -11,6 +11,7 @@ from harness.experiments.ablation_talk import CONTROLS
     settings={"condition.signal": "pose"},
     trivial=False,
     compare_to="svi-3",
+    yes_if=("another_signal", "worse"),  # scored by the film's own skeleton
     published="SVI-Dance does: PSNR is 20.0, that of UniAnimate-DiT 19.0 and of Wan 2.1 12.1 (arXiv 2510.09212, "
     "Table 3). Which error does it was not tried.",
 )

@@ -16,6 +16,7 @@ CONTROLS = (
     settings={"condition.signal": "audio"},
     trivial=False,
     compare_to="svi-2",
+    yes_if=("another_signal", "worse"),  # scored by the film's own sound: by the end it must tell them apart
     published="SVI-Talk does: Sync-C is 6.1, that of MultiTalk 1.3 and of Wan 2.1 .2 (arXiv 2510.09212, Table 2). Which error "
     "does it was not tried.",
 )

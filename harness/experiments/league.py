@@ -70,7 +70,7 @@ def league() -> Iterator[Variant]:
     yield Variant("teacher_forcing_sink", {**BLOCKS, "method.memory": "sink", "cache.first": 4})
     yield Variant("packed_history", {"method.objective": "packed_history", "method.generation": "packed_history"})
     yield Variant("anchor_tokens", {"method.objective": "anchor_tokens", "method.generation": "anchor_tokens"})
-    yield Variant("free_noise", {**UNTRAINED, "method.generation": "free_noise"})
+    yield Variant("free_noise", {**UNTRAINED, "method.generation": "free_noise", "generate.overlap_from": "next"})
     yield Variant("colour_match", {**UNTRAINED, "generate.fix": "mkl"})
     yield Variant("anchor", {**UNTRAINED, "method.memory": "reference_padding"})
     yield Variant("full_anchor", {"method.memory": "reference_padding"})

@@ -36,12 +36,16 @@ PUBLISHED: dict[str, tuple[int, int]] = {
 
 
 def card_named(name: str, store: Path) -> Card:
-    """One that was measured in the store (its folder) and has that in its name, else a published one. Raises UseError for none."""
+    """One that was measured in the store (its folder) and has these words in its name, else a published one: an H100 is no H100
+    PCIe. Raises UseError for none."""
     wanted = slug(name)
-    reports = known_cards(store)
+    reports, is_published = known_cards(store), wanted in map(slug, PUBLISHED)
     for report in reports:
-        if wanted in slug(report.card):
-            return Card(report.card, report.memory_bytes, _rate(slug(report.card)), report)
+        driver = slug(report.card)
+        published = _published(driver)
+        if {*wanted.split("-")} <= {*driver.split("-")} and (not is_published or wanted == slug(published or "")):
+            rate = PUBLISHED[published][1] * 1e12 if published else None
+            return Card(report.card, report.memory_bytes, rate, report)
     for known, (gigabytes, rate) in PUBLISHED.items():
         if wanted == slug(known):
             return Card(known, gigabytes * 10**9, rate * 1e12)
@@ -51,8 +55,7 @@ def card_named(name: str, store: Path) -> Card:
     )
 
 
-def _rate(driver: str) -> float | None:
-    """Of the card with the most words among those that a driver calls it by: nvidia-h100-pcie."""
+def _published(driver: str) -> str | None:
+    """The card with the most words among those that a driver calls it by: nvidia-h100-pcie."""
     words = set(driver.split("-"))
-    fitting = [name for name in PUBLISHED if set(slug(name).split("-")) <= words]
-    return PUBLISHED[max(fitting, key=len)][1] * 1e12 if fitting else None
+    return max((name for name in PUBLISHED if set(slug(name).split("-")) <= words), key=len, default=None)

@@ -1,7 +1,7 @@
 """How long a stage may take: by the finished stages that are most like it, those of a fresh installation at first."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -12,7 +12,7 @@ from harness.core.signature import canonical
 from harness.plan.kinds import GENERATE
 
 TIMINGS = (
-    "timings.json"  # of this folder: stages of the embedded model, measured by `python -m harness.commands.timings`
+    "timings.json"  # of this folder: stages of the embedded profiles, measured by `python -m harness.commands.timings`
 )
 # What changes a stage's time through its work alone, or not at all.
 COUNTED = frozenset(
@@ -83,13 +83,17 @@ def measured(manifest: Mapping[str, Any], shipped: bool = False, films: Items = 
 
 
 def shipped(kind: str) -> tuple[Measured, ...]:
-    """The stages of a kind that were measured at the embedded profile before this version was given out."""
-    rows = _timings()["stages"]
-    known = sizes(*(row["identity"] for row in rows if row["kind"] == GENERATE.name))  # all are of one profile
-    found = (
-        measured(row, True, frozenset() if sizes(row["identity"]) else known) for row in rows if row["kind"] == kind
-    )
-    return tuple(one for one in found if one is not None)
+    """The stages of a kind that were measured at the embedded profiles before this version was given out."""
+    return tuple(one for rows in _timings()["profiles"].values() for one in _shipped(kind, rows))
+
+
+def _shipped(kind: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Measured]:
+    """Those of one profile."""
+    known = sizes(*(row["identity"] for row in rows if row["kind"] == GENERATE.name))
+    for row in rows:
+        films = frozenset() if sizes(row["identity"]) else known
+        if row["kind"] == kind and (one := measured(row, True, films)) is not None:
+            yield one
 
 
 def shipped_about() -> str:

@@ -26,9 +26,11 @@ from svi.parts import (
     LATENTS,
     NO_ANCHOR,
     ONE_EXPERT,
+    OWN_CONDITION,
     REFERENCE,
     RENOISING,
     REVERSIBLE,
+    SHARED_SHOWN,
     SIGNALS,
     WHOLE,
     Axis,
@@ -54,6 +56,14 @@ BY_SETTINGS: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
     RENOISING: (
         lambda s: s.generate.solver == "renoise",
         "another generate.solver does not make; set generate.solver=renoise, and generate.steps=4 or so",
+    ),
+    OWN_CONDITION: (
+        lambda s: not s.condition.drop_image and not s.data.augment_motion,
+        "condition.drop_image and data.augment_motion are; set condition.drop_image=0 data.augment_motion=false",
+    ),
+    SHARED_SHOWN: (
+        lambda s: s.generate.overlap_from == "next",
+        "generate.overlap_from=previous does not show; set generate.overlap_from=next",
     ),
     REVERSIBLE: (
         lambda s: s.data.path is None,

@@ -19,6 +19,7 @@ from harness.declare.request import MADE, Request, variant_settings
 from harness.declare.settings import ScoreSettings, Settings
 from harness.declare.spec import Resolved, Variant
 from harness.declare.tracks import identity_of
+from harness.plan.child import Child
 from harness.plan.following import Lengths, check_films
 from harness.plan.kinds import BACKBONE, COPY, DATA, ERRORS, FORECAST, GENERATE, MADE_BY, REPORT, SCORE, TRAIN, Kind
 from harness.plan.launch import dealt, launcher, scorers
@@ -31,32 +32,6 @@ from reports.tables.sources import ordering_lists, table_names
 from svi.data.folder import READING, video_files
 from svi.data.samples import sample_files
 from svi.settings import COPY_IMAGE, TrainSettings
-
-
-@dataclass(frozen=True)
-class Child:
-    """One variant with one seed: its settings, and the signatures of its stages.
-
-    Train by the backbone's expert, empty for a base model; generate by track, score by track and suite; forecast by track,
-    empty where one clip does not foretell the films; probes by track, of gain alone too; errors: one or none.
-    """
-
-    variant: Variant
-    seed: int
-    resolved: Resolved[Settings]
-    base: tuple[str, ...]
-    train: Mapping[str, str]
-    generate: Mapping[str, str]
-    score: Mapping[str, Mapping[str, str]]
-    forecast: Mapping[str, str]
-    probes: Mapping[str, str]
-    errors: tuple[str, ...] = ()
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The signatures of what is made for it alone: not of the base model and the latent cache, which all share."""
-        made = (self.train, self.probes, self.generate, *self.score.values())
-        return (*(signature for by_name in made for signature in by_name.values()), *self.errors)
 
 
 @dataclass(frozen=True)
@@ -145,6 +120,8 @@ class Builder:
             upstream["train"] = tuple(trained.values())
         else:
             parts, places = {**parts, **begun}, {**places, **there}
+        if made_by is GENERATE and settings.condition.anchor and settings.generate.overlap_from == "next":
+            parts = {**parts, "generate.cut": 2}  # film.json had the hand-offs of such films a frame too early once
         made, scored, probes = {}, {}, {}
         for track in tracks:
             check_films(track, settings)
@@ -207,6 +184,8 @@ class Builder:
         if settings.train.enabled or _starts_held_back(settings):
             kind, identity, runtime = self._method(model).following(DATA)
             identity |= self._footage(settings)
+            if settings.data.path is None and settings.condition.signal and settings.condition.shows_reference:
+                identity["data.references_move"] = True  # they stood still once
             base["data"] = self.add(kind, "latent cache", model, identity, base, paths=runtime)
         return base
 

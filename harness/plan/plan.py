@@ -179,7 +179,7 @@ def _so_far(node: Node, store: Store, estimate: float | None) -> tuple[str, floa
     progress, error = (store.note(node.kind, node.signature, name) for name in (PROGRESS, ERROR))
     where = f"at {progress['unit']} {progress['done']} of {progress['total']}" if progress else ""
     why = f"{f'failed {where}'.rstrip()}: {error['message']}" if error else where or "begun"
-    if progress and progress.get("pace") is not None:
+    if progress and progress.get("pace") is not None and not progress.get("then"):
         return why, progress["pace"] * (progress["total"] - progress["done"])
     return why, estimate
 

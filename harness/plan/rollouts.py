@@ -4,8 +4,9 @@ depends on them."""
 from dataclasses import replace
 
 from harness.core.graph import Graph, Node
+from harness.plan.child import Child
 from harness.plan.kinds import ROLLOUT
-from harness.plan.pipeline import Child, Pipeline
+from harness.plan.pipeline import Pipeline
 
 PER_FORECAST = 2.0
 """The clips that a rollout makes over those of a forecast: 4 x 12 + 16 beside 2 x 16."""

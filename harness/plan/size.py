@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.track import Track
-from harness.core.card_report import Work
+from harness.core.card_report import SizeRow, Work
 from harness.core.errors import UseError
 from harness.core.text import table
 from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.plan.cards import Card
+from harness.plan.child import Child
 from harness.plan.counts import film_work, train_work
 from harness.plan.film_count import film_count
 from harness.plan.kinds import DATA, FORECAST, GENERATE, TRAIN
 from harness.plan.length import length_of
-from harness.plan.pipeline import Child, Pipeline
+from harness.plan.pipeline import Pipeline
 from svi.backbones.architectures import ARCHITECTURES, CLIP_TOKENS
 from svi.backbones.catalogue import MODELS
 from svi.disk import size
+from svi.settings import SpeedSettings
 
 if TYPE_CHECKING:
     from svi.size.demand import Demand, Model
@@ -59,19 +61,40 @@ class Asked:
         """Bytes that a card must have."""
         return int(self.demand.peak * LOOSE) + CONTEXT
 
-    def hours(self, card: Card, profile: str) -> tuple[float | None, bool]:
-        """Of one stage, and whether all of it was measured on that card at the profile; None where its rate is unknown."""
+    def hours(self, card: Card) -> tuple[float | None, bool]:
+        """Of one stage, and whether all of it was measured on that card as it is to run; None where its rate is unknown."""
         seconds, measured = 0.0, True
         for work, (times, flops) in self.flops.items():
-            row = card.report.of(profile, work) if card.report else None
-            if row is not None and row.seconds is not None:
-                seconds += times * row.seconds
+            found = [row.seconds for row in card.report.sizes if self._is(row, work)] if card.report else []
+            if took := min(filter(None, found), default=None):
+                seconds += times * took
             elif card.rate is None:
                 return None, False
             else:
                 measured = False
                 seconds += times * flops / (card.rate * USED * (SLOW if work in ("encode", "decode") else 1.0))
         return seconds / self.ranks / HOUR, measured
+
+    def _is(self, row: SizeRow, work: Work) -> bool:
+        """Whether this work was measured of the same model, on clips of the same size, made in the same way. The rank of a LoRA
+        makes no difference that counts."""
+        read, data, speed = self.settings, self.settings.data, self.settings.speed
+        own = {
+            "speed.attention": speed.attention,
+            "speed.offload": speed.offload,
+            "train.checkpointing": read.train.checkpointing,
+        }
+        ways = (word.partition("=") for word in row.how.split())
+        plain = {  # nothing else was measured
+            "step": not speed.compile and read.train.adapter == "lora",
+            "call": speed == SpeedSettings(attention=speed.attention, offload=speed.offload),
+        }
+        return (
+            (row.profile, row.work) == (read.backbone.name, work)
+            and (row.height, row.width, row.frames) == (data.height, data.width, data.clip_frames)
+            and all(own.get(key, value) in (value, "auto") for key, _, value in ways)
+            and plain.get(work, True)
+        )
 
 
 class Sizes:
@@ -91,7 +114,7 @@ class Sizes:
                 if signature in seen:
                     continue
                 seen.add(signature)
-                key = (one.label, repr((one.demand, one.flops, one.kept)))
+                key = (one.label, repr((one.demand, one.flops, one.kept, one.passing)))
                 before = found.get(key)
                 found[key] = replace(one, count=before.count + 1) if before else one
         return list(found.values())
@@ -113,11 +136,6 @@ class Sizes:
     def _track(self, name: str) -> Track:
         return self.pipeline.request.experiment.track(name)
 
-    @property
-    def profile(self) -> str:
-        """By whose name cards were measured."""
-        return self.pipeline.request.profile
-
     def smaller(self, one: Asked) -> Iterator[tuple[str, Asked]]:
         """The same stage with one setting changed, by the change."""
         for change, sections in _changes(one):
@@ -136,7 +154,7 @@ class Sizes:
 
         model = self._model(settings)
         encoder = self._once(encoding, model)
-        clips, variants = self._clips(settings), 1 + (settings.condition.motion_frames > 1)
+        clips, variants = self.clips(settings), 1 + (settings.condition.motion_frames > 1)
         weights = encoder.weights + model.image_bytes
         most = max(encoder.activations, model.text_bytes - weights)  # prompts come first, and their encoder goes
         latents = model.geometry.latent_shape(settings.data.height, settings.data.width, settings.data.clip_frames)
@@ -158,7 +176,7 @@ class Sizes:
         host = here * (PROCESS + model.transformer_bytes + step.host)
         demand = Demand(step.weights, step.optimiser, step.activations, step.flops, host, numbers)
         checkpoints = 2 * 14 * numbers  # the one before stays until the next is whole
-        work: Works = {"step": (float(train_work(settings, self._clips(settings))["step"]), step.flops)}
+        work: Works = {"step": (float(train_work(settings, self.clips(settings))["step"]), step.flops)}
         passing = checkpoints + self._bank(settings)
         return Asked(TRAIN.name, "train", 1, train.ranks, demand, 4 * numbers, passing, work, settings)
 
@@ -206,14 +224,19 @@ class Sizes:
         demand: Demand = self._counted[key]
         return demand
 
-    def _clips(self, settings: Settings) -> int:
+    def clips(self, settings: Settings) -> int:
         """Training clips, as far as headers of the videos tell."""
-        from svi.data.footage import open_footage
+        from svi.data.footage import VideoFootage, open_footage
+        from svi.data.samples import sample_files
 
-        key = ("clips", repr(settings.data))
+        data, followed = settings.data, settings.condition.signal is not None
+        key = ("clips", followed, repr(data))
         if key not in self._counted:
             try:
-                self._counted[key] = len(open_footage(settings.data))
+                if followed and data.path is not None:  # a sample's skeletons are a video too, and no clips
+                    self._counted[key] = len(VideoFootage(Path(data.path), data, sample_files(Path(data.path))))
+                else:
+                    self._counted[key] = len(open_footage(data))
             except ValueError as error:
                 raise UseError(f"data.path: {error}") from error
         count: int = self._counted[key]
@@ -264,7 +287,7 @@ class Hours(NamedTuple):
 
 
 def _hours(sizes: Sizes, card: Card | None) -> Hours:
-    spent = [one.hours(card, sizes.profile) if card else (None, False) for one in sizes.asked]
+    spent = [one.hours(card) if card else (None, False) for one in sizes.asked]
     whole = sum((hours or 0.0) * one.count * one.ranks for one, (hours, _) in zip(sizes.asked, spent, strict=True))
     return Hours([hours for hours, _ in spent], whole, all(measured for _, measured in spent))
 

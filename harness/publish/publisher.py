@@ -17,8 +17,9 @@ from harness.core.signature import canonical, flat
 from harness.core.store import Store
 from harness.declare.request import FILMS
 from harness.declare.run_name import counted_overrides
+from harness.plan.child import Child
 from harness.plan.kinds import DATA, GENERATE, REPORT, SCORE, TRAIN
-from harness.plan.pipeline import Child, Pipeline
+from harness.plan.pipeline import Pipeline
 from harness.publish.curves import score_curves
 from harness.publish.model_card import Adapter, about, card, scores
 from harness.publish.text import MetricRow, child_text, parent_text, rows_of

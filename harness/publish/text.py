@@ -8,7 +8,7 @@ from benchmarks.scorers.metric import Metric
 from harness.core.signature import flat
 from harness.core.text import markdown_table
 from harness.declare.request import Request
-from harness.plan.pipeline import Child
+from harness.plan.child import Child
 from reports.artifacts import ANSWER, DOCUMENT, PAGE, TABLE
 from reports.tables.labels import ARROWS
 

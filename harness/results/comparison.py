@@ -1,6 +1,6 @@
 """Experiments side by side, and beside them anybody's scored videos: one results frame, and what a report must know of it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import UseError
 from harness.core.job import Job
 from harness.core.store import Store
-from harness.results.frame import joined, results_frame
+from harness.results.drifts import drifts_of
+from harness.results.frame import joined, score_rows
 from harness.results.info import SEEDS, costs, forecast_share, report_info, settings_read
 from harness.results.reports import report_job
 from harness.results.scored_videos import ScoredVideos, scored_videos
@@ -64,10 +65,14 @@ def compared(store: Store, experiments: Sequence[str], scored: Sequence[str]) ->
     tracks = _shared_tracks([info for _, info in found])
     parts = _parts(found, tracks)
     info = replace(_joint_info(parts, tracks), experiment=" + ".join(experiments))
-    joint = _without_repeats(joined(_frame_of(part, tracks) for part in parts))
+    films = _films(parts, tracks)
+    joint = joined(
+        score_rows(folder, experiment=info.experiment, variant=row, track=track, seed=seed)
+        for (row, track, seed), folder in films
+    )
     joint, info = on_shared_samples(joint, info, jobs)
     info = with_known(info, jobs[0], joint)
-    frames, drifts = [joint], [_drifts_of(part) for part in parts]
+    frames, drifts = [joint], [drifts_of(films)]
     if scored:
         info = replace(info, caption=_caption_beside_seeds(info.caption, parts[0].info.seeds))
     for one in _chosen_videos(store, scored, info):
@@ -144,16 +149,21 @@ def _joint_info(parts: Sequence[_Part], tracks: list[str]) -> "ReportInfo":
         variants=_first_of_each(part.renamed(part.info.variants) for part in parts),
         settings=_settings_by_row(parts, tracks),
         errors=_first_of_each(part.renamed(part.info.errors) for part in parts),
-        videos={
-            track: _first_of_each(part.renamed(part.info.videos.get(track, {})) for part in parts) for track in tracks
-        },
-        frames={
-            track: _first_of_each(part.renamed(part.info.frames.get(track, {})) for part in parts) for track in tracks
-        },
+        videos=_by_track(parts, tracks, lambda info: info.videos),
+        frames=_by_track(parts, tracks, lambda info: info.frames),
+        misses=_by_track(parts, tracks, lambda info: info.misses),
+        looks=max(info.looks for info in infos),
         trainings=_trainings(parts),
         objects=max(info.objects for info in infos),
         trivial=tuple(dict.fromkeys(row for row in _trivial_rows(parts) if row != first.names[first.info.baseline])),
     )
+
+
+def _by_track(
+    parts: Sequence[_Part], tracks: Sequence[str], of: "Callable[[ReportInfo], Mapping[str, Mapping[str, Any]]]"
+) -> dict[str, dict[str, Any]]:
+    """Track -> row -> what the first description with that row has of it."""
+    return {track: _first_of_each(part.renamed(of(part.info).get(track, {})) for part in parts) for track in tracks}
 
 
 def _trainings(parts: Sequence[_Part]) -> dict[str, dict[int, str]]:
@@ -188,23 +198,15 @@ def _settings_by_row(parts: Sequence[_Part], tracks: Sequence[str]) -> dict[str,
     return {row: {key: value for key, value in read.items() if key in kept} for row, read in found.items()}
 
 
-def _frame_of(part: _Part, tracks: Sequence[str]) -> "pd.DataFrame":
-    frame = results_frame(part.job)
-    frame = frame[frame["track"].isin(tracks)]
-    return frame.assign(variant=frame["variant"].map(part.names))
-
-
-def _drifts_of(part: _Part) -> "pd.DataFrame":
-    assert part.info.drifts is not None  # report_info has them
-    drifts = part.info.drifts[part.info.drifts["variant"].isin(part.names)]
-    return drifts.assign(variant=drifts["variant"].map(part.names))
-
-
-def _without_repeats(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Without the rows of films that another part has too."""
-    from reports.statistics.frame import KEYS
-
-    return frame[~frame.duplicated([key for key in KEYS if key != "experiment"])]
+def _films(parts: Sequence[_Part], tracks: Sequence[str]) -> list[tuple[tuple[str, str, int], Path]]:
+    """The score artifacts of all parts by (row, track, seed); what several parts have stands there once."""
+    found = (
+        ((part.names[name], track, seed), folder)
+        for part in parts
+        for (name, seed, track), folder in zip(part.job.settings["scored"], part.job.inputs["score"], strict=True)
+        if track in tracks
+    )
+    return list(dict.fromkeys(found))
 
 
 def _caption_beside_seeds(caption: str, seeds: Sequence[int]) -> str:

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.store import Store
 from harness.declare.request import MADE
@@ -11,6 +13,9 @@ from harness.results.frame import results_frame
 from harness.results.info import report_info
 from harness.results.reports import job_of
 from reports.artifacts import SUMMARY
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def undecided(pipeline: Pipeline, store: Store) -> dict[str, int]:
@@ -24,22 +29,21 @@ def undecided(pipeline: Pipeline, store: Store) -> dict[str, int]:
 
 
 def _undecided(pipeline: Pipeline, store: Store) -> Iterator[tuple[str, int]]:
-    import pandas as pd
-
     from reports.statistics.measures import lead_measure
     from reports.tables.answer import kinds
 
-    baseline = pipeline.request.experiment.baseline
-    summary = pd.read_csv(store.find(pipeline.report) / SUMMARY)
-    made = [child.variant.name for child in pipeline.children if child.resolved.settings.generate.method == MADE]
-    compared = [name for name in dict.fromkeys(made) if name != baseline]
+    children = {child.variant.name: child for child in pipeline.children}
+    baseline = children[pipeline.request.experiment.baseline]
+    summary = _summary(store.find(pipeline.report))
+    made = {name: one for name, one in children.items() if one.resolved.settings.generate.method == MADE}
     for track in pipeline.request.experiment.tracks:
         lead = lead_measure(summary, track)
+        compared = [name for name, one in made.items() if not one.has_films_of(baseline, track)]
         rows = summary[(summary["track"] == track) & summary["variant"].isin(compared)]
         rows = rows[(rows["metric"] == lead.metric) & (rows["statistic"] == lead.statistic)] if lead else rows.iloc[:0]
         rows = rows[rows["delta_n"] > 0]
         found, samples = kinds(rows), dict(zip(rows["variant"], rows["delta_n"].astype(int), strict=True))
-        decided = {*found.worse["variant"], *found.better["variant"]}
+        decided = {*found.worse["variant"], *found.better["variant"], *found.same["variant"]}
         yield from ((f"{name} on {track}", samples.get(name, 0)) for name in compared if name not in decided)
 
 
@@ -50,8 +54,6 @@ def shown_by(later: Pipeline, pipeline: Pipeline, store: Store) -> float:
     Of all rows and tracks, decided or not, and by their spreads alone, so that it does not depend on any difference. NaN where no
     spread is known.
     """
-    import pandas as pd
-
     from reports.statistics.frame import validated
     from reports.statistics.lead_pairs import lead_rows
     from reports.statistics.power import shown_with
@@ -60,7 +62,7 @@ def shown_by(later: Pipeline, pipeline: Pipeline, store: Store) -> float:
     folder = store.find(pipeline.report)
     job = job_of(store, folder, pipeline.request.name)
     info = report_info(job)
-    view = ReportView(validated(results_frame(job), info), pd.read_csv(folder / SUMMARY), info)
+    view = ReportView(validated(results_frame(job), info), _summary(folder), info)
     seeds, told = (len(one.request.experiment.seeds) for one in (later, pipeline)), []
     more = next(seeds) / next(seeds)
     for track in view.tracks:
@@ -68,6 +70,14 @@ def shown_by(later: Pipeline, pipeline: Pipeline, store: Store) -> float:
         told += [shown_with(lead_rows(track), more, films, info.alpha)] * len(lead_rows(track))
     known = [math.log(one) for one in told if not math.isnan(one)]
     return math.exp(sum(known) / len(known)) if known else math.nan
+
+
+def _summary(report: Path) -> "pd.DataFrame":
+    """As it was written: a variant may be called 100, or null."""
+    import pandas as pd
+
+    text = dict.fromkeys(("variant", "track", "metric", "statistic"), str)
+    return pd.read_csv(report / SUMMARY, dtype=text, keep_default_na=False, na_values=[""])
 
 
 def _films(pipeline: Pipeline, track: str) -> int:

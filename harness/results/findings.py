@@ -22,8 +22,8 @@ _OPENING = """
 Every question in one line: what these films answer, what is published about it, and what it cost to ask; a section each
 follows, with the numbers. The command below runs what is missing and makes this page; stop it at any time, it goes on from
 there. A variant is called better or worse where the interval of its difference to the baseline lies off zero, and does so still
-once all variants are accounted for; all else is undecided. `harness report NAME` has every measure, figure and film of a
-question, `harness show NAME` says what each variant sets.
+once all variants are accounted for; of the others the verdict says what is known. `harness report NAME` has every measure, figure
+and film of a question, `harness show NAME` says what each variant sets.
 """
 _ELSEWHERE = """
 What is published was measured on other models, with other metrics: compare which change helps and which harms, not the numbers.

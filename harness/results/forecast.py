@@ -17,7 +17,8 @@ from harness.results.trainings import forecast_measure, known
 
 if TYPE_CHECKING:
     from benchmarks.arrays import Floats
-    from harness.plan.pipeline import Child, Pipeline
+    from harness.plan.child import Child
+    from harness.plan.pipeline import Pipeline
     from reports.statistics.forecast import Forecast
     from reports.statistics.trainings import Made, Trainings
 

@@ -33,12 +33,14 @@ def foreseen_lines(pipeline: "Pipeline", store: Store) -> Iterator[str]:
     seeds = len(pipeline.request.experiment.seeds)
     trainings = {name: tuple(one.train.values()) for name, one in made.items()}
     trained = len({one for one in trainings.values() if one})
-    of_baseline = trainings.get(pipeline.request.experiment.baseline, ())
+    baseline = children[pipeline.request.experiment.baseline]
+    of_baseline = trainings.get(baseline.variant.name, ())
     # A row of the baseline's own training is not shifted beside it; the comparison that shows least counts.
     sides = max((bool(one) + bool(of_baseline) for one in trainings.values() if one != of_baseline), default=0)
     settings = pipeline.children[0].resolved.settings
     for track in pipeline.request.experiment.tracks:
-        films, rows = film_count(settings, pipeline.request.experiment.track(track)), len(made) - 1
+        films = film_count(settings, pipeline.request.experiment.track(track))
+        rows = sum(not one.has_films_of(baseline, track) for one in made.values())
         found = _known(store, trained_alike(pipeline), track)
         if found is None or rows < 1 or films < FEWEST:
             continue

@@ -13,7 +13,7 @@ from harness.core.provenance import facts
 from harness.core.signature import unhashed
 from harness.core.store import SIGNATURE_DIGITS, read_manifest
 from harness.core.text import duration
-from harness.declare.profiles import CAPTION, PROFILES, Profile
+from harness.declare.profiles import CAPTION, PROFILES
 from harness.declare.request import MADE
 from harness.declare.settings import Settings
 from harness.declare.spec import TRIVIAL
@@ -60,7 +60,7 @@ def report_info(job: Job) -> ReportInfo:
             frames.setdefault(track, {})[variant] = str(lossless) if lossless.is_file() else videos[track][variant][0]
     shown = zip(settings.get("errors", ()), job.inputs.get("errors", ()), strict=True)
     errors = {variant: str(folder.resolve()) for (variant, seed), folder in shown if seed == settings["seeds"][0]}
-    backbone, caption = _backbone(job, PROFILES.get(settings["profile"]))
+    backbone, caption = backbone_of(job)
     return ReportInfo(
         experiment=settings["experiment"],
         question=settings["question"],
@@ -128,8 +128,12 @@ def trainings(job: Job) -> dict[str, dict[int, str]]:
     return found
 
 
-def _backbone(job: Job, profile: Profile) -> tuple[str, str]:
-    """What the films come from, and what they may claim: as the profile says, unless another backbone was named."""
+def backbone_of(job: Job) -> tuple[str, str]:
+    """What the films come from, and what they may claim: as the profile says, unless another backbone was named.
+
+    Raises UseError for a profile that is unknown here.
+    """
+    profile = PROFILES.get(job.settings["profile"])
     read = [read_manifest(folder)["identity"] for folder in job.inputs["generate"]]
     names = dict.fromkeys(str(one["backbone.name"]) for one in read if "backbone.name" in one)
     if set(names) <= {profile.named}:

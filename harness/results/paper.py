@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import UseError
 from harness.core.store import Store
-from harness.declare.profiles import PROFILES
 from harness.declare.spec import matching
 from harness.results.frame import joined, results_frame
+from harness.results.info import backbone_of
 from harness.results.reports import finished_reports, report_job
 from harness.results.scored_videos import OTHERS, RECORDS, scored_videos
 
@@ -30,11 +30,13 @@ def paper_table(store: Store, table: str, form: "paper.Form", only: str | None) 
     for name in finished_reports(store.root):
         try:
             job = report_job(store, name)
-        except UseError as error:
-            print(f"left out: {error}", file=sys.stderr)
+            backbone, _ = backbone_of(job)
+            rows = results_frame(job)
+        except (UseError, ValueError) as error:  # of an older version, or its scores are damaged
+            print(f"left out: {name}: {error}", file=sys.stderr)
             continue
-        frames.append(results_frame(job))
-        about[name] = PROFILES.get(job.settings["profile"]).backbone
+        frames.append(rows)
+        about[name] = backbone
     scored = scored_videos(store)
     frames += [one.rows(store) for one in scored]
     about |= {RECORDS: OTHERS} if scored else {}

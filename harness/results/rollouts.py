@@ -13,7 +13,8 @@ from harness.plan.rollouts import rollout_of
 from harness.results.misses import FORETOLD, misses
 
 if TYPE_CHECKING:
-    from harness.plan.pipeline import Child, Pipeline
+    from harness.plan.child import Child
+    from harness.plan.pipeline import Pipeline
     from reports.statistics.foretold import Foretold
 
 HEAD = ("variant", "late placed PSNR, dB", "late background PSNR, dB", "objects, of 0.7")

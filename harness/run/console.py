@@ -125,8 +125,9 @@ class Console:
 
 
 def _text(progress: Mapping[str, Any]) -> str:
-    """Such as "clip 3/50, about 12 min left"."""
-    done, total = progress["done"], progress["total"]
-    taken = time.time() - progress["since"]
-    left = taken * (total / done - 1) if done and taken > 0 else None  # less than none: the clock was set back
-    return how_far(progress) if left is None else f"{how_far(progress)}, about {duration(left)} left"
+    """Such as "clip 3/50, about 12 min left", or "codec step 3/50, about 12 min, then step"."""
+    then = f", then {progress['then']}" if progress.get("then") else ""  # a file of an earlier version has none
+    if (pace := progress.get("pace")) is None:
+        return how_far(progress) + then
+    left = duration(pace * (progress["total"] - progress["done"]))
+    return f"{how_far(progress)}, about {left}{then or ' left'}"

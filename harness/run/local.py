@@ -49,13 +49,14 @@ class Local:
     def __init__(self, jobs: int, facts: Mapping[str, str] | None = None) -> None:
         """`jobs` stages side by side; `facts`, such as package versions, go into every manifest."""
         self._cards = visible_gpus()
-        self._per_card = bool(self._cards)
-        self.slots = jobs = min(jobs, len(self._cards)) if self._per_card else jobs
+        self._card_count = len(self._cards)
+        self.slots = jobs = min(jobs, self._card_count) if self._card_count else jobs
         self._facts = dict(facts or {})
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="stage")
         self._idle: list[_Worker] = []
         self._busy: set[_Worker | _Launched] = set()
         self._guard = threading.Lock()
+        self._freed = threading.Condition(self._guard)  # told whenever a stage gives its cards back
         self._closed = False
         # Workers inherit these; they must be set before a library is loaded there.
         os.environ[HARNESS_PID] = f"{socket.gethostname()}:{os.getpid()}"
@@ -76,6 +77,7 @@ class Local:
         """End all workers, also in the middle of a stage: what it has saved stays, and it can be resumed."""
         with self._guard:
             self._closed = True
+            self._freed.notify_all()
             launched = [one for one in self._busy if isinstance(one, _Launched)]
             workers = [*self._idle, *(one for one in self._busy if isinstance(one, _Worker))]
             self._idle = []
@@ -88,17 +90,21 @@ class Local:
 
     @contextmanager
     def _own_cards(self, node: Node) -> Iterator[dict[str, str]]:
-        """The environment that shows a stage its cards alone; the scheduler starts no more stages than there are cards."""
-        if not self._per_card or node.ranks > self.slots:  # more ranks than cards here: other machines have theirs
+        """The environment that shows a stage its cards alone, once they are free: trials of a sweep have a schedule each."""
+        if not self._card_count:
             yield {}
             return
-        with self._guard:
-            mine, self._cards = self._cards[: node.ranks], self._cards[node.ranks :]
+        count = min(node.ranks, self._card_count)
+        with self._freed:
+            self._freed.wait_for(lambda: self._closed or len(self._cards) >= count)
+            self._refuse_if_closed()
+            mine, self._cards = self._cards[:count], self._cards[count:]
         try:
-            yield {VISIBLE: ",".join(mine)}
+            yield {VISIBLE: ",".join(mine)} if count == node.ranks else {}  # of more ranks other machines have theirs
         finally:
-            with self._guard:
+            with self._freed:
                 self._cards += mine
+                self._freed.notify_all()
 
     def _call(self, store: Store, node: Node) -> None:
         with self._own_cards(node) as environment:
@@ -118,9 +124,9 @@ class Local:
         finally:
             with self._guard:
                 self._busy.discard(worker)
-                if not lost and not self._per_card:
+                if not lost and not self._card_count:
                     self._idle.append(worker)
-            if self._per_card:
+            if self._card_count:
                 worker.pool.shutdown()
 
     def _take(self, environment: dict[str, str]) -> "_Worker":

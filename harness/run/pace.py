@@ -43,8 +43,8 @@ class Pace:
         return done / self._whole, (self._whole - done) * pace
 
     def _share(self, running: Running) -> float:
-        """How much of what this command has to do of a stage is done."""
-        if not running.progress or not running.progress["total"]:
+        """How much of what this command has to do of a stage is done: of its last part, where it counts several."""
+        if not running.progress or not running.progress["total"] or running.progress.get("then"):
             return 0.0
         share = running.progress["done"] / running.progress["total"]
         first = self._first.setdefault(running.node.signature, share)

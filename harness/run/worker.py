@@ -148,12 +148,10 @@ class _Clock:
         self._folder, self._now = folder, now
         earlier = json.loads((folder / ELAPSED).read_text())["seconds"] if (folder / ELAPSED).is_file() else 0.0
         self._start = now() - float(earlier)
-        # As if all attempts had been one, so that done / (now - since) is the pace of a resumed stage too.
-        self._since = time.time() - float(earlier)
         self._written = -PROGRESS_EVERY
         self._first: tuple[int, float] | None = None  # units done in this attempt when the first was reported, and when
         self._pace: float | None = None  # seconds a unit since then: without what was loaded before
-        self._units = 0
+        self._units, self._unit = 0, ""
 
     def seconds(self) -> float:
         return self._now() - self._start
@@ -165,15 +163,17 @@ class _Clock:
     def save(self) -> None:
         write_json(self._folder / ELAPSED, {"seconds": self.seconds()})
 
-    def progress(self, done: int, total: int, unit: str) -> None:
-        self._count(done, total)
+    def progress(self, done: int, total: int, unit: str, then: str) -> None:
+        self._count(done, total, unit)
         if self._now() - self._written >= PROGRESS_EVERY or done >= total:
-            told = {"done": done, "total": total, "unit": unit, "since": self._since, "pace": self._pace}
+            told = {"done": done, "total": total, "unit": unit, "then": then, "pace": self._pace}
             write_json(self._folder / PROGRESS, told)
             self.save()
             self._written = self._now()
 
-    def _count(self, done: int, total: int) -> None:
+    def _count(self, done: int, total: int, unit: str) -> None:
+        if unit != self._unit:  # what came before, such as a codec's training, is fixed
+            self._first, self._pace, self._unit = None, None, unit
         first, when = self._first or (done, self._now())
         self._first, self._units = (first, when), total
         if done > first:
@@ -184,7 +184,7 @@ def _job(
     store: Store,
     node: Node,
     folder: Path,
-    progress: Callable[[int, int, str], None],
+    progress: Callable[[int, int, str, str], None],
     rank: int,
     others: Callable[[], None] = lambda: None,
 ) -> Job:

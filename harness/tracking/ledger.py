@@ -49,6 +49,10 @@ class Ledger:
         """MLflow ids of every known run by its key."""
         return {run: entry["run_id"] for run, entry in self._runs.items()}
 
+    def marks_of(self, run_id: str) -> dict[str, Mark] | None:
+        """The marks of the run with this MLflow id, None where this store has made no such run."""
+        return next((entry["pieces"] for entry in self._runs.values() if entry["run_id"] == run_id), None)
+
     def refresh(self) -> None:
         """Take over what other commands have written since."""
         self._runs = self._read()

@@ -139,6 +139,12 @@ class Tracker:
         """The MLflow id of the run, None as long as it has not been made."""
         return self._ledger.run_id(run)
 
+    def left_open(self, run_id: str) -> bool:
+        """Whether this store's commands made the run with this MLflow id, and none of them has sent how it ended."""
+        self._ledger.refresh()
+        marks = self._ledger.marks_of(run_id)
+        return marks is not None and status_in(marks.get("status")) in ("", "RUNNING")
+
     def close(self, wait_s: float = 60.0) -> int:
         """Upload the rest, unless the server is away or nothing moves for `wait_s`. Returns the number left out."""
         with self._change:

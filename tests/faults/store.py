@@ -20,7 +20,7 @@ def some_files(job: Job) -> None:
     (job.folder / "deep").mkdir(exist_ok=True)
     for done, (name, size) in enumerate((("a", 10), ("deep/b", 300_000), ("deep/c", 0)), start=1):
         (job.folder / name).write_bytes(given + b"x" * size)
-        job.progress(done, 3, "file")
+        job.counting("file")(done, 3)
 
 
 _FIRST = node("one", identity={"n": 1}, kind="first")

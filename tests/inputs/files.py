@@ -127,7 +127,8 @@ def _experiments(root: Path) -> None:
         "unknown_compare": ('"""Q?"""', FULL, ', compare_to="svi-99"'),
         "unknown_orderings": ('"""Q?"""', FULL, ', orderings="nobody"'),
         "yes_of_nobody": ('"""Q?"""', FULL, ', yes_if=("nobody", "worse")'),
-        "yes_of_what": ('"""Q?"""', FULL, ', yes_if=("full", "nicer")'),
+        "yes_of_what": ('"""Q?"""', FULL + '    yield Variant("b")\n', ', yes_if=("b", "nicer")'),
+        "yes_of_the_baseline": ('"""Q?"""', FULL, ', yes_if=("full", "worse")'),
         "raises": ('"""Q?"""', "    raise RuntimeError('said')\n    yield", ""),
         "recursion": ('"""Q?"""', "    return mine()\n    yield", ""),
     }

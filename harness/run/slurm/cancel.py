@@ -11,7 +11,7 @@ SHORTEST = 4  # hex digits of a signature that may stand for it
 
 
 def cancel_jobs(store: Store, names: Sequence[str], say: Callable[[str], None]) -> None:
-    """Cancel an experiment's jobs, but for those that another one wants too; a stage's; a job or an array by its id.
+    """Cancel experiments' jobs, but for those that one not named wants too; a stage's; a job or an array by its id.
 
     Raises UseError for a name that stands for nothing, before anything is cancelled.
     """
@@ -26,7 +26,12 @@ def cancel_jobs(store: Store, names: Sequence[str], say: Callable[[str], None]) 
             active[seen.job] = record
     chosen: dict[str, JobRecord] = {}
     for name in names:
-        chosen |= _named(name, active, say)
+        chosen |= _named(name, names, active)
+    for job, record in active.items():
+        others = [experiment for experiment in record.experiments if experiment not in names]
+        if job not in chosen and len(others) < len(record.experiments):
+            wanting = f"{others[0]} wants" if len(others) == 1 else f"{', '.join(others)} want"
+            say(f"left: Slurm job {job}, {record.stage}, which {wanting} too; name the stage to cancel it all the same")
     if chosen:
         try:
             queue.cancel(chosen)
@@ -36,7 +41,8 @@ def cancel_jobs(store: Store, names: Sequence[str], say: Callable[[str], None]) 
         say(f"cancelled: Slurm job {job}, {record.kind} {record.label}")
 
 
-def _named(name: str, active: dict[str, JobRecord], say: Callable[[str], None]) -> dict[str, JobRecord]:
+def _named(name: str, names: Sequence[str], active: dict[str, JobRecord]) -> dict[str, JobRecord]:
+    """What one of the names stands for; of an experiment, what none but those named want."""
     exact = {job: record for job, record in active.items() if name in (job, job.partition("_")[0], record.stage)}
     if exact:
         return exact
@@ -47,12 +53,6 @@ def _named(name: str, active: dict[str, JobRecord], say: Callable[[str], None]) 
             raise UseError(f"{name} may be {', '.join(r.stage for r in begun.values())}; give more of it")
         return begun
     wanted = {job: record for job, record in active.items() if name in record.experiments}
-    shared = {job: record for job, record in wanted.items() if len(record.experiments) > 1}
-    for job, record in shared.items():
-        others = ", ".join(other for other in record.experiments if other != name)
-        say(
-            f"left: Slurm job {job}, {record.stage}, which {others} wants too; name the stage to cancel it all the same"
-        )
     if not wanted:
         known = [f"{record.stage} (Slurm job {job})" for job, record in active.items()]
         known += dict.fromkeys(experiment for record in active.values() for experiment in record.experiments)
@@ -60,4 +60,4 @@ def _named(name: str, active: dict[str, JobRecord], say: Callable[[str], None]) 
             f"{name}: no Slurm job under way has this name; expected one of: {', '.join(known) or 'none is under way'}. "
             "Nothing was cancelled"
         )
-    return {job: record for job, record in wanted.items() if job not in shared}
+    return {job: record for job, record in wanted.items() if set(record.experiments) <= set(names)}

@@ -27,7 +27,7 @@ WAITING = 60.0  # seconds that a job may wait before it is said why
 
 @dataclass
 class Stage:
-    """A stage that the scheduler wants; `record` once there is a job for it."""
+    """A stage that a schedule wants, or several that share its future; `record` once there is a job for it."""
 
     store: Store
     node: Node
@@ -66,11 +66,17 @@ class Slurm:
         self.close()
 
     def submit(self, store: Store, node: Node) -> Future[None]:
-        """A job for the stage, in one array with others of its kind; or the job that an earlier command left."""
+        """A job for the stage, in one array with others of its kind; or the job that an earlier command left.
+
+        Who asks for a stage that another thread waits for, as trials of a sweep do, is given the same future: it is sent once.
+        """
         stage = Stage(store, node, Future())
         stage.future.set_running_or_notify_cancel()
         with self._guard:
             if not self._closed.is_set():
+                for other in (*self._stages, *self._new):
+                    if other.node.signature == node.signature and not other.future.done():
+                        return other.future
                 self._new.append(stage)
                 self._wake.set()
                 return stage.future
@@ -100,9 +106,9 @@ class Slurm:
             if self._wake.wait(TICK):
                 self._wake.clear()
                 self._closed.wait(GATHER)
-            with self._guard:
+            with self._guard:  # `submit` looks for each stage in both lists
                 fresh, self._new = self._new, []
-            self._stages += fresh
+                self._stages += fresh
             try:
                 self._tick(at_once=bool(fresh))
             except QueueError as error:  # nothing is known, so nothing is concluded

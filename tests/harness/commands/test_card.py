@@ -129,6 +129,25 @@ def test_hours_and_money_follow_from_what_was_measured() -> None:
     assert "not measured: call, encode, decode" in list(told(report(step=10.0), "ablation_eimg", WAN, None, 5))[-1]
 
 
+def test_variants_of_other_methods_are_trainings_of_their_own(tmp_path: Path) -> None:
+    told_ = {
+        "alone": "yield Variant('full')",
+        "mine": "yield Variant('full'); yield Variant('again', {'generate.steps': 7}); "
+        "yield Variant('noise', {'method.objective': 'history_corruption'}); "
+        "yield Variant('long', {'method.generation': 'free_noise'})",
+    }
+    (tmp_path / "mine.py").write_text(
+        "from harness import Variant, experiment\n"
+        + "".join(
+            f"\n\n@experiment(tracks=('consistent-50s',), trivial=False)\ndef {name}():\n    'Which?'\n    {yielded}\n"
+            for name, yielded in told_.items()
+        )
+    )
+    alone, mine = (amount(f"{tmp_path / 'mine.py'}:{name}", WAN) for name in told_)
+    assert (alone.trainings, mine.trainings) == (1, 2)
+    assert mine.films == 4 * alone.films
+
+
 def test_sizes_that_did_not_fit_say_why() -> None:
     row = report(step=1.0).sizes[0].model_copy(update={"seconds": None, "note": "does not fit"})
     shown = card.text_of(report().model_copy(update={"sizes": (row,)}), [])
@@ -136,3 +155,17 @@ def test_sizes_that_did_not_fit_say_why() -> None:
     assert (
         card.cells(CheckRow(name="x", state="passed", measured=1e-6, tolerance=1e-4))[-1] == "1e-06 of at most 0.0001"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--gpu", "weights"), "--gpu examines a card alone; leave out weights"),
+        (("--gpu", "--install", "vbench"), "leave out --install vbench"),
+        (("--device", "cpu"), "--device goes with --gpu"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    done = CliRunner().invoke(doctor, [*words, "--store", str(tmp_path)])
+    assert isinstance(done.exception, UseError)
+    assert said in str(done.exception)

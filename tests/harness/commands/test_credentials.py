@@ -18,9 +18,9 @@ from harness.tracking import RunInfo, Tracker, resolve_uri
 from sweeps import publish
 from tests.harness.small import ONE_TRACK, SMALL, harness
 
-SECRET = "Geheim#4711"
+SECRET = "Geheim#Zwerg"
 URI = f"http://admin:{quote(SECRET)}@127.0.0.1:9"  # nobody listens there
-FORMS = (SECRET, quote(SECRET), "4711", "admin")
+FORMS = (SECRET, quote(SECRET), "Zwerg", "admin")  # no digits: names in the store are hexadecimal
 FASTER = {"data.fps": "1", "generate.steps": "1"}
 QUICK = tuple(f"{key}={value}" for key, value in (dict(word.split("=") for word in SMALL) | FASTER).items())
 

@@ -36,6 +36,10 @@ def test_runs_are_listed_and_shown(store: Path) -> None:
     shown = harness("runs", "show", SECOND, store=store).stdout
     assert "train.steps=12" in shown
     assert f"--name {SECOND} " in shown
+    assert f"harness run --store {store} ablation_eimg " in shown
+    own = str(store / "reports" / SECOND / "report.html")
+    over = harness("report", SECOND, "--format", "html", "--output", own, store=store)
+    assert (over.returncode, "is a file of the store itself" in over.stderr) == (2, True)
     unknown = harness("runs", "show", "tlak", store=store)
     assert (unknown.returncode, "did you mean 'talk'?" in unknown.stderr) == (2, True)
 

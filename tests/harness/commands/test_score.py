@@ -1,11 +1,8 @@
-"""`harness score` and `harness doctor`: videos that any method made, from the check to the table."""
+"""`harness score`: videos that any method made, from the check to the table."""
 
 import json
 import os
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,23 +18,11 @@ from harness.declare.settings import ScoreSettings
 from harness.results.scored_videos import ScoredVideos
 from harness.run.local import THREADS
 from tests.benchmarks.vbench.vbench_videos import moving_frames, write_video
-from tests.benchmarks.vbench.vbench_weights import write_clip_b
-from tests.harness.small import ONE_TRACK, ROOT, SMALL, environment, harness
+from tests.harness.commands.judged import run
+from tests.harness.small import ONE_TRACK, SMALL
 from tests.once import made_once
 
 TRACK = ("--track", "consistent-50s")
-
-
-@pytest.fixture(scope="session")
-def weights() -> Path:
-    """A small CLIP by its published name, and nothing else."""
-    return made_once("small CLIP", lambda folder: write_clip_b(folder, width=64, layers=1))
-
-
-def run(weights: Path, *arguments: str, store: Path, judge: Path | None = None) -> subprocess.CompletedProcess[str]:
-    places = {name: str(weights) for name in ("VBENCH_CACHE_DIR", "TORCH_HOME", "HARNESS_WEIGHTS")}
-    places["HARNESS_VBENCH_ENV"] = str(judge or weights / "none")
-    return harness(*arguments, store=store, variables=places)
 
 
 def videos(folder: Path, height: int = 32, seed: int = 0, names: tuple[str, ...] = ("a", "<b>b&amp;")) -> Path:
@@ -340,59 +325,6 @@ def test_the_official_package_judges_the_same_videos(weights: Path, scored: tupl
     assert float(apart) <= 1e-6
     assert int(videos) == 2
     assert "background consistency (official)" in done.stdout
-
-
-def test_doctor_names_every_missing_file_its_place_and_licence(weights: Path, tmp_path: Path) -> None:
-    done = run(weights, "doctor", "--json", store=tmp_path / "runs")
-    assert done.returncode == 0, done.stderr
-    found = {one["name"]: one for one in json.loads(done.stdout)}
-    assert found["ViT-B-32.pt"]["state"] == "ok"
-    assert found["raft-things.pth"]["state"] == "missing"
-    assert str(weights / "raft_model" / "models") in found["raft-things.pth"]["text"]
-    assert "licence BSD-3-Clause" in found["raft-things.pth"]["text"]
-    assert found["vbench 0.1.5"]["state"] == "missing"
-    assert {"sfd_face.pth", "syncnet_v2.model", "i3d_pretrained_400.pt"} <= set(found)
-    assert not (tmp_path / "runs").exists()
-
-
-def test_doctor_says_in_short_what_is_there_and_all_of_a_topic_that_is_named(weights: Path, tmp_path: Path) -> None:
-    short = run(weights, "doctor", store=tmp_path / "runs").stdout
-    assert re.search(r"missing  VBench .* of 7 files are here", short)
-    assert "licence" not in short.partition("What is missing")[0]
-    assert len(short.splitlines()) <= 16
-    named = run(weights, "doctor", "weights", store=tmp_path / "runs").stdout
-    assert named.startswith("weights\n")
-    assert "licence BSD-3-Clause" in named
-    assert "packages" not in named
-
-
-def test_doctor_loads_no_torch_and_hashes_no_weights() -> None:
-    code = """
-import sys
-sys.argv = ["harness", "doctor"]
-from harness.cli import main
-from benchmarks import weights
-weights._sha256 = None
-try:
-    main()
-except SystemExit as end:
-    print(end.code, "torch" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment())
-    assert done.stdout.splitlines()[-1] == "0 False", done.stderr
-
-
-def test_doctor_keeps_its_json_apart_from_what_install_says(weights: Path, tmp_path: Path) -> None:
-    python = tmp_path / "judge" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text("#!/bin/sh\necho '[]'\n", encoding="utf-8")  # an environment in which nothing is wrong
-    python.chmod(0o755)
-    (tmp_path / "judge" / "READY").write_text(official._recipe(), encoding="utf-8")
-    judge = tmp_path / "judge"
-    done = run(weights, "doctor", "--install", "vbench", "--json", store=tmp_path / "runs", judge=judge)
-    assert done.returncode == 0, done.stderr
-    assert {one["name"]: one["state"] for one in json.loads(done.stdout)}["vbench 0.1.5"] == "ok"
-    assert f"{judge} is up to date" in done.stderr
 
 
 @pytest.mark.slow

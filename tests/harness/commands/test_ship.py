@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from harness.commands.ship import main, training_of
 from harness.core.job import Job
 from harness.core.store import Store
-from harness.declare.profiles import PROFILES
+from harness.declare.profiles import embedded
 from harness.plan import shipped as places
 from harness.plan.shipped import CARD, UNPACK, taken
 from harness.stages.shipped import unpack
@@ -68,7 +68,7 @@ def test_a_shortened_training_is_packed_found_and_unpacked(packed: Path, tmp_pat
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
 def test_what_is_shipped_belongs_to_a_profile_and_is_small(folder: Path, tmp_path: Path) -> None:
     """Where this fails, a setting or a stage's version has changed since: ship the profile anew."""
-    nodes = [training_of(name, Store(tmp_path), {}) for name in PROFILES.names() if PROFILES.get(name).named == "tiny"]
+    nodes = [training_of(name, Store(tmp_path), {}) for name in embedded()]
     assert folder in [places.shipped_folder(node.kind, node.signature) for node in nodes]
     assert sum(file.stat().st_size for file in folder.rglob("*")) < MOST_BYTES
     assert {"commit", "seed"} <= set((folder / CARD).read_text().replace(";", "").split())

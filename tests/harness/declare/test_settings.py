@@ -1,5 +1,6 @@
 """Settings, recipes, profiles and the pipeline that is built from them."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from harness.core.signature import flat, leaves, unhashed, unmarked
 from harness.declare.profiles import PROFILES
 from harness.declare.recipes import RECIPES
 from harness.declare.settings import Settings
-from harness.declare.spec import Variant, experiment, resolve, select
+from harness.declare.spec import Scalar, Variant, experiment, parse_overrides, resolve, select
 from harness.experiments import EXPERIMENTS
 from harness.plan import pipeline
 from harness.plan.model import Model
@@ -65,7 +66,6 @@ def test_a_field_that_is_younger_than_results_enters_a_signature_where_it_is_not
         "warmup_by": "rank",
         "augment_motion": True,
         "text": "phrases",
-        "start": "still",
         "fix": "mkl",
         "detector": "statistics",
         "clips": 100,
@@ -311,3 +311,23 @@ def test_the_command_repeats_what_was_asked_for() -> None:
         "harness run 'my file.py:mine' --profile tiny --recipe code --only full --seeds 0, "
         "tracks=consistent-50s,creative-50s train.lr=0.5"
     )
+
+
+@pytest.mark.parametrize(
+    "value", [7, 0.5, True, None, "2024", "None", "true", "1e3", " x ", "a b", "[1]", "ä", '"x"', "last"]
+)
+def test_what_a_command_repeats_is_read_as_it_was_meant(value: Scalar) -> None:
+    asked = pipeline.Request(EXPERIMENTS.get("ablation_eimg"), "mine", "tiny", (), {"eval.path": value})
+    (word,) = parse_overrides([shlex.split(asked.command)[-1]]).values()
+    assert (word, type(word)) == (value, type(value))
+
+
+def test_text_that_looks_like_a_number_is_to_be_quoted() -> None:
+    with pytest.raises(
+        UseError, match=r"""eval\.path=2024 .*: expected text; .* quotes of its own: eval\.path='"2024"'"""
+    ):
+        pipeline.variant_settings(
+            pipeline.Request(EXPERIMENTS.get("ablation_eimg"), "mine", "tiny", (), parse_overrides(["eval.path=2024"])),
+            Variant("full"),
+            0,
+        )

@@ -73,6 +73,14 @@ def test_the_variant_that_decides_a_question_must_be_there() -> None:
         yield from (FULL, NO_IMG)
 
     assert experiment(tracks=("t",), yes_if=("no_img", "worse"))(ablation).yes_if == ("no_img", "worse")
+    with pytest.raises(UseError, match="yes_if names 'full'"):
+        experiment(tracks=("t",), yes_if=("full", "worse"))(ablation)
+    with pytest.raises(
+        UseError, match=r"tracks is 'consistent-50s', expected several in brackets: .*\('consistent-50s',\)"
+    ):
+        experiment(tracks="consistent-50s")(ablation)
+    with pytest.raises(UseError, match="seeds is 3, expected several"):
+        experiment(tracks=("t",), seeds=3)(ablation)  # type: ignore[arg-type]
     with pytest.raises(UseError, match=r"yes_if names 'no_imge'.*no_img"):
         experiment(tracks=("t",), yes_if=("no_imge", "worse"))(ablation)
     with pytest.raises(UseError, match="yes_if"):

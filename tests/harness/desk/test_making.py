@@ -3,7 +3,7 @@
 import pytest
 
 from harness.core.errors import UseError
-from harness.desk.making import LONGEST, Making, Take, prompts_of
+from harness.desk.making import LONGEST, Making, Take, more_to_come, prompts_of
 from tests.harness.desk.films import take
 
 
@@ -98,3 +98,14 @@ def test_prompts_are_one_a_line() -> None:
         prompts_of("b\n # a")
     with pytest.raises(UseError, match="expected at most"):
         prompts_of("x" * (LONGEST + 1))
+
+
+def test_lines_that_change_while_clips_are_made_count_as_they_are_then() -> None:
+    assert more_to_come(("a", "b"), ("b",), "a")
+    assert more_to_come(("a", "a"), ("a",), "a")
+    assert not more_to_come(("b",), ("b",), "b")
+    assert not more_to_come(("a", "b", "c"), ("a",), "a")  # all but the one that was being shown were taken out
+    assert more_to_come(("a", "b", "c"), ("end",), "a")
+    assert not more_to_come(("a", "b", "c"), ("end",), "end")  # changed before the clip began
+    assert more_to_come(("b",), ("c", "d"), "b")  # two more were written meanwhile
+    assert not more_to_come(("a", "b"), (), "a")

@@ -29,6 +29,25 @@ def test_a_film_that_cannot_be_shown_leaves_the_page_to_others(tmp_path: Path) -
         assert film in [one for _, one in shown[page.films]["choices"]]
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "film"),
+    [("a\nb\nc\nd", "end", ["end"]), ("a", "a\nb\nc", ["a", "b", "c"]), ("a\nb", "", ["a", "b"])],
+)
+def test_all_prompts_are_those_that_are_there_when_each_clip_begins(
+    tmp_path: Path, first: str, then: str, film: list[str]
+) -> None:
+    name = begun(desk := desk_of(tmp_path / "runs"), tmp_path)
+    with gr.Blocks():
+        page = Page(desk, Recorder(desk))
+    tab = Tab(name)
+    own = desk.shots.own()
+    knobs = [own[key] for key in own]
+    for _ in page._shooting("all")(tab, None, "", "crop", first, "", *knobs):
+        if then and len(desk.shelf.read(name).takes) == 0:
+            page.told(tab, then)
+    assert [take.prompt for take in desk.shelf.read(name).film] == film
+
+
 def test_no_seed_is_refused_in_a_line() -> None:
     assert (seed_in(" "), seed_in("7")) == (None, 7)
     for text in ("9" * 5000, str(2**53), "-1", "x"):

@@ -8,7 +8,8 @@ from harness.core.errors import UseError
 from harness.declare.request import Request
 from harness.declare.spec import TRIVIAL, parse_overrides, select
 from harness.experiments import EXPERIMENTS
-from harness.plan.pipeline import Child, Pipeline, build
+from harness.plan.child import Child
+from harness.plan.pipeline import Pipeline, build
 from harness.results.load import load
 from reports.statistics.spending import unequal
 from reports.tables.orderings import orderings

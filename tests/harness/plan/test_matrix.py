@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.store import Store
+from harness.declare.profiles import embedded
 from harness.declare.request import Request
 from harness.declare.spec import select
 from harness.experiments import EXPERIMENTS
@@ -14,11 +15,11 @@ from harness.plan.pipeline import Pipeline, build
 from harness.plan.plan import Plan, totals
 
 
-def planned(root: Path, only: str = "*", **settings: object) -> tuple[Plan, Pipeline]:
+def planned(root: Path, only: str = "*", profile: str = "tiny", **settings: object) -> tuple[Plan, Pipeline]:
     """The ablation held against the store."""
     store = Store(root)
     experiment = select(EXPERIMENTS.get("ablation_eimg"), only)
-    pipeline = build(Request(experiment, "ablation_eimg", "tiny", overrides=settings), store.fingerprints)
+    pipeline = build(Request(experiment, "ablation_eimg", profile, overrides=settings), store.fingerprints)
     return Plan.of(pipeline.graph, store, 2, embedded=True), pipeline
 
 
@@ -39,8 +40,9 @@ def rows(plan: Plan, pipeline: Pipeline) -> dict[str, str]:
     return {line.split()[0]: line for line in matrix(plan, pipeline).splitlines() if line}
 
 
-def test_an_empty_store_has_a_time_for_every_stage_of_the_embedded_profile(tmp_path: Path) -> None:
-    plan, pipeline = planned(tmp_path)
+@pytest.mark.parametrize("profile", embedded())
+def test_an_empty_store_has_a_time_for_every_stage_of_an_embedded_profile(profile: str, tmp_path: Path) -> None:
+    plan, pipeline = planned(tmp_path, profile=profile)
     assert (plan.unknown, plan.shipped) == (0, True)
     assert 5 * 60 < plan.seconds < 60 * 60  # of two cores; the README says minutes
     shown = matrix(plan, pipeline).splitlines()

@@ -84,6 +84,18 @@ FORCING: dict[str, dict[str, Any]] = {"method": {"objective": "diffusion_forcing
     [
         ({"method": {"generation": "forcing"}}, r"needs noise levels of each latent frame, .* to diffusion_forcing"),
         ({"method": {"objective": "diffusion_forcing"}}, "needs clips that are conditioned on an image"),
+        (
+            {"method": {"objective": "anchor_tokens", "generation": "anchor_tokens"}, "condition": {"drop_image": 0.1}},
+            "anchor_tokens needs conditions that training changes in no other way, .* set condition.drop_image=0",
+        ),
+        (
+            {"method": {"objective": "anchor_tokens", "generation": "anchor_tokens"}, "data": {"augment_motion": True}},
+            "anchor_tokens needs conditions .* data.augment_motion=false",
+        ),
+        (
+            {"method": {"generation": "free_noise"}, "generate": {"overlap_from": "previous"}},
+            "free_noise needs hand-offs that the later of two clips shows, .* set generate.overlap_from=next",
+        ),
         (FORCING, "step_first needs latents that are handed on, .* set generate.handoff=latent"),
         (FORCING | {"generate": {"solver": "unipc"}}, "needs Euler steps, .* set generate.solver=euler"),
         (FORCING | {"speed": {"cache": "first_block"}}, "needs every forward of the model, .* set speed.cache=none"),

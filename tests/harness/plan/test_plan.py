@@ -93,13 +93,15 @@ def test_a_partial_stage_says_how_far_it_came(store: Store) -> None:
     folder = store.begin("train", one.signature)
     plan = Plan.of(graph(one), store)
     assert (plan.rows[0].state, plan.rows[0].why, plan.rows[0].estimate) == ("partial", "begun", None)
-    progress = {"done": 25, "total": 100, "unit": "step", "since": 0, "pace": None}
+    progress = {"done": 25, "total": 100, "unit": "step", "pace": None}
     write_json(folder / "progress.json", progress)
     commit(store, train(seed=1), 80.0)
     row = Plan.of(graph(one), store).rows[0]
     assert (row.why, row.estimate) == ("at step 25 of 100", 80.0)
     write_json(folder / "progress.json", {**progress, "pace": 0.5})
     assert Plan.of(graph(one), store).rows[0].estimate == 0.5 * 75  # whatever was loaded before the first step
+    write_json(folder / "progress.json", {**progress, "pace": 0.5, "then": "other step"})
+    assert Plan.of(graph(one), store).rows[0].estimate == 80.0  # what follows has another pace
     write_json(folder / "error.json", {"kind": "ValueError", "message": "the loss is nan", "traceback": ""})
     assert whys(one, store=store) == ["failed at step 25 of 100: the loss is nan"]
 

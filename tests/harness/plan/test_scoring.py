@@ -97,6 +97,7 @@ def test_a_metric_is_shown(file: Path) -> None:
         ),
         (("", ""), "{0}:Flicker,{0}:Flicker", "has the name 'Flicker', which .*:Flicker has too; rename it"),
         (("Flicker", "fvd"), "{0}:fvd", "has the name 'fvd', which a built-in suite has too; rename it"),
+        (("", ""), "psnr", "metric 'psnr' is built in, so it need not be named here; leave it out"),
         (("", ""), "flicker", "unknown metric 'flicker': .*or FILE.py:NAME"),
     ],
 )

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from benchmarks.artifacts import FRAMES, TRUTH
+from benchmarks.artifacts import FRAME_SCORES, FRAMES, TRUTH
 from benchmarks.films.info import FilmInfo, FilmSample
 from benchmarks.suites.record import ScoredMetric, ScoreRecord
 from harness.commands.report import show_report
@@ -21,6 +21,8 @@ from harness.results.comparison import compared
 from harness.results.reports import link_report
 from harness.results.scored_videos import RECORDS
 from reports.statistics.summary import summarise
+from reports.statistics.view import ReportView
+from reports.tables.owners import owners_grids
 from svi.generation.video import write_mp4
 from tests.undrawn import undrawn
 
@@ -109,6 +111,14 @@ def record(store: Store, name: str, videos: Path, late: float, suite: int = 1) -
     write_json(folder / f"{name}.json", about | {"command": f"harness score {videos} --name {name}"})
 
 
+def declare(store: Store, name: str, **changes: Any) -> None:
+    """Write into a finished report's identity."""
+    path = (store.root / "reports" / name).resolve() / "manifest.json"
+    about = json.loads(path.read_text())
+    about["identity"].update(changes)
+    path.write_text(json.dumps(about))
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """Two experiments that share `full` and each have a variant `small` of their own; and scored videos."""
@@ -186,10 +196,7 @@ def test_frames_in_arrays_are_those_of_the_films_that_are_compared(
 def test_the_start_image_is_known_under_the_name_of_its_row(store: Store) -> None:
     for name in ("first", "second"):
         experiment(store, name, {"full": (f"full of {name}", 29.0), "copy_image": (f"copy of {name}", 20.0)})
-        path = (store.root / "reports" / name).resolve() / "manifest.json"
-        about = json.loads(path.read_text())
-        about["identity"]["variants"]["copy_image"] = {"generate.method": "copy_image"}
-        path.write_text(json.dumps(about))
+        declare(store, name, variants={"full": {}, "copy_image": {"generate.method": "copy_image"}})
     assert compared(store, ["first"], [])[1].still == "copy_image"
     assert compared(store, ["first", "second"], [])[1].still == "first/copy_image"
 
@@ -199,6 +206,35 @@ def test_the_objects_of_the_known_world_are_counted(store: Store) -> None:
     for folder in store.root.glob("artifacts/generate/*"):
         np.savez(folder / TRUTH, places=np.zeros((len(FILMS), 8, 2, 2)))
     assert compared(store, ["one"], [])[1].objects == 2
+
+
+def test_drifts_of_shared_films_count_once_and_ratings_are_of_the_films_of_all(store: Store) -> None:
+    experiment(store, "more", {"full": ("full", 29.0)}, seeds=(0, 1))
+    generator = np.random.default_rng(0)
+    for folder in store.root.glob("artifacts/score/*"):
+        values = generator.uniform(0.4, 0.7, (len(FILMS), 100))
+        np.savez(folder / FRAME_SCORES, background_psnr=values, aesthetic_quality=values)
+    frame, info = compared(store, ["one", "more", "two"], [])
+    drifts = info.drifts
+    assert drifts is not None
+    assert not drifts.duplicated(["variant", "track", "seed", "sample", "metric", "definition", "at"]).any()
+    assert set(drifts["variant"]) == set(info.variants)
+    assert sorted(set(drifts.loc[drifts["variant"] == "full", "seed"])) == [0, 1]
+    numbers, *_, ratings = owners_grids(ReportView.of(frame, info).tracks[0])
+    assert "n = 2 seeds" in numbers.notes[0]
+    assert [row[0].text for row in ratings.rows] == list(info.rows)
+
+
+@pytest.mark.parametrize("names", [("one", "two"), ("two", "one")])
+def test_every_row_s_forecast_knows_its_misses_and_the_run_of_more_looks_sets_alpha(
+    store: Store, names: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {"clips": 2, "base": None, "trainings": [{"train.steps": 500}], "misses": {"placed_psnr": [-1.6]}}
+    monkeypatch.setattr("harness.results.misses._kept", lambda: kept)
+    declare(store, "two", looks=4)
+    _, info = compared(store, names, [])
+    assert info.misses == {TRACK: {row: {"placed_psnr": (-1.6,)} for row in info.variants}}
+    assert info.alpha == 0.05 / 4
 
 
 def test_films_of_other_scenes_are_not_compared(store: Store) -> None:

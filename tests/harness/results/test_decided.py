@@ -13,7 +13,7 @@ from harness.commands.until import Look, Looks, planned_next
 from harness.core.atomic import write_json
 from harness.core.errors import UseError
 from harness.core.store import MANIFEST, Store
-from harness.declare.spec import select
+from harness.declare.spec import Variant, select
 from harness.experiments import EXPERIMENTS
 from harness.plan.kinds import REPORT
 from harness.plan.pipeline import Pipeline, Request, build
@@ -49,6 +49,27 @@ def test_a_row_is_decided_where_the_answer_claims_a_difference(tmp_path: Path) -
     assert reported(store, pipeline, summary) == {f"no_e_vid on {TRACK}": 6}
     open_too = summary.assign(delta_holm=summary["delta_holm"].where(summary["variant"] != "base", 0.2))
     assert reported(store, pipeline, open_too) == {f"base on {TRACK}": 6, f"no_e_vid on {TRACK}": 6}
+
+
+def test_a_variant_may_be_called_as_it_likes(tmp_path: Path) -> None:
+    store, names = Store(tmp_path / "runs"), {"base": "1", "full": "100", "no_e_img": "NA", "no_e_vid": "null"}
+    asked = planned(tmp_path)
+    variants = tuple(Variant(names[v.name], dict(v.set)) for v in asked.request.experiment.variants if v.name in names)
+    called = asked.request.experiment.model_copy(update={"variants": variants, "baseline": "100"})
+    pipeline = build(Request(called, "mine", "tiny"), tmp_path / "f.json")
+    summary = summarise(study(), info())
+    kept = summary[summary["variant"].isin(names)]
+    assert reported(store, pipeline, kept.assign(variant=kept["variant"].map(names))) == {f"null on {TRACK}": 6}
+
+
+def test_what_has_the_films_of_the_baseline_is_no_row_to_decide(tmp_path: Path) -> None:
+    store, asked = Store(tmp_path / "runs"), planned(tmp_path)
+    variants = tuple(
+        Variant(v.name, {} if v.name == "no_e_vid" else dict(v.set)) for v in asked.request.experiment.variants
+    )
+    twice = asked.request.experiment.model_copy(update={"variants": variants})
+    pipeline = build(Request(twice, "mine", "tiny"), tmp_path / "f.json")
+    assert reported(store, pipeline, summarise(study(), info())) == {}
 
 
 def test_what_shares_no_scored_film_with_the_baseline_is_undecided(tmp_path: Path) -> None:

@@ -83,6 +83,11 @@ def test_variants_of_one_training_are_foreseen_as_such(tmp_path: Path, store: St
     assert foreseen(SPREAD, 2, 16, 3, 1, sides=0) < foreseen(SPREAD, 2, 16, 3, 4) / 2
 
 
+def test_a_row_with_the_films_of_the_baseline_is_no_comparison(tmp_path: Path, store: Store) -> None:
+    (line,) = foreseen_lines(planned(tmp_path, **OWN, **{"injection.p_noi": 0.0}), store)
+    assert "5 % over 2 comparisons" in line
+
+
 def test_few_films_or_one_row_foresee_nothing(tmp_path: Path, store: Store) -> None:
     assert list(foreseen_lines(planned(tmp_path, **{"generate.samples": 5}), store)) == []
     for nothing_compared in ("full", "recode"):

@@ -72,7 +72,7 @@ def step_by_step(job: Job) -> None:
         time.sleep(float(job.settings.get("pause", 0.05)))
         note(job, f"step {step}")
         state.write_text(str(step + 1))
-        job.progress(step + 1, STEPS, "step")
+        job.counting("step")(step + 1, STEPS)
 
 
 def both_ends(job: Job) -> None:
@@ -82,7 +82,7 @@ def both_ends(job: Job) -> None:
     note(job, "-")
 
 
-CLOCK = [0.0]  # seconds, which only `timed` lets pass
+CLOCK = [0.0]  # seconds, which only what is timed lets pass
 
 
 def timed(job: Job) -> None:
@@ -90,7 +90,15 @@ def timed(job: Job) -> None:
     CLOCK[0] += 20.0
     for step in range(3):
         CLOCK[0] += 0.5
-        job.progress(step + 1, 3, "step")
+        job.counting("step")(step + 1, 3)
+
+
+def timed_in_two_parts(job: Job) -> None:
+    """Four steps of five seconds each for a codec, then what `timed` does."""
+    for step in range(4):
+        CLOCK[0] += 5.0
+        job.counting("codec step", then="step")(step + 1, 4)
+    timed(job)
 
 
 def noisy(job: Job) -> None:
@@ -135,7 +143,7 @@ def die_later(job: Job) -> None:
     marker = job.folder / "tried"
     if not marker.exists():
         marker.touch()
-        job.progress(3, 10, "step")
+        job.counting("step")(3, 10)
         raise ValueError("lost at step 3")
 
 

@@ -1,7 +1,6 @@
 """What a run shows, on a terminal and elsewhere."""
 
 import re
-import time
 from io import StringIO
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from tests.harness.run.stage_functions import node
 
 ONE, OTHER = node("one"), node("other")
 EXPECTED = Expected({ONE.signature: 600.0, OTHER.signature: 600.0}, together=1200.0)
-HALF = {"done": 5, "total": 10, "unit": "step", "since": 0.0}
+HALF = {"done": 5, "total": 10, "unit": "step", "then": "", "pace": 2.0}
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, terminal: bool, verbosity: int = 0) -> str:
@@ -53,8 +52,12 @@ def test_elsewhere_it_writes_plain_lines_with_the_time_left(monkeypatch: pytest.
     assert len(lines) == 7
 
 
-def test_a_clock_that_was_set_back_leaves_the_time_left_out() -> None:
-    assert module._text({**HALF, "since": time.time() + 86_400}) == "step 5/10"
+def test_a_pace_that_is_not_known_leaves_the_time_left_out() -> None:
+    assert module._text({**HALF, "pace": None}) == "step 5/10"
+
+
+def test_of_a_stage_in_two_parts_it_says_what_follows() -> None:
+    assert module._text({**HALF, "unit": "codec step", "then": "step"}) == "codec step 5/10, about 10 s, then step"
 
 
 def test_on_a_terminal_there_is_a_bar_for_all_stages_and_one_a_stage_under_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ ONE, OTHER, UNKNOWN = node("one"), node("other"), node("unknown")
 EXPECTED = Expected({ONE.signature: 30.0, OTHER.signature: 60.0, UNKNOWN.signature: None}, together=100.0)
 
 
-def running(done: int, total: int) -> Running:
-    return Running(OTHER, 1.0, {"done": done, "total": total, "unit": "step", "since": 0.0})
+def running(done: int, total: int, then: str = "") -> Running:
+    return Running(OTHER, 1.0, {"done": done, "total": total, "unit": "step", "then": then})
 
 
 @pytest.fixture
@@ -40,6 +40,14 @@ def test_what_an_earlier_command_did_of_a_stage_is_no_pace(clock: list[float]) -
     pace = Pace(EXPECTED)
     assert pace.at([running(8, 10)]) == (0.0, pytest.approx(100.0))
     share, _ = pace.at([running(9, 10)]) or (0.0, 0.0)
+    assert share == pytest.approx(30 / 135)
+
+
+def test_an_earlier_part_of_a_stage_is_no_share_of_it(clock: list[float]) -> None:
+    pace = Pace(EXPECTED)
+    assert pace.at([running(9, 10, then="step")]) == (0.0, pytest.approx(100.0))
+    assert pace.at([running(0, 10)]) == (0.0, pytest.approx(100.0))
+    share, _ = pace.at([running(5, 10)]) or (0.0, 0.0)
     assert share == pytest.approx(30 / 135)
 
 

@@ -22,6 +22,11 @@ def test_what_is_loaded_once_is_told_from_what_every_step_takes(tmp_path: Path) 
     assert (found["seconds"], found["fixed"]) == (21.5, 20.0)
 
 
+def test_an_earlier_part_that_counts_for_itself_is_fixed(tmp_path: Path) -> None:
+    found = manifest("timed_in_two_parts", tmp_path)
+    assert (found["seconds"], found["fixed"]) == (41.5, 40.0)
+
+
 def test_of_a_stage_that_counts_nothing_that_is_not_known(tmp_path: Path) -> None:
     assert manifest("write", tmp_path)["fixed"] is None
 

@@ -25,3 +25,21 @@ def test_cancel_refuses_what_it_does_not_know(store: Store, programs: Path) -> N
     assert not (programs / "cancelled").exists()
     cancel_jobs(store, ["score-1111"], lambda _: None)
     assert (programs / "cancelled").read_text() == "13_1\n"
+
+
+def test_a_job_is_shared_with_experiments_that_are_not_named(store: Store, programs: Path) -> None:
+    """What two experiments want ends with both; what a third one wants too is left, and said once, unless it is named."""
+    program(programs, "squeue", f"cat <<END\n{SQUEUE}END")
+    program(programs, "scancel", 'echo "$@" >> "$(dirname "$0")/cancelled"')
+    JobRecord("train", "0" * 64, "full", "train-aaaa", None, "12", ("a", "b")).write(store)
+    third = JobRecord("score", "1" * 64, "full", "score-bbbb", 1, "13_1", ("a", "b", "c"))
+    third.write(store)
+    said: list[str] = []
+    cancel_jobs(store, ["a", "b"], said.append)
+    assert (programs / "cancelled").read_text() == "12\n"
+    assert said == [
+        f"left: Slurm job 13_1, {third.stage}, which c wants too; name the stage to cancel it all the same",
+        "cancelled: Slurm job 12, train full",
+    ]
+    cancel_jobs(store, ["a", third.stage], said.append)
+    assert [line.partition(", ")[0] for line in said[2:]] == ["left: Slurm job 12", "cancelled: Slurm job 13_1"]

@@ -1,6 +1,7 @@
 """How the executor follows jobs, by what Slurm says of them."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,24 @@ def test_whoever_waits_is_told_when_the_command_lets_go(store: Store, programs: 
     for future in (waits, executor.submit(store, node("other"))):
         with pytest.raises(StageError, match="the command was interrupted"):
             future.result(timeout=60)
+
+
+def test_a_stage_that_several_want_is_one_job(store: Store, programs: Path) -> None:
+    """Trials of a sweep share an executor and a latent cache: two begin together, a third one while the job runs."""
+    name, said = programs / "name", list[str]()
+    program(programs, "sbatch", f"grep -om1 'make-[0-9a-f]*' \"$1\" > {name}; echo Submitted batch job 77")
+    program(programs, "squeue", f'[ -e {name} ] && echo "77|RUNNING|None|n1|$(cat {name})"; exit 0')
+    one = node("one")
+    with Slurm(submitter(said=said)) as executor:
+        waiting = [executor.submit(store, node("one")) for _ in range(2)]
+        deadline = time.monotonic() + 60
+        while not said:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        waiting.append(executor.submit(store, node("one")))
+        time.sleep(1)  # ticks in which it would be picked up, or sent again
+        store.begin("make", one.signature)
+        store.commit("make", one.signature, {"kind": "make", "signature": one.signature, "created": ""})
+        for future in waiting:
+            future.result(timeout=60)
+    assert [line.partition(";")[0] for line in said] == ["Slurm job 77: make one"]
