@@ -1,4 +1,4 @@
-"""The Fréchet distance of two Gaussians, |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), from features or from their moments.
+"""The Fréchet distance of two Gaussians, |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)) fitted to features.
 
 Source: Dowson and Landau, "The Fréchet distance between multivariate normal distributions", 1982; as a distance of videos,
 Unterthiner et al., "Towards Accurate Generative Models of Video", 2018. Everything is float64.
@@ -16,7 +16,6 @@ from benchmarks.arrays import Array, Floats
 Rule = Literal["biased", "unbiased"]
 RULES: tuple[Rule, ...] = ("biased", "unbiased")
 FEWEST_FEATURES = 2
-_ASYMMETRY = 1e-8  # of the largest entry: what rounding leaves of a covariance's symmetry, and of zero eigenvalues
 
 
 def frechet_distance(first: Array, second: Array, rule: Rule = "biased") -> float:
@@ -29,31 +28,11 @@ def frechet_distance(first: Array, second: Array, rule: Rule = "biased") -> floa
     """
     if rule not in RULES:
         raise ValueError(f"covariance rule: received {rule!r}, expected one of {', '.join(RULES)}")
-    features = [_checked("features", array, 2) for array in (first, second)]
+    features = [_checked(array) for array in (first, second)]
     if features[0].shape[1] != features[1].shape[1]:
         shapes = f"{features[0].shape} and {features[1].shape}"
         raise ValueError(f"features: received {shapes}, expected as many dimensions in both; use one extractor")
     return _distance(*(_fit(array, rule) for array in features))
-
-
-def gaussian_distance(
-    first_mean: Array,
-    first_covariance: Array,
-    second_mean: Array,
-    second_covariance: Array,
-) -> float:
-    """Between two Gaussians of known means [D] and covariances [D, D].
-
-    Raises:
-        ValueError: shapes that do not fit, values that are not finite, or a matrix that is no covariance.
-    """
-    means = [_checked("mean", mean, 1) for mean in (first_mean, second_mean)]
-    covariances = [_checked("covariance", matrix, 2) for matrix in (first_covariance, second_covariance)]
-    expected = (len(means[0]),) * 2
-    if len(means[1]) != len(means[0]) or any(matrix.shape != expected for matrix in covariances):
-        shapes = ", ".join(str(array.shape) for array in (*means, *covariances))
-        raise ValueError(f"moments: received {shapes}, expected two means [D] and two covariances [D, D]")
-    return _distance(*((mean, _root(matrix)) for mean, matrix in zip(means, covariances, strict=True)))
 
 
 def sample_bias(first: int, second: int, dimensions: int = 400, rule: Rule = "biased", seed: int = 0) -> float:
@@ -88,25 +67,12 @@ def _fit(features: Floats, rule: Rule) -> tuple[Floats, Floats]:
     return mean, factor
 
 
-def _root(covariance: Floats) -> Floats:
-    """A factor [D, D] of a covariance."""
-    allowed = _ASYMMETRY * float(np.abs(covariance).max(initial=0.0))
-    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    if np.abs(covariance - covariance.T).max(initial=0.0) > allowed or values.min(initial=0.0) < -allowed * len(values):
-        raise ValueError(
-            f"covariance: received a matrix with eigenvalues from {values.min():.3g} to {values.max():.3g}, expected a "
-            "symmetric one without negative eigenvalues"
-        )
-    root: Floats = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
-    return root
-
-
-def _checked(what: str, array: Array, axes: int) -> Floats:
-    checked = np.asarray(array, dtype=np.float64)
-    if checked.ndim != axes:
-        raise ValueError(f"{what}: received shape {checked.shape}, expected {axes} axes")
+def _checked(features: Array) -> Floats:
+    checked = np.asarray(features, dtype=np.float64)
+    if checked.ndim != 2:
+        raise ValueError(f"features: received shape {checked.shape}, expected [N, D]")
     if not np.isfinite(checked).all():
         raise ValueError(
-            f"{what}: received values that are not finite, expected finite ones; look for the video behind"
+            "features: received values that are not finite, expected finite ones; look for the video behind"
         )
     return checked

@@ -101,6 +101,11 @@ class ReportInfo:
         films = self.videos.get(track, {})
         return tuple(name for name, own in films.items() if name != self.baseline and own == films.get(self.baseline))
 
+    def apart(self, track: str) -> tuple[str, ...]:
+        """The compared variants whose films on the track are not another's: all but the baseline's twins."""
+        twins = self.twins(track)
+        return tuple(name for name in self.compared if name not in twins)
+
     @property
     def untrained(self) -> tuple[str, ...]:
         """The variants that nothing was trained for."""

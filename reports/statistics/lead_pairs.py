@@ -100,8 +100,8 @@ def _paired(view: TrackView) -> Mapping[str, Pairs]:
         return {}
     values = _late(view, view.lead.metric)
     base = values.get(view.info.baseline)
-    alone = (view.info.baseline, *view.info.twins(view.track))
-    paired = {name: pairs(values.get(name), base) for name in view.info.compared if name not in alone}
+    others = (name for name in view.info.apart(view.track) if name != view.info.baseline)
+    paired = {name: pairs(values.get(name), base) for name in others}
     return {name: one for name, one in paired.items() if one.table.size}
 
 

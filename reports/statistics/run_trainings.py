@@ -15,8 +15,8 @@ Key = tuple[str, str, str]
 
 def measure_trainings(values: ByVariant, info: ReportInfo, measure: Key) -> Trainings | None:
     """Of one measure's values by variant, over the rows that were trained; with one seed, what earlier runs found."""
-    apart = {*info.untrained, *info.twins(measure[0])}
-    rows = {name: values[name] for name in info.compared if name not in apart and name in values}
+    trained = (name for name in info.apart(measure[0]) if name not in info.untrained)
+    rows = {name: values[name] for name in trained if name in values}
     rows = {name: own for name, own in rows.items() if not of_set(own)}
     base = values.get(info.baseline)
     differences = [pairs(own, base).table for name, own in rows.items() if name != info.baseline]

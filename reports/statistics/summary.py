@@ -103,7 +103,7 @@ def summary_of(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
     rows = []
     for track in info.tracks:
         statistics = statistics_of(frame.loc[frame["track"] == track, ["metric", "view", "status"]])
-        apart = (info.baseline, *info.twins(track))  # compared with nothing
+        alone = (info.baseline, *info.twins(track))  # compared with nothing
         best = {
             pair: _best(values, trainings, track, pair, _direction(about[pair[0]]["direction"], pair[1]), info)
             for pair in statistics
@@ -113,7 +113,7 @@ def summary_of(frame: pd.DataFrame, info: ReportInfo) -> pd.DataFrame:
             own = values.get((track, variant, metric, statistic))
             if own is None and reason is None:
                 continue
-            base = None if variant in apart else values.get((track, info.baseline, metric, statistic))
+            base = None if variant in alone else values.get((track, info.baseline, metric, statistic))
             shift = trainings.get((track, metric, statistic))
             row = _numbers(_NO_VALUES if own is None else own)
             paired = pairs(own, base)
@@ -244,8 +244,7 @@ def _best(
 ) -> str | None:
     """The compared variant that is better than each other one, or None where no such can be shown: of one training each, not
     unless it is known how far trainings differ."""
-    rows = [name for name in info.compared if name not in info.twins(track)]
-    found = {name: own for name in rows if (own := values.get((track, name, *pair))) is not None}
+    found = {name: own for name in info.apart(track) if (own := values.get((track, name, *pair))) is not None}
     means = {name: own.mean() for name, own in found.items() if own.notna().any()}
     if direction == "none" or len(means) < 2:
         return None
