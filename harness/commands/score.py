@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -90,7 +90,13 @@ def score_videos(request: ScoreRequest, root: Path, jobs: int, verbosity: int, e
     notes = [*videos.notes, *_notes_of_sound(videos.names, track, settings.score)]
     store = Store(root)
     known = scored_videos(store)  # a damaged one is said now
-    name = request.name or _name(request.folder, track.name, videos.project, known)
+    taken = _taken(request.folder, track.name, known)
+    name = request.name or _name(request.folder, videos.project, track.name, taken)
+    if name in taken:
+        notes.append(
+            f"{name!r} was the row of {taken[name]}, and is now that of these videos; to have both, score those again with "
+            "another --name (their scores are kept)"
+        )
     builder = Builder(store.fingerprints)
     identity = {
         "videos.fingerprint": contents(videos, store.fingerprints),
@@ -136,14 +142,18 @@ def _score_settings(request: ScoreRequest) -> Settings:
     return resolve(Settings, [("command line", values)]).settings
 
 
-def _name(folder: Path, track: str, project: str, known: Sequence[ScoredVideos]) -> str:
+def _taken(folder: Path, track: str, known: Sequence[ScoredVideos]) -> dict[str, str]:
+    """The rows of a track that are other folders' -> these folders."""
+    folder = folder.resolve()
+    return {one.name: one.videos for one in known if one.track == track and Path(one.videos).resolve() != folder}
+
+
+def _name(folder: Path, project: str, track: str, taken: Mapping[str, str]) -> str:
     """What videos are called of which nothing is said: as the project, and as the folder too where it has another row there.
 
     Raises UseError where another folder's videos are called so.
     """
-    folder = folder.resolve()
-    place = re.sub(r"[^A-Za-z0-9_.+() -]", "-", folder.name).lstrip("_.+() -")[: LONGEST // 2] or "videos"
-    taken = {one.name: one.videos for one in known if one.track == track and Path(one.videos).resolve() != folder}
+    place = re.sub(r"[^A-Za-z0-9_.+() -]", "-", folder.resolve().name).lstrip("_.+() -")[: LONGEST // 2] or "videos"
     named = [project, f"{project} ({place})"] if project else [place]
     if name := next((name for name in named if name not in taken), None):
         return name

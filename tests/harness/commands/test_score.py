@@ -99,6 +99,21 @@ def test_scoring_again_computes_nothing(scored: tuple[Path, str], weights: Path)
     assert "2 of 2 stages were done already" in done.stderr
 
 
+def test_a_name_that_was_another_folders_is_taken_over_with_a_note(
+    scored: tuple[Path, str], weights: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "runs"
+    shutil.copytree(scored[0], store)
+    first, second = (scored[0].parent / name for name in ("FramePack", "Other one"))
+    note = f"note: 'FramePack' was the row of {first}, and is now that of these videos"
+    for folder, noted in ((first, False), (second, True), (second, False)):
+        done = run(weights, "score", str(folder), *TRACK, "--name", "FramePack", store=store)
+        assert done.returncode == 0, done.stderr
+        assert (note in done.stderr) == noted
+    record = json.loads((store / "scored" / "consistent-50s" / "FramePack.json").read_text())
+    assert record["videos"] == str(second)
+
+
 def test_what_lies_beside_the_videos_does_not_matter_and_a_failure_leaves_no_record(
     scored: tuple[Path, str], weights: Path, tmp_path: Path
 ) -> None:
@@ -218,7 +233,8 @@ def test_another_projects_folder_is_scored_without_any_option(weights: Path, tmp
 def test_a_row_that_is_not_named_does_not_take_the_place_of_another_folders(tmp_path: Path) -> None:
     def name(folder: str, project: str) -> str:
         known = [ScoredVideos("LongLive", "consistent-50s", str(tmp_path / "first"), {}, "", True)]
-        return score_command._name(tmp_path / folder, "consistent-50s", project, known)
+        taken = score_command._taken(tmp_path / folder, "consistent-50s", known)
+        return score_command._name(tmp_path / folder, project, "consistent-50s", taken)
 
     assert name("first", "LongLive") == "LongLive"
     assert name("second", "LongLive") == "LongLive (second)"
@@ -232,7 +248,8 @@ def test_a_name_that_another_folder_has_is_refused_and_the_same_folder_keeps_its
     known: list[ScoredVideos] = []
 
     def name(folder: str, project: str = "", track: str = "consistent-50s") -> str:
-        found = score_command._name(tmp_path / folder, track, project, known)
+        taken = score_command._taken(tmp_path / folder, track, known)
+        found = score_command._name(tmp_path / folder, project, track, taken)
         known.append(ScoredVideos(found, track, str(tmp_path / folder), {}, "", True))
         return found
 
