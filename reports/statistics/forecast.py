@@ -61,12 +61,13 @@ def forecast(gain: Floats, eps: Floats, clips: int) -> Forecast:
     if not samples:
         raise ValueError("received no film with a finite gain and eps, expected one at least")
     gains, news = (np.append(np.nanmean(values), drawn_means(values)) for values in (gain, eps))
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         settling = np.where(gains < 1, 1 / np.maximum(1 - gains, 0), np.inf)
+        plateau = np.where(news > 0, news * settling, 0.0)  # no new errors, nothing to settle: not 0 times infinity
     late = errors(gains, news, clips)[:, -late_clips(clips) :].mean(axis=1)
-    drawn_too = (gains, news, news * settling, settling, late)
-    ratio, new, plateau, constant, end = (Interval(float(v[0]), *ends(v[1:], samples)) for v in drawn_too)
-    return Forecast(ratio, new, plateau, constant, end, clips, int(defined.sum()))
+    drawn_too = (gains, news, plateau, settling, late)
+    ratio, new, level, constant, end = (Interval(float(v[0]), *ends(v[1:], samples)) for v in drawn_too)
+    return Forecast(ratio, new, level, constant, end, clips, int(defined.sum()))
 
 
 def late_by_film(gain: Floats, eps: Floats, clips: int) -> Floats:

@@ -27,6 +27,7 @@ def test_a_gain_of_one_never_settles_but_has_an_error_at_the_end() -> None:
     found = forecast(np.ones(8), np.full(8, 0.1), 50)
     assert np.isinf(found.plateau).all()
     assert np.isinf(found.time_constant).all()
+    assert forecast(np.ones(6), np.zeros(6), clips=100).plateau == (0, 0, 0)  # nothing new to settle
     assert found.late.value == pytest.approx(0.1 * np.arange(41, 51).mean())
 
 
