@@ -46,10 +46,9 @@ RENOISING = "films that are sampled with new noise after every step"
 CLIP_BY_CLIP = "clips that know of none after them"
 """So that with another prompt those before it stay what they are."""
 WHOLE = "whole weights on every rank"
-# What an objective reads that takes later clips of the training footage.
-FOOTAGE = tuple(
-    f"data.{key}" for key in ("path", "clips", "seed", "fps", "hop", "hold_back", "references", "reference_from")
-)
+# Which training clips there are, beside their size; and what an objective reads that takes later clips of theirs.
+TRAINING_CLIPS = tuple(f"data.{key}" for key in ("path", "world", "clips", "seed", "fps", "hop", "hold_back"))
+FOOTAGE = (*TRAINING_CLIPS, "data.references", "data.reference_from")
 # What films that are made within a training need, beside settings of its own.
 ROLLED = (
     "rollout.clips",

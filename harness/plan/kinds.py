@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from svi.parts import TRAINING_CLIPS
 from svi.settings import COPY_IMAGE, RECODE
 
 SIZE = ("data.clip_frames", "data.height", "data.width")
@@ -12,7 +13,7 @@ CONDITION = ("condition.motion_frames", "condition.padding", "condition.anchor",
 ENCODERS = tuple(f"backbone.{key}" for key in ("name", "weights", "dtype", "clip_image", "text_tokens", "vae_tiling"))
 MODEL = ("tiny", *ENCODERS, "backbone.boundary")
 LAYOUT = ("samples", "length", "fps", "after_prompts", "lossless", "together")
-FOOTAGE = (*SIZE, *(f"data.{key}" for key in ("path", "world", "clips", "seed", "fps", "hop", "hold_back")))
+FOOTAGE = (*SIZE, *TRAINING_CLIPS)
 
 
 @dataclass(frozen=True)
