@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from svi.axes import CLIPS, ERROR_RECYCLING, NO_MEMORY, RESAMPLING
+from svi.settings import TRAINING_CLIPS
 
 Axis = Literal["objective", "generation", "memory", "signal"]
 SETTING: Mapping[Axis, str] = MappingProxyType(
@@ -46,8 +47,7 @@ RENOISING = "films that are sampled with new noise after every step"
 CLIP_BY_CLIP = "clips that know of none after them"
 """So that with another prompt those before it stay what they are."""
 WHOLE = "whole weights on every rank"
-# Which training clips there are, beside their size; and what an objective reads that takes later clips of theirs.
-TRAINING_CLIPS = tuple(f"data.{key}" for key in ("path", "world", "clips", "seed", "fps", "hop", "hold_back"))
+# What an objective reads that takes later clips of the training footage.
 FOOTAGE = (*TRAINING_CLIPS, "data.references", "data.reference_from")
 # What films that are made within a training need, beside settings of its own.
 ROLLED = (

@@ -139,6 +139,10 @@ class DataSettings(Frozen):
     shard_clips: int = runtime(256, "clips a file of the latent cache, at most: what an interruption can lose", ge=1)
 
 
+# Which training clips there are, beside their size.
+TRAINING_CLIPS = tuple(f"data.{key}" for key in ("path", "world", "clips", "seed", "fps", "hop", "hold_back"))
+
+
 class FlowSettings(Frozen):
     """Timesteps of the fine-tuning. t runs from 0 (noise) to 1 (data); sigma = 1 - t."""
 

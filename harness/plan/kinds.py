@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from svi.parts import TRAINING_CLIPS
-from svi.settings import COPY_IMAGE, RECODE
+from svi.settings import COPY_IMAGE, RECODE, TRAINING_CLIPS
 
 SIZE = ("data.clip_frames", "data.height", "data.width")
 SIGNAL = ("condition.signal", "condition.encoder", "condition.weights")
