@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from harness.core.errors import Interrupted, UseError
+from harness.core.errors import GOES_ON, Interrupted, UseError
 from harness.core.registry import suggestion
 from harness.core.text import one_line
 
@@ -102,8 +102,8 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt as end:
             number = end.signal if isinstance(end, Interrupted) else signal.SIGINT
             name = "Ctrl-C" if number == signal.SIGINT else number.name
-            so_far = str(end) or "what is finished is kept"
-            click.echo(f"harness: ended by {name}; {so_far}. The same command goes on from there.", err=True)
+            so_far = str(end) or f"what is finished is kept. {GOES_ON}"
+            click.echo(f"harness: ended by {name}; {so_far}", err=True)
             sys.exit(128 + number)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import repeat
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from benchmarks.track import Track
 from harness.commands.options import JOBS, Whole, overrides_argument
 from harness.commands.printing import print_markdown
 from harness.core.atomic import write_text
-from harness.core.errors import UseError
+from harness.core.errors import Interrupted, UseError
 from harness.core.registry import suggestion
 from harness.core.store import Store
 from harness.core.text import duration
@@ -185,12 +185,17 @@ def _opened(folder: Path) -> "FilmFolder":
 
 
 def _measured(task: _Task, study: "Study", jobs: int) -> "Iterator[Measured]":
-    """Of every scene, in order; says how far it is where somebody watches."""
+    """Of every scene, in order; says how far it is where somebody watches. Raises Interrupted at once: a part is worth nothing."""
     ignored = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, ignored)
     try:
         measured = pool.map(task.measure, repeat(study), range(study.scenes))
         with click.progressbar(measured, study.scenes, "scenes", file=sys.stderr) as bar:
             yield from bar
+    except KeyboardInterrupt as end:
+        for worker in active_children():  # a scene in every dose takes minutes
+            worker.terminate()
+        number = end.signal if isinstance(end, Interrupted) else signal.SIGINT
+        raise Interrupted(number, "nothing is kept of a part of the scenes; the same command starts anew.") from end
     finally:
         pool.shutdown(cancel_futures=True)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.core.errors import Interrupted
+from harness.core.errors import GOES_ON, Interrupted
 from harness.core.graph import Graph, Node
 from harness.core.store import PROGRESS, Store
 from harness.core.use import in_use
@@ -72,7 +72,7 @@ def run(
         if outcome is None:
             print("ending what runs; a moment, please", file=sys.stderr, flush=True)
             executor.close()
-            raise Interrupted(seen[0], schedule.so_far())
+            raise Interrupted(seen[0], f"{schedule.so_far()}. {GOES_ON}")
         return outcome
 
 

@@ -4,8 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
@@ -16,6 +14,7 @@ from PIL import Image
 from harness.core.store import Store
 from tests.harness.finished import finished
 from tests.harness.small import ROOT, SMALL, command, environment, harness
+from tests.harness.waiting import until
 from tests.svi.films import decoded
 
 WORDS = ("east", "north", "west")
@@ -44,13 +43,6 @@ def at_once(root: Path, asked: list[str], told: list[str]) -> bytes:
 def takes(root: Path) -> int:
     """Clips of the film that are there."""
     return len([one for one in (root / "runs" / "takes").glob("*") if not one.name.startswith(".")])
-
-
-def until(met: Callable[[], bool], seconds: float = 120) -> None:
-    limit = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
 
 
 def add(root: Path, line: str) -> None:

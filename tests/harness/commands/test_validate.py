@@ -1,13 +1,19 @@
 """`harness validate`: true films of the embedded world, damaged and scored, and the page that says what came of it."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from harness.cli import cli
 from harness.commands.validate import Asked, _Task
 from harness.core.errors import UseError
+from tests.harness.small import ROOT, environment
+from tests.harness.waiting import until
 
 
 def test_true_films_are_the_truth_and_are_scored_as_films_are(tmp_path: Path) -> None:
@@ -48,3 +54,19 @@ def test_the_page_is_written(tmp_path: Path) -> None:
     assert "harness validate --films 2 --seed 0 --drift exposure" in text
     assert "| `colour_drift late` | 1.00" in text
     assert str(tmp_path) not in text
+
+
+def test_interrupted_it_ends_at_once_and_says_that_nothing_is_kept(tmp_path: Path) -> None:
+    """The workers too, though a scene in every dose takes minutes."""
+    words = [sys.executable, "-m", "harness", "validate", "--films", "1", "--jobs", "1"]
+    places = environment() | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(words, env=places, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+        until(lambda: any(tmp_path.glob("*/work/0")), 60)
+        workers = psutil.Process(running.pid).children(recursive=True)
+        running.send_signal(signal.SIGTERM)
+        said = running.communicate(timeout=30)[1]
+    assert running.returncode == 143
+    assert "harness: ended by SIGTERM; nothing is kept of a part of the scenes; the same command starts anew." in said
+    assert "Traceback" not in said
+    until(lambda: not any(map(psutil.Process.is_running, workers)), 10)
+    assert list(tmp_path.iterdir()) == []

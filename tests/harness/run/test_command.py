@@ -5,8 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 
 from harness.core.store import Store
 from tests.harness.run.stage_functions import STEPS, lines
+from tests.harness.waiting import until
 
 ROOT = Path(__file__).parents[3]
 COMMAND = """
@@ -63,13 +62,6 @@ def start(tmp_path: Path, function: str, *launcher: str, name: str = "command") 
     return subprocess.Popen(
         [sys.executable, str(script), *words], env=environment, start_new_session=True, stderr=subprocess.PIPE
     )
-
-
-def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def finished(store: Store) -> list[dict[str, Any]]:

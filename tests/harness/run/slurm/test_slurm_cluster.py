@@ -26,6 +26,7 @@ from harness.run.slurm.status import job_states
 from tests.harness.run.slurm.real import QUICK, job_of, lines, on_slurm, silent, submitter
 from tests.harness.run.stage_functions import STEPS, graph, node
 from tests.harness.small import command, environment
+from tests.harness.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm"), pytest.mark.usefixtures("cluster")]  # one cluster
 COMMAND = """
@@ -41,13 +42,6 @@ one = node("one", "step_by_step", runtime={"ledger": ledger, "pause": 0.2})
 outcome = on_slurm(graph(one), Store(Path(root)), say=lambda line: print(line, flush=True))
 sys.exit(0 if not outcome.failed else 1)
 """
-
-
-def until(condition: Callable[[], bool], seconds: float = 180.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def slow(tmp_path: Path, label: str = "slow", pause: float = 0.2, **more: Any) -> Node:
